@@ -1,0 +1,1 @@
+//! Differentiable mathematical morphology: max-plus operators and layers, and constraints on their kernels.

@@ -1,0 +1,1 @@
+//! Neural-network layers, losses, constraints, and optimizers that project.

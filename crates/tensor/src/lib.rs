@@ -1,0 +1,1 @@
+//! Numbers with a shape: contiguous tensors, windows, GEMM and deterministic data-parallel helpers.

@@ -1,0 +1,1 @@
+//! Test helpers of morphograd: strategies, naive references and conformance checks.

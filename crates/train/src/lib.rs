@@ -1,0 +1,4 @@
+//! Everything above the libraries: data sets, the tutorial's experiment, the training loop, metrics, the report and the command line.
+
+pub mod metrics;
+pub mod record;

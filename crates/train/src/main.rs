@@ -1,0 +1,2 @@
+//! The `morphograd` command.
+fn main() {}

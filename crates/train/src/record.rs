@@ -1,0 +1,124 @@
+//! What an experiment leaves behind, as plain data: the loop fills these structs, the report, the CSV, the JSON and the terminal
+//! tables only read them. Nothing here computes or prints.
+
+use crate::metrics::ConfusionMatrix;
+
+/// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
+/// (as Keras does); validation figures are measured after the last update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochRecord {
+    /// 1 for the first epoch.
+    pub epoch: usize,
+    /// Mean training loss.
+    pub loss: f64,
+    /// Share of training images classified correctly, in [0, 1].
+    pub accuracy: f64,
+    /// Validation loss.
+    pub val_loss: f64,
+    /// Validation accuracy, in [0, 1].
+    pub val_accuracy: f64,
+    /// Learning rate during this epoch.
+    pub learning_rate: f64,
+    /// Mean over the steps: share of the constrained coordinates that the projection moved, in [0, 1].
+    pub moved_share: f64,
+    /// Mean over the steps: Euclidean distance the projection moved the parameters.
+    pub moved_distance: f64,
+    /// Mean over the steps: norm of the gradient.
+    pub gradient_norm: f64,
+    /// Mean over the steps: norm of the gradient mapping, zero exactly at a stationary point of the constrained problem.
+    pub gradient_mapping: f64,
+    /// Largest distance of a parameter from its set at the end of the epoch; 0 when every constraint holds.
+    pub violation: f64,
+    /// Wall-clock seconds of the epoch, validation included.
+    pub seconds: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stop {
+    /// The training loss did not improve for this many epochs.
+    EarlyStopping {
+        /// Epochs without improvement.
+        patience: usize,
+    },
+    /// The configured number of epochs was reached.
+    EpochLimit,
+    /// The user pressed Ctrl-C.
+    Interrupted,
+    /// The loss was not a finite number.
+    NotFinite {
+        /// Epoch of the bad step, from 1.
+        epoch: usize,
+        /// The bad step within the epoch, from 1.
+        step: usize,
+    },
+}
+
+/// A few images of one size, channels last: `data[((i * height + y) * width + x)]`, one grey image after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gallery {
+    /// Height of every image in pixels.
+    pub height: usize,
+    /// Width of every image in pixels.
+    pub width: usize,
+    /// `count * height * width` values, image by image, row by row.
+    pub data: Vec<f32>,
+}
+
+/// One run: one constraint, one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// Name of the constraint, as given to `--constraint`.
+    pub constraint: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The epochs, in order.
+    pub epochs: Vec<EpochRecord>,
+    /// Epoch (from 1) whose weights were restored and saved: the one with the lowest training loss.
+    pub restored_epoch: usize,
+    /// Validation confusion matrix of the restored weights; its accuracy is the restored accuracy.
+    pub confusion: ConfusionMatrix,
+    /// Learned structuring functions, one image a filter.
+    pub filters: Gallery,
+    /// The digit shown to the filters (one image).
+    pub digit: Gallery,
+    /// The filters' outputs on that digit, one image a filter.
+    pub feature_maps: Gallery,
+    /// Why the run ended.
+    pub stop: Stop,
+    /// Seconds from the first step to the end of the last epoch.
+    pub train_seconds: f64,
+    /// Largest constraint violation seen at the end of any epoch.
+    pub max_constraint_violation: f64,
+}
+
+/// The whole experiment: what was run, on what, and every run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExperimentRecord {
+    /// Short name of the data set (`mnist`, `fashion-mnist`, `digits`, or the folder given).
+    pub dataset: String,
+    /// One sentence saying which data were used and why.
+    pub dataset_note: String,
+    /// Names of the classes, in label order.
+    pub class_names: Vec<String>,
+    /// Keras-style model summary.
+    pub summary: String,
+    /// The configuration, as written to `config.toml`.
+    pub config: String,
+    /// Threads used.
+    pub threads: usize,
+    /// The runs, in the order they were made.
+    pub runs: Vec<RunRecord>,
+}
+
+impl RunRecord {
+    /// Highest validation accuracy of any epoch.
+    pub fn best_val_accuracy(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max)
+    }
+
+    /// Lowest validation loss of any epoch.
+    pub fn best_val_loss(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.val_loss).fold(f64::INFINITY, f64::min)
+    }
+}
