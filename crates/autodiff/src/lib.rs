@@ -1,1 +1,17 @@
-//! Tape-based reverse-mode automatic differentiation with constrained parameters.
+#![doc = include_str!("../README.md")]
+
+mod arithmetic;
+mod constraint;
+mod gradcheck;
+mod op;
+mod params;
+mod tape;
+
+pub use arithmetic::{Add, Mean, Mul, Scale, Sub, Sum};
+pub use constraint::Constraint;
+pub use gradcheck::{GradcheckError, gradcheck};
+pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
+pub use params::{ParamError, ParamId, Params, Projection, Snapshot};
+pub use tape::{Graph, Mode, Tape, Var};
+
+pub use morphograd_tensor as tensor;

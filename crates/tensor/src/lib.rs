@@ -1,1 +1,17 @@
-//! Numbers with a shape: contiguous tensors, windows, GEMM and deterministic data-parallel helpers.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod gemm;
+pub mod parallel;
+mod real;
+mod shape;
+pub mod simd;
+mod tensor;
+mod window;
+
+pub use error::ShapeError;
+pub use gemm::{Matrix, gemm};
+pub use real::Real;
+pub use shape::{MAX_RANK, Shape};
+pub use tensor::{Tensor, TensorRef};
+pub use window::{Extent, Padding, Window2d};

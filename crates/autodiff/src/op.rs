@@ -1,0 +1,75 @@
+//! What it takes to be a differentiable operation: a shape rule, a forward, and directly beneath it a backward.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use morphograd_tensor::{Shape, ShapeError, TensorRef};
+
+/// The largest number of inputs of one operation.
+pub const MAX_INPUTS: usize = 8;
+
+/// A differentiable operation. The set is open: any crate can add one.
+///
+/// An op is a small value that holds its configuration; it never allocates in `forward` or `backward` except through [`Saved`] and
+/// the scratch buffer, which the tape keeps from step to step.
+pub trait Op<T>: Any + Debug + Send + Sync {
+    /// The field's standard name, for error messages.
+    fn name(&self) -> &'static str;
+
+    /// The output's shape; the only place where shapes are checked.
+    ///
+    /// # Errors
+    /// If the inputs do not fit the operation.
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError>;
+
+    /// Computes the output from the inputs. Every element of `output` is overwritten; its old content is undefined.
+    fn forward(&self, pass: Forward<'_, T>);
+
+    /// Adds to the gradient of each input the product of the output's gradient with the derivative (`+=`, never `=`).
+    fn backward(&self, pass: Backward<'_, T>);
+}
+
+/// What an op wants to remember from its forward for its backward: an arg-max, a mask. The buffers keep their memory from step to step;
+/// their old content is undefined.
+#[derive(Debug, Default)]
+pub struct Saved<T> {
+    /// Numbers.
+    pub values: Vec<T>,
+    /// Positions.
+    pub indices: Vec<u32>,
+}
+
+/// The arguments of [`Op::forward`].
+#[derive(Debug)]
+pub struct Forward<'a, T> {
+    /// The inputs.
+    pub inputs: &'a [TensorRef<'a, T>],
+    /// The output's shape, as `infer` gave it.
+    pub shape: Shape,
+    /// Where the output goes.
+    pub output: &'a mut [T],
+    /// Memory for the backward pass; to be filled only if `needs_grad`.
+    pub saved: &'a mut Saved<T>,
+    /// Memory for anything else; its content is undefined.
+    pub scratch: &'a mut Vec<T>,
+    /// Whether a backward pass may follow.
+    pub needs_grad: bool,
+}
+
+/// The arguments of [`Op::backward`].
+#[derive(Debug)]
+pub struct Backward<'a, T> {
+    /// The inputs of the forward pass.
+    pub inputs: &'a [TensorRef<'a, T>],
+    /// The output of the forward pass.
+    pub output: TensorRef<'a, T>,
+    /// The gradient of the loss with respect to the output.
+    pub grad_output: &'a [T],
+    /// What the forward pass remembered.
+    pub saved: &'a Saved<T>,
+    /// Memory for anything; its content is undefined.
+    pub scratch: &'a mut Vec<T>,
+    /// The gradients to add to, one an input; `None` where no gradient is needed. They never overlap, even where two inputs are the
+    /// same variable.
+    pub grad_inputs: [Option<&'a mut [T]>; MAX_INPUTS],
+}

@@ -1,0 +1,464 @@
+//! The tape: a list of operations that is recorded forwards and walked backwards.
+//!
+//! The one design choice: a node owns its buffers and the next step reuses the node at the same position. A training loop records the
+//! same computation again and again, so after the first step nothing is allocated, and nothing has to be looked up in a pool.
+
+use std::any::Any;
+use std::fmt;
+use std::mem;
+
+use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
+
+use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
+use crate::{ParamId, Params};
+
+/// A value on the tape. It refers to the recording it was made in, and only backwards: the order of the list is a topological order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Var(u32);
+
+/// What a recording is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A backward pass will follow; dropout is on. Everything random depends on the step, so the same step gives the same result.
+    Train {
+        /// The number of the training step.
+        step: u64,
+    },
+    /// Values only.
+    Eval,
+    /// Shapes only: nothing is computed. Validates a model and fills its summary without touching data.
+    Shapes,
+}
+
+/// A list of operations that outlives the steps and owns every buffer.
+pub struct Tape<T> {
+    /// Nodes of this recording and, from `len` on, of longer earlier ones, kept for their buffers.
+    nodes: Vec<Node<T>>,
+    values: Vec<Vec<T>>,
+    grads: Vec<Vec<T>>,
+    len: usize,
+    /// Where each parameter stands in this recording.
+    params: Vec<Option<Var>>,
+    scratch: Vec<T>,
+    /// Gradient buffers for an input that is the same variable as an earlier input of the same op.
+    twins: Vec<Vec<T>>,
+}
+
+struct Node<T> {
+    /// `None` for inputs and parameters.
+    op: Option<Box<dyn Op<T>>>,
+    inputs: [Var; MAX_INPUTS],
+    arity: usize,
+    shape: Shape,
+    /// Set when the value is a parameter's.
+    param: Option<ParamId>,
+    saved: Saved<T>,
+    needs_grad: bool,
+    has_grad: bool,
+}
+
+/// One recording: borrows the parameters in place and applies operations.
+pub struct Graph<'a, T> {
+    params: &'a Params<T>,
+    tape: &'a mut Tape<T>,
+    mode: Mode,
+}
+
+impl<T: Real> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Real> Tape<T> {
+    /// An empty tape.
+    pub fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            values: Vec::new(),
+            grads: Vec::new(),
+            len: 0,
+            params: Vec::new(),
+            scratch: Vec::new(),
+            twins: Vec::new(),
+        }
+    }
+
+    /// Starts a recording; the previous one is forgotten, its memory reused.
+    pub fn record<'a>(&'a mut self, params: &'a Params<T>, mode: Mode) -> Graph<'a, T> {
+        self.len = 0;
+        self.params.clear();
+        self.params.resize(params.ids().len(), None);
+        Graph { params, tape: self, mode }
+    }
+
+    /// The gradient of a parameter after [`Graph::backward`]; `None` if the loss did not depend on it.
+    pub fn grad(&self, id: ParamId) -> Option<&[T]> {
+        let var = self.params.get(id.0 as usize).copied().flatten()?;
+        self.grad_of(var)
+    }
+
+    fn grad_of(&self, var: Var) -> Option<&[T]> {
+        let i = var.0 as usize;
+        (i < self.len && self.nodes[i].has_grad).then(|| &self.grads[i][..])
+    }
+}
+
+impl<T: Real> Graph<'_, T> {
+    /// Copies data in; no gradient is computed for it.
+    pub fn input(&mut self, x: TensorRef<'_, T>) -> Var {
+        self.leaf(x.shape, None, false, |buffer| buffer.copy_from_slice(x.data))
+    }
+
+    /// Data that `fill` writes in place, so that a batch can be gathered without a copy. The buffer's old content is undefined. Nothing
+    /// is called in [`Mode::Shapes`].
+    pub fn input_with(&mut self, shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Var {
+        self.leaf(shape.into(), None, false, fill)
+    }
+
+    /// Copies data in and computes its gradient, see [`Graph::grad`].
+    pub fn variable(&mut self, x: TensorRef<'_, T>) -> Var {
+        self.leaf(x.shape, None, true, |buffer| buffer.copy_from_slice(x.data))
+    }
+
+    /// A parameter, borrowed in place. Asking twice gives the same variable, so shared weights accumulate their gradients.
+    pub fn param(&mut self, id: ParamId) -> Var {
+        if let Some(var) = self.tape.params[id.0 as usize] {
+            return var;
+        }
+        let var = self.leaf(self.params.value(id).shape, Some(id), self.params.is_trainable(id), |_| ());
+        self.tape.params[id.0 as usize] = Some(var);
+        var
+    }
+
+    /// Applies an operation to variables of this recording.
+    ///
+    /// # Errors
+    /// If the shapes do not fit the operation.
+    pub fn apply<O: Op<T>, const N: usize>(&mut self, op: O, inputs: [Var; N]) -> Result<Var, ShapeError> {
+        // The op of the last step at this position is overwritten in place when it has the same type: no allocation.
+        let old = self.tape.nodes.get_mut(self.tape.len).and_then(|node| node.op.take());
+        let boxed = match old {
+            Some(mut old) => match (&mut *old as &mut dyn Any).downcast_mut::<O>() {
+                Some(slot) => {
+                    *slot = op;
+                    old
+                }
+                None => Box::new(op),
+            },
+            None => Box::new(op),
+        };
+        self.apply_boxed(boxed, &inputs)
+    }
+
+    /// The part of `apply` that does not depend on the op's type, compiled once.
+    fn apply_boxed(&mut self, op: Box<dyn Op<T>>, inputs: &[Var]) -> Result<Var, ShapeError> {
+        assert!(inputs.len() <= MAX_INPUTS, "an op has at most {MAX_INPUTS} inputs");
+        let mut shapes = [Shape::scalar(); MAX_INPUTS];
+        for (shape, var) in shapes.iter_mut().zip(inputs) {
+            *shape = self.shape(*var);
+        }
+        let shape = op.infer(&shapes[..inputs.len()])?;
+        let needs_grad = inputs.iter().any(|var| self.tape.nodes[var.0 as usize].needs_grad);
+        let var = self.push(shape, None, needs_grad);
+        let i = var.0 as usize;
+
+        if self.mode != Mode::Shapes {
+            let Tape { nodes, values, scratch, .. } = &mut *self.tape;
+            let mut output = mem::take(&mut values[i]);
+            let mut saved = mem::take(&mut nodes[i].saved);
+            output.resize(shape.len(), T::zero());
+            if cfg!(debug_assertions) {
+                output.fill(T::nan()); // an op that leaves an element unwritten shows itself
+            }
+            let views = views(self.params, nodes, values, inputs);
+            op.forward(Forward {
+                inputs: &views[..inputs.len()],
+                shape,
+                output: &mut output,
+                saved: &mut saved,
+                scratch,
+                needs_grad,
+            });
+            values[i] = output;
+            nodes[i].saved = saved;
+        }
+        let node = &mut self.tape.nodes[i];
+        node.op = Some(op);
+        node.arity = inputs.len();
+        node.inputs[..inputs.len()].copy_from_slice(inputs);
+        Ok(var)
+    }
+
+    /// The derivative of a scalar with respect to every parameter and variable it depends on.
+    ///
+    /// # Panics
+    /// If `loss` has more than one element, or the mode is not [`Mode::Train`].
+    #[track_caller]
+    pub fn backward(&mut self, loss: Var) {
+        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
+        self.backward_with(loss, &[T::one()]);
+    }
+
+    /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the given gradient `g`.
+    ///
+    /// # Panics
+    /// If `grad_output` has not as many elements as `y`, or the mode is not [`Mode::Train`].
+    #[track_caller]
+    pub fn backward_with(&mut self, y: Var, grad_output: &[T]) {
+        assert!(matches!(self.mode, Mode::Train { .. }), "a backward pass needs Mode::Train");
+        assert_eq!(self.shape(y).len(), grad_output.len(), "elements of the output's gradient");
+        let Tape { nodes, values, grads, len, scratch, twins, .. } = &mut *self.tape;
+        nodes[..*len].iter_mut().for_each(|node| node.has_grad = false);
+        let top = y.0 as usize;
+        if !nodes[top].needs_grad {
+            return;
+        }
+        grads[top].clear();
+        grads[top].extend_from_slice(grad_output);
+        nodes[top].has_grad = true;
+
+        // Index order is topological order, so going down the list meets every node after all its users.
+        for i in (0..=top).rev() {
+            if !nodes[i].has_grad || nodes[i].op.is_none() {
+                continue;
+            }
+            let (arity, inputs) = (nodes[i].arity, nodes[i].inputs);
+            let inputs = &inputs[..arity];
+            // The buffers are taken out of their slots for the call, so that an op can write to all of them at once.
+            let mut buffers: [Vec<T>; MAX_INPUTS] = Default::default();
+            for (k, var) in inputs.iter().enumerate() {
+                let v = var.0 as usize;
+                if !nodes[v].needs_grad {
+                    continue;
+                }
+                let size = nodes[v].shape.len();
+                let twin = inputs[..k].contains(var);
+                buffers[k] = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
+                if twin || !nodes[v].has_grad {
+                    buffers[k].clear();
+                    buffers[k].resize(size, T::zero());
+                    nodes[v].has_grad = true;
+                }
+            }
+            let grad_output = mem::take(&mut grads[i]);
+            let node = &nodes[i];
+            let mut slots = buffers.each_mut();
+            let grad_inputs = {
+                let mut k = 0;
+                slots.each_mut().map(|buffer| {
+                    let needed = k < arity && nodes[inputs[k].0 as usize].needs_grad;
+                    k += 1;
+                    needed.then(|| &mut buffer[..])
+                })
+            };
+            let views = views(self.params, nodes, values, inputs);
+            let op = node.op.as_ref().expect("checked at the head of the loop");
+            op.backward(Backward {
+                inputs: &views[..arity],
+                output: TensorRef { shape: node.shape, data: &values[i] },
+                grad_output: &grad_output,
+                saved: &node.saved,
+                scratch,
+                grad_inputs,
+            });
+            grads[i] = grad_output;
+            for (k, buffer) in buffers.into_iter().enumerate().take(arity) {
+                let v = inputs[k].0 as usize;
+                if !nodes[v].needs_grad {
+                    continue;
+                }
+                if inputs[..k].contains(&inputs[k]) {
+                    grads[v].iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += *x);
+                    twins.push(buffer);
+                } else {
+                    grads[v] = buffer;
+                }
+            }
+        }
+    }
+
+    /// The value of a variable; empty data in [`Mode::Shapes`].
+    pub fn value(&self, var: Var) -> TensorRef<'_, T> {
+        view(self.params, &self.tape.nodes, &self.tape.values, var)
+    }
+
+    /// The gradient of a variable after a backward pass; `None` if the loss did not depend on it or none was needed.
+    pub fn grad(&self, var: Var) -> Option<&[T]> {
+        self.tape.grad_of(var)
+    }
+
+    /// The shape of a variable.
+    pub fn shape(&self, var: Var) -> Shape {
+        self.tape.nodes[var.0 as usize].shape
+    }
+
+    /// What this recording is for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn leaf(
+        &mut self,
+        shape: Shape,
+        param: Option<ParamId>,
+        wants_grad: bool,
+        fill: impl FnOnce(&mut [T]),
+    ) -> Var {
+        let train = matches!(self.mode, Mode::Train { .. });
+        let var = self.push(shape, param, wants_grad && train);
+        if self.mode != Mode::Shapes && param.is_none() {
+            let buffer = &mut self.tape.values[var.0 as usize];
+            buffer.resize(shape.len(), T::zero());
+            fill(buffer);
+        }
+        self.tape.nodes[var.0 as usize].op = None;
+        var
+    }
+
+    /// The next node, with the buffers of the node that stood there in the last recording.
+    fn push(&mut self, shape: Shape, param: Option<ParamId>, needs_grad: bool) -> Var {
+        let tape = &mut *self.tape;
+        if tape.len == tape.nodes.len() {
+            tape.nodes.push(Node {
+                op: None,
+                inputs: [Var(0); MAX_INPUTS],
+                arity: 0,
+                shape,
+                param,
+                saved: Saved { values: Vec::new(), indices: Vec::new() },
+                needs_grad,
+                has_grad: false,
+            });
+            tape.values.push(Vec::new());
+            tape.grads.push(Vec::new());
+        }
+        let node = &mut tape.nodes[tape.len];
+        (node.shape, node.param, node.needs_grad, node.has_grad, node.arity) =
+            (shape, param, needs_grad, false, 0);
+        tape.len += 1;
+        Var(tape.len as u32 - 1)
+    }
+}
+
+fn view<'b, T: Real>(
+    params: &'b Params<T>,
+    nodes: &[Node<T>],
+    values: &'b [Vec<T>],
+    var: Var,
+) -> TensorRef<'b, T> {
+    let i = var.0 as usize;
+    match nodes[i].param {
+        Some(id) => params.value(id),
+        None => TensorRef { shape: nodes[i].shape, data: &values[i] },
+    }
+}
+
+fn views<'b, T: Real>(
+    params: &'b Params<T>,
+    nodes: &[Node<T>],
+    values: &'b [Vec<T>],
+    vars: &[Var],
+) -> [TensorRef<'b, T>; MAX_INPUTS] {
+    let mut views = [TensorRef { shape: Shape::scalar(), data: &[][..] }; MAX_INPUTS];
+    for (slot, var) in views.iter_mut().zip(vars) {
+        *slot = view(params, nodes, values, *var);
+    }
+    views
+}
+
+impl<T> fmt::Debug for Tape<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ops = self.nodes[..self.len].iter().map(|node| (&node.op, node.shape));
+        f.debug_list().entries(ops).finish()
+    }
+}
+
+impl<T> fmt::Debug for Graph<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph").field("mode", &self.mode).field("tape", &self.tape).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Add, Mul, Sum};
+    use morphograd_tensor::Tensor;
+
+    fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
+        let mut params = Params::new();
+        let id = params.add("w", Tensor::from_vec([values.len()], values.to_vec()).unwrap(), None).unwrap();
+        (params, id)
+    }
+
+    #[test]
+    fn a_variable_used_twice_by_one_op_and_again_by_another_accumulates() {
+        let (params, w) = one_param(&[3.0, -2.0]);
+        let mut tape = Tape::new();
+        for _ in 0..3 {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let (a, b) = (graph.param(w), graph.param(w));
+            assert_eq!(a, b);
+            let square = graph.apply(Mul, [a, b]).unwrap();
+            let y = graph.apply(Add, [square, a]).unwrap(); // w² + w
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[7.0, -3.0][..]));
+        }
+    }
+
+    #[test]
+    fn a_gradient_is_there_only_after_a_backward_pass_that_reached_the_parameter() {
+        let (mut params, w) = one_param(&[1.0]);
+        let unused = params.add("unused", Tensor::zeros([4]), None).unwrap();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let var = graph.param(w);
+        let loss = graph.apply(Sum, [var]).unwrap();
+        graph.backward(loss);
+        assert_eq!((tape.grad(w), tape.grad(unused)), (Some(&[1.0][..]), None));
+        tape.record(&params, Mode::Train { step: 1 });
+        assert_eq!(tape.grad(w), None);
+    }
+
+    #[test]
+    fn a_shorter_recording_after_a_longer_one_leaves_no_trace() {
+        let (params, w) = one_param(&[2.0, 5.0]);
+        let mut tape = Tape::new();
+        for length in [5, 1, 3] {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let mut y = graph.param(w);
+            let start = y;
+            for _ in 0..length {
+                y = graph.apply(Add, [y, start]).unwrap();
+            }
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[f64::from(length + 1); 2][..]));
+        }
+    }
+
+    #[test]
+    fn a_frozen_parameter_and_evaluation_get_no_gradient() {
+        let (mut params, w) = one_param(&[1.0]);
+        params.set_trainable(w, false);
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let var = graph.param(w);
+        let loss = graph.apply(Sum, [var]).unwrap();
+        graph.backward(loss);
+        assert_eq!(tape.grad(w), None);
+    }
+
+    #[test]
+    fn shapes_alone_can_be_recorded_without_data() {
+        let (params, w) = one_param(&[1.0, 2.0]);
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Shapes);
+        let x = graph.input_with([1_000_000, 2], |_| unreachable!("no data is touched"));
+        let w = graph.param(w);
+        let y = graph.apply(Mul, [x, w]).unwrap();
+        assert_eq!(graph.shape(y).dims(), [1_000_000, 2]);
+    }
+}

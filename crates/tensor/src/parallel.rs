@@ -1,0 +1,95 @@
+//! Data-parallel loops whose results do not depend on the number of threads: the pieces depend on the lengths only, and partial
+//! sums are added in the order of the pieces.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::Real;
+
+/// Into how many pieces a reduction over a batch is cut, at most. More pieces than any machine we know has cores would cost memory
+/// (each holds a partial sum); fewer would leave cores idle.
+const MAX_PIECES: usize = 32;
+
+/// Calls `f(i, piece)` for every piece of `length` elements (the last may be shorter), in parallel.
+///
+/// # Panics
+/// If `length` is 0.
+pub fn for_each_piece<T: Send>(data: &mut [T], length: usize, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+    data.par_chunks_mut(length).enumerate().for_each(|(i, piece)| f(i, piece));
+}
+
+/// Calls `f(i, a, b)` for corresponding pieces of two slices, in parallel.
+///
+/// # Panics
+/// If a length is 0.
+pub fn for_each_pair<A: Send, B: Send>(
+    (a, a_length): (&mut [A], usize),
+    (b, b_length): (&mut [B], usize),
+    f: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
+) {
+    a.par_chunks_mut(a_length).zip(b.par_chunks_mut(b_length)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+}
+
+/// Adds to `total` the sum over `items` of a quantity of `total.len()` numbers: `f(range, partial)` adds the items of `range` to
+/// `partial`, which starts at zero. `scratch` holds the partial sums and keeps its memory for the next call.
+///
+/// ```
+/// let (mut total, mut scratch) = ([1.0f64], Vec::new());
+/// morphograd_tensor::parallel::sum_into(&mut total, 100, &mut scratch, |items, partial| {
+///     partial[0] += items.map(|i| i as f64).sum::<f64>();
+/// });
+/// assert_eq!(total, [4951.0]);
+/// ```
+pub fn sum_into<T: Real>(
+    total: &mut [T],
+    items: usize,
+    scratch: &mut Vec<T>,
+    f: impl Fn(Range<usize>, &mut [T]) + Send + Sync,
+) {
+    if items == 0 || total.is_empty() {
+        return;
+    }
+    let length = items.div_ceil(MAX_PIECES);
+    let pieces = items.div_ceil(length);
+    scratch.clear();
+    scratch.resize(pieces * total.len(), T::zero());
+    for_each_piece(scratch, total.len(), |i, partial| f(i * length..((i + 1) * length).min(items), partial));
+    for partial in scratch.chunks_exact(total.len()) {
+        for (sum, x) in total.iter_mut().zip(partial) {
+            *sum += *x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_the_same_bit_for_bit_for_any_number_of_threads() {
+        let x: Vec<f32> = (0..10_007).map(|i| ((i * 7919) % 1013) as f32 * 0.37 - 100.0).collect();
+        let sum = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut total = [0.0f32; 2];
+            pool.install(|| {
+                sum_into(&mut total, x.len(), &mut Vec::new(), |items, partial| {
+                    for i in items {
+                        partial[0] += x[i];
+                        partial[1] += x[i] * x[i];
+                    }
+                });
+            });
+            total.map(f32::to_bits)
+        };
+        assert_eq!(sum(1), sum(2));
+        assert_eq!(sum(1), sum(7));
+    }
+
+    #[test]
+    fn no_items_add_nothing() {
+        let mut total = [3.0f32];
+        sum_into(&mut total, 0, &mut Vec::new(), |_, _| unreachable!("there is nothing to add"));
+        assert_eq!(total, [3.0]);
+    }
+}
