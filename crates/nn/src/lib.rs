@@ -1,1 +1,13 @@
-//! Neural-network layers, losses, constraints, and optimizers that project.
+#![doc = include_str!("../README.md")]
+
+pub mod initializer;
+pub mod layer;
+pub mod random;
+pub mod sequential;
+
+pub use initializer::Initializer;
+pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
+pub use sequential::Sequential;
+
+pub use morphograd_autodiff as autodiff;
+pub use morphograd_autodiff::tensor;

@@ -1,0 +1,102 @@
+//! What every differentiable operation has to pass.
+
+use std::fmt::Debug;
+
+use morphograd_autodiff::tensor::{Real, Tensor};
+use morphograd_autodiff::{Mode, Op, ParamId, Params, Tape, gradcheck};
+
+/// Checks an operation at a point where it is differentiable:
+/// - gradients agree with finite differences in `f64`;
+/// - output and gradients are the same, bit for bit, on 1 thread and on 3, in `f64`;
+/// - a second recording on the same tape, whose buffers hold old content, gives the same again.
+///
+/// # Panics
+/// If one of them fails, or the shapes do not fit.
+#[track_caller]
+pub fn check_op<O: Op<f64> + Clone>(op: O, inputs: &[Tensor<f64>]) {
+    let (mut params, ids) = as_params(inputs);
+    let name = op.name();
+    if let Err(error) = gradcheck(&mut params, |graph| {
+        let vars: Vec<_> = ids.iter().map(|id| graph.param(*id)).collect();
+        apply(graph, op.clone(), &vars)
+    }) {
+        panic!("{name} {op:?}: {error}");
+    }
+    let on_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| {
+            let mut tape = Tape::new();
+            let first = run(&mut tape, op.clone(), inputs, None);
+            let bits =
+                |all: &Vec<Vec<f64>>| -> Vec<u64> { all.iter().flatten().map(|x| x.to_bits()).collect() };
+            let again = run(&mut tape, op.clone(), inputs, None);
+            assert_eq!(bits(&first), bits(&again), "{name}: depends on the old content of a buffer");
+            bits(&first)
+        })
+    };
+    assert_eq!(on_threads(1), on_threads(3), "{name}: depends on the number of threads");
+}
+
+/// The output of an operation and its vector-Jacobian product with `grad_output` for each input.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn vjp<T: Real, O: Op<T> + Clone>(
+    op: O,
+    inputs: &[Tensor<T>],
+    grad_output: &[T],
+) -> (Vec<T>, Vec<Vec<T>>) {
+    let mut all = run(&mut Tape::new(), op, inputs, Some(grad_output));
+    let output = all.remove(0);
+    (output, all)
+}
+
+fn run<T: Real, O: Op<T>>(
+    tape: &mut Tape<T>,
+    op: O,
+    inputs: &[Tensor<T>],
+    grad_output: Option<&[T]>,
+) -> Vec<Vec<T>> {
+    let (params, ids) = as_params(inputs);
+    let mut graph = tape.record(&params, Mode::Train { step: 0 });
+    let vars: Vec<_> = ids.iter().map(|id| graph.param(*id)).collect();
+    let y = apply(&mut graph, op, &vars).unwrap_or_else(|error| panic!("{error}"));
+    let output = graph.value(y).data.to_vec();
+    let default: Vec<T>;
+    let grad_output = match grad_output {
+        Some(given) => given,
+        None => {
+            default = (0..output.len()).map(|i| T::of((i as f64 * 0.61).sin() + 0.1)).collect();
+            &default
+        }
+    };
+    graph.backward_with(y, grad_output);
+    let zeros = |id: &ParamId| vec![T::zero(); params.value(*id).data.len()];
+    let grads = ids.iter().map(|id| tape.grad(*id).map_or_else(|| zeros(id), <[T]>::to_vec));
+    std::iter::once(output).chain(grads).collect()
+}
+
+fn apply<T: Real, O: Op<T>>(
+    graph: &mut morphograd_autodiff::Graph<'_, T>,
+    op: O,
+    vars: &[morphograd_autodiff::Var],
+) -> Result<morphograd_autodiff::Var, morphograd_autodiff::tensor::ShapeError> {
+    match *vars {
+        [a] => graph.apply(op, [a]),
+        [a, b] => graph.apply(op, [a, b]),
+        [a, b, c] => graph.apply(op, [a, b, c]),
+        [a, b, c, d] => graph.apply(op, [a, b, c, d]),
+        _ => panic!("between 1 and 4 inputs"),
+    }
+}
+
+fn as_params<T: Real + Debug>(inputs: &[Tensor<T>]) -> (Params<T>, Vec<ParamId>) {
+    let mut params = Params::new();
+    let ids = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| params.add(format!("input{i}"), x.clone(), None).expect("distinct names"))
+        .collect();
+    (params, ids)
+}
