@@ -1,1 +1,18 @@
-//! Differentiable mathematical morphology: max-plus operators and layers, and constraints on their kernels.
+#![doc = include_str!("../README.md")]
+
+pub mod constraint;
+mod depthwise;
+pub mod dilation;
+pub mod erosion;
+mod filters;
+mod lattice;
+mod window;
+
+pub use constraint::ZeroCentre;
+pub use depthwise::Depthwise2d;
+pub use dilation::{Dilation2d, dilation2d};
+pub use erosion::{Erosion2d, erosion2d};
+pub use filters::Filters2d;
+pub use lattice::{Lattice, MaxPlus, MinMinus};
+
+pub use morphograd_nn as nn;

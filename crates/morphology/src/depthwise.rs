@@ -1,0 +1,192 @@
+//! Dilation and erosion of every channel by its own structuring function: the operators of image processing.
+//!
+//! $$y_{b,i,j,c} = \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c}$$ for a dilation; an erosion takes the minimum of $x - w_{k-1-d}$.
+//! A row of outputs is computed tap by tap, all its pixels and channels in the vector lanes.
+
+use std::marker::PhantomData;
+
+use morphograd_nn::autodiff::{Backward, Forward, Op};
+use morphograd_nn::tensor::simd::{Kernel, dispatch};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
+
+use crate::Lattice;
+use crate::window::Placement;
+
+/// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images `[batch, height, width, channels]`
+/// and a kernel `[kh, kw, channels]`; output `[batch, rows, columns, channels]`.
+///
+/// Border, orientation, ties and NaN are those of [`Filters2d`](crate::Filters2d). Cost: one addition and one comparison for each
+/// output and tap; backward two additions for each output.
+#[derive(Debug, Clone, Copy)]
+pub struct Depthwise2d<L> {
+    window: Window2d,
+    lattice: PhantomData<L>,
+}
+
+impl<L: Lattice> Depthwise2d<L> {
+    /// The operation for a window; the kernel has to have its size.
+    pub fn new(window: Window2d) -> Self {
+        Self { window, lattice: PhantomData }
+    }
+}
+
+impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        let place = Placement::new(L::NAME, self.window, inputs[0])?;
+        let [kh, kw] = self.window.size;
+        if *inputs[1].dims() != [kh, kw, place.channels] {
+            return Err(ShapeError::new(
+                L::NAME,
+                format!("a kernel [{kh}, {kw}, {}]", place.channels),
+                format!("shape {}", inputs[1]),
+            ));
+        }
+        let [rows, columns] = place.extent.output;
+        Ok([inputs[0].dims()[0], rows, columns, place.channels].into())
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let (x, kernel) = (pass.inputs[0], pass.inputs[1]);
+        let place = Placement::new(L::NAME, self.window, x.shape).expect("shapes were inferred");
+        let images = place.pad::<T, L>(x, pass.scratch);
+        let [rows, columns] = place.extent.output;
+        let row = columns * place.channels;
+        let task = |index: usize, y: &mut [T], winners: &mut [u32]| {
+            dispatch(Row::<T, L> {
+                place: &place,
+                image: &images[index / rows * place.padded_len()..][..place.padded_len()],
+                kernel: kernel.data,
+                i: index % rows,
+                y,
+                winners,
+                lattice: PhantomData,
+            });
+        };
+        pass.saved.indices.clear();
+        if pass.output.is_empty() {
+            return;
+        }
+        if pass.needs_grad {
+            let steps = 2 * self.window.taps();
+            place.push_steps(&mut pass.saved.indices);
+            pass.saved.indices.resize(steps + pass.output.len(), 0);
+            parallel::for_each_pair((pass.output, row), (&mut pass.saved.indices[steps..], row), task);
+        } else {
+            parallel::for_each_piece(pass.output, row, |index, y| task(index, y, &mut []));
+        }
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        if pass.grad_output.is_empty() {
+            return;
+        }
+        let place = Placement::new(L::NAME, self.window, pass.inputs[0].shape).expect("shapes were inferred");
+        let channels = place.channels;
+        let (steps, winners) = pass.saved.indices.split_at(2 * self.window.taps());
+        let [rows, columns] = place.extent.output;
+        let outputs = rows * columns * channels;
+        let [dx, dw, ..] = pass.grad_inputs;
+
+        if let Some(dx) = dx {
+            parallel::for_each_piece(dx, place.image[0] * place.image[1] * channels, |image, dx| {
+                let grad = pass.grad_output[image * outputs..][..outputs].chunks_exact(channels);
+                let winners = winners[image * outputs..][..outputs].chunks_exact(channels);
+                for (position, (grad, winners)) in grad.zip(winners).enumerate() {
+                    let at = [position / columns, position % columns];
+                    for (c, (g, tap)) in grad.iter().zip(winners).enumerate() {
+                        if let Some(pixel) = place.pixel(steps, at, *tap) {
+                            dx[pixel * channels + c] += *g;
+                        }
+                    }
+                }
+            });
+        }
+        if let Some(dw) = dw {
+            let batch = pass.inputs[0].shape.dims()[0];
+            let sign = T::of(L::SIGN);
+            // Rows rather than images are the items, so that one large image is shared among threads too.
+            let row = columns * channels;
+            parallel::sum_into(dw, batch * rows, pass.scratch, |lines, dw| {
+                let grad = pass.grad_output[lines.start * row..lines.end * row].chunks_exact(channels);
+                let winners = winners[lines.start * row..lines.end * row].chunks_exact(channels);
+                for (position, (grad, winners)) in grad.zip(winners).enumerate() {
+                    let at = [(lines.start + position / columns) % rows, position % columns];
+                    for (c, (g, tap)) in grad.iter().zip(winners).enumerate() {
+                        if place.meets_image(steps, at, *tap) {
+                            dw[place.entry::<L>(*tap as usize) * channels + c] += sign * *g;
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// One row of outputs.
+struct Row<'a, T, L> {
+    place: &'a Placement,
+    /// One image, padded.
+    image: &'a [T],
+    kernel: &'a [T],
+    i: usize,
+    y: &'a mut [T],
+    /// The winning taps; empty when nobody needs them.
+    winners: &'a mut [u32],
+    lattice: PhantomData<L>,
+}
+
+impl<T: Real, L: Lattice> Kernel for Row<'_, T, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        if self.winners.is_empty() { self.row::<false>() } else { self.row::<true>() }
+    }
+}
+
+impl<T: Real, L: Lattice> Row<'_, T, L> {
+    #[inline(always)]
+    fn row<const WINNERS: bool>(&mut self) {
+        let Placement { window, extent, channels, .. } = *self.place;
+        self.y.fill(L::bottom());
+        if WINNERS {
+            for (j, winners) in self.winners.chunks_exact_mut(channels).enumerate() {
+                winners.fill(self.place.first_tap([self.i, j]));
+            }
+        }
+        let row_len = extent.padded[1] * channels;
+        for tap in 0..window.taps() {
+            let (dy, dx) = (tap / window.size[1], tap % window.size[1]);
+            let line =
+                &self.image[(self.i * window.strides[0] + dy * window.rates[0]) * row_len..][..row_len];
+            let line = &line[dx * window.rates[1] * channels..];
+            let w = &self.kernel[self.place.entry::<L>(tap) * channels..][..channels];
+            match (channels, window.strides[1]) {
+                (1, 1) => self.tap::<WINNERS>(tap as u32, |k| line[k], |_| w[0]),
+                (1, stride) => self.tap::<WINNERS>(tap as u32, |k| line[k * stride], |_| w[0]),
+                (_, 1) => self.tap::<WINNERS>(tap as u32, |k| line[k], |k| w[k % channels]),
+                (_, stride) => self.tap::<WINNERS>(
+                    tap as u32,
+                    |k| line[k / channels * stride * channels + k % channels],
+                    |k| w[k % channels],
+                ),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tap<const WINNERS: bool>(&mut self, tap: u32, x: impl Fn(usize) -> T, w: impl Fn(usize) -> T) {
+        for k in 0..self.y.len() {
+            let candidate = L::candidate(x(k), w(k));
+            let wins = L::beats(candidate, self.y[k]);
+            self.y[k] = if wins { candidate } else { self.y[k] };
+            if WINNERS {
+                self.winners[k] = if wins { tap } else { self.winners[k] };
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The two orders in which morphology computes. A kernel is written once for both; dilation and erosion differ in what is written here.
+
+use std::fmt::Debug;
+
+use morphograd_nn::tensor::Real;
+
+/// The order of a complete lattice of numbers and how a structuring function acts in it.
+pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
+    /// The operator, by its standard name.
+    const NAME: &'static str;
+    /// Whether position `d` of the window meets the entry $k - 1 - d$ of the kernel.
+    const MIRRORED: bool;
+    /// The derivative of a candidate with respect to its kernel entry.
+    const SIGN: f64;
+
+    /// The value that every candidate beats: that of an empty window.
+    fn bottom<T: Real>() -> T;
+
+    /// The candidate of an image value and a kernel entry.
+    fn candidate<T: Real>(x: T, w: T) -> T;
+
+    /// Whether `a` beats `b`. Strict, so that the first of tied candidates wins; false where either is NaN.
+    fn beats<T: Real>(a: T, b: T) -> bool;
+}
+
+/// Dilation: the largest of $x + w$.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MaxPlus;
+
+/// Erosion: the smallest of $x - w$, with the kernel mirrored, which makes it the adjoint of the dilation by the same kernel.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MinMinus;
+
+impl Lattice for MaxPlus {
+    const NAME: &'static str = "dilation2d";
+    const MIRRORED: bool = false;
+    const SIGN: f64 = 1.0;
+
+    #[inline(always)]
+    fn bottom<T: Real>() -> T {
+        T::neg_infinity()
+    }
+
+    #[inline(always)]
+    fn candidate<T: Real>(x: T, w: T) -> T {
+        x + w
+    }
+
+    #[inline(always)]
+    fn beats<T: Real>(a: T, b: T) -> bool {
+        a > b
+    }
+}
+
+impl Lattice for MinMinus {
+    const NAME: &'static str = "erosion2d";
+    const MIRRORED: bool = true;
+    const SIGN: f64 = -1.0;
+
+    #[inline(always)]
+    fn bottom<T: Real>() -> T {
+        T::infinity()
+    }
+
+    #[inline(always)]
+    fn candidate<T: Real>(x: T, w: T) -> T {
+        x - w
+    }
+
+    #[inline(always)]
+    fn beats<T: Real>(a: T, b: T) -> bool {
+        a < b
+    }
+}
