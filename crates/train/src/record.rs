@@ -1,5 +1,7 @@
 //! What an experiment leaves behind, as plain data: the loop fills these structs, the report, the CSV, the JSON and the terminal
-//! tables only read them. Nothing here computes or prints.
+//! tables only read them. Nothing here is computed beyond what follows from the fields at once, and nothing prints.
+
+use std::fmt;
 
 use crate::metrics::ConfusionMatrix;
 
@@ -111,14 +113,48 @@ pub struct ExperimentRecord {
     pub runs: Vec<RunRecord>,
 }
 
+impl Gallery {
+    /// The images, each `height * width` values. None if the size is zero.
+    pub fn images(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.data.chunks_exact((self.height * self.width).max(1))
+    }
+}
+
 impl RunRecord {
-    /// Highest validation accuracy of any epoch.
+    /// Highest validation accuracy of any epoch, 0 without epochs.
     pub fn best_val_accuracy(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max)
     }
 
-    /// Lowest validation loss of any epoch.
+    /// First epoch (from 1) of the highest validation accuracy, 0 without epochs.
+    pub fn best_epoch(&self) -> usize {
+        let best = self.best_val_accuracy();
+        self.epochs.iter().find(|epoch| epoch.val_accuracy == best).map_or(0, |epoch| epoch.epoch)
+    }
+
+    /// Validation accuracy of the restored weights.
+    pub fn restored_val_accuracy(&self) -> f64 {
+        self.confusion.accuracy()
+    }
+
+    /// Lowest validation loss of any epoch, infinite without epochs.
     pub fn best_val_loss(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.val_loss).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Mean wall-clock seconds of an epoch, 0 without epochs.
+    pub fn seconds_per_epoch(&self) -> f64 {
+        self.train_seconds / self.epochs.len().max(1) as f64
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EarlyStopping { patience } => write!(f, "no better training loss for {patience} epochs"),
+            Self::EpochLimit => f.write_str("epoch limit reached"),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::NotFinite { epoch, step } => write!(f, "loss not finite at epoch {epoch}, step {step}"),
+        }
     }
 }

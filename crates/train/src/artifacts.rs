@@ -1,0 +1,335 @@
+//! The folder a training leaves behind: histories, metrics, figures, report. Histories grow line by line so that an interrupted run
+//! loses nothing; everything else is written beside its name and renamed, so that a reader finds a whole file or none.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::record::{EpochRecord, ExperimentRecord};
+use crate::report;
+
+/// Why an artifact could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The name given to the run is not the name of one folder.
+    #[error("run name {name:?}: expected the name of one folder, without separators")]
+    Name {
+        /// The name given.
+        name: String,
+    },
+    /// The file system refused.
+    #[error("cannot {operation} {}: {source}; {}", path.display(), advice(source))]
+    Io {
+        /// What was attempted: `create folder`, `write`, ...
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A new folder of its own for the artifacts of one experiment.
+///
+/// ```
+/// use morphograd::artifacts::RunFolder;
+///
+/// # let base = tempfile::tempdir()?;
+/// # let base = base.path();
+/// let first = RunFolder::create(base, "tutorial")?;
+/// let second = RunFolder::create(base, "tutorial")?;
+/// assert_eq!(first.path(), base.join("tutorial"));
+/// assert_eq!(second.path(), base.join("tutorial-2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Creates `base/name`, or `name-2`, `name-3`, ... where that is taken: another run's folder is never written into.
+    ///
+    /// # Errors
+    /// If `name` is not a plain folder name, or the folder cannot be created or written into: better now than after the training.
+    pub fn create(base: &Path, name: &str) -> Result<Self, ArtifactError> {
+        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) {
+            return Err(ArtifactError::Name { name: name.to_owned() });
+        }
+        fs::create_dir_all(base).map_err(io_error("create folder", base))?;
+        let mut path = base.join(name);
+        let mut number = 1_u64;
+        while let Err(error) = fs::create_dir(&path) {
+            if error.kind() != ErrorKind::AlreadyExists {
+                return Err(io_error("create folder", &path)(error));
+            }
+            number += 1;
+            path = base.join(format!("{name}-{number}"));
+        }
+        let folder = Self { path };
+        // A folder can be created where no file can, for example under a quota.
+        folder.write(".probe", b"probe")?;
+        let probe = folder.path.join(".probe");
+        fs::remove_file(&probe).map_err(io_error("remove", &probe))?;
+        Ok(folder)
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens `history-<constraint>-<seed>.csv` for one run.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn history(&self, constraint: &str, seed: u64) -> Result<HistoryWriter, ArtifactError> {
+        HistoryWriter::create(
+            &self.path.join(format!("history-{}-{seed}.csv", report::file_stem(constraint))),
+        )
+    }
+
+    /// Writes `metrics.json`, `figures/*.svg` and `report.html`.
+    ///
+    /// # Errors
+    /// If one of them cannot be written.
+    pub fn write_results(&self, experiment: &ExperimentRecord) -> Result<(), ArtifactError> {
+        self.write("metrics.json", metrics_json(experiment).as_bytes())?;
+        for (name, svg) in report::figures(experiment) {
+            self.write(&format!("figures/{name}"), svg.as_bytes())?;
+        }
+        self.write("report.html", report::html(experiment).as_bytes())
+    }
+
+    /// Writes one file of this folder whole: into a temporary file beside it, then renamed over whatever was there.
+    ///
+    /// # Errors
+    /// If the file cannot be written; what was there before is then still there.
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), ArtifactError> {
+        let path = self.path.join(name);
+        let folder = path.parent().unwrap_or(&self.path);
+        fs::create_dir_all(folder).map_err(io_error("create folder", folder))?;
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(".part");
+        let written = File::create(&temporary)
+            .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&temporary, &path));
+        written.map_err(|error| {
+            // The first error is the one to report; a leftover that cannot be removed either adds nothing.
+            let _ = fs::remove_file(&temporary);
+            io_error("write", &path)(error)
+        })
+    }
+}
+
+/// Appends one line an epoch to a CSV file, each with a single write straight to the file.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    file: File,
+    path: PathBuf,
+}
+
+impl HistoryWriter {
+    /// Columns: the fields of [`EpochRecord`], in order.
+    pub const HEADER: &'static str = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,moved_share,moved_distance,\
+                                      gradient_norm,gradient_mapping,violation,seconds";
+
+    /// Starts the file with its header.
+    ///
+    /// # Errors
+    /// If it cannot be created or written.
+    pub fn create(path: &Path) -> Result<Self, ArtifactError> {
+        let file = File::create(path).map_err(io_error("create", path))?;
+        let mut writer = Self { file, path: path.to_owned() };
+        writer.write_line(Self::HEADER)?;
+        Ok(writer)
+    }
+
+    /// Appends one epoch. Numbers are written so that reading them back gives the same bits.
+    ///
+    /// # Errors
+    /// If the line cannot be written.
+    pub fn append(&mut self, record: &EpochRecord) -> Result<(), ArtifactError> {
+        let EpochRecord {
+            epoch,
+            loss,
+            accuracy,
+            val_loss,
+            val_accuracy,
+            learning_rate,
+            moved_share,
+            moved_distance,
+            gradient_norm,
+            gradient_mapping,
+            violation,
+            seconds,
+        } = record;
+        self.write_line(&format!(
+            "{epoch},{loss},{accuracy},{val_loss},{val_accuracy},{learning_rate},{moved_share},{moved_distance},\
+             {gradient_norm},{gradient_mapping},{violation},{seconds}"
+        ))
+    }
+
+    fn write_line(&mut self, line: &str) -> Result<(), ArtifactError> {
+        self.file.write_all(format!("{line}\n").as_bytes()).map_err(io_error("write", &self.path))
+    }
+}
+
+/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "seed", "epochs", "best_val_accuracy",
+/// "restored_val_accuracy", "best_val_loss", "train_seconds", "seconds_per_epoch", "max_constraint_violation"}]}`, keys in this
+/// order. JSON has no infinity and no NaN: such a figure is `null`.
+pub fn metrics_json(experiment: &ExperimentRecord) -> String {
+    #[derive(Serialize)]
+    struct Metrics<'a> {
+        dataset: &'a str,
+        runs: Vec<RunMetrics<'a>>,
+    }
+    #[derive(Serialize)]
+    struct RunMetrics<'a> {
+        constraint: &'a str,
+        seed: u64,
+        epochs: usize,
+        best_val_accuracy: f64,
+        restored_val_accuracy: f64,
+        best_val_loss: f64,
+        train_seconds: f64,
+        seconds_per_epoch: f64,
+        max_constraint_violation: f64,
+    }
+    let runs = experiment
+        .runs
+        .iter()
+        .map(|run| RunMetrics {
+            constraint: &run.constraint,
+            seed: run.seed,
+            epochs: run.epochs.len(),
+            best_val_accuracy: run.best_val_accuracy(),
+            restored_val_accuracy: run.restored_val_accuracy(),
+            best_val_loss: run.best_val_loss(),
+            train_seconds: run.train_seconds,
+            seconds_per_epoch: run.seconds_per_epoch(),
+            max_constraint_violation: run.max_constraint_violation,
+        })
+        .collect();
+    let metrics = Metrics { dataset: &experiment.dataset, runs };
+    let mut json = serde_json::to_string_pretty(&metrics).expect("strings and numbers always serialize");
+    json.push('\n');
+    json
+}
+
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
+    let path = path.to_owned();
+    move |source| ArtifactError::Io { operation, path, source }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "choose another output folder, or one you may write into"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space, or choose an output folder elsewhere"
+        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
+            "something else has this name: move it away, or choose another output folder"
+        }
+        _ => "check that the output folder exists and can be written into",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(epoch: usize) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            loss: 0.1,
+            accuracy: 0.5,
+            val_loss: f64::NAN,
+            val_accuracy: 1.0,
+            learning_rate: 0.01,
+            moved_share: 0.25,
+            moved_distance: 1e-7,
+            gradient_norm: 2.0,
+            gradient_mapping: f64::INFINITY,
+            violation: 0.0,
+            seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn a_history_can_be_read_after_every_epoch() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(base.path(), "run").unwrap();
+        let mut history = folder.history("non-negative", 7).unwrap();
+        let path = folder.path().join("history-non-negative-7.csv");
+        history.append(&epoch(1)).unwrap();
+        let row = "1,0.1,0.5,NaN,1,0.01,0.25,0.0000001,2,inf,0,1.5";
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n{row}\n", HistoryWriter::HEADER));
+        history.append(&epoch(2)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+        assert_eq!(row.split(',').count(), HistoryWriter::HEADER.split(',').count());
+    }
+
+    #[test]
+    fn another_runs_folder_is_never_taken() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("run"), "a file of that name").unwrap();
+        for expected in ["run-2", "run-3", "run-4"] {
+            let folder = RunFolder::create(base.path(), "run").unwrap();
+            assert_eq!(folder.path(), base.path().join(expected));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the probe is gone");
+        }
+    }
+
+    #[test]
+    fn a_run_name_is_one_folder() {
+        let base = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "a/b", "../a"] {
+            let error = RunFolder::create(base.path(), name).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("run name {name:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_base_that_is_a_file_is_refused_by_name() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunFolder::create(&file, "run").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot create folder {}: ", file.display())), "{error}");
+        assert!(error.ends_with("choose another output folder"), "{error}");
+    }
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_else() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(base.path(), "run").unwrap();
+        folder.write("figures/a.svg", b"a longer text").unwrap();
+        folder.write("figures/a.svg", b"short").unwrap();
+        let figures = folder.path().join("figures");
+        assert_eq!(fs::read(figures.join("a.svg")).unwrap(), b"short");
+        assert_eq!(fs::read_dir(figures).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_names_the_path_and_leaves_no_part() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(base.path(), "run").unwrap();
+        fs::create_dir(folder.path().join("report.html")).unwrap();
+        let error = folder.write("report.html", b"text").unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && error.contains("report.html: "), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named() {
+        let error = HistoryWriter::create(Path::new("/dev/full")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /dev/full: "), "{error}");
+        assert!(error.contains("; free some space"), "{error}");
+    }
+}

@@ -1,0 +1,289 @@
+//! The figures over epochs: the comparison of all constraints, the training curves of a run, and what its projection did.
+
+use super::chart::{Axis, Line, Panel, legend};
+use super::palette;
+use super::svg::{Anchor, Frame, Stroke, Svg};
+use crate::published::{self, PUBLISHED, Published};
+use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
+use crate::tables::Comparison;
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 62.0;
+const TOP: f64 = 34.0;
+/// Room under a panel for the ticks and the name of its axis.
+const UNDER: f64 = 62.0;
+/// A grey that shows on paper and on a dark page.
+const GREY: &str = "#8a8a8a";
+
+/// Validation accuracy of every run: thin lines are seeds, bold lines their mean, dashed lines the published runs. A run that stopped
+/// early counts with its last value from then on, so that the mean does not jump when a run ends.
+pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
+    let rows = Comparison::new(experiment).rows;
+    let published = drawn_published(experiment);
+    let colour = |constraint: &str| palette::of(constraint, experiment);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let mut entries = Vec::new();
+
+    for (run, reading) in &published {
+        let points = run.epochs().iter().map(|epoch| (epoch.epoch as f64, epoch.val_accuracy)).collect();
+        let stroke = Stroke::solid(colour(reading), 1.6).dashed("6 3");
+        lines.push(Line { points, stroke, title: format!("{} as published", run.constraint) });
+    }
+    let several = rows.iter().any(|row| row.seeds.len() > 1);
+    for run in experiment.runs.iter().filter(|_| several) {
+        let stroke = Stroke::solid(colour(&run.constraint), 0.8).faint(0.45);
+        let title = format!("{}, seed {}", run.constraint, run.seed);
+        lines.push(Line { points: points(run, |epoch| epoch.val_accuracy), stroke, title });
+    }
+    for row in &rows {
+        let runs: Vec<&RunRecord> =
+            experiment.runs.iter().filter(|run| run.constraint == row.constraint).collect();
+        let stroke = Stroke::solid(colour(&row.constraint), 2.4);
+        lines.push(Line { points: mean_accuracy(&runs), stroke, title: row.constraint.clone() });
+        entries.push((row.constraint.clone(), stroke));
+    }
+    if several {
+        entries.push(("one seed (bold: mean)".to_owned(), Stroke::solid(GREY, 1.0)));
+    }
+    if !published.is_empty() {
+        entries.push(("published".to_owned(), Stroke::solid(GREY, 1.6).dashed("6 3")));
+    }
+
+    let last =
+        lines.iter().flat_map(|line| &line.points).map(|(epoch, _)| *epoch as usize).max().unwrap_or(0);
+    let best = rows.iter().filter_map(|row| Some(row.best_val_accuracy?.mean));
+    let (low, high) = zoom(best, !published.is_empty());
+    let floor =
+        tenth_below(lines.iter().flat_map(|line| &line.points).map(|(_, accuracy)| *accuracy)).min(low);
+    let copies = lines
+        .iter()
+        .map(|line| Line { points: line.points.clone(), stroke: line.stroke, title: line.title.clone() })
+        .collect();
+    let height = 340.0;
+    let width = (WIDTH - 2.0 * LEFT - 16.0) / 2.0;
+    let whole = Panel {
+        frame: Frame { x: LEFT, y: TOP, width, height },
+        title: "Validation accuracy",
+        x: Axis::epochs(last),
+        y: Axis::between("", floor, 1.0),
+        lines,
+        verticals: Vec::new(),
+        highlight: Some((low, high)),
+    };
+    let zoomed = Panel {
+        frame: Frame { x: 2.0 * LEFT + width, y: TOP, width, height },
+        title: "Enlarged",
+        x: Axis::epochs(last),
+        y: Axis::between("", low, high),
+        lines: copies,
+        verticals: Vec::new(),
+        highlight: None,
+    };
+    finish(&[whole, zoomed], &entries, "Validation accuracy of every constraint over the epochs")
+}
+
+/// Loss and accuracy of one run, on the training and on the validation images.
+pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String {
+    let colour = palette::of(&run.constraint, experiment);
+    let (train, validation) = (Stroke::solid(GREY, 1.4), Stroke::solid(colour, 2.2));
+    let reduced = Stroke::solid(GREY, 1.0).dashed("1.5 3");
+    let restored = Stroke::solid(colour, 1.2).dashed("7 4");
+    let mut verticals: Vec<(f64, Stroke<'_>)> = run
+        .epochs
+        .windows(2)
+        .filter(|pair| pair[0].learning_rate != pair[1].learning_rate)
+        .map(|pair| (pair[1].epoch as f64, reduced))
+        .collect();
+    let mut entries = vec![("training".to_owned(), train), ("validation".to_owned(), validation)];
+    if let (false, [first, .., last]) = (verticals.is_empty(), &run.epochs[..]) {
+        let rates = format!("learning rate changed ({} to {})", rate(first), rate(last));
+        entries.push((rates, reduced));
+    }
+    if run.restored_epoch > 0 {
+        verticals.push((run.restored_epoch as f64, restored));
+        entries.push((format!("weights kept: epoch {}", run.restored_epoch), restored));
+    }
+
+    let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
+        points: points(run, value),
+        stroke,
+        title: name.to_owned(),
+    };
+    let losses = run.epochs.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]);
+    let accuracies = run.epochs.iter().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]);
+    let floor = tenth_below(accuracies);
+    let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 260.0);
+    let panel = |index: f64, title, y, lines| Panel {
+        frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
+        title,
+        x: Axis::epochs(run.epochs.len()),
+        y,
+        lines,
+        verticals: verticals.clone(),
+        highlight: None,
+    };
+    let panels = [
+        panel(
+            0.0,
+            "Loss",
+            Axis::above("", 0.0, losses),
+            vec![
+                curve(train, "training loss", |epoch| epoch.loss),
+                curve(validation, "validation loss", |epoch| epoch.val_loss),
+            ],
+        ),
+        panel(
+            1.0,
+            "Accuracy",
+            Axis::between("", floor, 1.0),
+            vec![
+                curve(train, "training accuracy", |epoch| epoch.accuracy),
+                curve(validation, "validation accuracy", |epoch| epoch.val_accuracy),
+            ],
+        ),
+    ];
+    finish(&panels, &entries, &format!("Loss and accuracy of {}, seed {}", run.constraint, run.seed))
+}
+
+/// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point.
+pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> String {
+    let colour = palette::of(&run.constraint, experiment);
+    let (bold, gradient) = (Stroke::solid(colour, 2.0), Stroke::solid(GREY, 1.4));
+    let (width, height) = ((WIDTH - 3.0 * LEFT - 16.0) / 3.0, 220.0);
+    let values = |value: fn(&EpochRecord) -> f64| run.epochs.iter().map(value);
+    let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
+        points: points(run, value),
+        stroke,
+        title: name.to_owned(),
+    };
+    let panel = |index: f64, title, y, lines| Panel {
+        frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
+        title,
+        x: Axis::epochs(run.epochs.len()),
+        y,
+        lines,
+        verticals: Vec::new(),
+        highlight: None,
+    };
+    let panels = [
+        panel(
+            0.0,
+            "Share of coordinates moved",
+            Axis::above("", 0.0, values(|epoch| epoch.moved_share)),
+            vec![curve(bold, "share of the constrained coordinates moved by the projection", |epoch| {
+                epoch.moved_share
+            })],
+        ),
+        panel(
+            1.0,
+            "Distance moved",
+            Axis::above("", 0.0, values(|epoch| epoch.moved_distance)),
+            vec![curve(bold, "distance moved by the projection", |epoch| epoch.moved_distance)],
+        ),
+        panel(
+            2.0,
+            "Norms of gradient and gradient mapping",
+            Axis::logarithmic(
+                "",
+                run.epochs.iter().flat_map(|epoch| [epoch.gradient_norm, epoch.gradient_mapping]),
+            ),
+            vec![
+                curve(gradient, "norm of the gradient", |epoch| epoch.gradient_norm),
+                curve(bold, "norm of the gradient mapping", |epoch| epoch.gradient_mapping),
+            ],
+        ),
+    ];
+    let entries = [
+        ("mean over the steps of the epoch; right: gradient mapping".to_owned(), bold),
+        ("right: gradient".to_owned(), gradient),
+    ];
+    finish(&panels, &entries, &format!("Projection diagnostics of {}, seed {}", run.constraint, run.seed))
+}
+
+/// The published runs that belong in the comparison, each with the constraint of this experiment whose colour it takes.
+fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'static str)> {
+    if !published::comparable(&experiment.dataset) {
+        return Vec::new();
+    }
+    let ran = |name: &&str| experiment.runs.iter().any(|run| run.constraint == **name);
+    PUBLISHED
+        .iter()
+        .filter_map(|run| Some((run, [Some(run.constraint), run.as_run].into_iter().flatten().find(ran)?)))
+        .collect()
+}
+
+fn points(run: &RunRecord, value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
+    run.epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
+}
+
+fn mean_accuracy(runs: &[&RunRecord]) -> Vec<(f64, f64)> {
+    let histories: Vec<&[EpochRecord]> =
+        runs.iter().map(|run| &run.epochs[..]).filter(|epochs| !epochs.is_empty()).collect();
+    let last = histories.iter().map(|epochs| epochs.len()).max().unwrap_or(0);
+    (0..last)
+        .map(|index| {
+            let sum: f64 =
+                histories.iter().map(|epochs| epochs[index.min(epochs.len() - 1)].val_accuracy).sum();
+            ((index + 1) as f64, sum / histories.len() as f64)
+        })
+        .collect()
+}
+
+/// Range of the enlarged panel. It is the tutorial's where its curves are drawn, else as wide below the best; wider where a
+/// constraint did better or worse, but never so wide for a failed one that nothing is enlarged.
+fn zoom(best: impl Iterator<Item = f64>, with_published: bool) -> (f64, f64) {
+    let (worst, best) =
+        best.fold((1.0_f64, 0.0_f64), |(worst, best), value| (worst.min(value), best.max(value)));
+    let above_best = (((best + 0.005) * 100.0).ceil() / 100.0).clamp(0.1, 1.0);
+    let high = if with_published { above_best.max(0.95) } else { above_best };
+    let low = if with_published { 0.88 } else { high - 0.07 };
+    let below_worst = ((worst - 0.02) * 100.0).floor() / 100.0;
+    (low.min(below_worst.max(high - 0.25)).max(0.0), high)
+}
+
+/// The tenth below the least of some accuracies, at most 0.9.
+fn tenth_below(accuracies: impl Iterator<Item = f64>) -> f64 {
+    let least = accuracies.filter(|value| value.is_finite()).fold(1.0, f64::min);
+    ((least * 10.0).floor() / 10.0).clamp(0.0, 0.9)
+}
+
+fn rate(epoch: &EpochRecord) -> String {
+    if epoch.learning_rate >= 1e-3 {
+        format!("{}", epoch.learning_rate)
+    } else {
+        format!("{:.1e}", epoch.learning_rate)
+    }
+}
+
+fn finish(panels: &[Panel<'_>], entries: &[(String, Stroke<'_>)], label: &str) -> String {
+    let mut svg = Svg::new();
+    for panel in panels {
+        panel.draw(&mut svg);
+    }
+    let bottom = panels.iter().map(|panel| panel.frame.y + panel.frame.height).fold(0.0, f64::max);
+    if panels.iter().all(|panel| panel.lines.iter().all(|line| line.points.is_empty())) {
+        svg.text(WIDTH / 2.0, bottom / 2.0, Anchor::Middle, "no epoch was completed");
+    }
+    let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, WIDTH - LEFT, entries);
+    svg.finish(WIDTH, height, label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_enlarged_range_follows_the_results() {
+        let close = |range: (f64, f64), expected: (f64, f64)| {
+            assert!(
+                (range.0 - expected.0).abs() < 1e-9 && (range.1 - expected.1).abs() < 1e-9,
+                "{range:?} {expected:?}"
+            );
+        };
+        close(zoom([0.925, 0.934].into_iter(), true), (0.88, 0.95));
+        close(zoom([0.925, 0.971].into_iter(), true), (0.88, 0.98));
+        close(zoom([0.112, 0.934].into_iter(), true), (0.70, 0.95));
+        close(zoom([0.80, 0.812].into_iter(), false), (0.75, 0.82));
+        close(zoom(std::iter::empty(), false), (0.03, 0.1));
+    }
+}

@@ -1,0 +1,89 @@
+//! The report: every figure of an experiment as SVG, and one page with all of them that needs nothing but itself. Figures are drawn
+//! once and serve both as files and in the page.
+
+mod chart;
+mod curves;
+mod images;
+mod page;
+mod palette;
+mod svg;
+
+use crate::record::{ExperimentRecord, RunRecord};
+
+/// The page: tables, figures, diagnostics, model and configuration. It loads nothing and runs no script, so it can be mailed,
+/// archived and printed.
+///
+/// ```
+/// use morphograd::record::ExperimentRecord;
+///
+/// let experiment = ExperimentRecord {
+///     dataset: "digits".to_owned(),
+///     dataset_note: "The embedded digits.".to_owned(),
+///     class_names: (0..10).map(|digit| digit.to_string()).collect(),
+///     summary: String::new(),
+///     config: String::new(),
+///     threads: 1,
+///     runs: Vec::new(),
+/// };
+/// assert!(morphograd::report::html(&experiment).starts_with("<!DOCTYPE html>"));
+/// ```
+pub fn html(experiment: &ExperimentRecord) -> String {
+    page::html(experiment)
+}
+
+/// Every figure as (file name, SVG): the comparison, then those of each run, in order.
+pub fn figures(experiment: &ExperimentRecord) -> Vec<(String, String)> {
+    let mut figures = vec![("comparison.svg".to_owned(), curves::comparison(experiment))];
+    for run in &experiment.runs {
+        let stem = format!("{}-{}", file_stem(&run.constraint), run.seed);
+        figures.extend(
+            run_figures(run, experiment).into_iter().map(|(kind, svg)| (format!("{kind}-{stem}.svg"), svg)),
+        );
+    }
+    figures
+}
+
+/// Kind and drawing of every figure of one run. What an interrupted run did not come to has no figure.
+fn run_figures(run: &RunRecord, experiment: &ExperimentRecord) -> Vec<(&'static str, String)> {
+    let mut figures = Vec::new();
+    if !run.epochs.is_empty() {
+        figures.push(("training", curves::training(run, experiment)));
+    }
+    if run.filters.images().len() > 0 {
+        figures.push(("filters", images::filters(run)));
+    }
+    if run.feature_maps.images().len() > 0 {
+        figures.push(("outputs", images::outputs(run)));
+    }
+    if run.confusion.total() > 0 {
+        figures.push(("confusion", images::confusion(run, &experiment.class_names)));
+    }
+    if !run.epochs.is_empty() {
+        figures.push(("projection", curves::projection(run, experiment)));
+    }
+    figures
+}
+
+/// `name` with every character that some file system refuses, or that would leave the folder, replaced by `-`.
+pub(crate) fn file_stem(name: &str) -> String {
+    name.chars()
+        .map(
+            |character| {
+                if character.is_ascii_alphanumeric() || "_.".contains(character) { character } else { '-' }
+            },
+        )
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_stem_stays_in_its_folder() {
+        assert_eq!(
+            ["non-negative", "box[-1, 1]", "../a\\b"].map(file_stem),
+            ["non-negative", "box--1--1-", "..-a-b"]
+        );
+    }
+}

@@ -1,0 +1,334 @@
+//! Comparison of the runs, one row a constraint, beside the published figures: the numbers, and their layout for the terminal and in
+//! Markdown. The report draws its table from the same rows, so the three can never disagree.
+
+use crate::published::{self, Published};
+use crate::record::{ExperimentRecord, RunRecord};
+
+/// Mean and range of one figure over the seeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of the finite ones among `values`; `None` if there is none.
+    pub fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        let min = values.iter().copied().reduce(f64::min)?;
+        let max = values.iter().copied().reduce(f64::max)?;
+        Some(Self { mean: values.iter().sum::<f64>() / values.len() as f64, min, max })
+    }
+}
+
+/// The runs of one constraint. Runs interrupted within their first epoch have no figures and count in none of the spreads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparisonRow {
+    /// Name of the constraint.
+    pub constraint: String,
+    /// Seeds, in the order they were run.
+    pub seeds: Vec<u64>,
+    /// Epochs until the run ended.
+    pub epochs: Option<Spread>,
+    /// Highest validation accuracy of any epoch.
+    pub best_val_accuracy: Option<Spread>,
+    /// Validation accuracy of the restored weights.
+    pub restored_val_accuracy: Option<Spread>,
+    /// Lowest validation loss of any epoch.
+    pub best_val_loss: Option<Spread>,
+    /// Wall-clock seconds of an epoch.
+    pub seconds_per_epoch: Option<Spread>,
+    /// Largest constraint violation of any run; not a number if one of them was.
+    pub max_violation: f64,
+    /// The published run to compare with.
+    pub published: Option<&'static Published>,
+}
+
+/// All rows and the footnotes they need.
+///
+/// ```
+/// use morphograd::record::ExperimentRecord;
+/// use morphograd::tables::Comparison;
+///
+/// fn show(experiment: &ExperimentRecord) -> String {
+///     Comparison::new(experiment).text()
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// One row a constraint, in the order they were first run.
+    pub rows: Vec<ComparisonRow>,
+    /// Footnotes: mark and sentence. A row's mark is [`ComparisonRow::mark`].
+    pub footnotes: Vec<(&'static str, String)>,
+}
+
+impl ComparisonRow {
+    /// Mark of the footnote the published figures of this row need, empty if none.
+    pub fn mark(&self) -> &'static str {
+        match self.published.and_then(|run| run.as_run) {
+            None => "",
+            Some("lattice") => "†",
+            Some(_) => "‡",
+        }
+    }
+}
+
+impl Comparison {
+    /// Groups the runs by constraint.
+    pub fn new(experiment: &ExperimentRecord) -> Self {
+        let mut names: Vec<&str> = Vec::new();
+        for run in &experiment.runs {
+            if !names.contains(&run.constraint.as_str()) {
+                names.push(&run.constraint);
+            }
+        }
+        let rows: Vec<ComparisonRow> = names
+            .into_iter()
+            .map(|name| {
+                row(name, &experiment.runs.iter().filter(|run| run.constraint == name).collect::<Vec<_>>())
+            })
+            .collect();
+        let footnotes = footnotes(&rows, &experiment.dataset);
+        Self { rows, footnotes }
+    }
+
+    /// The table for a terminal: at most 110 columns with the constraint names of this crate. A second line gives the ranges where
+    /// there are several seeds.
+    pub fn text(&self) -> String {
+        let mut lines = vec![
+            ["", "", "", "best val.", "restored", "val.", "sec. /", "max.", "published:"].map(str::to_owned),
+            [
+                "constraint",
+                "seeds",
+                "epochs",
+                "accuracy",
+                "accuracy",
+                "loss",
+                "epoch",
+                "viol.",
+                "ep. best restored",
+            ]
+            .map(str::to_owned),
+        ];
+        for row in &self.rows {
+            lines.push([
+                row.constraint.clone(),
+                row.seeds.len().to_string(),
+                mean(row.epochs, if row.seeds.len() > 1 { 1 } else { 0 }),
+                mean(row.best_val_accuracy, 4),
+                mean(row.restored_val_accuracy, 4),
+                mean(row.best_val_loss, 4),
+                seconds(row.seconds_per_epoch),
+                violation(row.max_violation),
+                published_cells(row).map_or_else(
+                    || "–".to_owned(),
+                    |[epochs, best, restored]| format!("{epochs} {best} {restored}{:1}", row.mark()),
+                ),
+            ]);
+            if row.seeds.len() > 1 {
+                let mut ranges = <[String; 9]>::default();
+                ranges[2] = range(row.epochs, 0);
+                ranges[3] = range(row.best_val_accuracy, 4);
+                ranges[4] = range(row.restored_val_accuracy, 4);
+                lines.push(ranges);
+            }
+        }
+        let widths: [usize; 9] = std::array::from_fn(|column| {
+            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        });
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * 8);
+        let mut text = String::new();
+        for (index, line) in lines.iter().enumerate() {
+            if index == 2 {
+                text += &rule;
+                text.push('\n');
+            }
+            let mut cells = String::new();
+            for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
+                cells += &match column {
+                    0 => format!("{cell:width$}"),
+                    8 => format!("  {cell:<width$}"),
+                    _ => format!("  {cell:>width$}"),
+                };
+            }
+            text += cells.trim_end();
+            text.push('\n');
+        }
+        text += &rule;
+        text.push('\n');
+        for (mark, note) in &self.footnotes {
+            text += &wrap(format!("{mark} {note}").trim_start(), 108);
+        }
+        text
+    }
+
+    /// The same table in Markdown, ranges in parentheses.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| constraint | seeds | epochs | best val. accuracy | restored val. accuracy | best val. loss | s / epoch \
+             | max. violation | published epochs | published best | published restored |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        );
+        for row in &self.rows {
+            let [epochs, best, restored] =
+                published_cells(row).unwrap_or_else(|| std::array::from_fn(|_| "–".to_owned()));
+            let mark = row.mark();
+            text += &format!(
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {epochs}{mark} | {best}{mark} | {restored}{mark} |\n",
+                row.constraint.replace('|', "\\|"),
+                row.seeds.len(),
+                mean_and_range(row.epochs, 0),
+                mean_and_range(row.best_val_accuracy, 4),
+                mean_and_range(row.restored_val_accuracy, 4),
+                mean(row.best_val_loss, 4),
+                seconds(row.seconds_per_epoch),
+                violation(row.max_violation),
+            );
+        }
+        for (mark, note) in &self.footnotes {
+            text += &format!("\n{}\n", format!("{mark} {note}").trim_start());
+        }
+        text
+    }
+}
+
+/// The line printed when a run ends.
+pub fn run_line(run: &RunRecord) -> String {
+    let name = format!("{}, seed {}", run.constraint, run.seed);
+    if run.epochs.is_empty() {
+        return format!("{name}: {} before the end of the first epoch", run.stop);
+    }
+    format!(
+        "{name}: {} ({}), best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {}), {:.1} s, violation {}",
+        epochs(run.epochs.len()),
+        run.stop,
+        run.best_val_accuracy(),
+        run.best_epoch(),
+        run.restored_val_accuracy(),
+        run.restored_epoch,
+        run.train_seconds,
+        violation(run.max_constraint_violation),
+    )
+}
+
+/// `1 epoch`, `2 epochs`.
+pub(crate) fn epochs(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "epoch" } else { "epochs" })
+}
+
+/// `mean` with `decimals`, an en dash where there is nothing.
+pub(crate) fn mean(spread: Option<Spread>, decimals: usize) -> String {
+    spread.map_or_else(|| "–".to_owned(), |spread| format!("{:.decimals$}", spread.mean))
+}
+
+/// Mean seconds with about three digits.
+pub(crate) fn seconds(spread: Option<Spread>) -> String {
+    let decimals = spread.map_or(0, |spread| if spread.mean < 10.0 { 3 } else { 1 });
+    mean(spread, decimals)
+}
+
+/// `min–max`, empty where there is nothing.
+pub(crate) fn range(spread: Option<Spread>, decimals: usize) -> String {
+    spread.map_or_else(String::new, |spread| format!("{:.decimals$}–{:.decimals$}", spread.min, spread.max))
+}
+
+/// A constraint violation: exactly 0 where the constraint holds, else its magnitude.
+pub(crate) fn violation(value: f64) -> String {
+    if value == 0.0 { "0".to_owned() } else { format!("{value:.0e}") }
+}
+
+/// Epochs, best and restored validation accuracy of the published run.
+pub(crate) fn published_cells(row: &ComparisonRow) -> Option<[String; 3]> {
+    let run = row.published?;
+    Some([
+        run.epochs().len().to_string(),
+        format!("{:.4}", run.best_val_accuracy()),
+        format!("{:.4}", run.restored_val_accuracy()),
+    ])
+}
+
+fn mean_and_range(spread: Option<Spread>, decimals: usize) -> String {
+    match spread {
+        Some(Spread { min, max, .. }) if min != max => {
+            // The mean of a count needs a decimal that its range does not.
+            format!("{} ({})", mean(spread, decimals.max(1)), range(spread, decimals))
+        }
+        _ => mean(spread, decimals),
+    }
+}
+
+fn row(constraint: &str, runs: &[&RunRecord]) -> ComparisonRow {
+    let spread = |figure: &dyn Fn(&RunRecord) -> f64| {
+        Spread::of(runs.iter().filter(|run| !run.epochs.is_empty()).map(|run| figure(run)))
+    };
+    ComparisonRow {
+        constraint: constraint.to_owned(),
+        seeds: runs.iter().map(|run| run.seed).collect(),
+        epochs: spread(&|run| run.epochs.len() as f64),
+        best_val_accuracy: spread(&RunRecord::best_val_accuracy),
+        restored_val_accuracy: spread(&RunRecord::restored_val_accuracy),
+        best_val_loss: spread(&RunRecord::best_val_loss),
+        seconds_per_epoch: spread(&RunRecord::seconds_per_epoch),
+        // `f64::max` would drop a violation that is not a number, the worst there is.
+        max_violation: runs.iter().map(|run| run.max_constraint_violation).fold(
+            0.0,
+            |worst: f64, violation| {
+                if worst.is_nan() || violation.is_nan() { f64::NAN } else { worst.max(violation) }
+            },
+        ),
+        published: published::find(constraint),
+    }
+}
+
+fn footnotes(rows: &[ComparisonRow], dataset: &str) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
+    if rows.iter().any(|row| row.published.is_some()) {
+        let mut note =
+            "Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move them by about a point."
+                .to_owned();
+        if !published::comparable(dataset) {
+            note += &format!(" These runs are on {dataset}: compare the order of the rows, not the figures.");
+        }
+        notes.push(("", note));
+    }
+    for (mark, name, really) in [
+        ("†", "non-positive", "clipped to [-1, 1] (here: lattice)"),
+        (
+            "‡",
+            "non-positive-increasing",
+            "clipped to [-1, 1] and then set the centre to 0 (here: lattice-zero-centre)",
+        ),
+    ] {
+        if rows.iter().any(|row| row.mark() == mark) {
+            notes.push((
+                mark,
+                format!("Published as {name}; at every public commit of that library that had both, the constraint {really}."),
+            ));
+        }
+    }
+    notes
+}
+
+/// Breaks `text` at spaces into lines of at most `width` characters.
+fn wrap(text: &str, width: usize) -> String {
+    let mut wrapped = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let word_length = word.chars().count();
+        if length > 0 && length + 1 + word_length > width {
+            wrapped += "\n  ";
+            length = 2;
+        } else if length > 0 {
+            wrapped.push(' ');
+            length += 1;
+        }
+        wrapped += word;
+        length += word_length;
+    }
+    wrapped.push('\n');
+    wrapped
+}
