@@ -1,4 +1,5 @@
 //! Everything above the libraries: data sets, the tutorial's experiment, the training loop, metrics, the report and the command line.
 
+pub mod data;
 pub mod metrics;
 pub mod record;
