@@ -1,0 +1,217 @@
+//! Which data to use. Whoever says nothing gets MNIST if it is there and the embedded digits if not, so that the first command always
+//! works; whoever names data gets those or an error, never a silent substitute.
+
+use std::path::{Path, PathBuf};
+
+use super::{DataError, Dataset, FILES, manifest};
+
+/// Where to look. The binary fills this in: libraries read neither the command line nor the environment.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// What `--data` says: a folder, or the name of a data set.
+    pub option: Option<&'a Path>,
+    /// What `MORPHOGRAD_DATA` says: the same.
+    pub environment: Option<&'a Path>,
+    /// The folder with a folder per data set: `datasets` in the repository.
+    pub datasets: &'a Path,
+}
+
+/// The data that were chosen, not loaded yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataSource {
+    /// A folder with the four files.
+    Folder {
+        /// The folder.
+        dir: PathBuf,
+        /// Why this one.
+        why: String,
+    },
+    /// The digits that are compiled in.
+    Embedded {
+        /// Why these.
+        why: String,
+    },
+}
+
+impl DataSource {
+    /// Chooses: `--data`, then `MORPHOGRAD_DATA`, then `mnist` in the folder of data sets, then the embedded digits.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] where data were named and are not there.
+    pub fn find(search: &Search<'_>) -> Result<Self, DataError> {
+        if let Some(named) = search.option {
+            return Self::named(named, search.datasets, "given by --data");
+        }
+        if let Some(named) = search.environment.filter(|named| !named.as_os_str().is_empty()) {
+            return Self::named(named, search.datasets, "given by MORPHOGRAD_DATA");
+        }
+        let dir = search.datasets.join("mnist");
+        Ok(if missing(&dir).is_empty() {
+            DataSource::Folder { dir, why: "found there".to_owned() }
+        } else {
+            let why = format!(
+                "because {} does not hold the four files; `cargo xtask data fetch mnist` fetches them",
+                dir.display()
+            );
+            DataSource::Embedded { why }
+        })
+    }
+
+    /// Reads the data, and names them: by a check sum where it is that of a known data set, else by the name of the folder.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn load(&self) -> Result<Dataset, DataError> {
+        let (dir, why) = match self {
+            DataSource::Embedded { why } => {
+                return Ok(Dataset::embedded(format!("the embedded digits, {why}")));
+            }
+            DataSource::Folder { dir, why } => (dir, why),
+        };
+        let folder =
+            dir.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+        let (name, title, classes) = match recognise(dir, &folder) {
+            Some(entry) => (entry.name, entry.title, entry.classes),
+            None => (folder.clone(), folder, (0..10).map(|class| class.to_string()).collect()),
+        };
+        let note = format!("{title} from {} ({why})", dir.display());
+        Dataset::read(dir, name, classes, note)
+    }
+
+    fn named(named: &Path, datasets: &Path, why: &str) -> Result<Self, DataError> {
+        let why = why.to_owned();
+        let absent = missing(named);
+        if absent.is_empty() {
+            return Ok(DataSource::Folder { dir: named.to_owned(), why });
+        }
+        let entry = named.to_str().and_then(|name| manifest::entry(name).ok());
+        match entry {
+            Some(entry) if !named.exists() => {
+                let dir = datasets.join(&entry.name);
+                let absent = missing(&dir);
+                if entry.mirrors.is_empty() {
+                    Ok(DataSource::Embedded { why })
+                } else if absent.is_empty() {
+                    Ok(DataSource::Folder { dir, why })
+                } else {
+                    let advice = format!("; `cargo xtask data fetch {}` fetches them", entry.name);
+                    Err(DataError::Missing { dir, files: absent.join(", "), advice })
+                }
+            }
+            _ => {
+                let advice = ", and it is not the name of a data set".to_owned();
+                let advice = if named.exists() { String::new() } else { advice };
+                Err(DataError::Missing { dir: named.to_owned(), files: absent.join(", "), advice })
+            }
+        }
+    }
+}
+
+/// The files of the four that a folder does not hold.
+fn missing(dir: &Path) -> Vec<&'static str> {
+    FILES.into_iter().filter(|file| !manifest::locate(dir, file).is_file()).collect()
+}
+
+/// The known data set in a folder. The test labels, a few kilobytes, are enough to tell them apart.
+fn recognise(dir: &Path, folder: &str) -> Option<manifest::Entry> {
+    let mut entries = manifest::entries();
+    let known = |entry: &manifest::Entry| {
+        let labels = entry.files.iter().find(|file| file.name == FILES[3]);
+        labels.is_some_and(|file| manifest::check(&manifest::locate(dir, &file.name), file).is_good())
+    };
+    let position =
+        entries.iter().position(known).or_else(|| entries.iter().position(|entry| entry.name == folder))?;
+    Some(entries.swap_remove(position))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn copy_digits(dir: &Path) {
+        fs::create_dir_all(dir).unwrap();
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/digits");
+        for file in FILES {
+            fs::copy(committed.join(file), dir.join(file)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_order_is_option_environment_mnist_embedded() {
+        let root = tempfile::tempdir().unwrap();
+        let [option, environment, mnist] =
+            ["option", "environment", "mnist"].map(|name| root.path().join(name));
+        let mut search = Search { option: None, environment: None, datasets: root.path() };
+
+        let embedded = DataSource::find(&search).unwrap().load().unwrap();
+        assert_eq!(
+            embedded.note,
+            format!(
+                "the embedded digits, because {} does not hold the four files; \
+                 `cargo xtask data fetch mnist` fetches them",
+                mnist.display()
+            )
+        );
+        for dir in [&option, &environment, &mnist] {
+            copy_digits(dir);
+        }
+        let why = "found there".to_owned();
+        assert_eq!(DataSource::find(&search).unwrap(), DataSource::Folder { dir: mnist, why });
+        search.environment = Some(Path::new(""));
+        assert!(matches!(DataSource::find(&search).unwrap(), DataSource::Folder { .. }));
+        search.environment = Some(&environment);
+        let why = "given by MORPHOGRAD_DATA".to_owned();
+        let expected = DataSource::Folder { dir: environment.clone(), why };
+        assert_eq!(DataSource::find(&search).unwrap(), expected);
+        search.option = Some(&option);
+        let loaded = DataSource::find(&search).unwrap().load().unwrap();
+        let note = format!("the embedded digits from {} (given by --data)", option.display());
+        assert_eq!((loaded.name.as_str(), loaded.note), ("digits", note));
+        assert_eq!((loaded.train, loaded.test), (embedded.train, embedded.test));
+    }
+
+    #[test]
+    fn data_that_were_named_are_used_or_it_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let find = |named: &Path| {
+            DataSource::find(&Search { option: Some(named), environment: None, datasets: root.path() })
+        };
+        let error = |named: &Path| find(named).unwrap_err().to_string();
+
+        let why = "given by --data".to_owned();
+        assert_eq!(find(Path::new("digits")).unwrap(), DataSource::Embedded { why: why.clone() });
+        let advice = "`cargo xtask data fetch fashion-mnist` fetches them";
+        assert!(error(Path::new("fashion-mnist")).ends_with(advice));
+        assert!(error(Path::new("no-such-thing")).ends_with("not the name of a data set"));
+
+        let dir = root.path().join("fashion-mnist");
+        copy_digits(&dir);
+        assert_eq!(find(Path::new("fashion-mnist")).unwrap(), DataSource::Folder { dir: dir.clone(), why });
+        fs::remove_file(dir.join(FILES[2])).unwrap();
+        assert_eq!(
+            error(&dir),
+            format!(
+                "{}: expected the four files of a data set, missing t10k-images-idx3-ubyte.gz",
+                dir.display()
+            )
+        );
+    }
+
+    #[test]
+    fn classes_follow_the_content_then_the_name_of_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("fashion-mnist");
+        copy_digits(&dir);
+        let load = || DataSource::Folder { dir: dir.clone(), why: "test".into() }.load().unwrap();
+        assert_eq!(load().class_names[9], "9");
+        // Labels that no data set of the manifest has: the name of the folder decides.
+        let labels = morphograd_idx::read_as::<u8>(dir.join(FILES[3]), Default::default()).unwrap().1;
+        let turned = labels.iter().map(|label| 9 - label).collect();
+        let array =
+            morphograd_idx::Idx::new(vec![labels.len()], morphograd_idx::IdxData::U8(turned)).unwrap();
+        morphograd_idx::write(dir.join(FILES[3]), &array).unwrap();
+        assert_eq!(load().class_names[9], "Ankle boot");
+    }
+}
