@@ -1,0 +1,133 @@
+//! Things chosen by a word on the command line: one table a kind, from which the help, the errors and the choice all follow. Adding an
+//! optimizer or a constraint to the command is one line here.
+
+use morphograd_morphology::ZeroCentre;
+use morphograd_morphology::nn::autodiff::Constraint;
+use morphograd_morphology::nn::constraint::{Interval, NonNegative};
+use morphograd_morphology::nn::optimizer::{Adagrad, Adam, RmsProp, Rule, Sgd};
+
+/// Something with a name, other names, one sentence, and a way to make it.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<V> {
+    /// The name, as printed and recorded.
+    pub name: &'static str,
+    /// Names that mean the same.
+    pub aliases: &'static [&'static str],
+    /// What it is, for the help.
+    pub about: &'static str,
+    /// Makes one.
+    pub make: fn() -> V,
+}
+
+/// A set for the kernel of the dilation, or none.
+pub type KernelConstraint = Option<Box<dyn Constraint<f32>>>;
+
+/// The constraints of the experiment. The first four are the tutorial's.
+pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
+    Named { name: "none", aliases: &["free"], about: "any value", make: || None },
+    Named {
+        name: "non-negative",
+        aliases: &["nonneg"],
+        about: "w >= 0",
+        make: || Some(Box::new(NonNegative)),
+    },
+    Named {
+        name: "non-positive",
+        aliases: &["nonpos"],
+        about: "the box -1 <= w <= 0",
+        make: || Some(Box::new(Interval { min: -1.0, max: 0.0 })),
+    },
+    Named {
+        name: "non-positive-increasing",
+        aliases: &["non-positive-extensive"],
+        about: "the box -1 <= w <= 0 with the centre at 0: an extensive dilation",
+        make: || Some(Box::new(ZeroCentre { min: -1.0, max: 0.0 })),
+    },
+    Named {
+        name: "lattice",
+        aliases: &[],
+        about: "the box -1 <= w <= 1: what the published `non-positive` really was",
+        make: || Some(Box::new(Interval { min: -1.0, max: 1.0 })),
+    },
+    Named {
+        name: "lattice-zero-centre",
+        aliases: &[],
+        about: "the box -1 <= w <= 1 with the centre at 0: what the published `non-positive-increasing` really was",
+        make: || Some(Box::new(ZeroCentre { min: -1.0, max: 1.0 })),
+    },
+];
+
+/// The optimizers of the command, with Keras' default settings.
+pub const OPTIMIZERS: &[Named<Box<dyn Rule<f32>>>] = &[
+    Named { name: "adam", aliases: &[], about: "Adam", make: || Box::new(Adam::default()) },
+    Named {
+        name: "amsgrad",
+        aliases: &[],
+        about: "Adam with the largest second moment so far",
+        make: || Box::new(Adam { amsgrad: true, ..Adam::default() }),
+    },
+    Named { name: "adamw", aliases: &[], about: "Adam with decoupled weight decay", make: || Box::new(Adam::adamw()) },
+    Named { name: "sgd", aliases: &[], about: "plain gradient descent", make: || Box::new(Sgd::default()) },
+    Named {
+        name: "momentum",
+        aliases: &[],
+        about: "gradient descent with momentum 0.9",
+        make: || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
+    },
+    Named {
+        name: "nesterov",
+        aliases: &[],
+        about: "gradient descent with Nesterov momentum 0.9",
+        make: || Box::new(Sgd { momentum: 0.9, nesterov: true }),
+    },
+    Named { name: "rmsprop", aliases: &[], about: "RMSprop", make: || Box::new(RmsProp::default()) },
+    Named { name: "adagrad", aliases: &[], about: "Adagrad", make: || Box::new(Adagrad::default()) },
+];
+
+/// A name that no table has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {kind} `{found}`{}, expected one of {known}", suggestion.as_ref().map_or(String::new(), |s| format!(" (did you mean `{s}`?)")))]
+pub struct UnknownName {
+    /// What was looked for: `constraint`, ...
+    pub kind: &'static str,
+    /// The word given.
+    pub found: String,
+    /// The most similar name, if one is similar.
+    pub suggestion: Option<&'static str>,
+    /// All names.
+    pub known: String,
+}
+
+/// Looks a word up.
+///
+/// # Errors
+/// If no entry has the name, with a suggestion.
+///
+/// ```
+/// use morphograd::named::{find, CONSTRAINTS};
+/// assert_eq!(find("constraint", CONSTRAINTS, "non-positive-extensive")?.name, "non-positive-increasing");
+/// let error = find("constraint", CONSTRAINTS, "non-postive").unwrap_err().to_string();
+/// assert!(error.starts_with("unknown constraint `non-postive` (did you mean `non-positive`?), expected one of none, "));
+/// # Ok::<(), morphograd::named::UnknownName>(())
+/// ```
+pub fn find<'a, V>(kind: &'static str, table: &'a [Named<V>], word: &str) -> Result<&'a Named<V>, UnknownName> {
+    if let Some(entry) = table.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)) {
+        return Ok(entry);
+    }
+    let names = || table.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases));
+    let similarity = |name: &str| strsim::jaro_winkler(name, &word.to_lowercase().replace('_', "-"));
+    let closest = names().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    Err(UnknownName {
+        kind,
+        found: word.to_owned(),
+        suggestion: closest.copied().filter(|name| similarity(name) > 0.75),
+        known: table.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The table as lines of help.
+pub fn help<V>(table: &[Named<V>]) -> String {
+    let width = table.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let line = |entry: &Named<V>| format!("  {:width$}  {}", entry.name, entry.about);
+    table.iter().map(line).collect::<Vec<_>>().join("\n")
+}
