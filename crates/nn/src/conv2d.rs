@@ -370,7 +370,7 @@ fn backward<T: Real>(
         Some(dx) => {
             let pieces = (dx, images * g.in_image());
             parallel::for_each_pair(pieces, (scratch, region), |task, dx, region| {
-                run(task, Some(dx), region)
+                run(task, Some(dx), region);
             });
         }
         None => parallel::for_each_piece(scratch, region, |task, region| run(task, None, region)),

@@ -15,6 +15,21 @@ use crate::activation::largest;
 /// Targets are usually one-hot or a distribution, but need not be. Logarithms are computed as
 /// $z - m - \log \sum e^{z - m}$ with $m = \max z$, exact where softmax would round to 0. A logit of NaN or ±∞ gives a loss of NaN or ∞.
 /// Cost: one exponential an element.
+///
+/// ```
+/// use morphograd_nn::SoftmaxCrossEntropy;
+/// use morphograd_nn::autodiff::{Mode, Params, Tape};
+/// use morphograd_nn::tensor::TensorRef;
+/// let (params, mut tape) = (Params::<f64>::new(), Tape::new());
+/// let mut graph = tape.record(&params, Mode::Train { step: 0 });
+/// let logits = graph.variable(TensorRef::new([1, 2], &[0.0, 0.0]));
+/// let targets = graph.input(TensorRef::new([1, 2], &[1.0, 0.0]));
+/// let loss = graph.apply(SoftmaxCrossEntropy, [logits, targets])?;
+/// assert_eq!(graph.value(loss).data, [2.0f64.ln()]);
+/// graph.backward(loss);
+/// assert_eq!(graph.grad(logits), Some(&[-0.5, 0.5][..]));
+/// # Ok::<(), morphograd_nn::tensor::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SoftmaxCrossEntropy;
 

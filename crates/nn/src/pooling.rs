@@ -17,6 +17,17 @@ use crate::layer::{Build, BuildError, Builder, Layer};
 /// The gradient goes to the **first** maximum in raster order of the window. NaN counts as larger than every number, so a NaN in the
 /// window is the result. The default is 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a
 /// pixel of the window; while training, one index an output.
+///
+/// ```
+/// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
+/// let mut params = Params::<f32>::new();
+/// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
+///     .add("pool", MaxPool2d::default())
+///     .add("dilation", MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same })
+///     .finish()?;
+/// assert_eq!(model.output().dims(), [12, 12, 8]);
+/// # Ok::<(), morphograd_nn::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool2d {
     /// Height and width of the window.
@@ -307,7 +318,7 @@ impl<T: Real> Maxima<'_, T> {
             for c in 0..N {
                 // "Not less or equal" is also true of NaN.
                 #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to win once, and then to stay")]
-                let wins = !(x[c] <= best[c]) & (best[c] == best[c]);
+                let wins = !(x[c] <= best[c]) & !best[c].is_nan();
                 best[c] = if wins { x[c] } else { best[c] };
                 winner[c] = if wins { (at + c) as u32 } else { winner[c] };
             }

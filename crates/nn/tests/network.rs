@@ -63,7 +63,7 @@ fn every_layer_reports_its_output_and_its_parameters() -> Result<(), BuildError>
 }
 
 #[test]
-fn gradient_descent_learns_and_repeats_itself_bit_for_bit() {
+fn gradient_descent_learns_and_is_the_same_bit_for_bit_on_any_number_of_threads() {
     let train = || {
         let mut params = Params::new();
         let model = model(&mut params).unwrap();
@@ -81,8 +81,11 @@ fn gradient_descent_learns_and_repeats_itself_bit_for_bit() {
         }
         losses
     };
-    let losses = train();
+    let on_threads = |n: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("a thread pool").install(train)
+    };
+    let losses = on_threads(1);
     assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
     let bits = |losses: &[f32]| losses.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&losses), bits(&train()));
+    assert_eq!(bits(&losses), bits(&on_threads(3)));
 }
