@@ -24,3 +24,23 @@ impl<T: Real> Initializer<T> for Constant {
         value.fill(T::of(self.0));
     }
 }
+
+/// Uniform in $\pm\sqrt{6 / (n_\text{in} + n_\text{out})}$, where the last two axes are input and output channels and the axes before
+/// them multiply both (Glorot and Bengio, 2010); Keras' default for kernels.
+#[derive(Debug, Clone, Copy)]
+pub struct GlorotUniform;
+
+impl<T: Real> Initializer<T> for GlorotUniform {
+    fn fill(&self, shape: Shape, stream: &mut Stream, value: &mut [T]) {
+        let (fan_in, fan_out) = match shape.dims() {
+            [] => (1, 1),
+            [n] => (*n, *n),
+            [receptive @ .., n_in, n_out] => {
+                let taps: usize = receptive.iter().product();
+                (taps * n_in, taps * n_out)
+            }
+        };
+        let limit = (6.0 / (fan_in + fan_out).max(1) as f64).sqrt();
+        value.iter_mut().for_each(|x| *x = T::of(limit * (2.0 * stream.uniform() - 1.0)));
+    }
+}

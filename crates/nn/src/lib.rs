@@ -1,12 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+pub mod activation;
+pub mod conv2d;
+pub mod dense;
+pub mod dropout;
+pub mod flatten;
 pub mod initializer;
 pub mod layer;
+pub mod loss;
+pub mod pooling;
 pub mod random;
 pub mod sequential;
 
+pub use activation::Activation;
+pub use conv2d::Conv2d;
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use flatten::Flatten;
 pub use initializer::Initializer;
 pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
+pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
+pub use pooling::{AvgPool2d, MaxPool2d};
 pub use sequential::Sequential;
 
 pub use morphograd_autodiff as autodiff;

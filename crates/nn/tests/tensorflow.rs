@@ -1,0 +1,57 @@
+//! Layers and losses against TensorFlow's values and gradients, in `f32`.
+
+use morphograd_autodiff::Op;
+use morphograd_nn::conv2d::Convolution;
+use morphograd_nn::tensor::{Padding, Tensor, Window2d};
+use morphograd_nn::{AvgPool2d, MaxPool2d, SoftmaxCrossEntropy, activation};
+use morphograd_testkit::{Golden, assert_close, vjp};
+
+/// Relative to the largest magnitude.
+const TOLERANCE: f64 = 1e-5;
+
+/// Compares the output with `y` and, for the output's gradient `dy`, the gradient of every input `name` with `d{name}`.
+#[track_caller]
+fn check(case: &str, op: impl Op<f32> + Clone, inputs: &[&str]) {
+    let golden = Golden::read(case);
+    let tensors: Vec<Tensor<f32>> = inputs.iter().map(|name| golden.tensor(name)).collect();
+    let (y, grads) = vjp(op, &tensors, golden.tensor("dy").data());
+    assert_close(&format!("{case}: y"), &y, golden.tensor("y").data(), TOLERANCE);
+    for (name, grad) in inputs.iter().zip(&grads) {
+        assert_close(&format!("{case}: d{name}"), grad, golden.tensor(&format!("d{name}")).data(), TOLERANCE);
+    }
+}
+
+fn cases() -> impl Iterator<Item = (String, Padding, [usize; 2])> {
+    [("valid", Padding::Valid), ("same", Padding::Same)]
+        .into_iter()
+        .flat_map(|(name, padding)| [1, 2].map(|stride| (format!("{name}_s{stride}"), padding, [stride; 2])))
+}
+
+#[test]
+fn convolution() {
+    for (name, padding, strides) in cases() {
+        let window = Window2d { size: [3, 3], strides, padding, ..Window2d::default() };
+        let op = Convolution { window, rectified: false };
+        check(&format!("conv2d_{name}"), op, &["x", "kernel", "bias"]);
+    }
+}
+
+#[test]
+fn pooling() {
+    for (name, padding, strides) in cases() {
+        let (size, strides) = ([2, 2], Some(strides));
+        check(&format!("maxpool2d_{name}"), MaxPool2d { size, strides, padding }, &["x"]);
+        check(&format!("avgpool2d_{name}"), AvgPool2d { size, strides, padding }, &["x"]);
+    }
+}
+
+#[test]
+fn softmax_and_cross_entropy() {
+    let golden = Golden::read("softmax_cross_entropy");
+    let inputs = ["logits", "target"].map(|name| golden.tensor::<f32>(name));
+    let (loss, grads) = vjp(SoftmaxCrossEntropy, &inputs, &[1.0]);
+    assert_close("loss", &loss, golden.tensor("loss").data(), TOLERANCE);
+    assert_close("dlogits", &grads[0], golden.tensor("dlogits").data(), TOLERANCE);
+    let (softmax, _) = vjp(activation::Softmax, &inputs[..1], &vec![0.0; inputs[0].data().len()]);
+    assert_close("softmax", &softmax, golden.tensor("softmax").data(), TOLERANCE);
+}
