@@ -1,2 +1,90 @@
-//! The project's chores.
-fn main() {}
+//! The project's chores, on the standard library only, so that `cargo xtask` compiles in a second. It finds the repository, and hands
+//! over to cargo or to the release build of the `morphograd` command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
+
+mod tidy;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+The chores of morphograd.
+
+Usage: cargo xtask <COMMAND> [OPTIONS]
+
+Commands:
+  train   Trains the tutorial's network and shows the result (cargo xtask train --help)
+  data    Fetches, checks or regenerates data sets (cargo xtask data --help)
+  test    Runs every test of the workspace, examples in the documentation included
+  tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
+  help    Prints this";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<_> = arguments.collect();
+    let root = root();
+    match command.to_str() {
+        Some("train" | "data") => {
+            let mut cargo = cargo();
+            cargo.args(["run", "--release", "--quiet", "--package", "morphograd", "--"]);
+            cargo.arg(&command).args(rest).env("MORPHOGRAD_ROOT", &root);
+            if !root.join("target/release/morphograd").exists() {
+                eprintln!("compiling morphograd, once ...");
+            }
+            hand_over(cargo)
+        }
+        Some("test") => {
+            let mut cargo = cargo();
+            cargo.args(["test", "--workspace"]).args(rest);
+            hand_over(cargo)
+        }
+        Some("tidy") => tidy::main(&root),
+        Some("" | "help" | "--help" | "-h") => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("error: unknown command `{}`\n\n{HELP}", command.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository: the folder above this crate.
+fn root() -> PathBuf {
+    let own = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    own.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Cargo on this workspace, from whichever folder the user stands in.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` set for this program is not meant for the next.
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+/// Becomes the other program where the system can do that, so that Ctrl-C and the exit code are the other program's.
+fn hand_over(mut command: Command) -> ExitCode {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let error = command.exec();
+        eprintln!("error: cannot start {}: {error}", command.get_program().display());
+        ExitCode::FAILURE
+    }
+    #[cfg(not(unix))]
+    match command.status() {
+        Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: cannot start {}: {error}", command.get_program().display());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -19,6 +19,12 @@ pub enum ArtifactError {
         /// The name given.
         name: String,
     },
+    /// The folder asked for is in use.
+    #[error("{}: expected a new or empty folder, found files in it; name another one", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot {operation} {}: {source}; {}", path.display(), advice(source))]
     Io {
@@ -68,12 +74,28 @@ impl RunFolder {
             number += 1;
             path = base.join(format!("{name}-{number}"));
         }
-        let folder = Self { path };
-        // A folder can be created where no file can, for example under a quota.
-        folder.write(".probe", b"probe")?;
-        let probe = folder.path.join(".probe");
+        Self { path }.probed()
+    }
+
+    /// Creates exactly the folder `path`, or takes it if it is empty.
+    ///
+    /// # Errors
+    /// If it holds something, or cannot be created or written into.
+    pub fn exactly(path: &Path) -> Result<Self, ArtifactError> {
+        fs::create_dir_all(path).map_err(io_error("create folder", path))?;
+        let mut entries = fs::read_dir(path).map_err(io_error("read folder", path))?;
+        if entries.next().is_some() {
+            return Err(ArtifactError::NotEmpty { path: path.to_owned() });
+        }
+        Self { path: path.to_owned() }.probed()
+    }
+
+    /// The folder, if a file can be written into it: a folder can be created where no file can, for example under a quota.
+    fn probed(self) -> Result<Self, ArtifactError> {
+        self.write(".probe", b"probe")?;
+        let probe = self.path.join(".probe");
         fs::remove_file(&probe).map_err(io_error("remove", &probe))?;
-        Ok(folder)
+        Ok(self)
     }
 
     /// Where the folder is.
@@ -81,14 +103,14 @@ impl RunFolder {
         &self.path
     }
 
-    /// Opens `history-<constraint>-<seed>.csv` for one run.
+    /// Creates the folder `<constraint>-seed<seed>` of one run, which holds its `history.csv` and `weights.safetensors`.
     ///
     /// # Errors
-    /// If the file cannot be created.
-    pub fn history(&self, constraint: &str, seed: u64) -> Result<HistoryWriter, ArtifactError> {
-        HistoryWriter::create(
-            &self.path.join(format!("history-{}-{seed}.csv", report::file_stem(constraint))),
-        )
+    /// If the folder cannot be created.
+    pub fn run(&self, constraint: &str, seed: u64) -> Result<PathBuf, ArtifactError> {
+        let path = self.path.join(format!("{}-seed{seed}", report::file_stem(constraint)));
+        fs::create_dir_all(&path).map_err(io_error("create folder", &path))?;
+        Ok(path)
     }
 
     /// Writes `metrics.json`, `figures/*.svg` and `report.html`.

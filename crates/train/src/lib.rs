@@ -1,9 +1,15 @@
 //! Everything above the libraries: data sets, the tutorial's experiment, the training loop, metrics, the report and the command line.
 
 pub mod artifacts;
+pub mod callbacks;
 pub mod data;
+pub mod experiment;
+pub mod fit;
 pub mod metrics;
+pub mod named;
 pub mod published;
 pub mod record;
 pub mod report;
+pub mod run;
+pub mod step;
 pub mod tables;

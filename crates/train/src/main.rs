@@ -1,2 +1,9 @@
-//! The `morphograd` command.
-fn main() {}
+//! The `morphograd` command: everything that reads arguments, prints, or listens to Ctrl-C. The work itself is the library's.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

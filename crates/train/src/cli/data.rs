@@ -1,0 +1,94 @@
+//! `data`: the data sets beyond the embedded digits.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use morphograd::data::fetch::fetch;
+use morphograd::data::{digits, manifest};
+
+use super::{CommandResult, folder};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Downloads a data set into datasets/NAME, or imports it from a folder
+    ///
+    /// Downloads are resumed, checked against their SHA-256, and moved into place when they are whole. The system's `curl` does the
+    /// transfer.
+    Fetch {
+        /// mnist or fashion-mnist
+        name: String,
+        /// Import the files from this folder instead of downloading them
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
+    /// Checks the files of a data set against their published size and SHA-256
+    Verify {
+        /// mnist, fashion-mnist or digits; all that are there by default
+        names: Vec<String>,
+        /// Look in this folder instead of datasets/NAME
+        #[arg(long, value_name = "DIR", requires = "names")]
+        dir: Option<PathBuf>,
+    },
+    /// Draws the embedded digits again: the same files, bit for bit
+    Generate {
+        /// Where to put them
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn main(command: &Command) -> CommandResult {
+    match command {
+        Command::Fetch { name, from } => {
+            let entry = manifest::entry(name)?;
+            let dir = folder("datasets").join(name);
+            let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+                "{msg:26} {bar:30} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta}",
+            )?);
+            let fetched = fetch(&entry, &dir, from.as_deref(), &mut |file, done, total| {
+                bar.set_message(file.to_owned());
+                bar.set_length(total);
+                bar.set_position(done);
+            });
+            bar.finish_and_clear();
+            for file in fetched? {
+                println!("{file}");
+            }
+            println!("{name} is complete in {}", dir.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { names, dir } => verify(names, dir.as_ref()),
+        Command::Generate { out } => {
+            let dir = out.clone().unwrap_or_else(|| folder("crates/train/datasets/digits"));
+            for path in digits::generate(&dir)? {
+                println!("{}", path.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn verify(names: &[String], dir: Option<&PathBuf>) -> CommandResult {
+    let entries = manifest::entries();
+    let there = |name: &str| folder("datasets").join(name).is_dir();
+    let names: Vec<String> = match names {
+        [] => entries.iter().map(|entry| entry.name.clone()).filter(|name| there(name)).collect(),
+        given => given.to_vec(),
+    };
+    if names.is_empty() {
+        println!("no data sets in {}; the embedded digits need none", folder("datasets").display());
+    }
+    let mut all_good = true;
+    for name in &names {
+        let entry = manifest::entry(name)?;
+        let dir = dir.cloned().unwrap_or_else(|| folder("datasets").join(name));
+        println!("{name} in {}", dir.display());
+        for check in manifest::verify(&entry, &dir) {
+            all_good &= check.is_good();
+            println!("  {check}");
+        }
+    }
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

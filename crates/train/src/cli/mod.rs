@@ -1,0 +1,49 @@
+//! The command line: what can be asked for, and how errors are told.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that speaks to a person")]
+
+mod data;
+mod train;
+
+use std::env;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Trains morphological networks with constrained parameters by projected gradient.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Arguments),
+    /// Fetches, checks or regenerates data sets
+    #[command(subcommand)]
+    Data(data::Command),
+}
+
+pub(crate) fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(arguments) => train::main(&arguments),
+        Command::Data(command) => data::main(&command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A folder of the repository (`datasets`, `runs`): of the checkout that `cargo xtask` was called in, else of the current folder.
+fn folder(name: &str) -> PathBuf {
+    env::var_os("MORPHOGRAD_ROOT").map_or_else(PathBuf::new, PathBuf::from).join(name)
+}
+
+type CommandResult = Result<ExitCode, Box<dyn Error>>;

@@ -1,0 +1,300 @@
+//! `train`: the tutorial's experiment, told while it runs.
+
+use std::env;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
+
+use clap::{ArgAction, Args};
+use indicatif::{ProgressBar, ProgressStyle};
+use morphograd::artifacts::RunFolder;
+use morphograd::data::{DataSource, Dataset, Search};
+use morphograd::experiment::Config;
+use morphograd::fit::Event;
+use morphograd::named::{CONSTRAINTS, OPTIMIZERS, help};
+use morphograd::record::{EpochRecord, ExperimentRecord, RunRecord, Stop};
+use morphograd::run::run;
+use morphograd::tables::{Comparison, run_line};
+use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::summary::summary;
+
+use super::{CommandResult, folder};
+
+/// Trains the tutorial's network with each constraint and shows the result
+///
+/// A dilation with learned kernels, max-pooling, a convolution, max-pooling, dropout and a dense layer are trained on the first 1,024
+/// training images, once for each constraint on the dilation's kernels; after every step the kernels are projected back onto their set.
+/// MNIST is used if it is there, else the embedded digits.
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
+pub(crate) struct Arguments {
+    /// Set of the dilation's kernels, see below; may be repeated [default: the first four]
+    #[arg(long = "constraint", value_name = "NAME", value_parser = constraint_name)]
+    constraints: Vec<String>,
+    /// Folder with the four IDX files, or the name of a data set in datasets/ [default: mnist if it is there, else digits]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Number of training images, the first ones of the data set [default: 1024]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Most epochs of a run; early stopping usually ends it sooner [default: 100]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Images of one step [default: 128]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Learning rate of the first epoch [default: 0.01]
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// Optimizer, see below [default: adam]
+    #[arg(long, value_name = "NAME", value_parser = optimizer_name)]
+    optimizer: Option<String>,
+    /// Filters of the dilation [default: 8]
+    #[arg(long, value_name = "N")]
+    filters: Option<usize>,
+    /// Size of the dilation's kernels: 5, or 3x7 for height and width [default: 5]
+    #[arg(long, value_name = "SIZE", value_parser = kernel_size)]
+    kernel: Option<Size>,
+    /// Seed of the weights, the order of the images and the dropout; may be repeated [default: 0]
+    #[arg(long = "seed", value_name = "SEED")]
+    seed: Vec<u64>,
+    /// The seeds 0 to N-1
+    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Threads; the result does not depend on it [default: all]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Folder for the results, new or empty [default: a new one in runs/]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Start from the settings of an earlier config.toml; other options override it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print only the final table
+    #[arg(long, short, action = ArgAction::SetTrue)]
+    quiet: bool,
+}
+
+/// Height and width.
+type Size = [usize; 2];
+
+fn after_help() -> String {
+    format!(
+        "Constraints:\n{}\n\nOptimizers:\n{}\n\nExamples:\n  \
+         cargo xtask train                                     the tutorial\n  \
+         cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
+         cargo xtask train --data fashion-mnist --samples 5000 other data\n\n\
+         Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends at once.",
+        help(CONSTRAINTS),
+        help(OPTIMIZERS)
+    )
+}
+
+fn constraint_name(word: &str) -> Result<String, String> {
+    named("constraint", CONSTRAINTS, word)
+}
+
+fn optimizer_name(word: &str) -> Result<String, String> {
+    named("optimizer", OPTIMIZERS, word)
+}
+
+fn named<V>(kind: &'static str, table: &[morphograd::named::Named<V>], word: &str) -> Result<String, String> {
+    morphograd::named::find(kind, table, word).map(|entry| entry.name.to_owned()).map_err(|e| e.to_string())
+}
+
+fn kernel_size(text: &str) -> Result<Size, String> {
+    let wrong = || format!("expected a size such as 5 or 3x7, found `{text}`");
+    let number = |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
+    match text.split_once(['x', ',']) {
+        Some((height, width)) => Ok([number(height)?, number(width)?]),
+        None => number(text).map(|n| [n, n]),
+    }
+}
+
+pub(crate) fn main(arguments: &Arguments) -> CommandResult {
+    let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
+    let datasets = folder("datasets");
+    let search = Search {
+        option: arguments.data.as_deref(),
+        environment: environment.as_deref(),
+        datasets: &datasets,
+    };
+    let dataset = DataSource::find(&search)?.load()?;
+    let config = arguments.config(&dataset)?;
+    config.validate(&dataset)?;
+    let threads = match arguments.threads {
+        Some(0) => return Err("threads: expected at least 1, found 0".into()),
+        Some(threads) => threads,
+        None => available_parallelism().map_or(1, usize::from),
+    };
+    let out = match &arguments.out {
+        Some(path) => RunFolder::exactly(path)?,
+        None => RunFolder::create(&folder("runs"), &dataset.name)?,
+    };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let narrator = Narrator { quiet: arguments.quiet, epochs: config.epochs, interrupted };
+    pool.install(|| experiment(&config, &dataset, threads, &out, &narrator))
+}
+
+impl Arguments {
+    /// The settings: a file's or the tutorial's, with the options given on top. A data set smaller than the tutorial's is taken whole.
+    fn config(&self, dataset: &Dataset) -> Result<Config, Box<dyn std::error::Error>> {
+        let mut config = match &self.config {
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+                toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?
+            }
+            None => Config { samples: Config::default().samples.min(dataset.train.len()), ..Config::default() },
+        };
+        let Self { constraints, samples, epochs, batch_size, lr, optimizer, filters, kernel, seed, seeds, .. } =
+            self;
+        if !constraints.is_empty() {
+            config.constraints.clone_from(constraints);
+        }
+        if !seed.is_empty() {
+            config.seeds.clone_from(seed);
+        }
+        if let Some(n) = seeds {
+            config.seeds = (0..*n).collect();
+        }
+        if let Some(optimizer) = optimizer {
+            config.optimizer.clone_from(optimizer);
+        }
+        config.samples = samples.unwrap_or(config.samples);
+        config.epochs = epochs.unwrap_or(config.epochs);
+        config.batch_size = batch_size.unwrap_or(config.batch_size);
+        config.learning_rate = lr.unwrap_or(config.learning_rate);
+        config.filters = filters.unwrap_or(config.filters);
+        config.kernel = kernel.unwrap_or(config.kernel);
+        Ok(config)
+    }
+}
+
+/// All runs, and what they leave.
+fn experiment(
+    config: &Config,
+    dataset: &Dataset,
+    threads: usize,
+    out: &RunFolder,
+    narrator: &Narrator,
+) -> CommandResult {
+    let settings = format!("# {}\n{}", dataset.note, toml::to_string(config)?);
+    out.write("config.toml", settings.as_bytes())?;
+    let mut params = Params::new();
+    let model = config.network(dataset, None, 0, &mut params)?;
+    let mut record = ExperimentRecord {
+        dataset: dataset.name.clone(),
+        dataset_note: dataset.note.clone(),
+        class_names: dataset.class_names.clone(),
+        summary: summary(&model, &params),
+        config: settings,
+        threads,
+        runs: Vec::new(),
+    };
+    narrator.say(&format!(
+        "Data: {} ({} of {} training images, {} test images)\n",
+        dataset.note,
+        config.samples,
+        dataset.train.len(),
+        dataset.test.len()
+    ));
+    narrator.say(&record.summary);
+
+    let mut healthy = true;
+    let total = config.constraints.len() * config.seeds.len();
+    'runs: for constraint in &config.constraints {
+        for seed in &config.seeds {
+            let title = format!("Run {} of {total}: {constraint}, seed {seed}", record.runs.len() + 1);
+            narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
+            let bar = narrator.bar();
+            let run = run(config, dataset, constraint, *seed, out, &mut |event| narrator.event(&bar, event))?;
+            bar.finish_and_clear();
+            narrator.run(&run, &record.class_names);
+            healthy &= !matches!(run.stop, Stop::NotFinite { .. });
+            let interrupted = run.stop == Stop::Interrupted;
+            record.runs.push(run);
+            // After every run, so that nothing is lost if a later one is.
+            out.write_results(&record)?;
+            if interrupted {
+                break 'runs;
+            }
+        }
+    }
+    println!("\n{}", Comparison::new(&record).text());
+    println!("Results: {}", out.path().display());
+    println!("Report:  {}", out.path().join("report.html").display());
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells what happens, unless it is to be quiet.
+struct Narrator {
+    quiet: bool,
+    epochs: usize,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Narrator {
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            println!("{text}");
+        }
+    }
+
+    /// A bar for the batches of an epoch; drawn on a terminal only.
+    fn bar(&self) -> ProgressBar {
+        if self.quiet {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} batches, {eta} left");
+        ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }
+
+    fn event(&self, bar: &ProgressBar, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Batch { epoch, done, total } => {
+                if done == 1 {
+                    bar.reset();
+                    bar.set_length(total as u64);
+                    bar.set_message(format!("Epoch {epoch:3}/{}", self.epochs));
+                }
+                bar.set_position(done as u64);
+            }
+            Event::Epoch(record) => bar.suspend(|| self.say(&self.epoch_line(record))),
+        }
+        if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch_line(&self, r: &EpochRecord) -> String {
+        format!(
+            "Epoch {:3}/{}  loss {:.4}  acc {:.4}  val_loss {:.4}  val_acc {:.4}  lr {:<7.5} projected {:4.1} % by {:.3}  mapping {:.3}  {:.2} s",
+            r.epoch,
+            self.epochs,
+            r.loss,
+            r.accuracy,
+            r.val_loss,
+            r.val_accuracy,
+            r.learning_rate,
+            100.0 * r.moved_share,
+            r.moved_distance,
+            r.gradient_mapping,
+            r.seconds
+        )
+    }
+
+    fn run(&self, run: &RunRecord, names: &[String]) {
+        self.say(&format!("\n{}", run_line(run)));
+        self.say(&format!("\nConfusion matrix (rows: true classes)\n{}", run.confusion.text(names)));
+        self.say(&run.confusion.report(names).to_string());
+    }
+}
