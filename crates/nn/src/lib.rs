@@ -3,6 +3,7 @@
 pub mod initializer;
 pub mod layer;
 pub mod random;
+pub mod regularizer;
 pub mod sequential;
 
 pub use initializer::Initializer;
