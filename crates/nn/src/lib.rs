@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod constraint;
 pub mod initializer;
 pub mod layer;
 pub mod random;
