@@ -2,6 +2,7 @@
 
 mod adagrad;
 mod adam;
+pub mod checkpoint;
 pub mod constraint;
 pub mod initializer;
 pub mod layer;
