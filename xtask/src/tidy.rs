@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Files that may contain `unsafe`: the GEMM call and the dispatch of vector instructions.
-const UNSAFE: &[&str] = &["crates/tensor/src/real.rs", "crates/tensor/src/gemm.rs", "crates/tensor/src/simd.rs"];
+const UNSAFE: &[&str] =
+    &["crates/tensor/src/real.rs", "crates/tensor/src/gemm.rs", "crates/tensor/src/simd.rs"];
 
 /// More than this is more than one concept.
 const LARGEST_FILE: u64 = 28 * 1024;
@@ -64,7 +65,8 @@ fn arrows(root: &Path, problems: &mut Vec<String>) {
             let Some(target) = dependency.strip_prefix("morphograd-") else { continue };
             let for_tests = section == "dev-dependencies" && target == "testkit";
             if !for_tests && !allowed.contains(&target) {
-                problems.push(format!("crates/{folder}: [{section}] {dependency} is not an arrow of the design"));
+                problems
+                    .push(format!("crates/{folder}: [{section}] {dependency} is not an arrow of the design"));
             }
         }
     }
@@ -105,12 +107,17 @@ fn file(root: &Path, path: &Path, problems: &mut Vec<String>) {
             problems.push(format!("{name}: expected a first line `//! ...` that says what the file is"));
         }
         if text.len() as u64 > LARGEST_FILE {
-            problems.push(format!("{name}: {} bytes, expected at most {LARGEST_FILE}: one concept a file", text.len()));
+            problems.push(format!(
+                "{name}: {} bytes, expected at most {LARGEST_FILE}: one concept a file",
+                text.len()
+            ));
         }
         let is_tidy = name == "xtask/src/tidy.rs";
         for (number, line) in text.lines().enumerate() {
             let place = || format!("{name}:{}", number + 1);
-            if !is_tidy && ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("].iter().any(|w| line.contains(w)) {
+            if !is_tidy
+                && ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("].iter().any(|w| line.contains(w))
+            {
                 problems.push(format!("{}: left to do: {}", place(), line.trim()));
             }
             let code = line.split("//").next().unwrap_or_default();
@@ -158,7 +165,9 @@ fn documents(root: &Path, problems: &mut Vec<String>) {
             problems.push(format!("crates/{folder}/README.md: expected an example in a ```rust block"));
         }
         if !read(&format!("crates/{folder}/src/lib.rs")).contains("include_str!(\"../README.md\")") {
-            problems.push(format!("crates/{folder}/src/lib.rs: does not include its README, so the example is not compiled"));
+            problems.push(format!(
+                "crates/{folder}/src/lib.rs: does not include its README, so the example is not compiled"
+            ));
         }
         if !readme.contains(&format!("crates/{folder}")) {
             problems.push(format!("README.md: does not say what crates/{folder} is for"));
@@ -172,7 +181,8 @@ fn documents(root: &Path, problems: &mut Vec<String>) {
 /// All files below a folder, in order.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(folder).map(|e| e.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).map(|e| e.flatten().map(|e| e.path()).collect()).unwrap_or_default();
     entries.sort();
     for path in entries {
         if path.is_symlink() || path.file_name().is_some_and(|name| name == "target") {

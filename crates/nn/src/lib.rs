@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod activation;
+mod adagrad;
+mod adam;
+pub mod checkpoint;
+pub mod constraint;
 pub mod conv2d;
 pub mod dense;
 pub mod dropout;
@@ -8,9 +12,15 @@ pub mod flatten;
 pub mod initializer;
 pub mod layer;
 pub mod loss;
+pub mod optimizer;
 pub mod pooling;
 pub mod random;
+pub mod regularizer;
+mod rmsprop;
+pub mod schedule;
 pub mod sequential;
+mod sgd;
+pub mod summary;
 
 pub use activation::Activation;
 pub use conv2d::Conv2d;
@@ -20,8 +30,10 @@ pub use flatten::Flatten;
 pub use initializer::Initializer;
 pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
 pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
+pub use optimizer::Optimizer;
 pub use pooling::{AvgPool2d, MaxPool2d};
 pub use sequential::Sequential;
+pub use summary::summary;
 
 pub use morphograd_autodiff as autodiff;
 pub use morphograd_autodiff::tensor;

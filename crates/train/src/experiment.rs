@@ -112,7 +112,12 @@ impl Config {
         within(self.batch_size, self.samples, "batch size", ", the samples to train on")?;
         within(self.epochs, u32::MAX as usize, "epochs", "")?;
         let rate = self.learning_rate;
-        require(rate > 0.0 && rate.is_finite(), "learning rate", "a positive number".into(), rate.to_string())?;
+        require(
+            rate > 0.0 && rate.is_finite(),
+            "learning rate",
+            "a positive number".into(),
+            rate.to_string(),
+        )?;
         self.network(dataset, None, 0, &mut Params::new()).map(|_| ()).map_err(ConfigError::from)
     }
 
@@ -128,19 +133,20 @@ impl Config {
         params: &mut Params<f32>,
     ) -> Result<Sequential<f32>, BuildError> {
         Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
-            .add(DILATION, Dilation2d {
-                filters: self.filters,
-                size: self.kernel,
-                kernel: Weight::zeros().constrained_by(constraint),
-                ..Dilation2d::default()
-            })
+            .add(
+                DILATION,
+                Dilation2d {
+                    filters: self.filters,
+                    size: self.kernel,
+                    kernel: Weight::zeros().constrained_by(constraint),
+                    ..Dilation2d::default()
+                },
+            )
             .add("max_pooling2d", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
-            .add("conv2d", Conv2d {
-                filters: 32,
-                size: [3, 3],
-                activation: Activation::Relu,
-                ..Conv2d::default()
-            })
+            .add(
+                "conv2d",
+                Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() },
+            )
             .add("max_pooling2d_1", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
             .add("flatten", Flatten)
             .add("dropout", Dropout { rate: self.dropout })

@@ -257,5 +257,8 @@ pub fn evaluate<E: From<StepError>>(
 
 /// The largest distance of any parameter from its set.
 fn violation(params: &Params<f32>) -> f64 {
-    params.ids().map(|id| params.violation(id)).fold(0.0, |worst, v| if v.is_nan() || v > worst { v } else { worst })
+    params
+        .ids()
+        .map(|id| params.violation(id))
+        .fold(0.0, |worst, v| if v.is_nan() || v > worst { v } else { worst })
 }

@@ -66,7 +66,12 @@ pub const OPTIMIZERS: &[Named<Box<dyn Rule<f32>>>] = &[
         about: "Adam with the largest second moment so far",
         make: || Box::new(Adam { amsgrad: true, ..Adam::default() }),
     },
-    Named { name: "adamw", aliases: &[], about: "Adam with decoupled weight decay", make: || Box::new(Adam::adamw()) },
+    Named {
+        name: "adamw",
+        aliases: &[],
+        about: "Adam with decoupled weight decay",
+        make: || Box::new(Adam::adamw()),
+    },
     Named { name: "sgd", aliases: &[], about: "plain gradient descent", make: || Box::new(Sgd::default()) },
     Named {
         name: "momentum",
@@ -110,7 +115,11 @@ pub struct UnknownName {
 /// assert!(error.starts_with("unknown constraint `non-postive` (did you mean `non-positive`?), expected one of none, "));
 /// # Ok::<(), morphograd::named::UnknownName>(())
 /// ```
-pub fn find<'a, V>(kind: &'static str, table: &'a [Named<V>], word: &str) -> Result<&'a Named<V>, UnknownName> {
+pub fn find<'a, V>(
+    kind: &'static str,
+    table: &'a [Named<V>],
+    word: &str,
+) -> Result<&'a Named<V>, UnknownName> {
     if let Some(entry) = table.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)) {
         return Ok(entry);
     }

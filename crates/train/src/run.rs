@@ -71,7 +71,8 @@ pub fn run(
     let mut through = |_| Ok::<_, RunError>(ControlFlow::Continue(()));
     let restored = evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
     let restored = restored.expect("an observer that never breaks");
-    let worst = |worst: f64, violation: f64| if violation.is_nan() { violation } else { worst.max(violation) };
+    let worst =
+        |worst: f64, violation: f64| if violation.is_nan() { violation } else { worst.max(violation) };
     Ok(RunRecord {
         constraint: constraint.name.to_owned(),
         seed,
@@ -112,7 +113,9 @@ fn feature_maps(
     let x = graph.input(TensorRef::new([1, digit.height, digit.width, 1], &digit.data));
     let y = model.forward_until(&mut graph, x, DILATION)?;
     let y = graph.value(y);
-    let &[_, height, width, filters] = y.shape.dims() else { unreachable!("the output of a dilation has rank 4") };
+    let &[_, height, width, filters] = y.shape.dims() else {
+        unreachable!("the output of a dilation has rank 4")
+    };
     Ok(planes([height, width], filters, y.data))
 }
 

@@ -46,4 +46,4 @@ fn folder(name: &str) -> PathBuf {
     env::var_os("MORPHOGRAD_ROOT").map_or_else(PathBuf::new, PathBuf::from).join(name)
 }
 
-type CommandResult = Result<ExitCode, Box<dyn Error>>;
+type CommandResult = Result<ExitCode, Box<dyn Error + Send + Sync>>;

@@ -149,16 +149,29 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
 
 impl Arguments {
     /// The settings: a file's or the tutorial's, with the options given on top. A data set smaller than the tutorial's is taken whole.
-    fn config(&self, dataset: &Dataset) -> Result<Config, Box<dyn std::error::Error>> {
+    fn config(&self, dataset: &Dataset) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
         let mut config = match &self.config {
             Some(path) => {
                 let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
                 toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?
             }
-            None => Config { samples: Config::default().samples.min(dataset.train.len()), ..Config::default() },
+            None => {
+                Config { samples: Config::default().samples.min(dataset.train.len()), ..Config::default() }
+            }
         };
-        let Self { constraints, samples, epochs, batch_size, lr, optimizer, filters, kernel, seed, seeds, .. } =
-            self;
+        let Self {
+            constraints,
+            samples,
+            epochs,
+            batch_size,
+            lr,
+            optimizer,
+            filters,
+            kernel,
+            seed,
+            seeds,
+            ..
+        } = self;
         if !constraints.is_empty() {
             config.constraints.clone_from(constraints);
         }
@@ -272,7 +285,11 @@ impl Narrator {
             }
             Event::Epoch(record) => bar.suspend(|| self.say(&self.epoch_line(record))),
         }
-        if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn epoch_line(&self, r: &EpochRecord) -> String {
