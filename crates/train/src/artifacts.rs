@@ -286,8 +286,9 @@ mod tests {
     fn a_history_can_be_read_after_every_epoch() {
         let base = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(base.path(), "run").unwrap();
-        let mut history = folder.history("non-negative", 7).unwrap();
-        let path = folder.path().join("history-non-negative-7.csv");
+        let path = folder.run("non-negative", 7).unwrap().join("history.csv");
+        assert_eq!(path, folder.path().join("non-negative-seed7/history.csv"));
+        let mut history = HistoryWriter::create(&path).unwrap();
         history.append(&epoch(1)).unwrap();
         let row = "1,0.1,0.5,NaN,1,0.01,0.25,0.0000001,2,inf,0,1.5";
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n{row}\n", HistoryWriter::HEADER));
@@ -305,6 +306,19 @@ mod tests {
             assert_eq!(folder.path(), base.path().join(expected));
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the probe is gone");
         }
+    }
+
+    #[test]
+    fn a_folder_asked_for_has_to_be_new_or_empty() {
+        let base = tempfile::tempdir().unwrap();
+        assert_eq!(RunFolder::exactly(base.path()).unwrap().path(), base.path());
+        let folder = RunFolder::exactly(&base.path().join("a/b")).unwrap();
+        folder.write("config.toml", b"x").unwrap();
+        let error = RunFolder::exactly(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("expected a new or empty folder, found files in it; name another one"),
+            "{error}"
+        );
     }
 
     #[test]
