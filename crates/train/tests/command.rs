@@ -1,0 +1,233 @@
+//! The command as a person meets it: what it prints and leaves, and what it says to bad input.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use morphograd_idx::{Idx, IdxData};
+
+/// The command in a folder of its own, as if nothing else of the project were there.
+fn morphograd(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_morphograd"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("MORPHOGRAD_DATA")
+        .env_remove("MORPHOGRAD_ROOT")
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    let output = morphograd(folder, arguments);
+    assert!(!output.status.success(), "{arguments:?} was accepted");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+const TINY: [&str; 7] = ["train", "--samples", "64", "--epochs", "1", "--batch-size", "32"];
+
+fn tiny<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&TINY[..], more].concat()
+}
+
+/// A small data set on disk: `images` and `labels` as given.
+fn write_data(folder: &Path, images: (Vec<usize>, Vec<u8>), labels: Vec<u8>) {
+    fs::create_dir_all(folder).unwrap();
+    let labels = (vec![labels.len()], labels);
+    for split in ["train", "t10k"] {
+        for (name, (dims, data)) in [("images-idx3", &images), ("labels-idx1", &labels)] {
+            let array = Idx::new(dims.clone(), IdxData::U8(data.clone())).unwrap();
+            morphograd_idx::write(folder.join(format!("{split}-{name}-ubyte.gz")), &array).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_training_without_data_uses_the_embedded_digits_says_so_and_leaves_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = morphograd(
+        folder.path(),
+        &tiny(&["--constraint", "non-negative", "--constraint", "none", "--seeds", "2"]),
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for part in [
+        "the embedded digits, because",
+        "dilation2d (Dilation2D)      (None, 24, 24, 8)         200",
+        "Total params: 10,546",
+        "Run 4 of 4: none, seed 1",
+        "Epoch   1/1  loss ",
+        "Confusion matrix",
+        "weighted avg",
+        "published",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+    let out = folder.path().join("runs/digits");
+    for file in [
+        "config.toml",
+        "metrics.json",
+        "report.html",
+        "non-negative-seed0/history.csv",
+        "none-seed1/weights.safetensors",
+        "figures/comparison.svg",
+        "figures/filters-none-1.svg",
+    ] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    let metrics: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join("metrics.json")).unwrap()).unwrap();
+    assert_eq!(metrics["dataset"], "digits");
+    assert_eq!(metrics["runs"].as_array().unwrap().len(), 4);
+
+    // What was done can be done again from its config.toml, elsewhere.
+    let config = out.join("config.toml");
+    let again = morphograd(
+        folder.path(),
+        &["train", "--config", config.to_str().unwrap(), "--out", "again", "--quiet"],
+    );
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let weights = |base: &Path| fs::read(base.join("none-seed1/weights.safetensors")).unwrap();
+    assert_eq!(weights(&out), weights(&folder.path().join("again")));
+    // Quiet: the table and where the results are.
+    let text = String::from_utf8(again.stdout).unwrap();
+    assert!(text.contains("best val.") && !text.contains("Epoch"), "{text}");
+}
+
+#[test]
+fn names_are_checked_with_a_suggestion_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refused(folder.path(), &["train", "--constraint", "non-postive"]);
+    assert!(error.contains("unknown constraint `non-postive` (did you mean `non-positive`?)"), "{error}");
+    let error = refused(folder.path(), &["train", "--optimizer", "addam"]);
+    assert!(error.contains("unknown optimizer `addam` (did you mean `adam`?)"), "{error}");
+    let error = refused(folder.path(), &["data", "fetch", "mnistt"]);
+    assert!(error.contains("unknown data set `mnistt`"), "{error}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["--batch-size", "65"],
+            "batch size: expected a number from 1 to 64, the samples to train on, found 65",
+        ),
+        (
+            &["--samples", "1000000"],
+            "samples: expected a number from 1 to 4096, the training images there are, found 1000000",
+        ),
+        (&["--samples", "0"], "samples: expected a number from 1 to 4096"),
+        (&["--kernel", "29"], "dilation2d: dilation2d: expected a window no larger than the image [28, 28]"),
+        (&["--kernel", "25"], "conv2d: "),
+        (&["--lr", "0"], "learning rate: expected a positive number, found 0"),
+        (&["--threads", "0"], "threads: expected at least 1, found 0"),
+        (&["--kernel", "0"], "expected a size such as 5 or 3x7, found `0`"),
+    ];
+    for (options, expected) in cases {
+        let mut arguments = vec!["train", "--samples", "64", "--batch-size", "64"];
+        // An option given twice would be refused for that alone.
+        if let Some(at) = arguments.iter().position(|argument| *argument == options[0]) {
+            arguments.drain(at..at + 2);
+        }
+        arguments.extend(options);
+        let error = refused(folder.path(), &arguments);
+        assert!(error.contains(expected), "{options:?}: {error}");
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_used_is_refused_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let error = refused(folder.path(), &tiny(&["--out", "file/inside"]));
+    assert!(error.contains("file/inside"), "{error}");
+    fs::create_dir(folder.path().join("full")).unwrap();
+    fs::write(folder.path().join("full/old.txt"), "x").unwrap();
+    let error = refused(folder.path(), &tiny(&["--out", "full"]));
+    assert!(error.contains("expected a new or empty folder"), "{error}");
+    assert_eq!(fs::read_to_string(folder.path().join("full/old.txt")).unwrap(), "x");
+}
+
+#[test]
+fn bad_data_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let image = vec![7u8; 64 * 28 * 28];
+    let labels: Vec<u8> = (0..64).map(|i| i % 10).collect();
+    let arguments = tiny(&["--constraint", "none", "--data", "data"]);
+
+    let error = refused(folder.path(), &arguments);
+    assert!(error.contains("data"), "{error}");
+
+    write_data(&data, (vec![64, 28, 28], image.clone()), labels.clone());
+    assert!(morphograd(folder.path(), &arguments).status.success());
+
+    write_data(&data, (vec![64, 28, 28], image.clone()), labels[1..].to_vec());
+    let error = refused(folder.path(), &arguments);
+    assert!(error.contains("64") && error.contains("63"), "{error}");
+
+    write_data(&data, (vec![64, 28, 28], image.clone()), vec![10; 64]);
+    let error = refused(folder.path(), &arguments);
+    assert!(error.contains("label") && error.contains("10"), "{error}");
+
+    write_data(&data, (vec![0, 28, 28], vec![]), vec![]);
+    let error = refused(folder.path(), &arguments);
+    assert!(error.contains("train-images-idx3-ubyte.gz"), "{error}");
+
+    write_data(&data, (vec![64, 28, 28], image), labels);
+    let path = data.join("t10k-images-idx3-ubyte.gz");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let error = refused(folder.path(), &arguments);
+    assert!(error.contains("t10k-images-idx3-ubyte.gz"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_fails_the_command_and_says_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        morphograd(folder.path(), &tiny(&["--constraint", "none", "--lr", "1e30", "--optimizer", "sgd"]));
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("epoch 1") && text.contains("step 2"), "{text}");
+    assert!(folder.path().join("runs/digits/none-seed0/weights.safetensors").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_cleanly_with_what_was_learned_saved() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_morphograd"))
+        .args(["train", "--constraint", "none", "--epochs", "100000", "--out", "out"])
+        .current_dir(folder.path())
+        .env_remove("MORPHOGRAD_DATA")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("Epoch   1/")), "no epoch");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success());
+    assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
+    for file in ["metrics.json", "report.html", "none-seed0/weights.safetensors"] {
+        assert!(folder.path().join("out").join(file).is_file(), "{file} is missing");
+    }
+}
+
+#[test]
+fn data_can_be_generated_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(morphograd(folder.path(), &["data", "generate", "--out", "digits"]).status.success());
+    assert!(morphograd(folder.path(), &["data", "verify", "digits", "--dir", "digits"]).status.success());
+    fs::write(folder.path().join("digits/t10k-labels-idx1-ubyte.gz"), "x").unwrap();
+    let output = morphograd(folder.path(), &["data", "verify", "digits", "--dir", "digits"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("t10k-labels-idx1-ubyte.gz"));
+}

@@ -1,0 +1,183 @@
+//! Properties of whole runs, on the embedded digits: one seed gives one result, constraints hold, a step allocates nothing that grows.
+
+use std::convert::Infallible;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use morphograd::artifacts::RunFolder;
+use morphograd::data::Dataset;
+use morphograd::experiment::Config;
+use morphograd::named::{CONSTRAINTS, OPTIMIZERS, find};
+use morphograd::record::{RunRecord, Stop};
+use morphograd::run::run;
+use morphograd::step::train_step;
+use morphograd_morphology::nn::autodiff::{Params, Tape};
+use morphograd_morphology::nn::{Optimizer, checkpoint};
+
+fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
+}
+
+fn short() -> Config {
+    Config { samples: 200, epochs: 3, batch_size: 64, ..Config::default() }
+}
+
+fn train(config: &Config, constraint: &str, seed: u64, folder: &Path) -> RunRecord {
+    let dataset = Dataset::embedded(String::new());
+    let folder = RunFolder::exactly(folder).unwrap();
+    run(config, &dataset, constraint, seed, &folder, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+#[test]
+fn one_seed_gives_the_same_weights_byte_for_byte_for_any_number_of_threads() {
+    let weights = |threads: usize, seed: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let record = on_threads(threads, || train(&short(), "non-positive", seed, folder.path()));
+        let bytes =
+            fs::read(folder.path().join(format!("non-positive-seed{seed}/weights.safetensors"))).unwrap();
+        let losses: Vec<u64> =
+            record.epochs.iter().flat_map(|e| [e.loss.to_bits(), e.val_loss.to_bits()]).collect();
+        (bytes, losses)
+    };
+    let first = weights(1, 3);
+    assert_eq!(first, weights(1, 3));
+    assert_eq!(first, weights(2, 3));
+    assert_eq!(first, weights(5, 3));
+    assert_ne!(first.0, weights(2, 4).0);
+}
+
+#[test]
+fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
+    for constraint in CONSTRAINTS {
+        let folder = tempfile::tempdir().unwrap();
+        let record = train(&short(), constraint.name, 0, folder.path());
+        assert_eq!(record.max_constraint_violation, 0.0, "{}", constraint.name);
+        assert_eq!(record.epochs.len(), 3);
+        assert_eq!(record.stop, Stop::EpochLimit);
+        let projects = constraint.name != "none" && constraint.name != "lattice";
+        assert_eq!(
+            record.epochs.iter().any(|epoch| epoch.moved_share > 0.0),
+            projects,
+            "{}",
+            constraint.name
+        );
+
+        let dataset = Dataset::embedded(String::new());
+        let mut params = Params::new();
+        short().network(&dataset, (constraint.make)(), 99, &mut params).unwrap();
+        let path = folder.path().join(format!("{}-seed0/weights.safetensors", constraint.name));
+        assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0);
+    }
+}
+
+#[test]
+fn the_same_seed_starts_every_constraint_alike_so_a_bound_never_reached_changes_nothing() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(&short(), "none", 1, a.path());
+    train(&short(), "lattice", 1, b.path());
+    let read = |folder: &Path, name: &str| fs::read(folder.join(name)).unwrap();
+    assert_eq!(
+        read(a.path(), "none-seed1/weights.safetensors"),
+        read(b.path(), "lattice-seed1/weights.safetensors")
+    );
+}
+
+#[test]
+fn the_restored_weights_are_those_of_the_lowest_training_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    // A rate so large that the loss rises again.
+    let config = Config { learning_rate: 0.08, epochs: 8, ..short() };
+    let record = train(&config, "none", 5, folder.path());
+    let lowest = record.epochs.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).unwrap();
+    assert_eq!(record.restored_epoch, lowest.epoch);
+    assert!((record.restored_val_accuracy() - lowest.val_accuracy).abs() < 1e-12);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_last_good_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { learning_rate: 1e30, optimizer: "sgd".into(), ..short() };
+    let record = train(&config, "none", 0, folder.path());
+    assert!(matches!(record.stop, Stop::NotFinite { epoch: 1, step: 2 }), "{:?}", record.stop);
+    let dataset = Dataset::embedded(String::new());
+    let (mut params, mut start) = (Params::new(), Params::new());
+    config.network(&dataset, None, 77, &mut params).unwrap();
+    config.network(&dataset, None, 0, &mut start).unwrap();
+    checkpoint::load(&mut params, folder.path().join("none-seed0/weights.safetensors")).unwrap();
+    for id in params.ids() {
+        assert_eq!(params.value(id), start.value(id), "no epoch was finished: the weights of the start");
+    }
+}
+
+#[test]
+fn an_interrupted_run_saves_what_it_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = Dataset::embedded(String::new());
+    let out = RunFolder::exactly(folder.path()).unwrap();
+    let mut epochs = 0;
+    let record = run(&short(), &dataset, "none", 0, &out, &mut |event| {
+        epochs += usize::from(matches!(event, morphograd::fit::Event::Epoch(_)));
+        if epochs == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .unwrap();
+    assert_eq!((record.stop.clone(), record.epochs.len()), (Stop::Interrupted, 2));
+    let history = fs::read_to_string(folder.path().join("none-seed0/history.csv")).unwrap();
+    assert_eq!(history.lines().count(), 3);
+    assert!(folder.path().join("none-seed0/weights.safetensors").is_file());
+}
+
+#[test]
+fn after_the_first_step_a_step_allocates_nothing_that_grows() {
+    let dataset = Dataset::embedded(String::new());
+    let config = Config::default();
+    let constraint = find("constraint", CONSTRAINTS, "non-positive").unwrap();
+    let rule = find("optimizer", OPTIMIZERS, "adam").unwrap();
+    // Allocations are counted in the thread that makes them: with one thread, that is the one of the pool.
+    let counts = on_threads(1, || {
+        let mut params = Params::new();
+        let model = config.network(&dataset, (constraint.make)(), 0, &mut params).unwrap();
+        let mut optimizer = Optimizer::new(&params, (rule.make)(), 0.01);
+        let mut tape = Tape::new();
+        let mut step = |batch: &[usize]| {
+            train_step(&model, &dataset.train, batch, &mut tape, &mut params, &mut optimizer).unwrap();
+        };
+        let batch: Vec<usize> = (0..128).collect();
+        step(&batch);
+        [128, 128, 100, 128, 128].map(|n| allocation_counter::measure(|| step(&batch[..n])))
+    });
+    for info in &counts {
+        assert_eq!((info.count_current, info.bytes_current), (0, 0), "something was kept: {counts:?}");
+    }
+    // What is left comes and goes within the matrix products: their library packs each matrix into a buffer of its own.
+    assert_eq!(
+        (counts[0].count_total, counts[0].bytes_total),
+        (counts[4].count_total, counts[4].bytes_total)
+    );
+    let gemm_calls = 2 * 128 + 64; // an upper bound: convolution blocks forward and backward, dense rows
+    assert!(counts[0].count_total < 4 * gemm_calls, "{counts:?}");
+}
+
+#[test]
+fn evaluation_can_be_interrupted_too() {
+    let dataset = Dataset::embedded(String::new());
+    let mut params = Params::new();
+    let model = short().network(&dataset, None, 0, &mut params).unwrap();
+    let mut batches = 0;
+    let result =
+        morphograd::fit::evaluate(&model, &params, &dataset.test, 64, &mut Tape::new(), &mut |done| {
+            batches = done;
+            Ok::<_, Failure>(if done == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+    assert!(matches!(result, Ok(None)) && batches == 2);
+}
+
+/// An error that evaluation on good data never gives.
+#[derive(Debug)]
+struct Failure(#[expect(dead_code, reason = "printed if it ever occurs")] Option<Infallible>);
+
+impl From<morphograd::step::StepError> for Failure {
+    fn from(error: morphograd::step::StepError) -> Self {
+        panic!("{error}")
+    }
+}
