@@ -83,10 +83,10 @@ fn dependencies(manifest: &str) -> Vec<(String, String)> {
     for line in manifest.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name.to_owned();
-        } else if section.ends_with("dependencies") {
-            if let Some((name, _)) = line.split_once(['=', '.']) {
-                found.push((section.clone(), name.trim().to_owned()));
-            }
+        } else if section.ends_with("dependencies")
+            && let Some((name, _)) = line.split_once(['=', '.'])
+        {
+            found.push((section.clone(), name.trim().to_owned()));
         }
     }
     found

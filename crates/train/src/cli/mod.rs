@@ -21,7 +21,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     /// Fetches, checks or regenerates data sets
     #[command(subcommand)]
     Data(data::Command),
