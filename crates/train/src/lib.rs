@@ -1,4 +1,4 @@
-//! Everything above the libraries: data sets, the tutorial's experiment, the training loop, metrics, the report and the command line.
+#![doc = include_str!("../README.md")]
 
 pub mod artifacts;
 pub mod callbacks;
