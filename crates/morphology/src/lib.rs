@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod border;
 pub mod constraint;
 mod depthwise;
 pub mod dilation;
 pub mod erosion;
 mod filters;
 mod lattice;
+mod subgradient;
 mod window;
 
+pub use border::Border;
 pub use constraint::ZeroCentre;
 pub use depthwise::Depthwise2d;
 pub use dilation::{Dilation2d, dilation2d};
