@@ -26,12 +26,12 @@ impl Placement {
         border: Border,
         x: Shape,
     ) -> Result<Self, ShapeError> {
-        let &[_, height, width, channels] = x.dims() else {
-            return Err(ShapeError::new(
-                operation,
-                "an input [batch, height, width, channels]",
-                format!("shape {x}"),
-            ));
+        let (height, width, channels) = match *x.dims() {
+            [_, height, width, channels] if channels > 0 => (height, width, channels),
+            _ => {
+                let expected = "an input [batch, height, width, channels] with at least one channel";
+                return Err(ShapeError::new(operation, expected, format!("shape {x}")));
+            }
         };
         let extent = window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
         Ok(Self { window, border, extent, image: [height, width], channels })

@@ -48,6 +48,9 @@ pub struct Weight<T> {
     regularizer: Option<Box<dyn Regularizer<T>>>,
 }
 
+/// The largest parameter that can be declared: more is a slip of the keyboard, and would end the process instead of giving an error.
+const MAX_ELEMENTS: usize = 1 << 31;
+
 /// Declares parameters under a dotted path.
 pub struct Builder<'a, T> {
     params: &'a mut Params<T>,
@@ -119,9 +122,14 @@ impl<'a, T: Real> Builder<'a, T> {
     /// Declares a parameter. Its start depends on the seed and its path only.
     ///
     /// # Errors
-    /// If the name is taken or the constraint does not accept the shape.
+    /// If the name is taken, the constraint does not accept the shape, or there would be more than 2³¹ numbers.
     pub fn param(&mut self, name: &str, shape: Shape, weight: Weight<T>) -> Result<ParamId, BuildError> {
         let path = self.join(name);
+        let size = shape.dims().iter().try_fold(1usize, |size, length| size.checked_mul(*length));
+        if size.is_none_or(|size| size > MAX_ELEMENTS) {
+            let expected = format!("at most {MAX_ELEMENTS} numbers");
+            return Err(ShapeError::new("parameter", expected, format!("shape {shape}")).within(name).into());
+        }
         let mut value = Tensor::zeros(shape);
         weight.initializer.fill(shape, &mut Stream::new(self.seed, &path, 0), value.data_mut());
         let id = self.params.add(path, value, weight.constraint)?;

@@ -2,7 +2,7 @@
 
 use std::any::type_name;
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
 use morphograd_autodiff::{Add, Graph, Mode, Params, Tape, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer, Penalty};
@@ -106,6 +106,10 @@ impl<T: Real> SequentialBuilder<'_, T> {
             }
             let before = self.params.count();
             let input = model.output();
+            if input.rank() == MAX_RANK {
+                let expected = format!("an input of at most {} axes", MAX_RANK - 1);
+                return Err(ShapeError::new("model", expected, format!("shape {input}")).within(name).into());
+            }
             let mut builder = Builder::new(self.params, &mut model.penalties, self.seed);
             let layer = description.build(&mut builder.scope(name), input).map_err(|error| match error {
                 BuildError::Shape(error) => BuildError::Shape(error.within(name)),

@@ -13,7 +13,7 @@ use crate::sequential::Sequential;
 const COLUMNS: [usize; 3] = [29, 55, 65];
 
 /// The table: a row a layer with its name, type, output shape and number of parameters, then the totals. A text that is too long for its
-/// column is cut. Types are spelled as in Keras (`Dilation2d` as `Dilation2D`). Ends with a line break.
+/// column is cut. A type is the name of its description with the D of dimensions in capitals (`Dilation2d` as `Dilation2D`). Ends with a line break.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, summary, Sequential};

@@ -99,9 +99,17 @@ impl Config {
         let list = |n: usize, setting| require(n > 0, setting, "at least one".into(), "none".into());
         list(self.constraints.len(), "constraints")?;
         list(self.seeds.len(), "seeds")?;
-        for name in &self.constraints {
-            find("constraint", CONSTRAINTS, name)?;
-        }
+        let names = self.constraints.iter().map(|name| find("constraint", CONSTRAINTS, name).map(|c| c.name));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        // Two runs of one name would write into one folder and count as two.
+        let twice = |setting, found: Option<String>| match found {
+            None => Ok(()),
+            Some(found) => require(false, setting, "each once".into(), format!("{found} twice")),
+        };
+        let repeated = |i: &usize| names[..*i].contains(&names[*i]);
+        twice("constraints", (0..names.len()).find(repeated).map(|i| names[i].to_owned()))?;
+        let repeated = |i: &usize| self.seeds[..*i].contains(&self.seeds[*i]);
+        twice("seeds", (0..self.seeds.len()).find(repeated).map(|i| self.seeds[i].to_string()))?;
         find("optimizer", OPTIMIZERS, &self.optimizer)?;
         let available = dataset.train.len();
         let within = |value: usize, most: usize, setting, what: &str| {
@@ -111,6 +119,13 @@ impl Config {
         within(self.samples, available, "samples", ", the training images there are")?;
         within(self.batch_size, self.samples, "batch size", ", the samples to train on")?;
         within(self.epochs, u32::MAX as usize, "epochs", "")?;
+        within(self.stop_patience, u32::MAX as usize, "stop patience", "")?;
+        within(self.plateau_patience, u32::MAX as usize, "plateau patience", "")?;
+        let (factor, delta) = (self.plateau_factor, self.plateau_min_delta);
+        let between = factor > 0.0 && factor < 1.0;
+        require(between, "plateau factor", "a number between 0 and 1".into(), factor.to_string())?;
+        let valid = delta >= 0.0 && delta.is_finite();
+        require(valid, "plateau min delta", "a number of at least 0".into(), delta.to_string())?;
         let rate = self.learning_rate;
         require(
             rate > 0.0 && rate.is_finite(),

@@ -58,7 +58,7 @@ pub struct Fitted {
     pub restored_epoch: usize,
     /// Why the run ended.
     pub stop: Stop,
-    /// Seconds from the first step to the end of the last epoch.
+    /// Seconds from the first step to the end.
     pub seconds: f64,
 }
 
@@ -154,7 +154,6 @@ impl Fit<'_> {
                 seconds: epoch_start.elapsed().as_secs_f64(),
             };
             fitted.epochs.push(record);
-            fitted.seconds = start.elapsed().as_secs_f64();
 
             let verdict = stopping.observe(record.loss);
             if verdict == Verdict::Improved {
@@ -174,6 +173,7 @@ impl Fit<'_> {
                 break;
             }
         }
+        fitted.seconds = start.elapsed().as_secs_f64();
         if fitted.restored_epoch > 0 || fitted.stop != Stop::Interrupted {
             params.restore(&best);
         }

@@ -121,9 +121,9 @@ impl Gallery {
 }
 
 impl RunRecord {
-    /// Highest validation accuracy of any epoch, 0 without epochs.
+    /// Highest validation accuracy of any epoch, NaN without epochs.
     pub fn best_val_accuracy(&self) -> f64 {
-        self.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max)
+        self.epochs.iter().map(|epoch| epoch.val_accuracy).fold(f64::NAN, f64::max)
     }
 
     /// First epoch (from 1) of the highest validation accuracy, 0 without epochs.
@@ -137,9 +137,9 @@ impl RunRecord {
         self.confusion.accuracy()
     }
 
-    /// Lowest validation loss of any epoch, infinite without epochs.
+    /// Lowest validation loss of any epoch, NaN without epochs.
     pub fn best_val_loss(&self) -> f64 {
-        self.epochs.iter().map(|epoch| epoch.val_loss).fold(f64::INFINITY, f64::min)
+        self.epochs.iter().map(|epoch| epoch.val_loss).fold(f64::NAN, f64::min)
     }
 
     /// Mean wall-clock seconds of an epoch, 0 without epochs.

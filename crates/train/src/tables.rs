@@ -200,7 +200,11 @@ impl Comparison {
 pub fn run_line(run: &RunRecord) -> String {
     let name = format!("{}, seed {}", run.constraint, run.seed);
     if run.epochs.is_empty() {
-        return format!("{name}: {} before the end of the first epoch", run.stop);
+        let measured = match run.confusion.total() {
+            0 => String::new(),
+            _ => format!(", val. accuracy {:.4}", run.restored_val_accuracy()),
+        };
+        return format!("{name}: {} before the end of the first epoch{measured}", run.stop);
     }
     format!(
         "{name}: {} ({}), best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {}), {:.1} s, violation {}",
@@ -265,12 +269,15 @@ fn row(constraint: &str, runs: &[&RunRecord]) -> ComparisonRow {
     let spread = |figure: &dyn Fn(&RunRecord) -> f64| {
         Spread::of(runs.iter().filter(|run| !run.epochs.is_empty()).map(|run| figure(run)))
     };
+    // The weights of a run without epochs are measured too.
+    let measured = runs.iter().filter(|run| run.confusion.total() > 0);
+    let restored = Spread::of(measured.map(|run| run.restored_val_accuracy()));
     ComparisonRow {
         constraint: constraint.to_owned(),
         seeds: runs.iter().map(|run| run.seed).collect(),
         epochs: spread(&|run| run.epochs.len() as f64),
         best_val_accuracy: spread(&RunRecord::best_val_accuracy),
-        restored_val_accuracy: spread(&RunRecord::restored_val_accuracy),
+        restored_val_accuracy: restored,
         best_val_loss: spread(&RunRecord::best_val_loss),
         seconds_per_epoch: spread(&RunRecord::seconds_per_epoch),
         // `f64::max` would drop a violation that is not a number, the worst there is.

@@ -109,7 +109,7 @@ fn names_are_checked_with_a_suggestion_before_anything_is_done() {
 #[test]
 fn settings_that_cannot_work_are_refused_before_the_training() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 12] = [
         (
             &["--batch-size", "65"],
             "batch size: expected a number from 1 to 64, the samples to train on, found 65",
@@ -122,7 +122,14 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
         (&["--kernel", "29"], "dilation2d: dilation2d: expected a window no larger than the image [28, 28]"),
         (&["--kernel", "25"], "conv2d: "),
         (&["--lr", "0"], "learning rate: expected a positive number, found 0"),
-        (&["--threads", "0"], "threads: expected at least 1, found 0"),
+        (&["--threads", "0"], "0 is not in 1..=1024"),
+        (&["--threads", "999999"], "999999 is not in 1..=1024"),
+        (&["--filters", "99999999999"], "dilation2d.kernel: parameter: expected at most"),
+        (&["--seed", "3", "--seed", "3"], "seeds: expected each once, found 3 twice"),
+        (
+            &["--constraint", "none", "--constraint", "free"],
+            "constraints: expected each once, found none twice",
+        ),
         (&["--kernel", "0"], "expected a size such as 5 or 3x7, found `0`"),
     ];
     for (options, expected) in cases {
@@ -136,6 +143,58 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
         assert!(error.contains(expected), "{options:?}: {error}");
     }
     assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_configuration_edited_by_hand_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(morphograd(folder.path(), &tiny(&["--constraint", "none", "--out", "first"])).status.success());
+    let good = fs::read_to_string(folder.path().join("first/config.toml")).unwrap();
+    let cases = [
+        (
+            "plateau_factor = 0.5",
+            "plateau_factor = -1.0",
+            "plateau factor: expected a number between 0 and 1, found -1",
+        ),
+        (
+            "plateau_factor = 0.5",
+            "plateau_factor = nan",
+            "plateau factor: expected a number between 0 and 1, found NaN",
+        ),
+        ("plateau_patience = 3", "plateau_patience = 0", "plateau patience: expected a number from 1 to"),
+        ("stop_patience = 10", "stop_patience = 0", "stop patience: expected a number from 1 to"),
+        (
+            "plateau_min_delta = 0.0001",
+            "plateau_min_delta = -5.0",
+            "plateau min delta: expected a number of at least 0, found -5",
+        ),
+        ("epochs = 1", "epoch = 1", "unknown field `epoch`"),
+        ("dropout = 0.5", "dropout = 1.5", "dropout: expected a rate in [0, 1), found 1.5"),
+    ];
+    for (from, to, expected) in cases {
+        assert!(good.contains(from), "{from}");
+        fs::write(folder.path().join("edited.toml"), good.replace(from, to)).unwrap();
+        let error = refused(folder.path(), &["train", "--config", "edited.toml"]);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_training() {
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_morphograd"))
+        .args(tiny(&["--constraint", "none", "--out", "out"]))
+        .current_dir(folder.path())
+        .env_remove("MORPHOGRAD_DATA")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert!(folder.path().join("out/report.html").is_file());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::data::fetch::fetch;
 use morphograd::data::{digits, manifest};
 
-use super::{CommandResult, folder};
+use super::{CommandResult, folder, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -54,16 +54,16 @@ pub(crate) fn main(command: &Command) -> CommandResult {
             });
             bar.finish_and_clear();
             for file in fetched? {
-                println!("{file}");
+                say(file);
             }
-            println!("{name} is complete in {}", dir.display());
+            say(format_args!("{name} is complete in {}", dir.display()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { names, dir } => verify(names, dir.as_ref()),
         Command::Generate { out } => {
             let dir = out.clone().unwrap_or_else(|| folder("crates/train/datasets/digits"));
             for path in digits::generate(&dir)? {
-                println!("{}", path.display());
+                say(path.display());
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -78,16 +78,16 @@ fn verify(names: &[String], dir: Option<&PathBuf>) -> CommandResult {
         given => given.to_vec(),
     };
     if names.is_empty() {
-        println!("no data sets in {}; the embedded digits need none", folder("datasets").display());
+        say(format_args!("no data sets in {}; the embedded digits need none", folder("datasets").display()));
     }
     let mut all_good = true;
     for name in &names {
         let entry = manifest::entry(name)?;
         let dir = dir.cloned().unwrap_or_else(|| folder("datasets").join(name));
-        println!("{name} in {}", dir.display());
+        say(format_args!("{name} in {}", dir.display()));
         for check in manifest::verify(&entry, &dir) {
             all_good &= check.is_good();
-            println!("  {check}");
+            say(format_args!("  {check}"));
         }
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -22,7 +22,7 @@ use morphograd::tables::{Comparison, run_line};
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::summary::summary;
 
-use super::{CommandResult, folder};
+use super::{CommandResult, folder, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
 ///
@@ -63,11 +63,11 @@ pub(crate) struct Arguments {
     #[arg(long = "seed", value_name = "SEED")]
     seed: Vec<u64>,
     /// The seeds 0 to N-1
-    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: Option<u64>,
     /// Threads; the result does not depend on it [default: all]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Folder for the results, new or empty [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -126,11 +126,8 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let dataset = DataSource::find(&search)?.load()?;
     let config = arguments.config(&dataset)?;
     config.validate(&dataset)?;
-    let threads = match arguments.threads {
-        Some(0) => return Err("threads: expected at least 1, found 0".into()),
-        Some(threads) => threads,
-        None => available_parallelism().map_or(1, usize::from),
-    };
+    let threads =
+        arguments.threads.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
     let out = match &arguments.out {
         Some(path) => RunFolder::exactly(path)?,
         None => RunFolder::create(&folder("runs"), &dataset.name)?,
@@ -244,9 +241,9 @@ fn experiment(
             }
         }
     }
-    println!("\n{}", Comparison::new(&record).text());
-    println!("Results: {}", out.path().display());
-    println!("Report:  {}", out.path().join("report.html").display());
+    say(format_args!("\n{}", Comparison::new(&record).text()));
+    say(format_args!("Results: {}", out.path().display()));
+    say(format_args!("Report:  {}", out.path().join("report.html").display()));
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -260,7 +257,7 @@ struct Narrator {
 impl Narrator {
     fn say(&self, text: &str) {
         if !self.quiet {
-            println!("{text}");
+            say(text);
         }
     }
 

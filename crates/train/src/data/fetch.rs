@@ -150,7 +150,10 @@ fn fetch_with(
             None => Download { program, entry, file, dir, progress: &mut *progress }.run(),
         }
     };
-    entry.files.iter().map(fetch_one).collect()
+    let fetched = entry.files.iter().map(fetch_one).collect();
+    // A folder in which nothing arrived would look like a data set that lost its files. It is left alone if it holds anything.
+    let _ = fs::remove_dir(dir);
+    fetched
 }
 
 /// Copies a file and verifies the copy.

@@ -57,7 +57,8 @@ impl DataSource {
         })
     }
 
-    /// Reads the data, and names them: by a check sum where it is that of a known data set, else by the name of the folder.
+    /// Reads the data, and names them: by a check sum where it is that of a known data set, else by the name of the folder. The note says
+    /// which files of a known data set are not as published.
     ///
     /// # Errors
     /// As [`Dataset::read`].
@@ -70,11 +71,17 @@ impl DataSource {
         };
         let folder =
             dir.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
-        let (name, title, classes) = match recognise(dir, &folder) {
-            Some(entry) => (entry.name, entry.title, entry.classes),
-            None => (folder.clone(), folder, (0..10).map(|class| class.to_string()).collect()),
+        let (name, title, classes, published) = match recognise(dir, &folder) {
+            Some(entry) => (entry.name, entry.title, entry.classes, entry.files),
+            None => (folder.clone(), folder, (0..10).map(|class| class.to_string()).collect(), Vec::new()),
         };
-        let note = format!("{title} from {} ({why})", dir.display());
+        let altered: Vec<&str> =
+            published.iter().filter(|file| !is_published(dir, file)).map(|f| &*f.name).collect();
+        let altered = match altered[..] {
+            [] => String::new(),
+            _ => format!("; not as published: {}", altered.join(", ")),
+        };
+        let note = format!("{title} from {} ({why}{altered})", dir.display());
         Dataset::read(dir, name, classes, note)
     }
 
@@ -117,11 +124,15 @@ fn recognise(dir: &Path, folder: &str) -> Option<manifest::Entry> {
     let mut entries = manifest::entries();
     let known = |entry: &manifest::Entry| {
         let labels = entry.files.iter().find(|file| file.name == FILES[3]);
-        labels.is_some_and(|file| manifest::check(&manifest::locate(dir, &file.name), file).is_good())
+        labels.is_some_and(|file| is_published(dir, file))
     };
     let position =
         entries.iter().position(known).or_else(|| entries.iter().position(|entry| entry.name == folder))?;
     Some(entries.swap_remove(position))
+}
+
+fn is_published(dir: &Path, file: &manifest::FileEntry) -> bool {
+    manifest::check(&manifest::locate(dir, &file.name), file).is_good()
 }
 
 #[cfg(test)]
