@@ -5,7 +5,9 @@ mod depthwise;
 pub mod dilation;
 pub mod erosion;
 mod filters;
+mod generators;
 mod lattice;
+pub mod structuring_element;
 mod window;
 
 pub use constraint::ZeroCentre;
@@ -14,5 +16,6 @@ pub use dilation::{Dilation2d, dilation2d};
 pub use erosion::{Erosion2d, erosion2d};
 pub use filters::Filters2d;
 pub use lattice::{Lattice, MaxPlus, MinMinus};
+pub use structuring_element::StructuringElement;
 
 pub use morphograd_nn as nn;
