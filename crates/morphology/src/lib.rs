@@ -6,11 +6,12 @@ pub mod dilation;
 pub mod erosion;
 mod filters;
 mod generators;
+pub mod initializer;
 mod lattice;
 pub mod structuring_element;
 mod window;
 
-pub use constraint::ZeroCentre;
+pub use constraint::{Support, ZeroCentre};
 pub use depthwise::Depthwise2d;
 pub use dilation::{Dilation2d, dilation2d};
 pub use erosion::{Erosion2d, erosion2d};
