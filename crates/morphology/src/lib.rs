@@ -8,6 +8,7 @@ mod filters;
 mod generators;
 pub mod initializer;
 mod lattice;
+pub mod regularizer;
 pub mod structuring_element;
 mod window;
 
