@@ -9,6 +9,7 @@ mod generators;
 pub mod initializer;
 mod lattice;
 pub mod regularizer;
+pub mod residuation;
 pub mod structuring_element;
 mod window;
 
@@ -18,6 +19,7 @@ pub use dilation::{Dilation2d, dilation2d};
 pub use erosion::{Erosion2d, erosion2d};
 pub use filters::Filters2d;
 pub use lattice::{Lattice, MaxPlus, MinMinus};
+pub use residuation::Residuation;
 pub use structuring_element::StructuringElement;
 
 pub use morphograd_nn as nn;
