@@ -63,7 +63,8 @@ impl<T: Real> Rule<T> for Adam {
         let (gain1, gain2) = (T::of(1.0 - self.beta1), T::of(1.0 - self.beta2));
         let (epsilon, decay) = (T::of(self.epsilon), T::of(lr * self.weight_decay));
         if self.weight_decay != 0.0 {
-            value.iter_mut().for_each(|w| *w -= decay * *w);
+            // A product keeps entries at minus infinity, which are off a support; a difference would make them NaN.
+            value.iter_mut().for_each(|w| *w *= T::one() - decay);
         }
         let advance = |g: T, m: &mut T, v: &mut T| {
             *m += gain1 * (g - *m);
