@@ -5,12 +5,13 @@
 
 use std::marker::PhantomData;
 
-use morphograd_nn::autodiff::{Backward, Forward, Op};
+use morphograd_nn::autodiff::{Backward, Forward, Op, Ties};
 use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 
-use crate::Lattice;
+use crate::subgradient::{Layout, Subgradient};
 use crate::window::Placement;
+use crate::{Border, Lattice};
 
 /// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images `[batch, height, width, channels]`
 /// and a kernel `[kh, kw, channels]`; output `[batch, rows, columns, channels]`.
@@ -20,13 +21,31 @@ use crate::window::Placement;
 #[derive(Debug, Clone, Copy)]
 pub struct Depthwise2d<L> {
     window: Window2d,
+    border: Border,
+    ties: Ties,
     lattice: PhantomData<L>,
 }
 
 impl<L: Lattice> Depthwise2d<L> {
     /// The operation for a window; the kernel has to have its size.
     pub fn new(window: Window2d) -> Self {
-        Self { window, lattice: PhantomData }
+        Self { window, border: Border::default(), ties: Ties::default(), lattice: PhantomData }
+    }
+
+    /// With another border.
+    #[must_use]
+    pub fn border(self, border: Border) -> Self {
+        Self { border, ..self }
+    }
+
+    /// With another subgradient at ties.
+    #[must_use]
+    pub fn ties(self, ties: Ties) -> Self {
+        Self { ties, ..self }
+    }
+
+    fn place(&self, x: Shape) -> Result<Placement, ShapeError> {
+        Placement::new(L::NAME, self.window, self.border, x)
     }
 }
 
@@ -36,7 +55,7 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let place = Placement::new(L::NAME, self.window, inputs[0])?;
+        let place = self.place(inputs[0])?;
         let [kh, kw] = self.window.size;
         if *inputs[1].dims() != [kh, kw, place.channels] {
             return Err(ShapeError::new(
@@ -51,7 +70,7 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let (x, kernel) = (pass.inputs[0], pass.inputs[1]);
-        let place = Placement::new(L::NAME, self.window, x.shape).expect("shapes were inferred");
+        let place = self.place(x.shape).expect("shapes were inferred");
         let images = place.pad::<T, L>(x, pass.scratch);
         let [rows, columns] = place.extent.output;
         let row = columns * place.channels;
@@ -61,6 +80,7 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
                 image: &images[index / rows * place.padded_len()..][..place.padded_len()],
                 kernel: kernel.data,
                 i: index % rows,
+                last: self.ties == Ties::Last,
                 y,
                 winners,
                 lattice: PhantomData,
@@ -71,8 +91,10 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
             return;
         }
         if pass.needs_grad {
-            let steps = 2 * self.window.taps();
             place.push_steps(&mut pass.saved.indices);
+        }
+        if pass.needs_grad && self.ties != Ties::Split {
+            let steps = pass.saved.indices.len();
             pass.saved.indices.resize(steps + pass.output.len(), 0);
             parallel::for_each_pair((pass.output, row), (&mut pass.saved.indices[steps..], row), task);
         } else {
@@ -81,48 +103,18 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        if pass.grad_output.is_empty() {
-            return;
-        }
-        let place = Placement::new(L::NAME, self.window, pass.inputs[0].shape).expect("shapes were inferred");
-        let channels = place.channels;
-        let (steps, winners) = pass.saved.indices.split_at(2 * self.window.taps());
-        let [rows, columns] = place.extent.output;
-        let outputs = rows * columns * channels;
+        let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         let [dx, dw, ..] = pass.grad_inputs;
-
-        if let Some(dx) = dx {
-            parallel::for_each_piece(dx, place.image[0] * place.image[1] * channels, |image, dx| {
-                let grad = pass.grad_output[image * outputs..][..outputs].chunks_exact(channels);
-                let winners = winners[image * outputs..][..outputs].chunks_exact(channels);
-                for (position, (grad, winners)) in grad.zip(winners).enumerate() {
-                    let at = [position / columns, position % columns];
-                    for (c, (g, tap)) in grad.iter().zip(winners).enumerate() {
-                        if let Some(pixel) = place.pixel(steps, at, *tap) {
-                            dx[pixel * channels + c] += *g;
-                        }
-                    }
-                }
-            });
+        Subgradient {
+            place: &place,
+            layout: Layout { filters: 1, marginal: true },
+            ties: self.ties,
+            x: pass.inputs[0].data,
+            kernel: pass.inputs[1].data,
+            saved: &pass.saved.indices,
+            grad: pass.grad_output,
         }
-        if let Some(dw) = dw {
-            let batch = pass.inputs[0].shape.dims()[0];
-            let sign = T::of(L::SIGN);
-            // Rows rather than images are the items, so that one large image is shared among threads too.
-            let row = columns * channels;
-            parallel::sum_into(dw, batch * rows, pass.scratch, |lines, dw| {
-                let grad = pass.grad_output[lines.start * row..lines.end * row].chunks_exact(channels);
-                let winners = winners[lines.start * row..lines.end * row].chunks_exact(channels);
-                for (position, (grad, winners)) in grad.zip(winners).enumerate() {
-                    let at = [(lines.start + position / columns) % rows, position % columns];
-                    for (c, (g, tap)) in grad.iter().zip(winners).enumerate() {
-                        if place.meets_image(steps, at, *tap) {
-                            dw[place.entry::<L>(*tap as usize) * channels + c] += sign * *g;
-                        }
-                    }
-                }
-            });
-        }
+        .add::<L>(dx, dw, pass.scratch);
     }
 }
 
@@ -133,6 +125,8 @@ struct Row<'a, T, L> {
     image: &'a [T],
     kernel: &'a [T],
     i: usize,
+    /// Whether the last of tied candidates wins.
+    last: bool,
     y: &'a mut [T],
     /// The winning taps; empty when nobody needs them.
     winners: &'a mut [u32],
@@ -144,13 +138,17 @@ impl<T: Real, L: Lattice> Kernel for Row<'_, T, L> {
 
     #[inline(always)]
     fn run(mut self) {
-        if self.winners.is_empty() { self.row::<false>() } else { self.row::<true>() }
+        match (self.winners.is_empty(), self.last) {
+            (true, _) => self.row::<false, false>(),
+            (false, false) => self.row::<true, false>(),
+            (false, true) => self.row::<true, true>(),
+        }
     }
 }
 
 impl<T: Real, L: Lattice> Row<'_, T, L> {
     #[inline(always)]
-    fn row<const WINNERS: bool>(&mut self) {
+    fn row<const WINNERS: bool, const LAST: bool>(&mut self) {
         let Placement { window, extent, channels, .. } = *self.place;
         self.y.fill(L::bottom());
         if WINNERS {
@@ -166,10 +164,10 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
             let line = &line[dx * window.rates[1] * channels..];
             let w = &self.kernel[self.place.entry::<L>(tap) * channels..][..channels];
             match (channels, window.strides[1]) {
-                (1, 1) => self.tap::<WINNERS>(tap as u32, |k| line[k], |_| w[0]),
-                (1, stride) => self.tap::<WINNERS>(tap as u32, |k| line[k * stride], |_| w[0]),
-                (_, 1) => self.tap::<WINNERS>(tap as u32, |k| line[k], |k| w[k % channels]),
-                (_, stride) => self.tap::<WINNERS>(
+                (1, 1) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k], |_| w[0]),
+                (1, stride) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k * stride], |_| w[0]),
+                (_, 1) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k], |k| w[k % channels]),
+                (_, stride) => self.tap::<WINNERS, LAST>(
                     tap as u32,
                     |k| line[k / channels * stride * channels + k % channels],
                     |k| w[k % channels],
@@ -179,10 +177,15 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
     }
 
     #[inline(always)]
-    fn tap<const WINNERS: bool>(&mut self, tap: u32, x: impl Fn(usize) -> T, w: impl Fn(usize) -> T) {
+    fn tap<const WINNERS: bool, const LAST: bool>(
+        &mut self,
+        tap: u32,
+        x: impl Fn(usize) -> T,
+        w: impl Fn(usize) -> T,
+    ) {
         for k in 0..self.y.len() {
             let candidate = L::candidate(x(k), w(k));
-            let wins = L::beats(candidate, self.y[k]);
+            let wins = L::replaces::<T, LAST>(candidate, self.y[k]);
             self.y[k] = if wins { candidate } else { self.y[k] };
             if WINNERS {
                 self.winners[k] = if wins { tap } else { self.winners[k] };

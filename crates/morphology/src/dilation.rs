@@ -11,7 +11,7 @@ use crate::{Depthwise2d, MaxPlus};
 /// $$\delta_w(x)_{i,j} = \max_d x_{s i + r d - p} + w_d.$$
 ///
 /// The kernel is not mirrored (as in TensorFlow). Border, ties and cost: see [`Depthwise2d`]. With the erosion of the same kernel it forms
-/// an adjunction (odd windows, stride 1): $\delta_w(x) \le y \iff x \le \varepsilon_w(y)$. Source: J. Serra, *Image Analysis and
+/// an adjunction (at stride 1): $\delta_w(x) \le y \iff x \le \varepsilon_w(y)$. Source: J. Serra, *Image Analysis and
 /// Mathematical Morphology*, vol. 2 (1988).
 ///
 /// # Errors

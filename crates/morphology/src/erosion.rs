@@ -10,8 +10,9 @@ use crate::{Depthwise2d, MinMinus};
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// $$\varepsilon_w(x)_{i,j} = \min_d x_{s i + r d - p} - w_{k-1-d}.$$
 ///
-/// The kernel is mirrored (as in TensorFlow), which makes the erosion the adjoint of the [`dilation2d`](crate::dilation2d) by the same
-/// kernel for odd windows at stride 1. Border, ties and cost: see [`Depthwise2d`]. Source: J. Serra, *Image Analysis and Mathematical
+/// The kernel is mirrored (as in TensorFlow) and so is the window, which makes the erosion at stride 1 the adjoint of the
+/// [`dilation2d`](crate::dilation2d) by the same kernel and window, also where their size is even (where TensorFlow's is not; its erosion
+/// is [`Depthwise2d`] with the window as it stands). Border, ties and cost: see [`Depthwise2d`]. Source: J. Serra, *Image Analysis and Mathematical
 /// Morphology*, vol. 2 (1988).
 ///
 /// # Errors
@@ -34,7 +35,7 @@ pub fn erosion2d<T: Real>(
     kernel: Var,
     window: Window2d,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Depthwise2d::<MinMinus>::new(window), [x, kernel])
+    graph.apply(Depthwise2d::<MinMinus>::new(window.adjoint()), [x, kernel])
 }
 
 /// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the results,
@@ -84,6 +85,6 @@ impl<T: Real> Build<T> for Erosion2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, size, strides, rates, padding, kernel, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
-        FilterLayer::<MinMinus>::build(builder, input, window, filters, kernel, bias, activation)
+        FilterLayer::<MinMinus>::build(builder, input, window.adjoint(), filters, kernel, bias, activation)
     }
 }

@@ -6,35 +6,65 @@
 
 use std::marker::PhantomData;
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
 use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
 
-use crate::Lattice;
+use crate::subgradient::{Layout, Subgradient};
 use crate::window::Placement;
+use crate::{Border, Lattice};
 
 /// Filters computed together: one AVX2 vector of `f32`.
 const LANES: usize = 8;
 
 /// Dilation (`MaxPlus`) or erosion (`MinMinus`) by filters. Inputs: images `[batch, height, width, channels]` and a kernel `[kh, kw,
-/// channels, filters]`; output `[batch, rows, columns, filters]`.
+/// channels, filters]`; output `[batch, rows, columns, filters]`, or with [`Filters2d::marginal`] `[batch, rows, columns,
+/// filters * channels]`.
 ///
-/// - **Border**: pixels outside the image never win (padding by $-\infty$ for a dilation, $+\infty$ for an erosion).
+/// - **Border**: pixels outside the image never win (padding by $-\infty$ for a dilation, $+\infty$ for an erosion), unless
+///   another [`Border`] is chosen.
 /// - **Orientation**: a dilation does not mirror its kernel, an erosion does.
-/// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in the image and in the kernel.
+/// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in the image and in the kernel, unless
+///   another rule is chosen ([`Ties`]).
 /// - **NaN** never wins; a window of NaN only gives the bottom ($-\infty$ for a dilation).
 /// - **Cost**: one addition and one comparison for each output, channel and tap; backward two additions for each output and channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Filters2d<L> {
     window: Window2d,
+    border: Border,
+    ties: Ties,
+    marginal: bool,
     lattice: PhantomData<L>,
 }
 
 impl<L: Lattice> Filters2d<L> {
     /// The operation for a window; the kernel has to have its size.
     pub fn new(window: Window2d) -> Self {
-        Self { window, lattice: PhantomData }
+        let (border, ties) = (Border::default(), Ties::default());
+        Self { window, border, ties, marginal: false, lattice: PhantomData }
+    }
+
+    /// With another border.
+    #[must_use]
+    pub fn border(self, border: Border) -> Self {
+        Self { border, ..self }
+    }
+
+    /// With another subgradient at ties.
+    #[must_use]
+    pub fn ties(self, ties: Ties) -> Self {
+        Self { ties, ..self }
+    }
+
+    /// Without the sum over the channels: filter `f` on channel `c` gives the output channel `f * channels + c`.
+    #[must_use]
+    pub fn marginal(self) -> Self {
+        Self { marginal: true, ..self }
+    }
+
+    fn place(&self, x: Shape) -> Result<Placement, ShapeError> {
+        Placement::new(L::NAME, self.window, self.border, x)
     }
 }
 
@@ -44,12 +74,13 @@ impl<T: Real, L: Lattice> Op<T> for Filters2d<L> {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let place = Placement::new(L::NAME, self.window, inputs[0])?;
+        let place = self.place(inputs[0])?;
         let [kh, kw] = self.window.size;
         match *inputs[1].dims() {
-            [h, w, c, f] if [h, w] == [kh, kw] && c == place.channels => {
+            [h, w, c, filters] if [h, w] == [kh, kw] && c == place.channels => {
                 let [rows, columns] = place.extent.output;
-                Ok([inputs[0].dims()[0], rows, columns, f].into())
+                let layout = Layout { filters, marginal: self.marginal };
+                Ok([inputs[0].dims()[0], rows, columns, layout.outputs(c)].into())
             }
             _ => Err(ShapeError::new(
                 L::NAME,
@@ -61,91 +92,58 @@ impl<T: Real, L: Lattice> Op<T> for Filters2d<L> {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let (x, kernel) = (pass.inputs[0], pass.inputs[1]);
-        let place = Placement::new(L::NAME, self.window, x.shape).expect("shapes were inferred");
-        let filters = kernel.shape.dims()[3];
-        let channels = place.channels;
+        let place = self.place(x.shape).expect("shapes were inferred");
+        let layout = Layout { filters: kernel.shape.dims()[3], marginal: self.marginal };
         let images = place.pad::<T, L>(x, pass.scratch);
-        pack::<T, L>(&place, kernel.data, filters, &mut pass.saved.values);
+        pack::<T, L>(&place, kernel.data, layout.filters, &mut pass.saved.values);
         let packed = &pass.saved.values[..];
 
         let [rows, columns] = place.extent.output;
-        let row = columns * filters;
+        let row = columns * layout.outputs(place.channels);
         let task = |index: usize, y: &mut [T], winners: &mut [u32]| {
             dispatch(Row::<T, L> {
                 place: &place,
                 image: &images[index / rows * place.padded_len()..][..place.padded_len()],
                 packed,
                 i: index % rows,
-                filters,
+                layout,
+                last: self.ties == Ties::Last,
                 y,
                 winners,
                 lattice: PhantomData,
             });
         };
+        pass.saved.indices.clear();
         if pass.output.is_empty() {
-            pass.saved.indices.clear();
-        } else if pass.needs_grad {
-            let steps = 2 * self.window.taps();
-            pass.saved.indices.clear();
+            return;
+        }
+        if pass.needs_grad {
             place.push_steps(&mut pass.saved.indices);
-            pass.saved.indices.resize(steps + pass.output.len() * channels, 0);
-            let winners = &mut pass.saved.indices[steps..];
-            parallel::for_each_pair((pass.output, row), (winners, row * channels), task);
+        }
+        if pass.needs_grad && self.ties != Ties::Split {
+            let steps = pass.saved.indices.len();
+            let winners = columns * layout.filters * place.channels;
+            pass.saved.indices.resize(steps + pass.output.len() / row * winners, 0);
+            parallel::for_each_pair((pass.output, row), (&mut pass.saved.indices[steps..], winners), task);
         } else {
             parallel::for_each_piece(pass.output, row, |index, y| task(index, y, &mut []));
         }
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        if pass.grad_output.is_empty() {
-            return;
-        }
-        let place = Placement::new(L::NAME, self.window, pass.inputs[0].shape).expect("shapes were inferred");
-        let filters = pass.inputs[1].shape.dims()[3];
-        let channels = place.channels;
-        let (steps, winners) = pass.saved.indices.split_at(2 * self.window.taps());
-        let [rows, columns] = place.extent.output;
-        let outputs = rows * columns * filters;
+        let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
+        let layout = Layout { filters: pass.inputs[1].shape.dims()[3], marginal: self.marginal };
         let [dx, dw, ..] = pass.grad_inputs;
-
-        if let Some(dx) = dx {
-            parallel::for_each_piece(dx, place.image[0] * place.image[1] * channels, |image, dx| {
-                let grad = pass.grad_output[image * outputs..][..outputs].chunks_exact(filters);
-                let winners =
-                    winners[image * outputs * channels..][..outputs * channels].chunks_exact(filters);
-                let mut winners = winners;
-                for (position, grad) in grad.enumerate() {
-                    let at = [position / columns, position % columns];
-                    for (c, winners) in winners.by_ref().take(channels).enumerate() {
-                        for (g, tap) in grad.iter().zip(winners) {
-                            if let Some(pixel) = place.pixel(steps, at, *tap) {
-                                dx[pixel * channels + c] += *g;
-                            }
-                        }
-                    }
-                }
-            });
+        Subgradient {
+            place: &place,
+            layout,
+            ties: self.ties,
+            x: pass.inputs[0].data,
+            kernel: pass.inputs[1].data,
+            saved: &pass.saved.indices,
+            grad: pass.grad_output,
         }
-        if let Some(dw) = dw {
-            let batch = pass.inputs[0].shape.dims()[0];
-            let sign = T::of(L::SIGN);
-            parallel::sum_into(dw, batch, pass.scratch, |images, dw| {
-                let grad = &pass.grad_output[images.start * outputs..images.end * outputs];
-                let winners = &winners[images.start * outputs * channels..images.end * outputs * channels];
-                let mut winners = winners.chunks_exact(filters);
-                for (position, grad) in grad.chunks_exact(filters).enumerate() {
-                    let at = [position / columns % rows, position % columns];
-                    for (c, winners) in winners.by_ref().take(channels).enumerate() {
-                        for (f, (g, tap)) in grad.iter().zip(winners).enumerate() {
-                            if place.meets_image(steps, at, *tap) {
-                                dw[(place.entry::<L>(*tap as usize) * channels + c) * filters + f] +=
-                                    sign * *g;
-                            }
-                        }
-                    }
-                }
-            });
-        }
+        .add::<L>(dx, dw, pass.scratch);
     }
 }
 
@@ -172,11 +170,12 @@ impl<L: Lattice> FilterLayer<L> {
             return Err(ShapeError::new(L::NAME, "at least one filter", "0").into());
         }
         // Before a kernel is drawn: a window that does not fit may be of any size.
-        let channels = Placement::new(L::NAME, window, input.batched(1))?.channels;
+        let op = Filters2d::<L>::new(window);
+        let channels = op.place(input.batched(1))?.channels;
         let [kh, kw] = window.size;
         let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
         let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
-        Ok(Box::new(Self { op: Filters2d::new(window), kernel, bias, activation }))
+        Ok(Box::new(Self { op, kernel, bias, activation }))
     }
 }
 
@@ -213,7 +212,9 @@ struct Row<'a, T, L> {
     image: &'a [T],
     packed: &'a [T],
     i: usize,
-    filters: usize,
+    layout: Layout,
+    /// Whether the last of tied candidates wins.
+    last: bool,
     y: &'a mut [T],
     /// The winning taps, `[column][channel][filter]`; empty when nobody needs them.
     winners: &'a mut [u32],
@@ -225,19 +226,23 @@ impl<T: Real, L: Lattice> Kernel for Row<'_, T, L> {
 
     #[inline(always)]
     fn run(mut self) {
-        if self.winners.is_empty() { self.row::<false>() } else { self.row::<true>() }
+        match (self.winners.is_empty(), self.last) {
+            (true, _) => self.row::<false, false>(),
+            (false, false) => self.row::<true, false>(),
+            (false, true) => self.row::<true, true>(),
+        }
     }
 }
 
 impl<T: Real, L: Lattice> Row<'_, T, L> {
     /// All groups of filters and all channels of the row.
     #[inline(always)]
-    fn row<const WINNERS: bool>(&mut self) {
+    fn row<const WINNERS: bool, const LAST: bool>(&mut self) {
         let kernel_len = self.place.window.taps() * LANES;
         for (n, kernel) in self.packed.chunks_exact(kernel_len).enumerate() {
             let (group, c) = (n / self.place.channels, n % self.place.channels);
             for j in 0..self.place.extent.output[1] {
-                self.pixel::<WINNERS>(kernel, group * LANES, c, j);
+                self.pixel::<WINNERS, LAST>(kernel, group * LANES, c, j);
             }
         }
     }
@@ -245,7 +250,13 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
     /// One pixel, `LANES` filters, one channel. The processor overlaps the chains of neighbouring pixels by itself; a larger block in
     /// the source keeps the compiler from using vectors.
     #[inline(always)]
-    fn pixel<const WINNERS: bool>(&mut self, kernel: &[T], first: usize, c: usize, j: usize) {
+    fn pixel<const WINNERS: bool, const LAST: bool>(
+        &mut self,
+        kernel: &[T],
+        first: usize,
+        c: usize,
+        j: usize,
+    ) {
         let Placement { window, extent, channels, .. } = *self.place;
         let mut best = [L::bottom::<T>(); LANES];
         let mut winner = [0u32; LANES];
@@ -264,7 +275,7 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
                 let x = line[j * stride + dx * rate + c];
                 for lane in 0..LANES {
                     let candidate = L::candidate(x, w[lane]);
-                    let wins = L::beats(candidate, best[lane]);
+                    let wins = L::replaces::<T, LAST>(candidate, best[lane]);
                     best[lane] = if wins { candidate } else { best[lane] };
                     if WINNERS {
                         winner[lane] = if wins { tap } else { winner[lane] };
@@ -275,15 +286,21 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
         }
         // Copies: the length is known at run time only, and `best` itself has to stay in a register.
         let (best, winner) = (best, winner);
-        let n = LANES.min(self.filters - first);
-        let y = &mut self.y[j * self.filters + first..][..n];
-        if c == 0 {
-            y.copy_from_slice(&best[..n]);
+        let filters = self.layout.filters;
+        let n = LANES.min(filters - first);
+        if self.layout.marginal {
+            let y = self.y[(j * filters + first) * channels + c..].iter_mut().step_by(channels);
+            y.zip(&best[..n]).for_each(|(y, best)| *y = *best);
         } else {
-            y.iter_mut().zip(&best).for_each(|(y, best)| *y += *best);
+            let y = &mut self.y[j * filters + first..][..n];
+            if c == 0 {
+                y.copy_from_slice(&best[..n]);
+            } else {
+                y.iter_mut().zip(&best).for_each(|(y, best)| *y += *best);
+            }
         }
         if WINNERS {
-            self.winners[(j * channels + c) * self.filters + first..][..n].copy_from_slice(&winner[..n]);
+            self.winners[(j * channels + c) * filters + first..][..n].copy_from_slice(&winner[..n]);
         }
     }
 }

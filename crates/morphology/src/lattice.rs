@@ -21,6 +21,13 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
 
     /// Whether `a` beats `b`. Strict, so that the first of tied candidates wins; false where either is NaN.
     fn beats<T: Real>(a: T, b: T) -> bool;
+
+    /// Whether a later candidate takes the place of the best so far: if it beats it, or, for the last of tied ones to win, if it
+    /// equals it.
+    #[inline(always)]
+    fn replaces<T: Real, const LAST: bool>(candidate: T, best: T) -> bool {
+        Self::beats(candidate, best) || (LAST && candidate == best)
+    }
 }
 
 /// Dilation: the largest of $x + w$.

@@ -2,6 +2,7 @@
 
 pub mod anti;
 pub mod average;
+mod border;
 pub mod constraint;
 mod depthwise;
 pub mod dilation;
@@ -14,12 +15,14 @@ pub mod operator;
 pub mod probing;
 pub mod quadratic;
 pub mod sequential_filter;
+mod subgradient;
 pub mod toggle;
 pub mod top_hat;
 mod window;
 
 pub use anti::{anti_dilation2d, anti_erosion2d};
 pub use average::{average2d, lasry_lions_lower2d, lasry_lions_upper2d};
+pub use border::Border;
 pub use constraint::ZeroCentre;
 pub use depthwise::Depthwise2d;
 pub use dilation::{Dilation2d, dilation2d};

@@ -1,16 +1,17 @@
 //! Where the taps of a window lie on an image: the index arithmetic that forward and backward passes share.
 //!
-//! The border is the true infinity that loses every comparison: outside the image the forward pass reads it from a padded copy, which
-//! lets the inner loops run without a test.
+//! The forward pass reads what lies outside the image from a padded copy, so that its inner loops run without a test; the true infinity
+//! of the default border loses every comparison there.
 
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
 
-use crate::Lattice;
+use crate::{Border, Lattice};
 
 /// A window on images of one size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placement {
     pub(crate) window: Window2d,
+    pub(crate) border: Border,
     pub(crate) extent: Extent,
     pub(crate) image: [usize; 2],
     pub(crate) channels: usize,
@@ -19,7 +20,12 @@ pub(crate) struct Placement {
 impl Placement {
     /// # Errors
     /// If `x` is not `[batch, height, width, channels]` or the window does not fit.
-    pub(crate) fn new(operation: &'static str, window: Window2d, x: Shape) -> Result<Self, ShapeError> {
+    pub(crate) fn new(
+        operation: &'static str,
+        window: Window2d,
+        border: Border,
+        x: Shape,
+    ) -> Result<Self, ShapeError> {
         let &[_, height, width, channels] = x.dims() else {
             return Err(ShapeError::new(
                 operation,
@@ -28,7 +34,7 @@ impl Placement {
             ));
         };
         let extent = window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok(Self { window, extent, image: [height, width], channels })
+        Ok(Self { window, border, extent, image: [height, width], channels })
     }
 
     pub(crate) fn is_padded(&self) -> bool {
@@ -40,7 +46,7 @@ impl Placement {
         self.extent.padded[0] * self.extent.padded[1] * self.channels
     }
 
-    /// The images with the lattice's bottom around them: `x` itself when there is no border, else a copy in `scratch`.
+    /// The images with their border around them: `x` itself when there is none, else a copy in `scratch`.
     pub(crate) fn pad<'a, T: Real, L: Lattice>(
         &self,
         x: TensorRef<'a, T>,
@@ -50,23 +56,38 @@ impl Placement {
             return x.data;
         }
         let ([height, width], [top, left]) = (self.image, self.extent.before);
-        let (row, padded_row) = (width * self.channels, self.extent.padded[1] * self.channels);
-        let len = x.shape.dims()[0] * self.padded_len();
+        let (pixel, row, padded_row) =
+            (self.channels, width * self.channels, self.extent.padded[1] * self.channels);
+        let outside = match self.border {
+            Border::Constant(value) => T::of(value),
+            _ => L::bottom(),
+        };
         scratch.clear();
-        scratch.resize(len, L::bottom());
-        if row > 0 {
-            parallel::for_each_piece(scratch, self.padded_len(), |image, padded| {
-                let rows = x.data[image * height * row..][..height * row].chunks_exact(row);
-                for (source, target) in rows.zip(padded.chunks_exact_mut(padded_row).skip(top)) {
-                    target[left * self.channels..][..row].copy_from_slice(source);
-                }
-            });
+        scratch.resize(x.shape.dims()[0] * self.padded_len(), outside);
+        if row == 0 {
+            return scratch;
         }
+        parallel::for_each_piece(scratch, self.padded_len(), |image, padded| {
+            let image = &x.data[image * height * row..][..height * row];
+            for (y, target) in padded.chunks_exact_mut(padded_row).enumerate() {
+                let Some(y) = self.border.source(y as isize - top as isize, height) else { continue };
+                let source = &image[y * row..][..row];
+                target[left * pixel..][..row].copy_from_slice(source);
+                for x in (0..left).chain(left + width..self.extent.padded[1]) {
+                    if let Some(from) = self.border.source(x as isize - left as isize, width) {
+                        target[x * pixel..][..pixel].copy_from_slice(&source[from * pixel..][..pixel]);
+                    }
+                }
+            }
+        });
         scratch
     }
 
-    /// The tap of the output position `[i, j]` that wins where no candidate beats the bottom: the first that lies in the image.
+    /// The tap of the output position `[i, j]` that wins where no candidate beats the bottom: the first that counts.
     pub(crate) fn first_tap(&self, [i, j]: [usize; 2]) -> u32 {
+        if self.border != Border::Infinity {
+            return 0;
+        }
         let first = |axis: usize, position: usize| {
             let start = position * self.window.strides[axis];
             self.extent.before[axis].saturating_sub(start).div_ceil(self.window.rates[axis])
@@ -84,20 +105,25 @@ impl Placement {
         }
     }
 
-    /// The pixel of the image (row-major, without channels) under a tap of an output position; `None` outside.
+    /// The pixel of the image (row-major, without channels) under a tap of an output position; `None` where that is none.
     #[inline(always)]
     pub(crate) fn pixel(&self, steps: &[u32], [i, j]: [usize; 2], tap: u32) -> Option<usize> {
         let [dy, dx] = [steps[2 * tap as usize] as usize, steps[2 * tap as usize + 1] as usize];
         // Left of or above the image the subtraction wraps to a huge number, which the comparison refuses too.
         let y = (i * self.window.strides[0] + dy).wrapping_sub(self.extent.before[0]);
         let x = (j * self.window.strides[1] + dx).wrapping_sub(self.extent.before[1]);
-        (y < self.image[0] && x < self.image[1]).then(|| y * self.image[1] + x)
+        let [height, width] = self.image;
+        if y < height && x < width {
+            return Some(y * width + x);
+        }
+        let (y, x) = (self.border.source(y as isize, height)?, self.border.source(x as isize, width)?);
+        Some(y * width + x)
     }
 
-    /// Whether a tap of an output position lies in the image: always, unless the window has no tap there at all.
+    /// Whether a tap of an output position is a candidate at all: always, unless it lies in the infinity around the image.
     #[inline(always)]
-    pub(crate) fn meets_image(&self, steps: &[u32], at: [usize; 2], tap: u32) -> bool {
-        !self.is_padded() || self.pixel(steps, at, tap).is_some()
+    pub(crate) fn counts(&self, steps: &[u32], at: [usize; 2], tap: u32) -> bool {
+        !self.is_padded() || self.border != Border::Infinity || self.pixel(steps, at, tap).is_some()
     }
 
     /// The kernel entry that meets a tap.

@@ -11,6 +11,8 @@ pub enum Padding {
     Valid,
     /// Output $\lceil n / s \rceil$; the image is padded evenly on both sides, an odd remainder at the end.
     Same,
+    /// As [`Padding::Same`], with an odd remainder at the start: the mirror image.
+    SameMirrored,
 }
 
 /// A window that slides over an image: `size` taps, `rates` pixels apart, moved by `strides`. Axes are `[height, width]`.
@@ -51,6 +53,19 @@ impl Window2d {
         self.size[0] * self.size[1]
     }
 
+    /// The window of the adjoint at stride 1: position `i` covers `p` here exactly where `p` covers `i` there. Differs from this one only
+    /// for same padding and an even reach. Of a window with strides there is no adjoint of this form, and it is left as it is.
+    #[must_use]
+    pub fn adjoint(self) -> Self {
+        let padding = match self.padding {
+            _ if self.strides != [1, 1] => self.padding,
+            Padding::Valid => Padding::Valid,
+            Padding::Same => Padding::SameMirrored,
+            Padding::SameMirrored => Padding::Same,
+        };
+        Self { padding, ..self }
+    }
+
     /// The extent on an image of `[height, width]` pixels.
     ///
     /// # Errors
@@ -88,7 +103,7 @@ impl Window2d {
                     ));
                 }
                 Padding::Valid => extent.output[axis] = (n - reach) / s + 1,
-                Padding::Same => {
+                Padding::Same | Padding::SameMirrored => {
                     extent.output[axis] = n.div_ceil(s);
                     let span = ((extent.output[axis] - 1) * s).saturating_add(reach);
                     let missing = span.saturating_sub(n);
@@ -99,7 +114,8 @@ impl Window2d {
                             format!("size {:?} at rates {:?}", self.size, self.rates),
                         ));
                     }
-                    extent.before[axis] = missing / 2;
+                    extent.before[axis] =
+                        if self.padding == Padding::Same { missing / 2 } else { missing - missing / 2 };
                     extent.padded[axis] = n + missing;
                 }
             }
@@ -127,7 +143,9 @@ mod tests {
                 Err(_) => assert!(reach > n),
             }
             let extent = window(k, s, r, Padding::Same).extent([n, n]).unwrap();
+            let mirrored = window(k, s, r, Padding::SameMirrored).extent([n, n]).unwrap();
             let total = ((extent.output[0] - 1) * s + reach).saturating_sub(n);
+            assert_eq!((mirrored.output, mirrored.before[0]), (extent.output, total - total / 2));
             assert_eq!((extent.output[0], extent.before[0]), (n.div_ceil(s), total / 2));
             assert!((extent.output[0] - 1) * s + reach <= extent.padded[0]);
         }
