@@ -6,6 +6,7 @@ pub mod dilation;
 pub mod erosion;
 mod filters;
 mod lattice;
+pub mod order;
 mod window;
 
 pub use constraint::ZeroCentre;
