@@ -12,6 +12,7 @@ pub mod gradient;
 mod lattice;
 pub mod opening;
 pub mod operator;
+pub mod order;
 pub mod probing;
 pub mod quadratic;
 pub mod sequential_filter;
