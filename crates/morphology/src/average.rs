@@ -1,11 +1,11 @@
-//! The mean of a dilation and an erosion, and Lasry and Lions' regularizations: smooth ones among the operators.
+//! The mean of the envelopes above and below an image, and what it leaves: the steps of an empirical mode decomposition.
 //!
-//! The one design choice: a regularization takes its two kernels from outside, so that they can be parabolas of any learned curvature
-//! ([`QuadraticKernel`](crate::QuadraticKernel)) or anything else.
+//! The one design choice: the envelopes are one dilation and one erosion by the same kernel, so that there is one thing to learn.
 
-use morphograd_nn::autodiff::{Add, Graph, Scale, Var};
+use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 
+use crate::operator::keeps_size;
 use crate::{dilation2d, erosion2d};
 
 /// The average $\tfrac12 (\delta_w(x) + \varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
@@ -29,37 +29,18 @@ pub fn average2d<T: Real>(
     graph.apply(Scale(0.5), [sum])
 }
 
-/// Lasry and Lions' upper regularization $(x^s)_t = \varepsilon_{w_t}(\delta_{w_s}(x))$ of every channel: a dilation by the kernel `flat` ($w_s$),
-/// then an erosion by the steeper kernel `steep` ($w_t$), both `[kh, kw, channels]`.
-///
-/// For parabolas $w_s(d) = -d^2 / 2s$ and $w_t(d) = -d^2 / 2t$ with $0 < t < s$ on an unbounded window the result lies above the image and is
-/// differentiable with a Lipschitz derivative; with one kernel twice it is the closing. Both steps have the window's rates, the second its strides. Border and
-/// ties of each step: see [`Depthwise2d`](crate::Depthwise2d). Cost: one dilation and one erosion. Source: J.-M. Lasry, P.-L. Lions, *A remark on
-/// regularization in Hilbert spaces*, Israel J. Math. 55 (1986).
+/// What the average leaves: $x - \tfrac12 (\delta_w(x) + \varepsilon_w(x))$, one sifting step of an empirical mode decomposition, with the mean
+/// of the envelopes taken away. Shapes, ties, cost and source as for [`average2d`].
 ///
 /// # Errors
-/// If the shapes do not fit.
-pub fn lasry_lions_upper2d<T: Real>(
+/// If the shapes do not fit, the stride is not 1, or the padding is not same.
+pub fn sift2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
-    [flat, steep]: [Var; 2],
+    kernel: Var,
     window: Window2d,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, flat, Window2d { strides: [1, 1], ..window })?;
-    erosion2d(graph, dilated, steep, window)
-}
-
-/// Lasry and Lions' lower regularization $(x_s)^t = \delta_{w_t}(\varepsilon_{w_s}(x))$: an erosion by the kernel `flat`, then a dilation by
-/// the kernel `steep`; below the image. The dual of [`lasry_lions_upper2d`], which has the details.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn lasry_lions_lower2d<T: Real>(
-    graph: &mut Graph<'_, T>,
-    x: Var,
-    [flat, steep]: [Var; 2],
-    window: Window2d,
-) -> Result<Var, ShapeError> {
-    let eroded = erosion2d(graph, x, flat, Window2d { strides: [1, 1], ..window })?;
-    dilation2d(graph, eroded, steep, window)
+    keeps_size("sift", window)?;
+    let mean = average2d(graph, x, kernel, window)?;
+    graph.apply(Sub, [x, mean])
 }

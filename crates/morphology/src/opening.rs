@@ -1,7 +1,7 @@
 //! Opening and closing: erosion and dilation by one kernel, one after the other.
 //!
-//! The one design choice: both steps have the same kernel and the same rates, so that they are adjoint and their product really is
-//! an opening, a closing.
+//! The one design choice: both steps have the same kernel, the same window and the same rates, which makes them adjoint, so that their
+//! product really is an opening, a closing.
 
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Window2d};
@@ -11,7 +11,7 @@ use crate::{dilation2d, erosion2d};
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own
 /// kernel `[kh, kw, channels]`: what is left of an image when everything is removed that the structuring function does not fit under.
 ///
-/// - **Laws** (same padding, stride 1, odd windows): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
+/// - **Laws** (same padding, stride 1): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
 ///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
 /// - **Window**: rates are those of both steps, strides those of the second. With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
@@ -41,12 +41,13 @@ pub fn opening2d<T: Real>(
     kernel: Var,
     window: Window2d,
 ) -> Result<Var, ShapeError> {
-    let eroded = erosion2d(graph, x, kernel, Window2d { strides: [1, 1], ..window })?;
+    let eroded = erosion2d(graph, x, kernel, dense(window))?;
     dilation2d(graph, eroded, kernel, window)
 }
 
 /// The closing $\varphi_w(x) = \varepsilon_w(\delta_w(x))$ of every channel by its own kernel, the dual of [`opening2d`]: extensive,
-/// $x \le \varphi_w(x)$, increasing, idempotent. Shapes, window, border, ties and cost are those of the opening.
+/// $x \le \varphi_w(x)$, increasing, idempotent. Shapes, window, border, ties and cost are those of the opening, except that with strides
+/// it is extensive at the sampled pixels for odd windows only.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -56,6 +57,11 @@ pub fn closing2d<T: Real>(
     kernel: Var,
     window: Window2d,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, Window2d { strides: [1, 1], ..window })?;
+    let dilated = dilation2d(graph, x, kernel, dense(window))?;
     erosion2d(graph, dilated, kernel, window)
+}
+
+/// The window at every position: that of the first of two steps.
+pub(crate) fn dense(window: Window2d) -> Window2d {
+    Window2d { strides: [1, 1], ..window }
 }
