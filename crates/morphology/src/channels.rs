@@ -48,7 +48,7 @@ pub(crate) struct SpreadKernel {
 
 /// The same elements in another shape of as many. Cost: one copy an element.
 #[derive(Debug, Clone, Copy)]
-struct Reshape(Shape);
+pub(crate) struct Reshape(pub(crate) Shape);
 
 /// Output elements that one task computes, at least.
 const PIECE: usize = 1 << 13;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod across_channels;
 pub mod anti;
 pub mod average;
 mod border;
@@ -27,6 +28,7 @@ pub mod toggle;
 pub mod top_hat;
 mod window;
 
+pub use across_channels::{Separable3d, across_channels};
 pub use anti::{anti_dilation2d, anti_erosion2d};
 pub use average::{average2d, sift2d};
 pub use border::Border;
