@@ -84,27 +84,30 @@ impl<T: Real> Subgradient<'_, T> {
     /// Calls `f` with every share of the gradients of some rows of outputs, counted over all images.
     #[inline(always)]
     fn visit<L: Lattice>(&self, lines: Range<usize>, mut f: impl FnMut(Share<T>)) {
-        let &Placement { window, extent: output, channels, .. } = self.place;
-        let ([rows, columns], Layout { filters, marginal }) = (output.output, self.layout);
-        let (steps, winners) = self.saved.split_at(2 * window.taps());
+        let &Placement { window, extent, channels, .. } = self.place;
+        let ([rows, columns], Layout { filters, marginal }) = (extent.output, self.layout);
+        let (steps, outputs) = (&self.saved[..2 * window.taps()], self.layout.outputs(channels));
+        let winners = &self.saved[2 * window.taps()..];
         for line in lines {
+            let (image, i) = (line / rows, line % rows);
             for j in 0..columns {
-                let (at, position) = ([line % rows, j], line * columns + j);
+                let (at, position) = ([i, j], line * columns + j);
+                let grads = &self.grad[position * outputs..][..outputs];
                 for channel in 0..channels {
-                    for filter in 0..filters {
-                        let grad = self.grad[if marginal {
-                            (position * filters + filter) * channels + channel
-                        } else {
-                            position * filters + filter
-                        }];
-                        match self.ties {
-                            Ties::First | Ties::Last => {
-                                let tap = winners[(position * channels + channel) * filters + filter];
-                                f(Share { at, channel, filter, tap, grad });
-                            }
-                            Ties::Split => {
-                                self.split::<L>(steps, line / rows, at, channel, filter, grad, &mut f);
-                            }
+                    let first = (position * channels + channel) * filters;
+                    if self.ties == Ties::Split {
+                        for filter in 0..filters {
+                            let grad = grads[if marginal { filter * channels + channel } else { filter }];
+                            self.split::<L>(steps, image, at, channel, filter, grad, &mut f);
+                        }
+                    } else if marginal {
+                        for (filter, &tap) in winners[first..][..filters].iter().enumerate() {
+                            f(Share { at, channel, filter, tap, grad: grads[filter * channels + channel] });
+                        }
+                    } else {
+                        let winners = &winners[first..][..filters];
+                        for (filter, (&tap, &grad)) in winners.iter().zip(grads).enumerate() {
+                            f(Share { at, channel, filter, tap, grad });
                         }
                     }
                 }

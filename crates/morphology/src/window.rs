@@ -113,11 +113,13 @@ impl Placement {
         let y = (i * self.window.strides[0] + dy).wrapping_sub(self.extent.before[0]);
         let x = (j * self.window.strides[1] + dx).wrapping_sub(self.extent.before[1]);
         let [height, width] = self.image;
-        if y < height && x < width {
-            return Some(y * width + x);
-        }
-        let (y, x) = (self.border.source(y as isize, height)?, self.border.source(x as isize, width)?);
-        Some(y * width + x)
+        if y < height && x < width { Some(y * width + x) } else { self.pixel_outside(y as isize, x as isize) }
+    }
+
+    #[cold]
+    fn pixel_outside(&self, y: isize, x: isize) -> Option<usize> {
+        let [height, width] = self.image;
+        Some(self.border.source(y, height)? * width + self.border.source(x, width)?)
     }
 
     /// Whether a tap of an output position is a candidate at all: always, unless it lies in the infinity around the image.
