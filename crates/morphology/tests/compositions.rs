@@ -355,6 +355,14 @@ fn laws(
 }
 
 #[test]
+fn where_everything_is_tied_both_steps_of_an_opening_take_the_first_position() {
+    let (x, w) = (Tensor::<f64>::zeros([1, 1, 3, 1]), Tensor::zeros([1, 3, 1]));
+    let (_, grads) = run(&[&x, &w], None, |graph, v| opening2d(graph, v[0], v[1], window_of(&w)));
+    // The dilation takes positions 0, 0, 1 of the erosion, by the entries 1, 0, 0; these take pixels 0, 0, by the mirrored entries 1, 2.
+    assert_eq!(grads, [[3.0, 0.0, 0.0], [2.0, -1.0, -1.0]]);
+}
+
+#[test]
 fn at_equal_distance_a_pixel_goes_up_and_the_gradient_with_it() {
     let tensor = |values: [f64; 3]| Tensor::from_vec([3], values.to_vec()).unwrap();
     let inputs = [tensor([0.0, 0.0, 0.0]), tensor([1.0, 1.0, 0.0]), tensor([-1.0, -0.5, 0.0])];
