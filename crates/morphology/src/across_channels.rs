@@ -10,11 +10,13 @@ use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 use crate::channels::Reshape;
 use crate::{Merge, Morphological2d, Operator, StructuringFunction, dilation2d};
 
-/// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel alone, with one kernel `[k]`: for a dilation
+/// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel alone, with one kernel `[k]`: for a
+/// dilation
 /// $$y_{b,i,j,c} = \max_{d < k} x_{b,i,j,\,c + d - \lfloor (k - 1) / 2 \rfloor} + w_d.$$
 ///
-/// Channels that do not exist never win (same padding), so the output has as many as the input. Ties: see [`Depthwise2d`](crate::Depthwise2d). Cost: that of the
-/// operator on an image of `height * width` rows and `channels` columns, and three copies.
+/// Channels that do not exist never win (same padding), so the output has as many as the input. Ties: see
+/// [`Depthwise2d`](crate::Depthwise2d). Cost: that of the operator on an image of `height * width` rows and `channels` columns, and three
+/// copies.
 ///
 /// # Errors
 /// If the shapes do not fit.

@@ -11,9 +11,9 @@ use crate::{dilation2d, erosion2d};
 /// The average $\tfrac12 (\delta_w(x) + \varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`: the mean of the envelopes above and below, a smoothing that is self-dual for symmetric kernels.
 ///
-/// Any window; border and ties: see [`Depthwise2d`](crate::Depthwise2d); half of an output's gradient goes to the pixel of each extremum. Cost: one
-/// dilation, one erosion, a sum. Source: S. Velasco-Forero, R. Pages, J. Angulo, *Learnable empirical mode decomposition based on
-/// mathematical morphology*, SIAM J. Imaging Sciences 15 (2022).
+/// Any window; border and ties: see [`Depthwise2d`](crate::Depthwise2d); half of an output's gradient goes to the pixel of each extremum.
+/// Cost: one dilation, one erosion, a sum. Source: S. Velasco-Forero, R. Pages, J. Angulo, *Learnable empirical mode decomposition based
+/// on mathematical morphology*, SIAM J. Imaging Sciences 15 (2022).
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -29,8 +29,8 @@ pub fn average2d<T: Real>(
     graph.apply(Scale(0.5), [sum])
 }
 
-/// What the average leaves: $x - \tfrac12 (\delta_w(x) + \varepsilon_w(x))$, one sifting step of an empirical mode decomposition, with the mean
-/// of the envelopes taken away. Shapes, ties, cost and source as for [`average2d`].
+/// What the average leaves: $x - \tfrac12 (\delta_w(x) + \varepsilon_w(x))$, one sifting step of an empirical mode decomposition, with
+/// the mean of the envelopes taken away. Shapes, ties, cost and source as for [`average2d`].
 ///
 /// # Errors
 /// If the shapes do not fit, the stride is not 1, or the padding is not same.

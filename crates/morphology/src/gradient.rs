@@ -12,9 +12,10 @@ use crate::{dilation2d, erosion2d};
 /// Beucher's gradient $\delta_w(x) - \varepsilon_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`: how much an image varies under the window.
 ///
-/// Any window. Not negative if $w \ge 0$ at the centre. Border and ties: see [`Depthwise2d`](crate::Depthwise2d); an output's gradient goes to the pixel
-/// of the maximum and, negated, to that of the minimum, and to the kernel's entries of both. Cost: one dilation, one erosion, one
-/// difference. Source: J.-F. Rivest, P. Soille, S. Beucher, *Morphological gradients*, J. Electronic Imaging 2 (1993).
+/// Any window. Not negative if it is odd and $w \ge 0$ at the centre. Border and ties: see [`Depthwise2d`](crate::Depthwise2d); an
+/// output's gradient goes to the pixel of the maximum and, negated, to that of the minimum, and to the kernel's entries of both. Cost:
+/// one dilation, one erosion, one difference. Source: J.-F. Rivest, P. Soille, S. Beucher, *Morphological gradients*, J. Electronic
+/// Imaging 2 (1993).
 ///
 /// # Errors
 /// If the shapes do not fit.

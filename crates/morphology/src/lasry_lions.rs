@@ -15,13 +15,13 @@ use crate::opening::dense;
 use crate::operator::PairOperator;
 use crate::{Merge, QuadraticKernel, dilation2d, erosion2d};
 
-/// Lasry and Lions' upper regularization $(x^s)_t = \varepsilon_{w_t}(\delta_{w_s}(x))$ of every channel: a dilation by the kernel `flat` ($w_s$),
-/// then an erosion by the steeper kernel `steep` ($w_t$), both `[kh, kw, channels]`.
+/// Lasry and Lions' upper regularization $(x^s)_t = \varepsilon_{w_t}(\delta_{w_s}(x))$ of every channel: a dilation by the kernel `flat`
+/// ($w_s$), then an erosion by the steeper kernel `steep` ($w_t$), both `[kh, kw, channels]`.
 ///
-/// For parabolas $w_s(d) = -d^2 / 2s$ and $w_t(d) = -d^2 / 2t$ with $0 < t < s$ on an unbounded window the result lies above the image and is
-/// differentiable with a Lipschitz derivative; with one kernel twice it is the closing. Both steps have the window's rates, the second its strides. Border and
-/// ties of each step: see [`Depthwise2d`](crate::Depthwise2d). Cost: one dilation and one erosion. Source: J.-M. Lasry, P.-L. Lions, *A remark on
-/// regularization in Hilbert spaces*, Israel J. Math. 55 (1986).
+/// For parabolas $w_s(d) = -d^2 / 2s$ and $w_t(d) = -d^2 / 2t$ with $0 < t < s$ on an unbounded window the result lies above the image
+/// and is differentiable with a Lipschitz derivative; with one kernel twice it is the closing. Both steps have the window's rates, the
+/// second its strides. Border and ties of each step: see [`Depthwise2d`](crate::Depthwise2d). Cost: one dilation and one erosion. Source:
+/// J.-M. Lasry, P.-L. Lions, *A remark on regularization in Hilbert spaces*, Israel J. Math. 55 (1986).
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -50,8 +50,8 @@ pub fn lasry_lions_lower2d<T: Real>(
     dilation2d(graph, eroded, steep, window)
 }
 
-/// A layer of Lasry and Lions' regularizations by parabolas: filter $f$ regularizes every channel with $w_t(d) = -b_{c,f} \lVert d \rVert^2 / 4 s^2$
-/// and $w_s = r_{c,f}\, w_t$ (`LasryLionsDE` and `LasryLionsED` of morpholayers, working).
+/// A layer of Lasry and Lions' regularizations by parabolas: filter $f$ regularizes every channel with
+/// $w_t(d) = -b_{c,f} \lVert d \rVert^2 / 4 s^2$ and $w_s = r_{c,f}\, w_t$ (`LasryLionsDE` and `LasryLionsED` of morpholayers, working).
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters * channels]`, or fewer if `merge` says so;
 /// parameters `curvature` $b$ and `ratio` $r$, both `[channels, filters]`. Border and ties: see [`lasry_lions_upper2d`].

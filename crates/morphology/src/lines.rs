@@ -5,9 +5,9 @@
 
 use morphograd_nn::tensor::{Real, ShapeError, Tensor};
 
-/// The $2k - 2$ lines through the centre of a $k \times k$ window, from each pixel of its left side and of its top without the corners to the opposite
-/// one: 0 on the line, $-\infty$ off it, `[k, k, 1, 2k - 2]`. Line $i < k$ starts at row $i$ of the left side, line $k + j$ at column $j + 1$ of
-/// the top.
+/// The $2k - 2$ lines through the centre of a $k \times k$ window, from each pixel of its left side and of its top without the corners to
+/// the opposite one: 0 on the line, $-\infty$ off it, `[k, k, 1, 2k - 2]`. Line $i < k$ starts at row $i$ of the left side, line $k + j$
+/// at column $j + 1$ of the top.
 ///
 /// For [`StructuringFunction::on`](crate::StructuringFunction::on): a layer that dilates along every orientation is
 ///

@@ -15,8 +15,8 @@ use crate::{dilation2d, erosion2d};
 ///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
 /// - **Window**: rates are those of both steps, strides those of the second. With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
-/// - **Border and ties** in each step as in [`Depthwise2d`](crate::Depthwise2d); the gradient of an output goes through one pixel of the erosion to
-///   one pixel of the image, and cancels in the kernel where both steps chose the same entry.
+/// - **Border and ties** in each step as in [`Depthwise2d`](crate::Depthwise2d); the gradient of an output goes through one pixel of the
+///   erosion to one pixel of the image, and cancels in the kernel where both steps chose the same entry.
 /// - **Cost**: that of one erosion and one dilation.
 ///
 /// Source: G. Matheron, *Random Sets and Integral Geometry* (1975).

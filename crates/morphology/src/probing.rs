@@ -11,9 +11,9 @@ use crate::{anti_dilation2d, dilation2d, erosion2d};
 /// Probing: $\delta_{w_0}(x) - \varepsilon_{w_1}(x)$ of every channel of `x` `[batch, height, width, channels]` by its own pair of kernels
 /// `[kh, kw, channels]`: the distance between the lowest position of $w_0$ above and the highest of $w_1$ below the image.
 ///
-/// With one kernel twice it is [`gradient2d`](crate::gradient2d). Any window; border and ties: see [`Depthwise2d`](crate::Depthwise2d). Cost: one dilation, one
-/// erosion, one difference. Source: C. Barat, C. Ducottet, M. Jourlin, *Virtual double-sided image probing: a unifying framework for
-/// non-linear grayscale pattern matching*, Pattern Recognition 43 (2010).
+/// With one kernel twice it is [`gradient2d`](crate::gradient2d). Any window; border and ties: see [`Depthwise2d`](crate::Depthwise2d).
+/// Cost: one dilation, one erosion, one difference. Source: C. Barat, C. Ducottet, M. Jourlin, *Virtual double-sided image probing: a
+/// unifying framework for non-linear grayscale pattern matching*, Pattern Recognition 43 (2010).
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -32,10 +32,11 @@ pub fn probing2d<T: Real>(
 /// $$y_i = \max\Big(\min_d (x_{i+d} - h_d) - \max_d (x_{i+d} + m_d),\; 0\Big),$$
 /// how far the smallest pixel on the template `hit` ($h$) lies above the largest one on the template `miss` ($m$); 0 where it does not.
 ///
-/// Entries of $-\infty$ do not belong to a template. With templates of 0 and $-\infty$ this is Soille's unconstrained hit-or-miss transform,
-/// and on binary images (0 and 1) the set-theoretic one. Any window; pixels outside the image fit every template. Ties: see
-/// [`Depthwise2d`](crate::Depthwise2d); no gradient where the output is 0. Cost: two dilations. Source: P. Soille, *Morphological Image Analysis* (2nd ed.
-/// 2003), ch. 5; B. Naegel, N. Passat, C. Ronse, *Grey-level hit-or-miss transforms*, Pattern Recognition 40 (2007).
+/// Entries of $-\infty$ do not belong to a template. With templates of 0 and $-\infty$ this is Soille's unconstrained hit-or-miss
+/// transform, and on binary images (0 and 1) the set-theoretic one. Any window; pixels outside the image fit every
+/// template, and where a whole template lies outside, the output is $+\infty$. Ties: see
+/// [`Depthwise2d`](crate::Depthwise2d); no gradient where the output is 0. Cost: two dilations. Source: P. Soille, *Morphological Image
+/// Analysis* (2nd ed. 2003), ch. 5; B. Naegel, N. Passat, C. Ronse, *Grey-level hit-or-miss transforms*, Pattern Recognition 40 (2007).
 ///
 /// # Errors
 /// If the shapes do not fit.

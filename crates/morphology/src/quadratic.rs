@@ -7,13 +7,13 @@ use morphograd_nn::autodiff::{Backward, Forward, Op};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 /// $$w_{d,\ldots} = -b_{\ldots} \Big( \frac{\lVert d - c \rVert}{2 s} \Big)^2$$ for curvatures $b$ of any shape (`[channels]`,
-/// `[channels, filters]`), the centre $c = (\lfloor kh/2 \rfloor, \lfloor kw/2 \rfloor)$ and the scale $s$; output `[kh, kw, …]`, which is 0 at
-/// the centre.
+/// `[channels, filters]`), the centre $c = (\lfloor kh/2 \rfloor, \lfloor kw/2 \rfloor)$ and the scale $s$; output `[kh, kw, …]`, which
+/// is 0 at the centre.
 ///
 /// Dilations and erosions by parabolas are the morphological counterpart of Gaussian convolutions: $b \ge 0$ gives the unit element at
-/// the centre and a scale space in $1 / b$. A negative $b$ turns the parabola over. Linear in $b$, so the gradient is exact everywhere: $\partial w_d /
-/// \partial b = -(\lVert d - c \rVert / 2 s)^2$. Cost: one product an entry. Source: R. van den Boomgaard, *The morphological equivalent of
-/// the Gauss convolution*, Nieuw Archief voor Wiskunde 10 (1992).
+/// the centre and a scale space in $1 / b$. A negative $b$ turns the parabola over. Linear in $b$, so the gradient is exact everywhere:
+/// $\partial w_d / \partial b = -(\lVert d - c \rVert / 2 s)^2$. Cost: one product an entry. Source: R. van den Boomgaard, *The
+/// morphological equivalent of the Gauss convolution*, Nieuw Archief voor Wiskunde 10 (1992).
 ///
 /// ```
 /// use morphograd_morphology::{QuadraticKernel, nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef};

@@ -13,7 +13,8 @@ use crate::{Merge, Morphological2d, Operator, Reduction, StructuringFunction, di
 /// Which stage of a separable layer comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Separation {
-    /// Space, then channels: $y_f = R_{n}\, \Psi_{v_{n,f}}\big(\Psi_{w_n}(x)\big)$ over the `multiplier * channels` results of the first stage.
+    /// Space, then channels: $y_f = R_{n}\, \Psi_{v_{n,f}}\big(\Psi_{w_n}(x)\big)$ over the `multiplier * channels` results of the first
+    /// stage.
     #[default]
     DepthwiseFirst,
     /// Channels, then space (blueprint-separable): $y_f = \Psi_{w_f}\big(R_c\, \Psi_{v_{c,f}}(x_c)\big)$. The multiplier is then not used.
@@ -25,8 +26,9 @@ pub enum Separation {
 /// [`Reduction::Min`].
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `depthwise.kernel` `[kh, kw, channels,
-/// multiplier]` (or `[kh, kw, filters, 1]` when it comes second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if asked
-/// for, the `bias` of the second stage. Border and ties are the operator's. Cost: that of both stages; a full bank costs `filters` times the depthwise one.
+/// multiplier]` (or `[kh, kw, filters, 1]` when it comes second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if
+/// asked for, the `bias` of the second stage. Border and ties are the operator's. Cost: that of both stages; a full bank costs `filters`
+/// times the depthwise one.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Reduction, Separable2d, erosion2d};

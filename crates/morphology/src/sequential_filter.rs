@@ -1,6 +1,7 @@
 //! Families of growing structuring functions: alternating sequential filters, granulometries and pattern spectra.
 //!
-//! The one design choice: a family is a slice of kernels with their windows, smallest first, so its members may be of any sizes and may be learned.
+//! The one design choice: a family is a slice of kernels with their windows, smallest first, so its members may be of any sizes and may
+//! be learned.
 
 use morphograd_nn::autodiff::{Graph, Scale, Sub, Var};
 use morphograd_nn::tensor::{Padding, Real, ShapeError, Window2d};
@@ -23,9 +24,9 @@ pub enum First {
 /// smallest first: a closing and an opening by the first kernel, then by the second, and so on.
 ///
 /// It removes noise of both signs, the small before the large, and keeps what is larger than the last kernel. Increasing; idempotent if
-/// the openings form a granulometry (see [`granulometry2d`]), and the closings too. Border, ties and the gradient of each step: see [`opening2d`]. Cost: two
-/// dilations and two erosions a member. Source: S. R. Sternberg, *Grayscale morphology*, CVGIP 35 (1986); J. Serra, *Image Analysis and Mathematical
-/// Morphology*, vol. 2 (1988), ch. 10.
+/// the openings form a granulometry (see [`granulometry2d`]), and the closings too. Border, ties and the gradient of each step: see
+/// [`opening2d`]. Cost: two dilations and two erosions a member. Source: S. R. Sternberg, *Grayscale morphology*, CVGIP 35 (1986); J.
+/// Serra, *Image Analysis and Mathematical Morphology*, vol. 2 (1988), ch. 10.
 ///
 /// # Errors
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.
@@ -70,14 +71,14 @@ pub fn granulometry2d<T: Real>(
     family.iter().map(open).collect()
 }
 
-/// The pattern spectrum of each channel of each image of `x` `[batch, height, width, channels]`: how much of it disappears between one member of a
-/// family of openings and the next. Entry $k$ is
+/// The pattern spectrum of each channel of each image of `x` `[batch, height, width, channels]`: how much of it disappears between one
+/// member of a family of openings and the next. Entry $k$ is
 /// $$s_k = \sum_{i,j} \gamma_{k}(x)_{i,j} - \gamma_{k+1}(x)_{i,j}, \qquad \gamma_0(x) = x,$$
 /// of shape `[batch, 1, 1, channels]`, as many entries as the family has members.
 ///
-/// Not negative if the openings form a granulometry (see [`granulometry2d`]). The sum of all entries is the image's sum minus that of the last opening. The gradient is that of the
-/// openings, see [`opening2d`]. Cost: one opening, one difference and one sum a member. Source: P. Maragos, *Pattern spectrum and multiscale shape
-/// representation*, IEEE PAMI 11 (1989).
+/// Not negative if the openings form a granulometry (see [`granulometry2d`]). The sum of all entries is the image's sum minus that of the
+/// last opening. The gradient is that of the openings, see [`opening2d`]. Cost: one opening, one difference and one sum a member. Source:
+/// P. Maragos, *Pattern spectrum and multiscale shape representation*, IEEE PAMI 11 (1989).
 ///
 /// # Errors
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.

@@ -50,9 +50,10 @@ impl<T: Real> Op<T> for Toggle {
 /// The toggle mapping of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`, in `steps` steps:
 /// $$x \leftarrow \begin{cases} \delta_w(x) & \text{if } \delta_w(x) - x \le x - \varepsilon_w(x) \\ \varepsilon_w(x) & \text{otherwise.} \end{cases}$$
 ///
-/// Border, and ties within the window: see [`Depthwise2d`](crate::Depthwise2d); at equal distance up and down a pixel goes up (see [`Toggle`]), so the mapping is
-/// self-dual only where that does not occur. Cost of a step: one dilation, one erosion, one comparison a pixel. Source: H. P. Kramer,
-/// J. B. Bruckner, *Iterations of a non-linear transformation for enhancement of digital images*, Pattern Recognition 7 (1975).
+/// Border, and ties within the window: see [`Depthwise2d`](crate::Depthwise2d); at equal distance up and down a pixel goes up (see
+/// [`Toggle`]), so the mapping is self-dual only where that does not occur. Cost of a step: one dilation, one erosion, one comparison a
+/// pixel. Source: H. P. Kramer, J. B. Bruckner, *Iterations of a non-linear transformation for enhancement of digital images*, Pattern
+/// Recognition 7 (1975).
 ///
 /// # Errors
 /// If the shapes do not fit, the stride is not 1, or the padding is not same.

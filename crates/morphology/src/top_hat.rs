@@ -9,8 +9,8 @@ use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 use crate::operator::keeps_size;
 use crate::{closing2d, opening2d};
 
-/// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`: the bright
-/// details into which the structuring function does not fit.
+/// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
+/// the bright details into which the structuring function does not fit.
 ///
 /// Not negative (odd windows). Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
 /// Source: F. Meyer, *Iterative image transformations for an automatic screening of cervical smears*, J. Histochem. Cytochem. 27 (1979).
