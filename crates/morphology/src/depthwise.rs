@@ -74,11 +74,22 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
         let images = place.pad::<T, L>(x, pass.scratch);
         let [rows, columns] = place.extent.output;
         let row = columns * place.channels;
+        // A row of kernel entries beside a row of pixels, so that the inner loop reads both in order and vectorizes.
+        pass.saved.values.clear();
+        if place.channels > 1 && self.window.strides[1] == 1 {
+            for entry in kernel.data.chunks_exact(place.channels) {
+                for _ in 0..columns {
+                    pass.saved.values.extend_from_slice(entry);
+                }
+            }
+        }
+        let tiled = &pass.saved.values[..];
         let task = |index: usize, y: &mut [T], winners: &mut [u32]| {
             dispatch(Row::<T, L> {
                 place: &place,
                 image: &images[index / rows * place.padded_len()..][..place.padded_len()],
                 kernel: kernel.data,
+                tiled,
                 i: index % rows,
                 last: self.ties == Ties::Last,
                 y,
@@ -124,6 +135,8 @@ struct Row<'a, T, L> {
     /// One image, padded.
     image: &'a [T],
     kernel: &'a [T],
+    /// Every entry (its channels) repeated for every column; empty where the loops do without.
+    tiled: &'a [T],
     i: usize,
     /// Whether the last of tied candidates wins.
     last: bool,
@@ -166,7 +179,11 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
             match (channels, window.strides[1]) {
                 (1, 1) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k], |_| w[0]),
                 (1, stride) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k * stride], |_| w[0]),
-                (_, 1) => self.tap::<WINNERS, LAST>(tap as u32, |k| line[k], |k| w[k % channels]),
+                (_, 1) => {
+                    let n = self.y.len();
+                    let (line, tiled) = (&line[..n], &self.tiled[self.place.entry::<L>(tap) * n..][..n]);
+                    self.tap::<WINNERS, LAST>(tap as u32, |k| line[k], |k| tiled[k]);
+                }
                 (_, stride) => self.tap::<WINNERS, LAST>(
                     tap as u32,
                     |k| line[k / channels * stride * channels + k % channels],
@@ -183,12 +200,15 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
         x: impl Fn(usize) -> T,
         w: impl Fn(usize) -> T,
     ) {
-        for k in 0..self.y.len() {
+        let n = self.y.len();
+        let y = &mut self.y[..n];
+        let winners = if WINNERS { &mut self.winners[..n] } else { &mut [][..] };
+        for k in 0..n {
             let candidate = L::candidate(x(k), w(k));
-            let wins = L::replaces::<T, LAST>(candidate, self.y[k]);
-            self.y[k] = if wins { candidate } else { self.y[k] };
+            let wins = L::replaces::<T, LAST>(candidate, y[k]);
+            y[k] = if wins { candidate } else { y[k] };
             if WINNERS {
-                self.winners[k] = if wins { tap } else { self.winners[k] };
+                winners[k] = if wins { tap } else { winners[k] };
             }
         }
     }

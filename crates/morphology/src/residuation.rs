@@ -94,7 +94,7 @@ impl Residuation {
         self.identify::<T, MaxPlus>(x, y)
     }
 
-    /// The greatest kernel $w \le \max$ with $\varepsilon_w(x) \ge y$.
+    /// The greatest kernel $w \le \max$ with $\varepsilon_w(x) \ge y$, the erosion over the adjoint window (as [`erosion2d`](crate::erosion2d)).
     ///
     /// # Errors
     /// If the shapes do not fit, or a value is NaN.

@@ -1,0 +1,41 @@
+//! Anti-dilation and anti-erosion: the operators that turn the order around.
+//!
+//! The one design choice: the image is negated first and the result is not negated back, so that $\delta_w(-x) = -\varepsilon_{\check w}(x)$
+//! turns maxima into minima.
+
+use morphograd_nn::autodiff::{Graph, Scale, Var};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+
+use crate::{dilation2d, erosion2d};
+
+/// The anti-dilation $\delta_w(-x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
+/// decreasing, and a supremum becomes an infimum.
+///
+/// Any window; border, ties and cost: see [`dilation2d`]. Source: J. Serra, *Image Analysis and Mathematical Morphology*, vol. 2
+/// (1988), on anti-dilations; they and their sums represent operators that are not increasing.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn anti_dilation2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    let negated = graph.apply(Scale(-1.0), [x])?;
+    dilation2d(graph, negated, kernel, window)
+}
+
+/// The anti-erosion $\varepsilon_w(-x)$: decreasing, and an infimum becomes a supremum. As [`anti_dilation2d`], with [`erosion2d`].
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn anti_erosion2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    let negated = graph.apply(Scale(-1.0), [x])?;
+    erosion2d(graph, negated, kernel, window)
+}

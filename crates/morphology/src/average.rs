@@ -1,0 +1,46 @@
+//! The mean of the envelopes above and below an image, and what it leaves: the steps of an empirical mode decomposition.
+//!
+//! The one design choice: the envelopes are one dilation and one erosion by the same kernel, so that there is one thing to learn.
+
+use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+
+use crate::operator::keeps_size;
+use crate::{dilation2d, erosion2d};
+
+/// The average $\tfrac12 (\delta_w(x) + \varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
+/// `[kh, kw, channels]`: the mean of the envelopes above and below, a smoothing that is self-dual for symmetric kernels.
+///
+/// Any window; border and ties: see [`Depthwise2d`](crate::Depthwise2d); half of an output's gradient goes to the pixel of each extremum.
+/// Cost: one dilation, one erosion, a sum. Source: S. Velasco-Forero, R. Pages, J. Angulo, *Learnable empirical mode decomposition based
+/// on mathematical morphology*, SIAM J. Imaging Sciences 15 (2022).
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn average2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    let dilated = dilation2d(graph, x, kernel, window)?;
+    let eroded = erosion2d(graph, x, kernel, window)?;
+    let sum = graph.apply(Add, [dilated, eroded])?;
+    graph.apply(Scale(0.5), [sum])
+}
+
+/// What the average leaves: $x - \tfrac12 (\delta_w(x) + \varepsilon_w(x))$, one sifting step of an empirical mode decomposition, with
+/// the mean of the envelopes taken away. Shapes, ties, cost and source as for [`average2d`].
+///
+/// # Errors
+/// If the shapes do not fit, the stride is not 1, or the padding is not same.
+pub fn sift2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    keeps_size("sift", window)?;
+    let mean = average2d(graph, x, kernel, window)?;
+    graph.apply(Sub, [x, mean])
+}

@@ -1,0 +1,414 @@
+//! Arithmetic of the order: the larger and the smaller of two images, reductions of the channels, and channels put side by side.
+//!
+//! The one design choice: every choice of a winner is one comparison in which the first of tied candidates wins and NaN
+//! beats every number, so that a NaN is never hidden. The winner is found again in the backward pass rather than remembered. The
+//! negative of an image is [`Scale(-1.0)`](morphograd_nn::autodiff::Scale).
+
+use morphograd_nn::autodiff::{Backward, Forward, Op};
+use morphograd_nn::tensor::{MAX_RANK, Real, Shape, ShapeError};
+
+/// $y = a \vee b$, the larger element of two tensors of one shape.
+///
+/// The gradient goes to the larger element, all of it to $a$ at a tie (as in TensorFlow). NaN beats every number. Cost: one comparison an
+/// element, each way.
+///
+/// ```
+/// use morphograd_morphology::{nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef, order::Maximum};
+/// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
+/// let mut graph = tape.record(&params, Mode::Eval);
+/// let a = graph.input(TensorRef::new([3], &[1.0, 5.0, 2.0]));
+/// let b = graph.input(TensorRef::new([3], &[4.0, 3.0, 2.0]));
+/// let y = graph.apply(Maximum, [a, b])?;
+/// assert_eq!(graph.value(y).data, [4.0, 5.0, 2.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Maximum;
+
+/// $y = a \wedge b$, the smaller element of two tensors of one shape; otherwise as [`Maximum`].
+#[derive(Debug, Clone, Copy)]
+pub struct Minimum;
+
+/// $y = \max_c x_c$ over the last axis, which is kept with length 1: `[batch, height, width, channels]` →
+/// `[batch, height, width, 1]`.
+///
+/// The gradient goes to the first of tied channels. NaN beats every number. Cost: one comparison an element, each way.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxChannels;
+
+/// $y = \min_c x_c$ over the last axis; otherwise as [`MaxChannels`].
+#[derive(Debug, Clone, Copy)]
+pub struct MinChannels;
+
+/// $y = \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel to the last.
+#[derive(Debug, Clone, Copy)]
+pub struct SumChannels;
+
+/// $y = \frac1n \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel to the last.
+#[derive(Debug, Clone, Copy)]
+pub struct MeanChannels;
+
+/// The inputs (one to [`MAX_INPUTS`](morphograd_nn::autodiff::MAX_INPUTS)) side by side along the last axis: `[…, m]` and `[…, n]` →
+/// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy each way.
+#[derive(Debug, Clone, Copy)]
+pub struct Concat;
+
+impl<T: Real> Op<T> for Maximum {
+    fn name(&self) -> &'static str {
+        "maximum"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        one_shape("maximum", inputs)
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        select(pass, |a, b| a > b);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        select_grad(pass, |a, b| a > b);
+    }
+}
+
+impl<T: Real> Op<T> for Minimum {
+    fn name(&self) -> &'static str {
+        "minimum"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        one_shape("minimum", inputs)
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        select(pass, |a, b| a < b);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        select_grad(pass, |a, b| a < b);
+    }
+}
+
+impl<T: Real> Op<T> for MaxChannels {
+    fn name(&self) -> &'static str {
+        "max_channels"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        reduced("max_channels", inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        reduce(pass, |x| x[winner(x, |a, b| a > b)]);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        reduce_grad(pass, |x, g, dx| dx[winner(x, |a, b| a > b)] += g);
+    }
+}
+
+impl<T: Real> Op<T> for MinChannels {
+    fn name(&self) -> &'static str {
+        "min_channels"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        reduced("min_channels", inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        reduce(pass, |x| x[winner(x, |a, b| a < b)]);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        reduce_grad(pass, |x, g, dx| dx[winner(x, |a, b| a < b)] += g);
+    }
+}
+
+impl<T: Real> Op<T> for SumChannels {
+    fn name(&self) -> &'static str {
+        "sum_channels"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        reduced("sum_channels", inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        reduce(pass, |x| x.iter().copied().sum());
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        reduce_grad(pass, |_, g, dx| dx.iter_mut().for_each(|dx| *dx += g));
+    }
+}
+
+impl<T: Real> Op<T> for MeanChannels {
+    fn name(&self) -> &'static str {
+        "mean_channels"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        reduced("mean_channels", inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        reduce(pass, |x| x.iter().copied().sum::<T>() / T::of(x.len() as f64));
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        reduce_grad(pass, |x, g, dx| {
+            let share = g / T::of(x.len() as f64);
+            dx.iter_mut().for_each(|dx| *dx += share);
+        });
+    }
+}
+
+impl<T: Real> Op<T> for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        let [first, ..] = inputs else { return Err(ShapeError::new("concat", "at least 1 input", "none")) };
+        let Some((_, leading)) = first.dims().split_last() else {
+            return Err(ShapeError::new("concat", "inputs of rank 1 at least", "a scalar"));
+        };
+        let mut total = 0;
+        for shape in inputs {
+            match shape.dims().split_last() {
+                Some((channels, own)) if own == leading => total += channels,
+                _ => {
+                    let expected = format!("inputs that agree with {first} but for the last axis");
+                    return Err(ShapeError::new("concat", expected, format!("shape {shape}")));
+                }
+            }
+        }
+        Ok(with_last(*first, total))
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let total = last(pass.shape);
+        let mut start = 0;
+        for x in pass.inputs {
+            let n = last(x.shape);
+            if n > 0 {
+                let positions = pass.output.chunks_exact_mut(total).zip(x.data.chunks_exact(n));
+                positions.for_each(|(y, x)| y[start..start + n].copy_from_slice(x));
+            }
+            start += n;
+        }
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let total = last(pass.output.shape);
+        let mut start = 0;
+        for (x, dx) in pass.inputs.iter().zip(pass.grad_inputs) {
+            let n = last(x.shape);
+            if let Some(dx) = dx.filter(|_| n > 0) {
+                let positions = dx.chunks_exact_mut(n).zip(pass.grad_output.chunks_exact(total));
+                positions.for_each(|(dx, g)| {
+                    dx.iter_mut().zip(&g[start..start + n]).for_each(|(dx, g)| *dx += *g);
+                });
+            }
+            start += n;
+        }
+    }
+}
+
+/// Whether the challenger `b` wins against `a`, which comes first: if it is strictly better, or the first NaN.
+#[inline(always)]
+fn beats<T: Real>(a: T, b: T, better: impl Fn(T, T) -> bool) -> bool {
+    better(b, a) | (b.is_nan() & !a.is_nan())
+}
+
+fn one_shape(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+    match inputs[0] == inputs[1] {
+        true => Ok(inputs[0]),
+        false => {
+            let found = format!("{} and {}", inputs[0], inputs[1]);
+            Err(ShapeError::new(operation, "two inputs of one shape", found))
+        }
+    }
+}
+
+fn select<T: Real>(pass: Forward<'_, T>, better: impl Fn(T, T) -> bool) {
+    for ((y, a), b) in pass.output.iter_mut().zip(pass.inputs[0].data).zip(pass.inputs[1].data) {
+        *y = if beats(*a, *b, &better) { *b } else { *a };
+    }
+}
+
+fn select_grad<T: Real>(pass: Backward<'_, T>, better: impl Fn(T, T) -> bool) {
+    let (a, b) = (pass.inputs[0].data, pass.inputs[1].data);
+    let [da, db, ..] = pass.grad_inputs;
+    for (grad, second) in [(da, false), (db, true)] {
+        let Some(grad) = grad else { continue };
+        for (((grad, g), a), b) in grad.iter_mut().zip(pass.grad_output).zip(a).zip(b) {
+            if beats(*a, *b, &better) == second {
+                *grad += *g;
+            }
+        }
+    }
+}
+
+fn reduced(operation: &'static str, input: Shape) -> Result<Shape, ShapeError> {
+    match input.dims().split_last() {
+        Some((channels, _)) if *channels > 0 => Ok(with_last(input, 1)),
+        _ => Err(ShapeError::new(operation, "at least 1 channel on the last axis", format!("shape {input}"))),
+    }
+}
+
+fn reduce<T: Real>(pass: Forward<'_, T>, f: impl Fn(&[T]) -> T) {
+    let x = pass.inputs[0];
+    pass.output.iter_mut().zip(x.data.chunks_exact(last(x.shape))).for_each(|(y, x)| *y = f(x));
+}
+
+/// Calls `f` with the channels of every position, the gradient of their reduction, and their gradients to add to.
+fn reduce_grad<T: Real>(pass: Backward<'_, T>, f: impl Fn(&[T], T, &mut [T])) {
+    let x = pass.inputs[0];
+    let [Some(dx), ..] = pass.grad_inputs else { return };
+    let channels = last(x.shape);
+    let positions = x.data.chunks_exact(channels).zip(dx.chunks_exact_mut(channels));
+    positions.zip(pass.grad_output).for_each(|((x, dx), g)| f(x, *g, dx));
+}
+
+fn winner<T: Real>(x: &[T], better: impl Fn(T, T) -> bool) -> usize {
+    (1..x.len()).fold(0, |best, c| if beats(x[best], x[c], &better) { c } else { best })
+}
+
+fn last(shape: Shape) -> usize {
+    shape.dims()[shape.rank() - 1]
+}
+
+fn with_last(shape: Shape, n: usize) -> Shape {
+    let mut dims = [n; MAX_RANK];
+    dims[..shape.rank() - 1].copy_from_slice(&shape.dims()[..shape.rank() - 1]);
+    Shape::new(&dims[..shape.rank()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use morphograd_nn::autodiff::{Mode, Params, Tape};
+    use morphograd_nn::tensor::Tensor;
+    use morphograd_testkit::{check_op, strategy, vjp};
+    use proptest::prelude::*;
+
+    fn tensor(shape: &[usize], data: &[f64]) -> Tensor<f64> {
+        Tensor::from_vec(Shape::new(shape), data.to_vec()).unwrap()
+    }
+
+    fn error<const N: usize>(op: impl Op<f64>, shapes: [&[usize]; N]) -> String {
+        let params = Params::new();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Shapes);
+        let inputs = shapes.map(|shape| graph.input_with(Shape::new(shape), |_| ()));
+        graph.apply(op, inputs).unwrap_err().to_string()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn gradients_agree_with_differences(
+            (a, b, c) in (1..4usize, 1..5usize, 1..5usize).prop_flat_map(|(n, m, k)| {
+                (strategy::tensor([n, 2, m]), strategy::tensor([n, 2, m]), strategy::tensor([n, 2, k]))
+            })
+        ) {
+            check_op(Maximum, &[a.clone(), b.clone()]);
+            check_op(Minimum, &[a.clone(), b.clone()]);
+            check_op(MaxChannels, std::slice::from_ref(&a));
+            check_op(MinChannels, std::slice::from_ref(&a));
+            check_op(SumChannels, std::slice::from_ref(&a));
+            check_op(MeanChannels, std::slice::from_ref(&a));
+            check_op(Concat, std::slice::from_ref(&a));
+            check_op(Concat, &[a.clone(), c.clone()]);
+            check_op(Concat, &[c, a, b]);
+        }
+
+        #[test]
+        fn values_and_gradients_are_those_of_the_definition_also_at_ties(
+            a in strategy::tied_tensor([5, 4]), b in strategy::tied_tensor([5, 4])
+        ) {
+            let g: Vec<f64> = (0..20).map(|i| f64::from(i) - 7.0).collect();
+            let pairs: Vec<(f64, f64)> = a.data().iter().copied().zip(b.data().iter().copied()).collect();
+            let (y, grads) = vjp(Maximum, &[a.clone(), b.clone()], &g);
+            for (i, (a, b)) in pairs.iter().enumerate() {
+                prop_assert_eq!(y[i], a.max(*b));
+                prop_assert_eq!([grads[0][i], grads[1][i]], if a >= b { [g[i], 0.0] } else { [0.0, g[i]] });
+            }
+            let (y, grads) = vjp(Minimum, &[a.clone(), b], &g);
+            for (i, (a, b)) in pairs.iter().enumerate() {
+                prop_assert_eq!(y[i], a.min(*b));
+                prop_assert_eq!([grads[0][i], grads[1][i]], if a <= b { [g[i], 0.0] } else { [0.0, g[i]] });
+            }
+            let (largest, grads) = vjp(MaxChannels, std::slice::from_ref(&a), &g[..5]);
+            let (smallest, least) = vjp(MinChannels, std::slice::from_ref(&a), &g[..5]);
+            for (i, row) in a.data().chunks(4).enumerate() {
+                let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let min = row.iter().copied().fold(f64::INFINITY, f64::min);
+                prop_assert_eq!([largest[i], smallest[i]], [max, min]);
+                let one_hot = |best: f64| {
+                    let first = row.iter().position(|x| *x == best).unwrap();
+                    (0..4).map(|c| if c == first { g[i] } else { 0.0 }).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(&grads[0][4 * i..4 * i + 4], &one_hot(max)[..]);
+                prop_assert_eq!(&least[0][4 * i..4 * i + 4], &one_hot(min)[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn sums_means_and_concatenations_worked_out_by_hand() {
+        let x = tensor(&[2, 1, 3], &[1.0, 2.0, 6.0, -1.0, 0.0, 4.0]);
+        let (sum, grads) = vjp(SumChannels, std::slice::from_ref(&x), &[1.0, 2.0]);
+        assert_eq!((sum, &grads[0][..]), (vec![9.0, 3.0], &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0][..]));
+        let (mean, grads) = vjp(MeanChannels, std::slice::from_ref(&x), &[3.0, 6.0]);
+        assert_eq!((mean, &grads[0][..]), (vec![3.0, 1.0], &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0][..]));
+        let z = tensor(&[2, 1, 1], &[7.0, 8.0]);
+        let g = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        let (y, grads) = vjp(Concat, &[z, x], &g);
+        assert_eq!(y, [7.0, 1.0, 2.0, 6.0, 8.0, -1.0, 0.0, 4.0]);
+        assert_eq!(grads[0], [1.0, 5.0]);
+        assert_eq!(grads[1], [2.0, 3.0, 4.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    fn nan_is_never_hidden() {
+        let (a, b) = (tensor(&[3], &[f64::NAN, 1.0, f64::NAN]), tensor(&[3], &[1.0, f64::NAN, f64::NAN]));
+        for (y, grads) in [
+            vjp(Maximum, &[a.clone(), b.clone()], &[1.0, 2.0, 3.0]),
+            vjp(Minimum, &[a.clone(), b], &[1.0, 2.0, 3.0]),
+        ] {
+            assert!(y.iter().all(|y| y.is_nan()));
+            assert_eq!(grads, [[1.0, 0.0, 3.0], [0.0, 2.0, 0.0]]);
+        }
+        let (y, grads) = vjp(MaxChannels, std::slice::from_ref(&a), &[1.0]);
+        assert!(y[0].is_nan() && grads[0] == [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused_by_name() {
+        assert_eq!(
+            error(Maximum, [&[2, 3], &[3]]),
+            "maximum: expected two inputs of one shape, found [2, 3] and [3]"
+        );
+        assert_eq!(
+            error(MinChannels, [&[2, 0]]),
+            "min_channels: expected at least 1 channel on the last axis, found shape [2, 0]"
+        );
+        assert_eq!(
+            error(Concat, [&[2, 3], &[3, 3]]),
+            "concat: expected inputs that agree with [2, 3] but for the last axis, found shape [3, 3]"
+        );
+        assert_eq!(error(Concat, [&[]]), "concat: expected inputs of rank 1 at least, found a scalar");
+    }
+
+    #[test]
+    fn empty_tensors_are_no_trouble() {
+        let (y, grads) = vjp(Concat, &[Tensor::<f64>::zeros([2, 0]), Tensor::zeros([2, 0])], &[]);
+        assert!(y.is_empty() && grads.iter().all(Vec::is_empty));
+        let (y, _) = vjp(MaxChannels, &[Tensor::<f64>::zeros([0, 3])], &[]);
+        assert!(y.is_empty());
+    }
+}

@@ -1,0 +1,44 @@
+//! Top-hats: what an opening takes away, what a closing adds.
+//!
+//! The one design choice: a difference of rounded numbers stays as it is. For a kernel that is not flat a top-hat can therefore lie a few
+//! units in the last place below 0; for a flat one it never does.
+
+use morphograd_nn::autodiff::{Graph, Sub, Var};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+
+use crate::operator::keeps_size;
+use crate::{closing2d, opening2d};
+
+/// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
+/// the bright details into which the structuring function does not fit.
+///
+/// Not negative (odd windows). Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
+/// Source: F. Meyer, *Iterative image transformations for an automatic screening of cervical smears*, J. Histochem. Cytochem. 27 (1979).
+///
+/// # Errors
+/// If the shapes do not fit, the stride is not 1, or the padding is not same.
+pub fn white_top_hat2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    keeps_size("white top-hat", window)?;
+    let opened = opening2d(graph, x, kernel, window)?;
+    graph.apply(Sub, [x, opened])
+}
+
+/// The black top-hat $\varphi_w(x) - x$: the dark details, as [`white_top_hat2d`] for the closing.
+///
+/// # Errors
+/// If the shapes do not fit, the stride is not 1, or the padding is not same.
+pub fn black_top_hat2d<T: Real>(
+    graph: &mut Graph<'_, T>,
+    x: Var,
+    kernel: Var,
+    window: Window2d,
+) -> Result<Var, ShapeError> {
+    keeps_size("black top-hat", window)?;
+    let closed = closing2d(graph, x, kernel, window)?;
+    graph.apply(Sub, [closed, x])
+}

@@ -1,0 +1,343 @@
+//! Layers of operators: what they compute from their parameters, for every kind of structuring function and every merging.
+
+use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
+use morphograd_morphology::nn::initializer::{Constant, Uniform};
+use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
+use morphograd_morphology::nn::{Activation, Build, Layer, Sequential, Weight};
+use morphograd_morphology::*;
+
+const SIZE: [usize; 2] = [3, 2];
+
+fn random() -> Weight<f64> {
+    Weight::new(Uniform { low: -1.0, high: 1.0 })
+}
+
+/// Two images of 5 x 6 pixels and 3 channels, without ties.
+fn images() -> Tensor<f64> {
+    Tensor::from_fn([2, 5, 6, 3], |i| ((i * 37 % 101) as f64 * 0.7).sin())
+}
+
+fn build(layer: impl Build<f64>) -> (Params<f64>, Sequential<f64>) {
+    let mut params = Params::new();
+    let model = Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+    (params, model)
+}
+
+fn evaluate(
+    params: &Params<f64>,
+    x: &Tensor<f64>,
+    f: impl Fn(&mut Graph<'_, f64>, Var) -> Result<Var, ShapeError>,
+) -> Tensor<f64> {
+    let mut tape = Tape::new();
+    let mut graph = tape.record(params, Mode::Eval);
+    let x = graph.input(x.view());
+    let y = f(&mut graph, x).unwrap();
+    graph.value(y).to_tensor()
+}
+
+fn value(params: &Params<f64>, name: &str) -> Tensor<f64> {
+    params.value(params.find(name).unwrap()).to_tensor()
+}
+
+/// Channel `c` of an image, or structuring function `(c, f)` of a kernel `[kh, kw, channels, filters]` as `[kh, kw, 1]`.
+fn channel(x: &Tensor<f64>, c: usize) -> Tensor<f64> {
+    let &[batch, height, width, channels] = x.shape().dims() else { panic!("rank 4") };
+    Tensor::from_fn([batch, height, width, 1], |i| x.data()[i * channels + c])
+}
+
+fn function(kernel: &Tensor<f64>, c: usize, f: usize) -> Tensor<f64> {
+    let &[kh, kw, channels, filters] = kernel.shape().dims() else { panic!("rank 4") };
+    Tensor::from_fn([kh, kw, 1], |i| kernel.data()[(i * channels + c) * filters + f])
+}
+
+fn apply(operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>, window: Window2d) -> Tensor<f64> {
+    evaluate(&Params::new(), x, |graph, x| {
+        let w = graph.input(w.view());
+        operator(graph, x, w, window)
+    })
+}
+
+fn same(size: [usize; 2]) -> Window2d {
+    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+}
+
+#[test]
+fn a_layer_applies_its_operator_to_each_channel_with_each_filter() {
+    let operators: [Operator<f64>; 13] = [
+        dilation2d,
+        erosion2d,
+        opening2d,
+        closing2d,
+        gradient2d,
+        internal_gradient2d,
+        external_gradient2d,
+        laplacian2d,
+        white_top_hat2d,
+        black_top_hat2d,
+        average2d,
+        anti_erosion2d,
+        |graph, x, w, window| toggle2d(graph, x, w, window, 2),
+    ];
+    for operator in operators {
+        let (params, model) = build(Morphological2d {
+            operator,
+            filters: 2,
+            size: SIZE,
+            kernel: random().into(),
+            merge: Merge::None,
+            ..Default::default()
+        });
+        assert_eq!(model.output().dims(), [5, 6, 6]);
+        let (x, kernel) = (images(), value(&params, "layer.kernel"));
+        assert_eq!(kernel.shape().dims(), [3, 2, 3, 2]);
+        let y = evaluate(&params, &x, |graph, x| model.forward(graph, x));
+        for (c, f) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)] {
+            let expected = apply(operator, &channel(&x, c), &function(&kernel, c, f), same(SIZE));
+            assert_eq!(channel(&y, f * 3 + c), expected, "channel {c}, filter {f}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_of_summed_dilations_is_a_dilation_layer() {
+    let (strides, rates, padding) = ([2, 1], [1, 2], Padding::Valid);
+    let bias = || Some(random());
+    let (params, general) = build(Morphological2d {
+        filters: 4,
+        size: SIZE,
+        strides,
+        rates,
+        padding,
+        kernel: random().into(),
+        bias: bias(),
+        activation: Activation::Tanh,
+        ..Default::default()
+    });
+    let (twin, special) = build(Dilation2d {
+        filters: 4,
+        size: SIZE,
+        strides,
+        rates,
+        padding,
+        kernel: random(),
+        bias: bias(),
+        activation: Activation::Tanh,
+    });
+    assert_eq!(value(&params, "layer.kernel"), value(&twin, "layer.kernel"));
+    let y = evaluate(&params, &images(), |graph, x| general.forward(graph, x));
+    let expected = evaluate(&twin, &images(), |graph, x| special.forward(graph, x));
+    assert_eq!(y.shape(), expected.shape());
+    assert!(y.data().iter().zip(expected.data()).all(|(y, e)| (y - e).abs() < 1e-14));
+}
+
+#[test]
+fn the_largest_of_erosions_is_over_all_channels_and_filters() {
+    let layer = |merge| Morphological2d {
+        operator: erosion2d,
+        filters: 2,
+        size: SIZE,
+        kernel: random().into(),
+        merge,
+        ..Default::default()
+    };
+    let (params, all) = build(layer(Merge::None));
+    let (_, merged) = build(layer(Merge::All(Reduction::Max)));
+    let all = evaluate(&params, &images(), |graph, x| all.forward(graph, x));
+    let merged = evaluate(&params, &images(), |graph, x| merged.forward(graph, x));
+    let largest: Vec<f64> =
+        all.data().chunks(6).map(|y| y.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect();
+    assert_eq!(merged.data(), largest);
+}
+
+#[test]
+fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
+    fn check(layer: impl Build<f64>) {
+        let mut params = Params::new();
+        let model = Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+        let x = params.add("x", images(), None).unwrap();
+        let checked = gradcheck(&mut params, |graph| {
+            let x = graph.param(x);
+            model.forward(graph, x)
+        });
+        checked.unwrap_or_else(|error| panic!("{model:?}: {error}"));
+    }
+    let cross = Tensor::from_fn([3, 3, 1, 1], |i| if i % 2 == 1 || i == 4 { 0.0 } else { f64::NEG_INFINITY });
+    let parabola = || StructuringFunction::Quadratic {
+        curvature: Weight::new(Uniform { low: 0.5, high: 1.5 }),
+        scale: 1.0,
+    };
+    let functions = [
+        StructuringFunction::Free(random()),
+        StructuringFunction::Shared(random()),
+        parabola(),
+        StructuringFunction::Free(random()).on(cross.clone()),
+        parabola().on(cross),
+    ];
+    let merges = [
+        Merge::None,
+        Merge::Channels(Reduction::Mean),
+        Merge::Channels(Reduction::Min),
+        Merge::All(Reduction::Sum),
+        Merge::Channels(Reduction::Max),
+    ];
+    for (kernel, merge) in functions.into_iter().zip(merges) {
+        check(Morphological2d {
+            operator: average2d,
+            filters: 2,
+            size: [3, 3],
+            kernel,
+            merge,
+            bias: Some(random()),
+            activation: Activation::Tanh,
+            ..Default::default()
+        });
+    }
+    for operator in [probing2d as PairOperator<f64>, hit_or_miss2d] {
+        let kernels = [random().into(), random().into()];
+        check(MorphologicalPair2d { operator, filters: 2, size: SIZE, kernels, ..Default::default() });
+    }
+    for operator in [lasry_lions_upper2d as PairOperator<f64>, lasry_lions_lower2d] {
+        let weight = |low, high| Weight::new(Uniform { low, high });
+        let (curvature, ratio) = (weight(0.75, 1.25), weight(0.5, 0.9));
+        check(LasryLions2d {
+            operator,
+            filters: 2,
+            size: [3, 3],
+            scale: 2.0,
+            curvature,
+            ratio,
+            ..Default::default()
+        });
+    }
+    for separation in [Separation::DepthwiseFirst, Separation::PointwiseFirst] {
+        check(Separable2d {
+            separation,
+            filters: 2,
+            multiplier: 2,
+            size: SIZE,
+            depthwise: random().into(),
+            pointwise: random(),
+            bias: Some(random()),
+            ..Default::default()
+        });
+    }
+}
+
+#[test]
+fn outside_its_support_a_function_is_minus_infinity_and_gets_no_gradient() {
+    let out = f64::NEG_INFINITY;
+    let support = Tensor::from_vec([1, 3, 1, 2], vec![out, 0.0, 0.0, 0.0, 0.0, out]).unwrap();
+    let layer = Morphological2d {
+        filters: 2,
+        size: [1, 3],
+        kernel: StructuringFunction::Shared(Weight::new(Constant(0.5))).on(support),
+        merge: Merge::None,
+        ..Default::default()
+    };
+    let mut params = Params::new();
+    let model = Sequential::builder(&mut params, 7, [1, 3, 1]).add("layer", layer).finish().unwrap();
+    let mut tape = Tape::new();
+    let mut graph = tape.record(&params, Mode::Train { step: 0 });
+    let x = graph.input(Tensor::from_vec([1, 1, 3, 1], vec![1.0, 5.0, 2.0]).unwrap().view());
+    let y = model.forward(&mut graph, x).unwrap();
+    // Filter 0 sees the centre and the right, filter 1 the left and the centre.
+    assert_eq!(graph.value(y).data, [5.5, 1.5, 5.5, 5.5, 2.5, 5.5]);
+    graph.backward_with(y, &[1.0; 6]);
+    let kernel = params.find("layer.kernel").unwrap();
+    assert_eq!(tape.grad(kernel).unwrap(), [0.0, 1.0, 2.0, 2.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_separable_dilation_is_one_dilation_by_the_sum_of_its_parts() {
+    for separation in [Separation::DepthwiseFirst, Separation::PointwiseFirst] {
+        let (params, model) = build(Separable2d {
+            separation,
+            filters: 2,
+            size: SIZE,
+            depthwise: random().into(),
+            pointwise: random(),
+            ..Default::default()
+        });
+        let y = evaluate(&params, &images(), |graph, x| model.forward(graph, x));
+        let depthwise = value(&params, "layer.depthwise.kernel");
+        let pointwise = value(&params, "layer.pointwise.kernel");
+        let full = Tensor::from_fn([3, 2, 3, 2], |i| {
+            let (d, c, f) = (i / 6, i / 2 % 3, i % 2);
+            let of_space = match separation {
+                Separation::DepthwiseFirst => depthwise.data()[d * 3 + c],
+                Separation::PointwiseFirst => depthwise.data()[d * 2 + f],
+            };
+            of_space + pointwise.data()[c * 2 + f]
+        });
+        for f in 0..2 {
+            let of = |c| apply(dilation2d, &channel(&images(), c), &function(&full, c, f), same(SIZE));
+            let (a, b, c) = (of(0), of(1), of(2));
+            let expected = a.data().iter().zip(b.data()).zip(c.data()).map(|((a, b), c)| a.max(*b).max(*c));
+            let found = channel(&y, f);
+            assert!(found.data().iter().zip(expected).all(|(y, e)| (y - e).abs() < 1e-14), "{separation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_of_regularizations_uses_the_flatter_parabola_first() {
+    let layer = LasryLions2d {
+        size: [3, 3],
+        scale: 1.0,
+        curvature: Weight::new(Constant(2.0)),
+        ratio: Weight::new(Constant(0.25)),
+        ..Default::default()
+    };
+    let (params, model) = build(layer);
+    let y = evaluate(&params, &images(), |graph, x| model.forward(graph, x));
+    let parabola = |b: f64| {
+        Tensor::from_fn([3, 3, 3], |i| {
+            let d = [1.0, 0.0, 1.0];
+            -b * (d[i / 9] + d[i / 3 % 3]) / 4.0
+        })
+    };
+    let up = apply(dilation2d, &images(), &parabola(0.5), same([3, 3]));
+    assert_eq!(y, apply(erosion2d, &up, &parabola(2.0), same([3, 3])));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    fn refused(layer: impl Build<f32>) -> String {
+        let mut params = Params::new();
+        Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap_err().to_string()
+    }
+    assert_eq!(
+        refused(Morphological2d { filters: 0, ..Default::default() }),
+        "layer: morphological layer: expected at least one filter, found 0"
+    );
+    assert_eq!(
+        refused(Morphological2d { size: [9, 9], padding: Padding::Valid, ..Default::default() }),
+        "layer: morphological layer: expected a window no larger than the image [5, 6], or same padding, found size [9, 9] at rates [1, 1]"
+    );
+    let layer =
+        Morphological2d { operator: laplacian2d, size: [3, 3], strides: [2, 2], ..Default::default() };
+    assert_eq!(
+        refused(layer),
+        "layer: laplacian: expected strides [1, 1] and same padding, found strides [2, 2] and Same padding"
+    );
+    let supported = |support: Tensor<f32>| Morphological2d {
+        filters: 2,
+        size: [3, 3],
+        kernel: StructuringFunction::default().on(support),
+        ..Default::default()
+    };
+    assert_eq!(
+        refused(supported(Tensor::zeros([3, 3, 1, 3]))),
+        "layer: support: expected [3, 3, 1, 1] or [3, 3, 1, 2], found shape [3, 3, 1, 3]"
+    );
+    assert_eq!(
+        refused(supported(Tensor::filled([3, 3, 1, 1], f32::NEG_INFINITY))),
+        "layer: support: expected a finite entry in every filter, found none in filter 0"
+    );
+    let twice =
+        StructuringFunction::default().on(Tensor::zeros([1, 1, 1, 1])).on(Tensor::zeros([1, 1, 1, 1]));
+    assert_eq!(
+        refused(Morphological2d { kernel: twice, ..Default::default() }),
+        "layer: support: expected one support, found a support on another"
+    );
+}
