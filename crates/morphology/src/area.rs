@@ -14,8 +14,8 @@ use crate::selection;
 /// becomes its minimum.
 ///
 /// - Border: pixels outside the image do not exist. NaN counts as lower than every number.
-/// - Gradient: each output pixel equals a pixel of the input, which gets its gradient. Ties: of the pixels of the component that have the
-///   level, the first in raster order.
+/// - Gradient: each output pixel equals a pixel of the input, which gets its gradient. Ties: where the opening changes nothing, the pixel
+///   itself; where it removed a peak, the first in raster order of the unchanged pixels of the plateau that is left.
 /// - Cost: a sort of the pixels and nearly one visit for each of them and its neighbours, whatever the area. Backward one addition a pixel.
 ///
 /// Sources: L. Vincent, *Grayscale area openings and closings* (1993); A. Meijster and M. Wilkinson, *A comparison of algorithms for
@@ -84,7 +84,7 @@ impl<T: Real> Op<T> for AreaOpening {
                 n += 1;
             }
             let order = &mut order[..n];
-            // Of equal pixels the last in raster order first: the root of a component, who joins last, is then the first.
+            // Of equal pixels the last in raster order first: the root of a plateau, who joins last, is then the first.
             order
                 .sort_unstable_by(|p, q| descending(values[*p as usize], values[*q as usize]).then(q.cmp(p)));
             parents.fill(UNSEEN);
@@ -109,8 +109,11 @@ impl<T: Real> Op<T> for AreaOpening {
             }
             // Parents come after their children in this order, so backwards every parent is ready before them.
             for p in order.iter().rev().map(|p| *p as usize) {
-                let parent = parents[p] as usize;
-                (values[p], origins[p]) = (values[parent], origins[parent]);
+                let root = parents[parents[p] as usize];
+                parents[p] = root;
+                if values[p] != values[root as usize] {
+                    (values[p], origins[p]) = (values[root as usize], root);
+                }
             }
         });
     }
