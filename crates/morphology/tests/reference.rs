@@ -1,0 +1,162 @@
+//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what they compute and says how.
+
+use morphograd_morphology::nn::autodiff::{Graph, Sub};
+use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
+use morphograd_morphology::{
+    Connectivity, Metric, area_closing, area_opening, dilation2d, distance_transform, erosion2d, evaluate,
+    extended_maxima, extended_minima, geodesic_dilation, geodesic_erosion, h_maxima, h_minima,
+    reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima, regional_minima,
+};
+use safetensors::{Dtype, SafeTensors};
+
+const FILE: &[u8] = include_bytes!("data/reference.safetensors");
+const SHAPES: [&str; 5] = ["1x9", "8x1", "2x3", "7x6", "12x13"];
+const CONNECTIVITIES: [(&str, Connectivity); 2] =
+    [("four", Connectivity::Four), ("eight", Connectivity::Eight)];
+
+/// One image and all that was computed from it.
+struct Case {
+    name: String,
+    file: SafeTensors<'static>,
+}
+
+impl Case {
+    /// Every case of the file.
+    fn all() -> impl Iterator<Item = Self> {
+        let names =
+            SHAPES.iter().flat_map(|shape| ["tied", "continuous"].map(|kind| format!("{shape}-{kind}")));
+        names.map(|name| Self { name, file: SafeTensors::deserialize(FILE).expect("a safetensors file") })
+    }
+
+    /// A tensor of the case; an image `[height, width]` becomes `[1, height, width, 1]`.
+    fn tensor(&self, name: &str) -> Tensor<f32> {
+        let view =
+            self.file.tensor(&format!("{}/{name}", self.name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let data: Vec<f32> = match view.dtype() {
+            Dtype::F32 => {
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+            }
+            Dtype::U8 => view.data().iter().map(|b| f32::from(*b)).collect(),
+            other => panic!("{name}: {other:?}"),
+        };
+        let dims = match *view.shape() {
+            [height, width] => vec![1, height, width, 1],
+            ref other => other.to_vec(),
+        };
+        Tensor::from_vec(Shape::new(&dims), data).unwrap()
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str, found: Result<Tensor<f32>, ShapeError>) {
+        assert_eq!(found.unwrap(), self.tensor(name), "{}/{name}", self.name);
+    }
+}
+
+#[test]
+fn geodesic_operators_agree_step_by_step() {
+    for case in Case::all() {
+        let inputs = [case.tensor("marker"), case.tensor("x")];
+        let inputs = [inputs[0].view(), inputs[1].view()];
+        for (suffix, connectivity) in CONNECTIVITIES {
+            for n in 0..=3 {
+                let dilated =
+                    evaluate(inputs, |graph, [m, g]| geodesic_dilation(graph, m, g, n, connectivity));
+                case.check(&format!("geodesic_dilation_{n}_{suffix}"), dilated);
+                let eroded = evaluate(inputs, |graph, [m, g]| geodesic_erosion(graph, m, g, n, connectivity));
+                case.check(&format!("geodesic_erosion_{n}_{suffix}"), eroded);
+            }
+        }
+    }
+}
+
+#[test]
+fn reconstructions_agree() {
+    for case in Case::all() {
+        let inputs = [case.tensor("marker"), case.tensor("x")];
+        let inputs = [inputs[0].view(), inputs[1].view()];
+        for (suffix, connectivity) in CONNECTIVITIES {
+            let below =
+                evaluate(inputs, |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity));
+            case.check(&format!("by_dilation_{suffix}"), below);
+            let above =
+                evaluate(inputs, |graph, [m, g]| reconstruction_by_erosion(graph, m, g, connectivity));
+            case.check(&format!("by_erosion_{suffix}"), above);
+        }
+    }
+}
+
+#[test]
+fn extrema_agree() {
+    for case in Case::all() {
+        let (x, h) = (case.tensor("x"), case.tensor("h"));
+        let inputs = [x.view(), h.view()];
+        for (suffix, connectivity) in CONNECTIVITIES {
+            let check = |name: &str, found| case.check(&format!("{name}_{suffix}"), found);
+            check("h_maxima", evaluate(inputs, |graph, [x, h]| h_maxima(graph, x, h, connectivity)));
+            check("h_minima", evaluate(inputs, |graph, [x, h]| h_minima(graph, x, h, connectivity)));
+            check("regional_maxima", regional_maxima(x.view(), connectivity));
+            check("regional_minima", regional_minima(x.view(), connectivity));
+            check("extended_maxima", extended_maxima(x.view(), h.data()[0], connectivity));
+            check("extended_minima", extended_minima(x.view(), h.data()[0], connectivity));
+        }
+    }
+}
+
+#[test]
+fn area_openings_and_closings_agree() {
+    for case in Case::all() {
+        let (x, area) = (case.tensor("x"), case.tensor("area").data()[0] as usize);
+        for (suffix, connectivity) in CONNECTIVITIES {
+            let opened = evaluate([x.view()], |graph, [x]| area_opening(graph, x, area, connectivity));
+            case.check(&format!("area_opening_{suffix}"), opened);
+            let closed = evaluate([x.view()], |graph, [x]| area_closing(graph, x, area, connectivity));
+            case.check(&format!("area_closing_{suffix}"), closed);
+        }
+    }
+}
+
+#[test]
+fn distance_transforms_agree() {
+    for case in Case::all() {
+        let seeds = case.tensor("seeds");
+        case.check("chessboard", distance_transform(seeds.view(), Metric::Chessboard));
+        case.check("taxicab", distance_transform(seeds.view(), Metric::Taxicab));
+        case.check("euclidean", distance_transform(seeds.view(), Metric::Euclidean));
+    }
+}
+
+#[test]
+fn flat_and_nonflat_dilations_and_erosions_and_what_they_compose_agree() {
+    for case in Case::all() {
+        for element in ["flat", "nonflat"] {
+            let (x, mut kernel) = (case.tensor("x"), case.tensor(&format!("kernel_{element}")));
+            let &[_, rows, columns, _] = kernel.shape().dims() else { unreachable!("an image") };
+            kernel = Tensor::from_vec([rows, columns, 1], kernel.into_vec()).unwrap();
+            let window = Window2d { size: [rows, columns], padding: Padding::Same, ..Window2d::default() };
+            let opening = |graph: &mut Graph<'_, f32>, x, w| {
+                let eroded = erosion2d(graph, x, w, window)?;
+                dilation2d(graph, eroded, w, window)
+            };
+            let closing = |graph: &mut Graph<'_, f32>, x, w| {
+                let dilated = dilation2d(graph, x, w, window)?;
+                erosion2d(graph, dilated, w, window)
+            };
+            let inputs = [x.view(), kernel.view()];
+            let check = |name: &str, found| case.check(&format!("{name}_{element}"), found);
+            check("dilation", evaluate(inputs, |graph, [x, w]| dilation2d(graph, x, w, window)));
+            check("erosion", evaluate(inputs, |graph, [x, w]| erosion2d(graph, x, w, window)));
+            check("opening", evaluate(inputs, |graph, [x, w]| opening(graph, x, w)));
+            check("closing", evaluate(inputs, |graph, [x, w]| closing(graph, x, w)));
+            let residue = evaluate(inputs, |graph, [x, w]| {
+                let opened = opening(graph, x, w)?;
+                graph.apply(Sub, [x, opened])
+            });
+            check("white_tophat", residue);
+            let residue = evaluate(inputs, |graph, [x, w]| {
+                let closed = closing(graph, x, w)?;
+                graph.apply(Sub, [closed, x])
+            });
+            check("black_tophat", residue);
+        }
+    }
+}
