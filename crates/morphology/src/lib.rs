@@ -21,6 +21,7 @@ pub mod gradient;
 pub mod initializer;
 pub mod lasry_lions;
 mod lattice;
+pub mod law;
 pub mod leveling;
 pub mod lines;
 pub mod morphological;

@@ -1,0 +1,157 @@
+//! The laws of every operator, on every border that keeps them, measured with the public law checker. Flat structuring elements: exactly.
+
+use morphograd_morphology::nn::autodiff::{Graph, Var};
+use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
+use morphograd_morphology::{
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, area_closing, area_opening, black_top_hat2d,
+    closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, gradient2d, internal_gradient2d, law,
+    opening2d, white_top_hat2d,
+};
+use morphograd_testkit::strategy;
+use proptest::prelude::*;
+
+type Kernel = Tensor<f64>;
+
+/// Three images and a kernel of any size from 1 x 1 to 4 x 4, flat or with values.
+fn cases() -> impl Strategy<Value = (Vec<Tensor<f64>>, Kernel)> {
+    (1..=4usize, 1..=4usize, any::<bool>()).prop_flat_map(|(kh, kw, flat)| {
+        // Halves are added and subtracted without rounding, so that every law is tested with tolerance 0.
+        let kernel = strategy::tied_tensor([kh, kw, 1])
+            .prop_map(move |w| if flat { Tensor::zeros([kh, kw, 1]) } else { w });
+        (prop::collection::vec(strategy::tied_tensor([1, 9, 8, 1]), 3), kernel)
+    })
+}
+
+fn window(w: &Kernel) -> Window2d {
+    let size = [w.shape().dims()[0], w.shape().dims()[1]];
+    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+}
+
+/// An operator on the tape with a kernel, as a function on images.
+fn with_kernel<'w>(
+    w: &'w Kernel,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Window2d) -> Result<Var, ShapeError> + 'w,
+) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
+    move |x| evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w))).unwrap()
+}
+
+fn algebraic() -> impl Strategy<Value = Border> {
+    prop_oneof![Just(Border::Infinity), Just(Border::Periodic)]
+}
+
+fn any_border() -> impl Strategy<Value = Border> {
+    prop_oneof![algebraic(), Just(Border::Constant(0.5)), Just(Border::Replicate), Just(Border::Reflect)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn dilation_and_erosion((images, w) in cases(), border in algebraic(), anywhere in any_border()) {
+        let dilate = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window).border(border), [x, k]));
+        let erode = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window.adjoint()).border(border), [x, k]));
+        prop_assert_eq!(law::adjunction(&dilate(border), &erode(border), &images), 0.0);
+        // These need no adjunction, and hold on every border.
+        prop_assert_eq!(law::increasingness(&dilate(anywhere), &images), 0.0);
+        prop_assert_eq!(law::increasingness(&erode(anywhere), &images), 0.0);
+        if !matches!(anywhere, Border::Constant(_)) {
+            prop_assert_eq!(law::grey_shift(&dilate(anywhere), &images, 1.5, 1.0), 0.0);
+            prop_assert_eq!(law::grey_shift(&erode(anywhere), &images, -2.0, 1.0), 0.0);
+        }
+        prop_assert_eq!(law::translation(&dilate(anywhere), &images, [2, 1], 3), 0.0);
+        prop_assert_eq!(law::translation(&dilate(Border::Periodic), &images, [4, 7], 0), 0.0);
+        // Extensive if the entry that meets the pixel itself is not negative.
+        let centre = w.data()[(w.shape().dims()[0] - 1) / 2 * w.shape().dims()[1] + (w.shape().dims()[1] - 1) / 2];
+        if centre >= 0.0 {
+            prop_assert_eq!(law::extensivity(&dilate(anywhere), &images), 0.0);
+            prop_assert_eq!(law::anti_extensivity(&erode(anywhere), &images), 0.0);
+        }
+    }
+
+    #[test]
+    fn erosion_is_dual_to_dilation_by_the_mirrored_kernel((images, w) in cases()) {
+        let size = w.shape().dims()[..2].to_vec();
+        let mirrored = Tensor::from_vec(w.shape(), w.data().iter().rev().copied().collect()).unwrap();
+        let odd = size.iter().all(|n| n % 2 == 1);
+        // Of an even window, the mirrored kernel has its mirrored window too.
+        let dilate = with_kernel(&mirrored, |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window.adjoint()), [x, k]));
+        prop_assert_eq!(law::duality(&dilate, &with_kernel(&w, erosion2d), &images), 0.0);
+        if odd {
+            prop_assert_eq!(law::duality(&with_kernel(&mirrored, dilation2d), &with_kernel(&w, erosion2d), &images), 0.0);
+        }
+    }
+
+    #[test]
+    fn openings_closings_and_what_they_leave((images, w) in cases()) {
+        let (opening, closing) = (with_kernel(&w, opening2d), with_kernel(&w, closing2d));
+        prop_assert_eq!(law::anti_extensivity(&opening, &images), 0.0);
+        prop_assert_eq!(law::extensivity(&closing, &images), 0.0);
+        for operator in [&opening as &dyn Fn(TensorRef<'_, f64>) -> Tensor<f64>, &closing] {
+            prop_assert_eq!(law::idempotence(&operator, &images), 0.0);
+            prop_assert_eq!(law::increasingness(&operator, &images), 0.0);
+            prop_assert_eq!(law::grey_shift(&operator, &images, 0.5, 1.0), 0.0);
+            prop_assert_eq!(law::translation(&operator, &images, [1, 1], 6), 0.0);
+        }
+        for operator in [&with_kernel(&w, white_top_hat2d) as &dyn Fn(TensorRef<'_, f64>) -> Tensor<f64>, &with_kernel(&w, black_top_hat2d),
+            &with_kernel(&w, gradient2d), &with_kernel(&w, internal_gradient2d), &with_kernel(&w, external_gradient2d)] {
+            prop_assert_eq!(law::grey_shift(&operator, &images, 1.0, 0.0), 0.0);
+        }
+        for image in &images {
+            prop_assert!(with_kernel(&w, white_top_hat2d)(image.view()).data().iter().all(|v| *v >= 0.0));
+            prop_assert!(with_kernel(&w, black_top_hat2d)(image.view()).data().iter().all(|v| *v >= 0.0));
+        }
+    }
+
+    #[test]
+    fn area_openings_and_closings((images, _) in cases(), area in 1..12usize) {
+        let opening = |x: TensorRef<'_, f64>| evaluate([x], |graph, [x]| area_opening(graph, x, area, Connectivity::Four)).unwrap();
+        let closing = |x: TensorRef<'_, f64>| evaluate([x], |graph, [x]| area_closing(graph, x, area, Connectivity::Four)).unwrap();
+        prop_assert_eq!(law::anti_extensivity(&opening, &images), 0.0);
+        prop_assert_eq!(law::idempotence(&opening, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&opening, &images), 0.0);
+        prop_assert_eq!(law::duality(&opening, &closing, &images), 0.0);
+        prop_assert_eq!(law::grey_shift(&opening, &images, 2.0, 1.0), 0.0);
+    }
+}
+
+#[test]
+fn the_checker_finds_what_is_wrong() {
+    let images: Vec<_> =
+        (1..4).map(|k| Tensor::from_fn([1, 6, 7, 1], |i| f64::from(((i * k * 5) % 11) as u32))).collect();
+    let w = Tensor::from_vec([1, 3, 1], vec![-1.0, -0.5, 0.0]).unwrap();
+    let border = |border| {
+        let of = |w: &Kernel| w.clone();
+        let (a, b) = (of(&w), of(&w));
+        let dilate = move |x: TensorRef<'_, f64>| {
+            evaluate([x, a.view()], |graph, [x, k]| {
+                graph.apply(Depthwise2d::<MaxPlus>::new(window(&a)).border(border), [x, k])
+            })
+            .unwrap()
+        };
+        let erode = move |x: TensorRef<'_, f64>| {
+            evaluate([x, b.view()], |graph, [x, k]| {
+                graph.apply(Depthwise2d::<MinMinus>::new(window(&b)).border(border), [x, k])
+            })
+            .unwrap()
+        };
+        law::adjunction(&dilate, &erode, &images)
+    };
+    // An asymmetric kernel: reflecting and replicating borders, and constants, break the adjunction.
+    assert_eq!((border(Border::Infinity), border(Border::Periodic)), (0.0, 0.0));
+    for broken in [Border::Constant(3.0), Border::Replicate, Border::Reflect] {
+        assert!(border(broken) > 0.0, "{broken:?}");
+    }
+    // The erosion of an even window as it stands is not the adjoint.
+    let even = Tensor::zeros([1, 2, 1]);
+    let erosion =
+        with_kernel(&even, |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window), [x, k]));
+    assert!(law::adjunction(&with_kernel(&even, dilation2d), &erosion, &images) > 0.0);
+
+    let negate = |x: TensorRef<'_, f64>| Tensor::from_fn(x.shape, |i| -x.data[i]);
+    assert!(law::increasingness(&negate, &images) > 0.0 && law::idempotence(&negate, &images) > 0.0);
+    assert!(law::extensivity(&negate, &images) > 0.0 && law::grey_shift(&negate, &images, 1.0, 1.0) > 0.0);
+    let ramp = |x: TensorRef<'_, f64>| Tensor::from_fn(x.shape, |i| x.data[i] + i as f64);
+    assert!(law::translation(&ramp, &images, [1, 0], 1) > 0.0 && law::duality(&ramp, &ramp, &images) > 0.0);
+    let nan = |x: TensorRef<'_, f64>| Tensor::filled(x.shape, f64::NAN);
+    assert!(law::extensivity(&nan, &images).is_nan());
+}
