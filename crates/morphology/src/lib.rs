@@ -9,6 +9,7 @@ pub mod erosion;
 mod filters;
 mod lattice;
 pub mod log_sum_exp;
+pub mod max_plus_dense;
 pub mod order;
 pub mod p_convolution;
 mod smooth;
@@ -25,6 +26,7 @@ pub use lattice::{Lattice, MaxPlus, MinMinus};
 pub use log_sum_exp::{
     SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
 };
+pub use max_plus_dense::{MaxPlusDense, MinPlusDense};
 pub use p_convolution::{PConvolution2d, p_convolution2d};
 pub use smooth::Sharpness;
 
