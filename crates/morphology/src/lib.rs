@@ -12,6 +12,7 @@ pub mod log_sum_exp;
 pub mod max_plus_dense;
 pub mod order;
 pub mod p_convolution;
+pub mod pooling;
 mod smooth;
 mod window;
 
@@ -28,6 +29,7 @@ pub use log_sum_exp::{
 };
 pub use max_plus_dense::{MaxPlusDense, MinPlusDense};
 pub use p_convolution::{PConvolution2d, p_convolution2d};
+pub use pooling::{MinPool2d, MixedMaxMinPool2d, MixedPool2d, RangePool2d};
 pub use smooth::Sharpness;
 
 pub use morphograd_nn as nn;
