@@ -179,6 +179,9 @@ const PIECES: usize = 32;
 /// makes the weights sum to 1 (infinite where there is nothing to differentiate), and the output.
 const MEMORY: usize = 3;
 
+/// Pairs computed together, which walk the window once.
+const LANES: usize = 8;
+
 /// A window on images, and the lengths of the axes.
 struct Walk {
     window: Window2d,
@@ -227,23 +230,24 @@ impl Walk {
         }
     }
 
-    /// Calls `f` with every candidate of pair `n` at an output pixel of an image, and the positions of its pixel and its entry.
+    /// Calls `f` at every tap inside the image with the pixels and entries of the `N` pairs from `n`, and the tap's position in the image
+    /// (without channels) and in the kernel (that of pair `n`).
     #[inline(always)]
-    fn for_each_candidate<T: Real, F: Family>(
+    fn for_each_meeting<F: Family, T: Real, const N: usize>(
         &self,
         image: &[T],
         kernel: &[T],
         at: [usize; 2],
         n: usize,
-        mut f: impl FnMut(Candidate<T>, usize, usize),
+        mut f: impl FnMut([T; N], &[T; N], usize, usize),
     ) {
-        let (channel, last) = (n / self.filters, self.window.taps() - 1);
+        let last = self.window.taps() - 1;
+        let channels: [usize; N] = std::array::from_fn(|lane| (n + lane) / self.filters);
         self.for_each_tap(at, |pixel, tap| {
-            let entry = if F::MIRRORED { last - tap } else { tap };
-            let (pixel, entry) = (pixel * self.channels + channel, entry * self.pairs + n);
-            if kernel[entry] != T::neg_infinity() {
-                f(F::candidate(image[pixel], kernel[entry]), pixel, entry);
-            }
+            let entry = (if F::MIRRORED { last - tap } else { tap }) * self.pairs + n;
+            let pixels = &image[pixel * self.channels..][..self.channels];
+            let (x, w) = (channels.map(|c| pixels[c]), kernel[entry..].first_chunk().expect("N entries"));
+            f(x, w, pixel, entry);
         });
     }
 
@@ -255,56 +259,75 @@ impl Walk {
         y: &mut [T],
         memory: &mut [T],
     ) {
-        let [x, kernel, sharpness] = [inputs[0].data, inputs[1].data, inputs[2].data];
         let rows = self.extent.output[0];
-        let image = &x[line / rows * self.image_len()..][..self.image_len()];
+        let image = &inputs[0].data[line / rows * self.image_len()..][..self.image_len()];
         for (j, y) in y.chunks_exact_mut(self.outputs).enumerate() {
-            for n in 0..self.pairs {
-                let s = sharpness[n % sharpness.len()];
-                let (output, remembered) = self.average::<F, T>(image, kernel, [line % rows, j], n, s);
-                y[n % self.outputs] += output;
-                if !memory.is_empty() {
-                    memory[(j * self.pairs + n) * MEMORY..][..MEMORY].copy_from_slice(&remembered);
-                }
+            let at = [line % rows, j];
+            let memory = if memory.is_empty() { &mut [] } else { &mut memory[j * self.pairs * MEMORY..] };
+            let mut n = 0;
+            while n + LANES <= self.pairs {
+                self.average::<F, T, LANES>(image, inputs, at, n, y, memory);
+                n += LANES;
+            }
+            while n < self.pairs {
+                self.average::<F, T, 1>(image, inputs, at, n, y, memory);
+                n += 1;
             }
         }
     }
 
-    /// The output of one pair at one pixel, and what is remembered of it.
+    /// Adds the outputs of `N` pairs at one pixel, and writes what is remembered of them.
     #[inline(always)]
-    fn average<F: Family, T: Real>(
+    fn average<F: Family, T: Real, const N: usize>(
         &self,
         image: &[T],
-        kernel: &[T],
+        inputs: &[TensorRef<'_, T>],
         at: [usize; 2],
         n: usize,
-        s: T,
-    ) -> (T, [T; MEMORY]) {
+        y: &mut [T],
+        memory: &mut [T],
+    ) {
+        let (kernel, sharpness) = (inputs[1].data, inputs[2].data);
+        let s: [T; N] = std::array::from_fn(|lane| sharpness[(n + lane) % sharpness.len()]);
         let nothing = Candidate { z: T::zero(), offset: T::neg_infinity(), value: F::empty() };
-        let (mut best, mut largest) = (nothing, T::neg_infinity());
-        self.for_each_candidate::<T, F>(image, kernel, at, n, |candidate, _, _| {
-            let exponent = s * candidate.z + candidate.offset;
-            // NaN wins and stays, so that it is seen in the output.
-            let loses = exponent <= largest || largest.is_nan();
-            if !loses {
-                (best, largest) = (candidate, exponent);
+        let (mut best, mut largest) = ([nothing; N], [T::neg_infinity(); N]);
+        self.for_each_meeting::<F, T, N>(image, kernel, at, n, |x, w, _, _| {
+            for lane in 0..N {
+                let candidate = F::candidate(x[lane], w[lane]);
+                let exponent = s[lane] * candidate.z + candidate.offset;
+                // NaN wins and stays, so that it is seen in the output.
+                let loses = exponent <= largest[lane] || largest[lane].is_nan() || is_absent(w[lane]);
+                best[lane] = if loses { best[lane] } else { candidate };
+                largest[lane] = if loses { largest[lane] } else { exponent };
             }
         });
-        if largest.is_infinite() {
-            return (best.value, [T::zero(), T::infinity(), best.value]);
+        let (mut sum, mut deviation) = ([T::zero(); N], [T::zero(); N]);
+        self.for_each_meeting::<F, T, N>(image, kernel, at, n, |x, w, _, _| {
+            for lane in 0..N {
+                let candidate = F::candidate(x[lane], w[lane]);
+                let Candidate { z, offset, value } = best[lane];
+                let weight = exponent(candidate, z, offset, s[lane]).exp();
+                // A candidate of weight 0 may be infinite: it must not meet a product.
+                if weight != T::zero() && !is_absent(w[lane]) {
+                    sum[lane] += weight;
+                    deviation[lane] += weight * (candidate.value - value);
+                }
+            }
+        });
+        for lane in 0..N {
+            let best = best[lane];
+            let (output, remembered) = if largest[lane].is_infinite() {
+                (best.value, [T::zero(), T::infinity(), best.value])
+            } else {
+                let log_sum = sum[lane].ln();
+                let output = F::output(best, log_sum, best.value + deviation[lane] / sum[lane], s[lane]);
+                (output, [best.z, best.offset + log_sum, output])
+            };
+            y[(n + lane) % self.outputs] += output;
+            if !memory.is_empty() {
+                memory[(n + lane) * MEMORY..][..MEMORY].copy_from_slice(&remembered);
+            }
         }
-        let (mut sum, mut deviation) = (T::zero(), T::zero());
-        self.for_each_candidate::<T, F>(image, kernel, at, n, |candidate, _, _| {
-            let weight = exponent(candidate, best.z, best.offset, s).exp();
-            // A candidate of weight 0 may be infinite: it must not meet a product.
-            if weight != T::zero() {
-                sum += weight;
-                deviation += weight * (candidate.value - best.value);
-            }
-        });
-        let log_sum = sum.ln();
-        let y = F::output(best, log_sum, best.value + deviation / sum, s);
-        (y, [best.z, best.offset + log_sum, y])
     }
 
     /// Adds the gradients of some images. `dx` begins at the first of them; an empty one is not wanted.
@@ -315,39 +338,78 @@ impl Walk {
         [grad, memory]: [&[T]; 2],
         [dx, dw, ds]: [&mut [T]; 3],
     ) {
-        let [x, kernel, sharpness] = [inputs[0].data, inputs[1].data, inputs[2].data];
         let [rows, columns] = self.extent.output;
         let first = images.start;
         for b in images {
-            let image = &x[b * self.image_len()..][..self.image_len()];
+            let image = &inputs[0].data[b * self.image_len()..][..self.image_len()];
+            let own = if dx.is_empty() {
+                0..0
+            } else {
+                (b - first) * self.image_len()..(b - first + 1) * self.image_len()
+            };
+            let dx = &mut dx[own];
             for position in 0..rows * columns {
                 let at = [position / columns, position % columns];
                 let position = b * rows * columns + position;
-                for n in 0..self.pairs {
-                    let [z, offset, y] =
-                        std::array::from_fn(|k| memory[(position * self.pairs + n) * MEMORY + k]);
-                    let g = grad[position * self.outputs + n % self.outputs];
-                    if offset == T::infinity() {
-                        continue;
-                    }
-                    let s = sharpness[n % sharpness.len()];
-                    let mut sum = T::zero();
-                    self.for_each_candidate::<T, F>(image, kernel, at, n, |candidate, pixel, entry| {
-                        let weight = exponent(candidate, z, offset, s).exp();
-                        if weight != T::zero() {
-                            let [by_x, by_w, by_s] = F::derivatives(candidate, weight, y, s);
-                            if let Some(dx) = dx.get_mut((b - first) * self.image_len() + pixel) {
-                                *dx += g * by_x;
-                            }
-                            dw[entry] += g * by_w;
-                            sum += by_s;
-                        }
-                    });
-                    ds[n % sharpness.len()] += g * sum;
+                let grad = &grad[position * self.outputs..][..self.outputs];
+                let memory = &memory[position * self.pairs * MEMORY..][..self.pairs * MEMORY];
+                let mut n = 0;
+                while n + LANES <= self.pairs {
+                    self.spread::<F, T, LANES>(image, inputs, at, n, [grad, memory], [dx, dw, ds]);
+                    n += LANES;
+                }
+                while n < self.pairs {
+                    self.spread::<F, T, 1>(image, inputs, at, n, [grad, memory], [dx, dw, ds]);
+                    n += 1;
                 }
             }
         }
     }
+
+    /// Adds the gradients of `N` pairs at one pixel.
+    #[inline(always)]
+    fn spread<F: Family, T: Real, const N: usize>(
+        &self,
+        image: &[T],
+        inputs: &[TensorRef<'_, T>],
+        at: [usize; 2],
+        n: usize,
+        [grad, memory]: [&[T]; 2],
+        [dx, dw, ds]: [&mut [T]; 3],
+    ) {
+        let (kernel, sharpness) = (inputs[1].data, inputs[2].data);
+        let memory: [[T; MEMORY]; N] =
+            std::array::from_fn(|lane| *memory[(n + lane) * MEMORY..].first_chunk().expect("filled"));
+        let s: [T; N] = std::array::from_fn(|lane| sharpness[(n + lane) % sharpness.len()]);
+        let g: [T; N] = std::array::from_fn(|lane| grad[(n + lane) % self.outputs]);
+        let mut sum = [T::zero(); N];
+        self.for_each_meeting::<F, T, N>(image, kernel, at, n, |x, w, pixel, entry| {
+            let dw = &mut dw[entry..][..N];
+            for lane in 0..N {
+                let [z, offset, y] = memory[lane];
+                let candidate = F::candidate(x[lane], w[lane]);
+                let weight = exponent(candidate, z, offset, s[lane]).exp();
+                if weight == T::zero() || offset == T::infinity() || is_absent(w[lane]) {
+                    continue;
+                }
+                let [by_x, by_w, by_s] = F::derivatives(candidate, weight, y, s[lane]);
+                if !dx.is_empty() {
+                    dx[pixel * self.channels + (n + lane) / self.filters] += g[lane] * by_x;
+                }
+                dw[lane] += g[lane] * by_w;
+                sum[lane] += by_s;
+            }
+        });
+        for lane in 0..N {
+            ds[(n + lane) % sharpness.len()] += g[lane] * sum[lane];
+        }
+    }
+}
+
+/// Whether an entry is not in the structuring element.
+#[inline(always)]
+fn is_absent<T: Real>(entry: T) -> bool {
+    entry == T::neg_infinity()
 }
 
 /// The exponent of a candidate relative to one at `z` and `offset`: equal numbers cancel exactly.

@@ -11,7 +11,9 @@ use proptest::prelude::*;
 
 /// An image, a kernel for filters or (0 filters) for each channel, and sharpnesses in [-1, 1), one or one for each output.
 fn case() -> impl Strategy<Value = (Window2d, [Tensor<f64>; 3])> {
-    (strategy::window(), 1..=2usize, 0..=3usize, any::<bool>()).prop_flat_map(
+    // Some fill the lanes with filters of two channels, some leave a rest.
+    let filters = prop_oneof![Just(0usize), Just(1), Just(3), Just(5), Just(9)];
+    (strategy::window(), 1..=2usize, filters, any::<bool>()).prop_flat_map(
         |(window, channels, filters, shared)| {
             let [kh, kw] = window.size;
             let kernel = match filters {
