@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod across_channels;
+pub mod alpha_softmax;
 pub mod anti;
 pub mod area;
 pub mod average;
@@ -11,6 +12,7 @@ pub mod constraint;
 mod depthwise;
 pub mod dilation;
 pub mod distance;
+pub mod element_dropout;
 pub mod erosion;
 pub mod evaluate;
 pub mod extrema;
@@ -24,10 +26,14 @@ mod lattice;
 pub mod law;
 pub mod leveling;
 pub mod lines;
+pub mod log_sum_exp;
+pub mod max_plus_dense;
 pub mod morphological;
 pub mod opening;
 pub mod operator;
 pub mod order;
+pub mod p_convolution;
+pub mod pooling;
 pub mod probing;
 pub mod quadratic;
 pub mod reconstruction;
@@ -36,6 +42,7 @@ pub mod residuation;
 mod selection;
 pub mod separable;
 pub mod sequential_filter;
+mod smooth;
 pub mod structuring_element;
 pub mod structuring_function;
 mod subgradient;
@@ -44,6 +51,7 @@ pub mod top_hat;
 mod window;
 
 pub use across_channels::{Separable3d, across_channels};
+pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
 pub use anti::{anti_dilation2d, anti_erosion2d};
 pub use area::{AreaOpening, area_closing, area_opening};
 pub use average::{average2d, sift2d};
@@ -54,6 +62,7 @@ pub use constraint::{Support, ZeroCentre};
 pub use depthwise::Depthwise2d;
 pub use dilation::{Dilation2d, dilation2d};
 pub use distance::{Metric, distance_transform};
+pub use element_dropout::ElementDropout;
 pub use erosion::{Erosion2d, erosion2d};
 pub use evaluate::evaluate;
 pub use extrema::{
@@ -67,15 +76,22 @@ pub use lasry_lions::{LasryLions2d, lasry_lions_lower2d, lasry_lions_upper2d};
 pub use lattice::{Lattice, MaxPlus, MinMinus};
 pub use leveling::{Leveling, leveling};
 pub use lines::lines;
+pub use log_sum_exp::{
+    SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
+};
+pub use max_plus_dense::{MaxPlusDense, MinPlusDense};
 pub use morphological::{Morphological2d, MorphologicalPair2d};
 pub use opening::{closing2d, opening2d};
 pub use operator::{Operator, PairOperator};
+pub use p_convolution::{PConvolution2d, p_convolution2d};
+pub use pooling::{MinPool2d, MixedMaxMinPool2d, MixedPool2d, RangePool2d};
 pub use probing::{hit_or_miss2d, probing2d};
 pub use quadratic::QuadraticKernel;
 pub use reconstruction::{Reconstruction, reconstruction_by_dilation, reconstruction_by_erosion};
 pub use residuation::Residuation;
 pub use separable::{Separable2d, Separation};
 pub use sequential_filter::{alternating_sequential2d, granulometry2d, pattern_spectrum2d};
+pub use smooth::Sharpness;
 pub use structuring_element::StructuringElement;
 pub use structuring_function::StructuringFunction;
 pub use toggle::toggle2d;

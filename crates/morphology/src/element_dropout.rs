@@ -1,0 +1,191 @@
+//! Dropout of structuring elements: while training, an entry of a kernel is left out as if its pixel did not exist.
+//!
+//! The one design choice: whether an entry is kept is a function of the seed, the step and the entry's position, as in nn's dropout, so
+//! there is no generator, and the mask is the same for any number of threads.
+
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Mode, Op, Var};
+use morphograd_nn::random::mix;
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
+
+/// While training, every entry of a kernel `[kh, kw, …]` is replaced by $-\infty$, the value that never wins, with probability `rate`,
+/// independently, but for one entry of each structuring function (each position of the other axes) that is always kept. Outside
+/// training, the identity.
+///
+/// Nothing is rescaled: a maximum over fewer candidates is still a maximum of the same scale. A dropped entry has gradient 0. If all
+/// entries of a structuring function would be dropped, one of them, drawn uniformly, is kept. The default rate is 0. Cost: one hash an
+/// entry each way, and one more to find what is kept.
+///
+/// Max-plus operators and their smooth versions read $-\infty$ as "not in the structuring element"; an operator whose kernel multiplies
+/// does not. Source: the dropout of Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (JMLR 15, 2014), with the zero of the
+/// max-plus semiring in place of 0.
+///
+/// ```
+/// use morphograd_morphology::{dilation2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{TensorRef, Window2d}, ElementDropout};
+/// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
+/// let mut graph = tape.record(&params, Mode::Train { step: 3 });
+/// let x = graph.input(TensorRef::new([1, 1, 3, 1], &[1.0, 2.0, 3.0]));
+/// let w = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
+/// let dropped = ElementDropout { rate: 0.9 }.apply(&mut graph, w, 42)?;
+/// let y = dilation2d(&mut graph, x, dropped, Window2d { size: [1, 3], ..Window2d::default() })?;
+/// assert!([1.0, 2.0, 3.0].contains(&graph.value(y).data[0]));
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ElementDropout {
+    /// The probability that an entry is dropped, in [0, 1).
+    pub rate: f64,
+}
+
+impl ElementDropout {
+    /// The kernel to use in this recording. Layers of different seeds, and two steps, have different masks.
+    ///
+    /// # Errors
+    /// If the rate is not in [0, 1), or the kernel has no entry or rank below 2.
+    pub fn apply<T: Real>(self, graph: &mut Graph<'_, T>, kernel: Var, seed: u64) -> Result<Var, ShapeError> {
+        if !(0.0..1.0).contains(&self.rate) {
+            return Err(ShapeError::new(NAME, "a rate in [0, 1)", format!("{}", self.rate)));
+        }
+        match graph.mode() {
+            Mode::Train { step } if self.rate > 0.0 => {
+                graph.apply(Mask { rate: self.rate, key: mix(seed ^ mix(step)) }, [kernel])
+            }
+            _ => Ok(kernel),
+        }
+    }
+}
+
+const NAME: &str = "element_dropout";
+
+/// The op of [`ElementDropout`] for one step.
+#[derive(Debug, Clone, Copy)]
+struct Mask {
+    rate: f64,
+    key: u64,
+}
+
+impl<T: Real> Op<T> for Mask {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        match inputs[0].rank() >= 2 && !inputs[0].is_empty() {
+            true => Ok(inputs[0]),
+            false => {
+                Err(ShapeError::new(NAME, "a kernel [height, width, …]", format!("shape {}", inputs[0])))
+            }
+        }
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        pass.output.fill(T::neg_infinity());
+        let w = pass.inputs[0].data;
+        self.for_each_kept(pass.shape, |i| pass.output[i] = w[i]);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let [Some(dw), ..] = pass.grad_inputs else { return };
+        self.for_each_kept(pass.output.shape, |i| dw[i] += pass.grad_output[i]);
+    }
+}
+
+impl Mask {
+    fn for_each_kept(&self, kernel: Shape, mut f: impl FnMut(usize)) {
+        let functions: usize = kernel.dims()[2..].iter().product();
+        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is below 1.
+        let dropped_below = (self.rate * (1u128 << 64) as f64) as u64;
+        let hash = |i: usize| mix(self.key.wrapping_add(i as u64));
+        for function in 0..functions {
+            let entries = || (function..kernel.len()).step_by(functions);
+            // The entry of the largest hash is kept anyway unless all are below the threshold: the last resort changes nothing else.
+            let last_resort = entries().max_by_key(|i| hash(*i));
+            entries().filter(|i| hash(*i) >= dropped_below || Some(*i) == last_resort).for_each(&mut f);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Depthwise2d, MaxPlus};
+    use morphograd_nn::autodiff::{Params, Tape, gradcheck};
+    use morphograd_nn::tensor::{Tensor, Window2d};
+    use morphograd_testkit::vjp;
+
+    fn run(rate: f64, seed: u64, mode: Mode, shape: &[usize]) -> Result<Vec<f64>, ShapeError> {
+        let params = Params::new();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, mode);
+        let w = graph.input(Tensor::filled(Shape::new(shape), 1.0).view());
+        let w = ElementDropout { rate }.apply(&mut graph, w, seed)?;
+        Ok(graph.value(w).data.to_vec())
+    }
+
+    #[test]
+    fn the_mask_depends_on_seed_and_step_and_there_is_none_outside_training() {
+        let train = |seed, step| run(0.5, seed, Mode::Train { step }, &[5, 5, 2, 3]).unwrap();
+        assert_eq!(train(7, 0), train(7, 0));
+        assert_ne!(train(7, 0), train(7, 1));
+        assert_ne!(train(7, 0), train(8, 0));
+        assert_eq!(run(0.5, 7, Mode::Eval, &[5, 5, 2]).unwrap(), [1.0; 50]);
+        assert_eq!(run(0.0, 7, Mode::Train { step: 0 }, &[5, 5, 2]).unwrap(), [1.0; 50]);
+    }
+
+    #[test]
+    fn the_rate_is_met_nothing_is_rescaled_and_every_structuring_function_keeps_an_entry() {
+        for rate in [0.1, 0.5, 0.999] {
+            let w = run(rate, 3, Mode::Train { step: 5 }, &[10, 10, 400]).unwrap();
+            assert!(w.iter().all(|w| *w == 1.0 || *w == f64::NEG_INFINITY));
+            let dropped = w.iter().filter(|w| **w != 1.0).count() as f64 / w.len() as f64;
+            // Where all of the 100 would be dropped, one is kept.
+            let kept_anyway = rate.powi(100) / 100.0;
+            assert!((dropped - (rate - kept_anyway)).abs() < 0.01, "{dropped}");
+            assert!((0..400).all(|c| w[c..].iter().step_by(400).any(|w| *w == 1.0)));
+        }
+    }
+
+    #[test]
+    fn the_last_resort_is_any_entry() {
+        let mut places = [0; 4];
+        for step in 0..400 {
+            let w = run(0.9999, 3, Mode::Train { step }, &[2, 2]).unwrap();
+            places[w.iter().position(|w| *w == 1.0).unwrap()] += 1;
+        }
+        assert!(places.iter().all(|n| *n > 60), "{places:?}");
+    }
+
+    #[test]
+    fn dropped_entries_have_no_gradient_and_the_others_all_of_it() {
+        let w = Tensor::filled([4, 4, 2], 0.5);
+        let (y, grads) = vjp(Mask { rate: 0.5, key: 11 }, &[w], &[3.0; 32]);
+        assert!(y.iter().zip(&grads[0]).all(|(y, g)| *g == if *y == 0.5 { 3.0 } else { 0.0 }));
+        assert!(grads[0].contains(&0.0));
+
+        let mut params = Params::new();
+        let wave = |shape: Shape, speed: f64| Tensor::from_fn(shape, |i| (i as f64 * speed).sin());
+        let x = params.add("x", wave([2, 5, 5, 2].into(), 0.9), None).unwrap();
+        let w = params.add("w", wave([3, 3, 2].into(), 0.5), None).unwrap();
+        gradcheck(&mut params, |graph| {
+            let [x, w] = [x, w].map(|id| graph.param(id));
+            let w = ElementDropout { rate: 0.6 }.apply(graph, w, 9)?;
+            graph.apply(Depthwise2d::<MaxPlus>::new(Window2d { size: [3, 3], ..Window2d::default() }), [x, w])
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_rate_outside_0_1_and_a_kernel_without_window_are_refused() {
+        for (rate, found) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
+            let error = run(rate, 0, Mode::Eval, &[3, 3]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("element_dropout: expected a rate in [0, 1), found {found}")
+            );
+        }
+        let error = run(0.5, 0, Mode::Train { step: 0 }, &[3]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "element_dropout: expected a kernel [height, width, …], found shape [3]"
+        );
+    }
+}
