@@ -4,6 +4,8 @@
 ///
 /// Each choice is an element of Clarke's generalized gradient, so each is a subgradient in the sense of the theory; they train differently
 /// where ties are the rule (a flat structuring function on a black background). The result never depends on the number of threads.
+///
+/// What each does to learning, measured, and the rule of every operation: [docs/ties.md](https://github.com/morphograd/morphograd/blob/main/docs/ties.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Ties {
     /// All to the first tied position in raster order of the window, as TensorFlow. The cheapest.

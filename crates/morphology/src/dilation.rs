@@ -1,11 +1,11 @@
 //! Dilation: the largest of the pixels under a window, each raised by its entry of the kernel.
 
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::filters::FilterLayer;
-use crate::{Depthwise2d, MaxPlus};
+use crate::{Border, Depthwise2d, Filters2d, MaxPlus};
 
 /// Dilates every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// $$\delta_w(x)_{i,j} = \max_d x_{s i + r d - p} + w_d.$$
@@ -41,7 +41,7 @@ pub fn dilation2d<T: Real>(
 /// $y_f = a\big(\sum_c \delta_{w_{c,f}}(x_c) + b_f\big)$ (`Dilation2D` of morpholayers).
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Border, ties and cost: see [`Filters2d`](crate::Filters2d).
+/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`].
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};
@@ -62,8 +62,12 @@ pub struct Dilation2d<T> {
     pub strides: [usize; 2],
     /// Distance between neighbouring taps.
     pub rates: [usize; 2],
-    /// Rule at the border.
+    /// Rule for the size of the output.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the largest.
+    pub ties: Ties,
     /// The structuring functions; zero by default, which is a flat dilation.
     pub kernel: Weight<T>,
     /// Added to each filter; none by default.
@@ -75,15 +79,17 @@ pub struct Dilation2d<T> {
 impl<T: Real> Default for Dilation2d<T> {
     fn default() -> Self {
         let Window2d { size, strides, rates, padding } = Window2d::default();
+        let (border, ties) = (Border::default(), Ties::default());
         let (kernel, bias, activation) = (Weight::zeros(), None, Activation::Linear);
-        Self { filters: 1, size, strides, rates, padding, kernel, bias, activation }
+        Self { filters: 1, size, strides, rates, padding, border, ties, kernel, bias, activation }
     }
 }
 
 impl<T: Real> Build<T> for Dilation2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, kernel, bias, activation } = self;
+        let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
-        FilterLayer::<MaxPlus>::build(builder, input, window, filters, kernel, bias, activation)
+        let op = Filters2d::<MaxPlus>::new(window).border(border).ties(ties);
+        FilterLayer::build(builder, input, op, filters, kernel, bias, activation)
     }
 }

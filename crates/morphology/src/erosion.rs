@@ -1,11 +1,11 @@
 //! Erosion: the smallest of the pixels under a window, each lowered by its entry of the mirrored kernel.
 
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::filters::FilterLayer;
-use crate::{Depthwise2d, MinMinus};
+use crate::{Border, Depthwise2d, Filters2d, MinMinus};
 
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// $$\varepsilon_w(x)_{i,j} = \min_d x_{s i + r d - p} - w_{k-1-d}.$$
@@ -42,7 +42,7 @@ pub fn erosion2d<T: Real>(
 /// $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$ (`Erosion2D` of morpholayers).
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Border, ties and cost: see [`Filters2d`](crate::Filters2d).
+/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`].
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Erosion2d};
@@ -63,8 +63,12 @@ pub struct Erosion2d<T> {
     pub strides: [usize; 2],
     /// Distance between neighbouring taps.
     pub rates: [usize; 2],
-    /// Rule at the border.
+    /// Rule for the size of the output.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the smallest.
+    pub ties: Ties,
     /// The structuring functions; zero by default, which is a flat erosion.
     pub kernel: Weight<T>,
     /// Added to each filter; none by default.
@@ -76,15 +80,17 @@ pub struct Erosion2d<T> {
 impl<T: Real> Default for Erosion2d<T> {
     fn default() -> Self {
         let Window2d { size, strides, rates, padding } = Window2d::default();
+        let (border, ties) = (Border::default(), Ties::default());
         let (kernel, bias, activation) = (Weight::zeros(), None, Activation::Linear);
-        Self { filters: 1, size, strides, rates, padding, kernel, bias, activation }
+        Self { filters: 1, size, strides, rates, padding, border, ties, kernel, bias, activation }
     }
 }
 
 impl<T: Real> Build<T> for Erosion2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, kernel, bias, activation } = self;
+        let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
-        FilterLayer::<MinMinus>::build(builder, input, window.adjoint(), filters, kernel, bias, activation)
+        let op = Filters2d::<MinMinus>::new(window.adjoint()).border(border).ties(ties);
+        FilterLayer::build(builder, input, op, filters, kernel, bias, activation)
     }
 }

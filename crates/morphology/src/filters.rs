@@ -160,7 +160,7 @@ impl<L: Lattice> FilterLayer<L> {
     pub(crate) fn build<T: Real>(
         builder: &mut Builder<'_, T>,
         input: Shape,
-        window: Window2d,
+        op: Filters2d<L>,
         filters: usize,
         kernel: Weight<T>,
         bias: Option<Weight<T>>,
@@ -170,9 +170,8 @@ impl<L: Lattice> FilterLayer<L> {
             return Err(ShapeError::new(L::NAME, "at least one filter", "0").into());
         }
         // Before a kernel is drawn: a window that does not fit may be of any size.
-        let op = Filters2d::<L>::new(window);
         let channels = op.place(input.batched(1))?.channels;
-        let [kh, kw] = window.size;
+        let [kh, kw] = op.window.size;
         let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
         let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
         Ok(Box::new(Self { op, kernel, bias, activation }))

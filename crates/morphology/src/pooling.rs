@@ -23,7 +23,7 @@ macro_rules! pool {
 
         impl Default for $name {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding } = MaxPool2d::default();
+                let MaxPool2d { size, strides, padding, .. } = MaxPool2d::default();
                 Self { size, strides, padding }
             }
         }
@@ -36,7 +36,8 @@ macro_rules! pool {
 
         impl<T: Real> Layer<T> for $name {
             fn forward(&self, $graph: &mut Graph<'_, T>, $x: Var) -> Result<Var, ShapeError> {
-                let $max = MaxPool2d { size: self.size, strides: self.strides, padding: self.padding };
+                let Self { size, strides, padding } = *self;
+                let $max = MaxPool2d { size, strides, padding, ..MaxPool2d::default() };
                 $body
             }
         }
@@ -89,7 +90,7 @@ macro_rules! mixed {
 
         impl<T: Real> Default for $name<T> {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding } = MaxPool2d::default();
+                let MaxPool2d { size, strides, padding, .. } = MaxPool2d::default();
                 let alpha = Weight::new(Constant(0.5)).constrained(Interval { min: 0.0, max: 1.0 });
                 Self { size, strides, padding, alpha }
             }
@@ -118,7 +119,8 @@ macro_rules! mixed {
 
                 let Self { size, strides, padding, alpha } = self;
                 let alpha = builder.param("alpha", Shape::scalar(), alpha)?;
-                Ok(Box::new(Built { max: MaxPool2d { size, strides, padding }, alpha }))
+                let max = MaxPool2d { size, strides, padding, ..MaxPool2d::default() };
+                Ok(Box::new(Built { max, alpha }))
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Layers of operators: what they compute from their parameters, for every kind of structuring function and every merging.
 
-use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
+use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::initializer::{Constant, Uniform};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
 use morphograd_morphology::nn::{Activation, Build, Layer, Sequential, Weight};
@@ -122,6 +122,7 @@ fn a_layer_of_summed_dilations_is_a_dilation_layer() {
         kernel: random(),
         bias: bias(),
         activation: Activation::Tanh,
+        ..Dilation2d::default()
     });
     assert_eq!(value(&params, "layer.kernel"), value(&twin, "layer.kernel"));
     let y = evaluate(&params, &images(), |graph, x| general.forward(graph, x));
@@ -340,4 +341,36 @@ fn what_does_not_fit_is_refused_by_name() {
         refused(Morphological2d { kernel: twice, ..Default::default() }),
         "layer: support: expected one support, found a support on another"
     );
+}
+
+#[test]
+fn the_layers_pass_on_their_rules_for_ties_and_the_border() {
+    fn gradient(layer: impl Build<f64>) -> Vec<f64> {
+        let mut params = Params::new();
+        let model = Sequential::builder(&mut params, 7, [2, 2, 1]).add("layer", layer).finish().unwrap();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let x = graph.input(Tensor::from_fn([1, 2, 2, 1], |_| 0.0).view());
+        let y = model.forward(&mut graph, x).unwrap();
+        graph.backward_with(y, &[4.0]);
+        tape.grad(params.find("layer.kernel").unwrap()).unwrap().to_vec()
+    }
+    // The kernel of an erosion is mirrored: the first pixel of the window meets the last entry.
+    for (ties, dilation, erosion) in [
+        (Ties::First, [4.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, -4.0]),
+        (Ties::Last, [0.0, 0.0, 0.0, 4.0], [-4.0, 0.0, 0.0, 0.0]),
+        (Ties::Split, [1.0; 4], [-1.0; 4]),
+    ] {
+        let size = [2, 2];
+        assert_eq!(gradient(Dilation2d { size, ties, ..Dilation2d::default() }), dilation, "{ties:?}");
+        assert_eq!(gradient(Erosion2d { size, ties, ..Erosion2d::default() }), erosion, "{ties:?}");
+    }
+    let (size, padding) = ([3, 3], Padding::Same);
+    let (above, below) = (Border::Constant(9.0), Border::Constant(-9.0));
+    let (params, dilation) = build(Dilation2d { size, padding, border: above, ..Dilation2d::default() });
+    let y = evaluate(&params, &images(), |graph, x| dilation.forward(graph, x));
+    assert_eq!(y.data()[0], 27.0);
+    let (params, erosion) = build(Erosion2d { size, padding, border: below, ..Erosion2d::default() });
+    let y = evaluate(&params, &images(), |graph, x| erosion.forward(graph, x));
+    assert_eq!(y.data()[0], -27.0);
 }

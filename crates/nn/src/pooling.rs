@@ -7,23 +7,24 @@ use std::ops::Range;
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the image:
 /// `[batch, height, width, channels]` → `[batch, height', width', channels]`.
 ///
-/// The gradient goes to the **first** maximum in raster order of the window. NaN counts as larger than every number, so a NaN in the
-/// window is the result. The default is 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a
-/// pixel of the window; while training, one index an output.
+/// The gradient goes to the **first** maximum in raster order of the window, unless another rule is chosen ([`Ties`]). NaN counts as
+/// larger than every number, so a NaN in the window is the result, and the NaNs of a window are tied with one another. The default is
+/// 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while training, one
+/// index an output, or with equal parts two more comparisons a pixel in the backward pass.
 ///
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
 /// let mut params = Params::<f32>::new();
 /// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
 ///     .add("pool", MaxPool2d::default())
-///     .add("dilation", MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same })
+///     .add("dilation", MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same, ..MaxPool2d::default() })
 ///     .finish()?;
 /// assert_eq!(model.output().dims(), [12, 12, 8]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
@@ -36,6 +37,8 @@ pub struct MaxPool2d {
     pub strides: Option<[usize; 2]>,
     /// Rule at the border.
     pub padding: Padding,
+    /// Who gets the gradient where the maximum is reached more than once.
+    pub ties: Ties,
 }
 
 /// The mean instead of the maximum of [`MaxPool2d`], of the pixels of the window inside the image (with same padding, windows at the
@@ -52,7 +55,7 @@ pub struct AvgPool2d {
 
 impl Default for MaxPool2d {
     fn default() -> Self {
-        Self { size: [2, 2], strides: None, padding: Padding::Valid }
+        Self { size: [2, 2], strides: None, padding: Padding::Valid, ties: Ties::default() }
     }
 }
 
@@ -103,27 +106,33 @@ impl<T: Real> Op<T> for MaxPool2d {
         if pass.output.is_empty() {
             return;
         }
-        if !pass.needs_grad {
+        let last = self.ties == Ties::Last;
+        if !pass.needs_grad || self.ties == Ties::Split {
             return parallel::for_each_piece(pass.output, out_image, |i, y| {
-                dispatch(Maxima { geometry: &geometry, x: image(i), y, winners: None });
+                dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
             });
         }
         let winners = &mut pass.saved.indices;
         winners.resize(pass.output.len(), 0);
         parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
-            dispatch(Maxima { geometry: &geometry, x: image(i), y, winners: Some(winners) });
+            dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
         });
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
         let geometry = Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
-        let out_image = geometry.out_image();
+        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         if dx.is_empty() {
             return;
         }
-        parallel::for_each_piece(dx, geometry.in_image(), |i, dx| {
+        parallel::for_each_piece(dx, in_image, |i, dx| {
             let outputs = i * out_image..(i + 1) * out_image;
+            if self.ties == Ties::Split {
+                let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
+                let (y, g) = (&pass.output.data[outputs.clone()], &pass.grad_output[outputs]);
+                return dispatch(Parts { geometry: &geometry, x, y, dx, g });
+            }
             let winners = &pass.saved.indices[outputs.clone()];
             for (winner, g) in winners.iter().zip(&pass.grad_output[outputs]) {
                 dx[*winner as usize] += *g;
@@ -277,6 +286,8 @@ macro_rules! for_channels {
 struct Maxima<'a, T> {
     geometry: &'a Geometry,
     x: &'a [T],
+    /// Whether the last of tied maxima wins.
+    last: bool,
     y: &'a mut [T],
     /// Where each maximum was found.
     winners: Option<&'a mut [u32]>,
@@ -290,7 +301,11 @@ impl<T: Real> Kernel for Maxima<'_, T> {
         let geometry = self.geometry;
         geometry.for_each_window(|pixel, rows, columns| {
             for_channels!(geometry.channels, |channel, N| {
-                let (best, winner) = self.maximum::<N>(&rows, &columns, channel);
+                let (best, winner) = if self.last {
+                    self.maximum::<N, true>(&rows, &columns, channel)
+                } else {
+                    self.maximum::<N, false>(&rows, &columns, channel)
+                };
                 let at = pixel * geometry.channels + channel;
                 *lanes_mut::<_, N>(self.y, at) = best;
                 if let Some(winners) = &mut self.winners {
@@ -303,7 +318,7 @@ impl<T: Real> Kernel for Maxima<'_, T> {
 
 impl<T: Real> Maxima<'_, T> {
     #[inline(always)]
-    fn maximum<const N: usize>(
+    fn maximum<const N: usize, const LAST: bool>(
         &self,
         rows: &Range<usize>,
         columns: &Range<usize>,
@@ -318,12 +333,56 @@ impl<T: Real> Maxima<'_, T> {
             for c in 0..N {
                 // "Not less or equal" is also true of NaN.
                 #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to win once, and then to stay")]
-                let wins = !(x[c] <= best[c]) & !best[c].is_nan();
+                let wins = if LAST {
+                    (x[c] >= best[c]) | x[c].is_nan()
+                } else {
+                    !(x[c] <= best[c]) & !best[c].is_nan()
+                };
                 best[c] = if wins { x[c] } else { best[c] };
                 winner[c] = if wins { (at + c) as u32 } else { winner[c] };
             }
         });
         (best, winner)
+    }
+}
+
+/// The gradient of the maxima of one image, in equal parts to all maximal pixels of a window.
+struct Parts<'a, T> {
+    geometry: &'a Geometry,
+    x: &'a [T],
+    y: &'a [T],
+    dx: &'a mut [T],
+    g: &'a [T],
+}
+
+impl<T: Real> Kernel for Parts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let geometry = self.geometry;
+        geometry.for_each_window(|pixel, rows, columns| {
+            for_channels!(geometry.channels, |channel, N| {
+                let at = pixel * geometry.channels + channel;
+                let (y, g) = (lanes::<T, N>(self.y, at), lanes::<T, N>(self.g, at));
+                // One for a maximal pixel, zero for any other; never all zero, as the maximum is one of the pixels.
+                let share = |x: &[T; N], c: usize| {
+                    let tied = (x[c] == y[c]) | (x[c].is_nan() & y[c].is_nan());
+                    if tied { T::one() } else { T::zero() }
+                };
+                let mut count = [T::zero(); N];
+                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                    let x = lanes::<T, N>(self.x, at);
+                    (0..N).for_each(|c| count[c] += share(x, c));
+                });
+                let part: [T; N] = std::array::from_fn(|c| g[c] / count[c]);
+                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                    let x = lanes::<T, N>(self.x, at);
+                    let dx = lanes_mut::<T, N>(self.dx, at);
+                    (0..N).for_each(|c| dx[c] += part[c] * share(x, c));
+                });
+            });
+        });
     }
 }
 
@@ -402,9 +461,11 @@ mod tests {
     /// Windows that fit a 5 x 6 image, and images of enough channels for both the wide and the narrow loop.
     fn case(tied: bool) -> impl Strategy<Value = (MaxPool2d, Tensor<f64>)> {
         let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9)];
-        (strategy::window(), any::<bool>(), 1..3usize, channels).prop_flat_map(
-            move |(w, own, batch, channels)| {
-                let pool = MaxPool2d { size: w.size, strides: own.then_some(w.strides), padding: w.padding };
+        let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
+        (strategy::window(), any::<bool>(), ties, 1..3usize, channels).prop_flat_map(
+            move |(w, own, ties, batch, channels)| {
+                let strides = own.then_some(w.strides);
+                let pool = MaxPool2d { size: w.size, strides, padding: w.padding, ties };
                 let shape = [batch, 5, 6, channels];
                 let x =
                     if tied { strategy::tied_tensor(shape).boxed() } else { strategy::tensor(shape).boxed() };
@@ -463,7 +524,13 @@ mod tests {
             let (mut mean, mut d_mean) = (Vec::new(), vec![0.0; x.data().len()]);
             for (taps, g) in windows.iter().zip(&g) {
                 let top = taps.iter().map(|t| x.data()[*t]).fold(f64::NEG_INFINITY, f64::max);
-                dx[*taps.iter().find(|t| x.data()[**t] == top).unwrap()] += g;
+                let tied: Vec<usize> = taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
+                let chosen = match pool.ties {
+                    Ties::First => &tied[..1],
+                    Ties::Last => &tied[tied.len() - 1..],
+                    Ties::Split => &tied[..],
+                };
+                chosen.iter().for_each(|t| dx[*t] += g / chosen.len() as f64);
                 y.push(top);
                 mean.push(taps.iter().map(|t| x.data()[*t]).sum::<f64>() / taps.len() as f64);
                 taps.iter().for_each(|t| d_mean[*t] += g / taps.len() as f64);
@@ -481,27 +548,41 @@ mod tests {
         Tensor::from_vec([1, rows, x.len() / rows, 1], x.to_vec()).unwrap()
     }
 
+    const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
+
     #[test]
-    fn of_tied_maxima_the_first_in_raster_order_gets_the_gradient() {
-        let (y, dx) = vjp(MaxPool2d::default(), &[image(2, &[1.0, 2.0, 2.0, 2.0])], &[5.0]);
-        assert_eq!((y, dx[0].clone()), (vec![2.0], vec![0.0, 5.0, 0.0, 0.0]));
-        let overlapping = MaxPool2d { size: [1, 2], strides: Some([1, 1]), ..MaxPool2d::default() };
-        let (_, dx) = vjp(overlapping, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]);
-        assert_eq!(dx[0], [1.0, 10.0, 0.0]);
+    fn of_tied_maxima_the_first_the_last_or_all_get_the_gradient() {
+        let expected = [[0.0, 6.0, 0.0, 0.0], [0.0, 0.0, 0.0, 6.0], [0.0, 2.0, 2.0, 2.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool = MaxPool2d { ties, ..MaxPool2d::default() };
+            let (y, dx) = vjp(pool, &[image(2, &[1.0, 2.0, 2.0, 2.0])], &[6.0]);
+            assert_eq!((y, &dx[0][..]), (vec![2.0], &expected[..]), "{ties:?}");
+        }
+        let expected = [[1.0, 10.0, 0.0], [0.0, 1.0, 10.0], [0.5, 5.5, 5.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool = MaxPool2d { size: [1, 2], strides: Some([1, 1]), ties, ..MaxPool2d::default() };
+            assert_eq!(vjp(pool, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]).1[0], expected, "{ties:?}");
+        }
     }
 
     #[test]
-    fn the_first_nan_is_larger_than_everything() {
-        for (x, winner) in [([f64::NAN, 1.0, f64::INFINITY, 0.0], 0), ([0.0, 1.0, f64::NAN, f64::NAN], 2)] {
-            let (y, dx) = vjp(MaxPool2d::default(), &[image(2, &x)], &[1.0]);
-            assert!(y[0].is_nan());
-            assert_eq!(dx[0][winner], 1.0);
+    fn nan_is_larger_than_everything_and_tied_with_nan() {
+        let (inside, at_end) = ([f64::NAN, 1.0, f64::INFINITY, 0.0], [0.0, f64::NAN, 1.0, f64::NAN]);
+        let expected = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 0.0, 0.5]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool = MaxPool2d { ties, ..MaxPool2d::default() };
+            for (x, expected) in [(inside, [1.0, 0.0, 0.0, 0.0]), (at_end, expected)] {
+                let (y, dx) = vjp(pool, &[image(2, &x)], &[1.0]);
+                assert!(y[0].is_nan());
+                assert_eq!(dx[0], expected, "{ties:?}");
+            }
         }
     }
 
     #[test]
     fn padding_neither_wins_nor_dilutes() {
-        let same = MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same };
+        let same =
+            MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same, ..MaxPool2d::default() };
         let x = [image(1, &[-1.0, -2.0])];
         assert_eq!(vjp(same, &x, &[0.0; 2]).0, [-1.0, -1.0]);
         assert_eq!(vjp(average(same), &x, &[0.0; 2]).0, [-1.5, -1.5]);

@@ -40,7 +40,11 @@ fn convolution() {
 fn pooling() {
     for (name, padding, strides) in cases() {
         let (size, strides) = ([2, 2], Some(strides));
-        check(&format!("maxpool2d_{name}"), MaxPool2d { size, strides, padding }, &["x"]);
+        check(
+            &format!("maxpool2d_{name}"),
+            MaxPool2d { size, strides, padding, ..MaxPool2d::default() },
+            &["x"],
+        );
         check(&format!("avgpool2d_{name}"), AvgPool2d { size, strides, padding }, &["x"]);
     }
 }
