@@ -1,7 +1,7 @@
 //! How far an operator is from the laws of mathematical morphology, as numbers: for tests, and for finding out what a border or a learned
 //! kernel does to an operator's algebra.
 //!
-//! An operator is any function from images to images (made with [`evaluate`](crate::evaluate) from an operator on the tape, or written
+//! An operator is any function from images to images (made with [`evaluate`](crate::evaluate()) from an operator on the tape, or written
 //! otherwise). Every function returns the largest violation found on the given images, 0 where the law holds on all of them, NaN where
 //! the operator gave NaN. A law that holds on some images is not proved; one that fails is refuted, by how much the number says. With flat
 //! structuring elements the laws hold exactly; others round, and a violation of a few units in the last place is rounding.
