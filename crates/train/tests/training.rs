@@ -155,7 +155,8 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
     for info in &counts {
         assert_eq!((info.count_current, info.bytes_current), (0, 0), "something was kept: {counts:?}");
     }
-    // What is left comes and goes within the matrix products: their library packs each matrix into a buffer of its own.
+    // What is left comes and goes within the matrix products: their library packs into one buffer a call. Never are there two at once.
+    assert!(counts.iter().all(|info| info.count_max <= 1), "{counts:?}");
     assert_eq!(
         (counts[0].count_total, counts[0].bytes_total),
         (counts[4].count_total, counts[4].bytes_total)
