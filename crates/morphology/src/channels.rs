@@ -3,7 +3,7 @@
 //! The one design choice: channel $f C + c$ is filter $f$ of input channel $c$. The channels of one filter are neighbours, so merging
 //! them is a reduction over an innermost axis.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::order::{MaxChannels, MeanChannels, MinChannels, SumChannels};
@@ -30,6 +30,10 @@ pub enum Reduction {
     Max,
     /// The smallest.
     Min,
+    /// [`Max`](Self::Max) with a rule of one's own where channels are tied; its own is [`Ties::First`].
+    TiedMax(Ties),
+    /// [`Min`](Self::Min) with a rule of one's own where channels are tied.
+    TiedMin(Ties),
 }
 
 /// $y_{\ldots,\,f C + c} = x_{\ldots,c}$ for `n` values of $f$: the channels `n` times after one another. The gradient is the sum over the
@@ -91,8 +95,10 @@ impl Reduction {
         match self {
             Self::Sum => graph.apply(SumChannels, [x]),
             Self::Mean => graph.apply(MeanChannels, [x]),
-            Self::Max => graph.apply(MaxChannels, [x]),
-            Self::Min => graph.apply(MinChannels, [x]),
+            Self::Max => graph.apply(MaxChannels::default(), [x]),
+            Self::Min => graph.apply(MinChannels::default(), [x]),
+            Self::TiedMax(ties) => graph.apply(MaxChannels { ties }, [x]),
+            Self::TiedMin(ties) => graph.apply(MinChannels { ties }, [x]),
         }
     }
 }
@@ -217,7 +223,7 @@ impl SpreadKernel {
 
 #[cfg(test)]
 mod tests {
-    use morphograd_nn::autodiff::{Mode, Params, Tape};
+    use morphograd_nn::autodiff::{Mode, Params, Scale, Tape};
     use morphograd_nn::tensor::{Tensor, TensorRef};
     use morphograd_testkit::{check_op, strategy, vjp};
     use proptest::prelude::*;
@@ -270,5 +276,32 @@ mod tests {
         assert_eq!(merged(Merge::Channels(Reduction::Min)), [1.0, -4.0]);
         assert_eq!(merged(Merge::All(Reduction::Sum)), [12.0]);
         assert_eq!(merged(Merge::All(Reduction::Min)), [-4.0]);
+    }
+
+    #[test]
+    fn of_tied_channels_of_a_filter_the_rule_chooses() {
+        let grad = |reduction: Reduction| {
+            let (params, mut tape) = (Params::<f64>::new(), Tape::new());
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            // Two filters of three channels: the outer two of the first are tied, all of the second.
+            let y = graph.variable(TensorRef::new([1, 1, 1, 6], &[7.0, 0.0, 7.0, 7.0, 7.0, 7.0]));
+            let y = match reduction {
+                Reduction::TiedMin(_) => graph.apply(Scale(-1.0), [y]).unwrap(),
+                _ => y,
+            };
+            let merged = Merge::Channels(reduction).apply(&mut graph, y, 3).unwrap();
+            graph.backward_with(merged, &[6.0, 12.0]);
+            graph.grad(y).unwrap().to_vec()
+        };
+        let expected = [
+            (Ties::First, [6.0, 0.0, 0.0, 12.0, 0.0, 0.0]),
+            (Ties::Last, [0.0, 0.0, 6.0, 0.0, 0.0, 12.0]),
+            (Ties::Split, [3.0, 0.0, 3.0, 4.0, 4.0, 4.0]),
+        ];
+        for (ties, expected) in expected {
+            assert_eq!(grad(Reduction::TiedMax(ties)), expected, "{ties:?}");
+            assert_eq!(grad(Reduction::TiedMin(ties)), expected, "{ties:?}");
+        }
+        assert_eq!(grad(Reduction::Max), expected[0].1);
     }
 }

@@ -2,9 +2,9 @@
 //! minima).
 //!
 //! The one design choice: the units are the innermost axis of the matrix and run in the vector lanes; a row of outputs is computed input
-//! by input, and the winning inputs are remembered for the backward pass.
+//! by input, and the winning inputs are remembered for the backward pass (to split ties, it looks for all of them again).
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
 use morphograd_nn::initializer::GlorotUniform;
 use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
@@ -12,18 +12,25 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 /// $y_{b,j} = \max_i x_{b,i} + w_{i,j}$: `[batch, n]` and `[n, units]` → `[batch, units]`.
 ///
-/// - **Ties**: the first tied input gets the whole gradient, in $x$ and in $w$.
+/// - **Ties**: the first tied input gets the whole gradient, in $x$ and in $w$, unless another rule is chosen ([`Ties`]).
 /// - **NaN** never wins. Where nothing is above $-\infty$ (every entry is $-\infty$, say) the output is $-\infty$ and the first input
-///   gets the gradient.
-/// - **Cost**: one addition and one comparison for each input, unit and member of the batch; backward two additions for each output.
+///   gets the gradient; with the other rules the last or all of those whose candidate is $-\infty$.
+/// - **Cost**: one addition and one comparison for each input, unit and member of the batch; backward two additions for each output, or
+///   as much as forward, three times, if ties are split.
 ///
 /// Source: G. X. Ritter and P. Sussner, *An introduction to morphological neural networks* (ICPR 1996).
-#[derive(Debug, Clone, Copy)]
-pub struct MaxPlusProduct;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MaxPlusProduct {
+    /// Who gets the gradient where inputs are tied.
+    pub ties: Ties,
+}
 
 /// $y_{b,j} = \min_i x_{b,i} + w_{i,j}$; otherwise as [`MaxPlusProduct`] with the order reversed.
-#[derive(Debug, Clone, Copy)]
-pub struct MinPlusProduct;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MinPlusProduct {
+    /// Who gets the gradient where inputs are tied.
+    pub ties: Ties,
+}
 
 macro_rules! semiring {
     ($product:ident, $name:literal, $max:literal, $(#[$doc:meta])* $layer:ident) => {
@@ -37,11 +44,11 @@ macro_rules! semiring {
             }
 
             fn forward(&self, pass: Forward<'_, T>) {
-                forward::<T, $max>(pass);
+                forward::<T, $max>(pass, self.ties);
             }
 
             fn backward(&self, pass: Backward<'_, T>) {
-                backward(pass);
+                backward(pass, self.ties);
             }
         }
 
@@ -56,25 +63,27 @@ macro_rules! semiring {
             pub kernel: Weight<T>,
             /// The vector $b$; `None` for no bias.
             pub bias: Option<Weight<T>>,
+            /// Who gets the gradient where inputs are tied.
+            pub ties: Ties,
         }
 
         impl<T: Real> Default for $layer<T> {
             fn default() -> Self {
                 let kernel = Weight::new(GlorotUniform);
-                Self { units: 1, activation: Activation::Linear, kernel, bias: None }
+                Self { units: 1, activation: Activation::Linear, kernel, bias: None, ties: Ties::default() }
             }
         }
 
         impl<T: Real> Build<T> for $layer<T> {
             fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-                let Self { units, activation, kernel, bias } = self;
+                let Self { units, activation, kernel, bias, ties } = self;
                 let (&[n], 1..) = (input.dims(), units) else {
                     let found = format!("{units} units on an input of shape {input}");
                     return Err(ShapeError::new($name, "at least 1 unit on [n] (flatten it first)", found).into());
                 };
                 let kernel = builder.param("kernel", [n, units].into(), kernel)?;
                 let bias = bias.map(|bias| builder.param("bias", [units].into(), bias)).transpose()?;
-                Ok(Box::new(Built { product: $product, kernel, bias, activation }))
+                Ok(Box::new(Built { product: $product { ties }, kernel, bias, activation }))
             }
         }
     };
@@ -138,16 +147,17 @@ fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError>
 }
 
 /// The product; with `MAX` that of the max-plus semiring, else of the min-plus one.
-fn forward<T: Real, const MAX: bool>(pass: Forward<'_, T>) {
+fn forward<T: Real, const MAX: bool>(pass: Forward<'_, T>, ties: Ties) {
     let (x, kernel) = (pass.inputs[0].data, pass.inputs[1].data);
     let (n, units) = (pass.inputs[0].shape.dims()[1], pass.shape.dims()[1]);
     if pass.output.is_empty() {
         return;
     }
+    let last = ties == Ties::Last;
     let task = |member: usize, y: &mut [T], winners: &mut [u32]| {
-        dispatch(Row::<T, MAX> { x: &x[member * n..(member + 1) * n], kernel, y, winners });
+        dispatch(Row::<T, MAX> { x: &x[member * n..(member + 1) * n], kernel, last, y, winners });
     };
-    if pass.needs_grad {
+    if pass.needs_grad && ties != Ties::Split {
         pass.saved.indices.resize(pass.output.len(), 0);
         parallel::for_each_pair((pass.output, units), (&mut pass.saved.indices, units), task);
     } else {
@@ -155,29 +165,33 @@ fn forward<T: Real, const MAX: bool>(pass: Forward<'_, T>) {
     }
 }
 
-fn backward<T: Real>(pass: Backward<'_, T>) {
+fn backward<T: Real>(pass: Backward<'_, T>, ties: Ties) {
+    let (x, kernel, y) = (pass.inputs[0].data, pass.inputs[1].data, pass.output.data);
     let (n, units) = (pass.inputs[0].shape.dims()[1], pass.output.shape.dims()[1]);
     // Without inputs nothing has won.
     if pass.grad_output.is_empty() || n == 0 {
         return;
     }
-    let of = |member: usize| {
-        let outputs = member * units..(member + 1) * units;
-        pass.saved.indices[outputs.clone()].iter().zip(&pass.grad_output[outputs])
+    // Calls `f(input, unit, share)` with every share of the gradients of one member.
+    let shares = |member: usize, f: &mut dyn FnMut(usize, usize, T)| {
+        for (j, o) in (member * units..(member + 1) * units).enumerate() {
+            let g = pass.grad_output[o];
+            if ties == Ties::Split {
+                let tied = || (0..n).filter(|i| x[member * n + i] + kernel[i * units + j] == y[o]);
+                let part = g / T::of(tied().count() as f64);
+                tied().for_each(|i| f(i, j, part));
+            } else {
+                f(pass.saved.indices[o] as usize, j, g);
+            }
+        }
     };
     let [dx, dw, ..] = pass.grad_inputs;
     if let Some(dx) = dx {
-        parallel::for_each_piece(dx, n, |member, dx| {
-            of(member).for_each(|(winner, g)| dx[*winner as usize] += *g);
-        });
+        parallel::for_each_piece(dx, n, |member, dx| shares(member, &mut |i, _, g| dx[i] += g));
     }
     if let Some(dw) = dw {
         parallel::sum_into(dw, pass.grad_output.len() / units, pass.scratch, |members, dw| {
-            for member in members {
-                for (j, (winner, g)) in of(member).enumerate() {
-                    dw[*winner as usize * units + j] += *g;
-                }
-            }
+            members.for_each(|member| shares(member, &mut |i, j, g| dw[i * units + j] += g));
         });
     }
 }
@@ -186,6 +200,8 @@ fn backward<T: Real>(pass: Backward<'_, T>) {
 struct Row<'a, T, const MAX: bool> {
     x: &'a [T],
     kernel: &'a [T],
+    /// Whether the last of tied inputs wins.
+    last: bool,
     y: &'a mut [T],
     /// The winning inputs; empty when nobody needs them.
     winners: &'a mut [u32],
@@ -195,22 +211,33 @@ impl<T: Real, const MAX: bool> Kernel for Row<'_, T, MAX> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
+        match (self.winners.is_empty(), self.last) {
+            (true, _) => self.row::<false, false>(),
+            (false, false) => self.row::<true, false>(),
+            (false, true) => self.row::<true, true>(),
+        }
+    }
+}
+
+impl<T: Real, const MAX: bool> Row<'_, T, MAX> {
+    #[inline(always)]
+    fn row<const WINNERS: bool, const LAST: bool>(&mut self) {
         let Self { x, kernel, y, winners, .. } = self;
         y.fill(if MAX { T::neg_infinity() } else { T::infinity() });
         winners.fill(0);
         for (i, (x, w)) in x.iter().zip(kernel.chunks_exact(y.len())).enumerate() {
-            if winners.is_empty() {
+            if WINNERS {
+                for ((y, w), winner) in y.iter_mut().zip(w).zip(&mut **winners) {
+                    let candidate = *x + *w;
+                    let wins = beats::<T, MAX>(candidate, *y) | (LAST & (candidate == *y));
+                    *y = if wins { candidate } else { *y };
+                    *winner = if wins { i as u32 } else { *winner };
+                }
+            } else {
                 for (y, w) in y.iter_mut().zip(w) {
                     let candidate = *x + *w;
                     *y = if beats::<T, MAX>(candidate, *y) { candidate } else { *y };
-                }
-            } else {
-                for ((y, w), winner) in y.iter_mut().zip(w).zip(&mut *winners) {
-                    let candidate = *x + *w;
-                    let wins = beats::<T, MAX>(candidate, *y);
-                    *y = if wins { candidate } else { *y };
-                    *winner = if wins { i as u32 } else { *winner };
                 }
             }
         }
@@ -229,8 +256,10 @@ mod tests {
     use morphograd_nn::optimizer::Adam;
     use morphograd_nn::tensor::Tensor;
     use morphograd_nn::{MeanSquaredError, Optimizer, Sequential};
-    use morphograd_testkit::{check_op, strategy, vjp};
+    use morphograd_testkit::{assert_close, check_op, strategy, vjp};
     use proptest::prelude::*;
+
+    const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
 
     fn sizes() -> impl Strategy<Value = [usize; 3]> {
         [1..5usize, 1..7, 1..20]
@@ -243,44 +272,73 @@ mod tests {
         fn gradients_agree_with_differences(
             (x, w) in sizes().prop_flat_map(|[batch, n, units]| (strategy::tensor([batch, n]), strategy::tensor([n, units])))
         ) {
-            check_op(MaxPlusProduct, &[x.clone(), w.clone()]);
-            check_op(MinPlusProduct, &[x, w]);
+            for ties in RULES {
+                check_op(MaxPlusProduct { ties }, &[x.clone(), w.clone()]);
+                check_op(MinPlusProduct { ties }, &[x.clone(), w.clone()]);
+            }
         }
 
         #[test]
-        fn values_and_gradients_are_those_of_the_definition_also_at_ties(
-            (x, w) in sizes().prop_flat_map(|[batch, n, units]| (strategy::tied_tensor([batch, n]), strategy::tied_tensor([n, units])))
+        fn values_and_gradients_are_those_of_the_definition_also_at_ties_on_any_number_of_threads(
+            (x, w) in sizes().prop_flat_map(|[batch, n, units]| (strategy::tied_tensor([batch, n]), strategy::tied_tensor([n, units]))),
+            ties in prop::sample::select(RULES.to_vec()), max in any::<bool>()
         ) {
             let (&[batch, n], &[_, units]) = (x.shape().dims(), w.shape().dims()) else { unreachable!() };
             let g: Vec<f64> = (0..batch * units).map(|i| (i % 7) as f64 - 3.0).collect();
-            for max in [true, false] {
-                let inputs = [x.clone(), w.clone()];
-                let (y, grads) = if max { vjp(MaxPlusProduct, &inputs, &g) } else { vjp(MinPlusProduct, &inputs, &g) };
-                let (mut dx, mut dw) = (vec![0.0; batch * n], vec![0.0; n * units]);
-                for (o, g) in g.iter().enumerate() {
-                    let (b, j) = (o / units, o % units);
-                    let candidates: Vec<f64> = (0..n).map(|i| x.data()[b * n + i] + w.data()[i * units + j]).collect();
-                    let best = candidates.iter().copied().reduce(if max { f64::max } else { f64::min }).unwrap();
-                    let first = candidates.iter().position(|c| *c == best).unwrap();
-                    prop_assert_eq!(y[o], best);
-                    dx[b * n + first] += g;
-                    dw[first * units + j] += g;
+            let inputs = [x.clone(), w.clone()];
+            let on = |threads| {
+                let run = || if max { vjp(MaxPlusProduct { ties }, &inputs, &g) } else { vjp(MinPlusProduct { ties }, &inputs, &g) };
+                rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+            };
+            let (y, grads) = on(1);
+            prop_assert_eq!(&(y.clone(), grads.clone()), &on(2));
+            prop_assert_eq!(&(y.clone(), grads.clone()), &on(3));
+            let (mut dx, mut dw) = (vec![0.0; batch * n], vec![0.0; n * units]);
+            for (o, g) in g.iter().enumerate() {
+                let (b, j) = (o / units, o % units);
+                let candidates: Vec<f64> = (0..n).map(|i| x.data()[b * n + i] + w.data()[i * units + j]).collect();
+                let best = candidates.iter().copied().reduce(if max { f64::max } else { f64::min }).unwrap();
+                let tied: Vec<usize> = (0..n).filter(|i| candidates[*i] == best).collect();
+                let chosen = match ties {
+                    Ties::First => &tied[..1],
+                    Ties::Last => &tied[tied.len() - 1..],
+                    Ties::Split => &tied[..],
+                };
+                prop_assert_eq!(y[o], best);
+                for i in chosen {
+                    dx[b * n + i] += g / chosen.len() as f64;
+                    dw[i * units + j] += g / chosen.len() as f64;
                 }
-                prop_assert_eq!(&grads[..], &[dx, dw][..]);
             }
+            assert_close("input", &grads[0], &dx, 1e-12);
+            assert_close("kernel", &grads[1], &dw, 1e-12);
+        }
+    }
+
+    #[test]
+    fn of_tied_inputs_the_first_the_last_or_all_get_the_gradient() {
+        let x = Tensor::from_vec([1, 4], vec![2.0, 1.0, 3.0, 0.0]).unwrap();
+        let w = Tensor::from_vec([4, 1], vec![1.0, 2.0, 0.0, 0.0]).unwrap();
+        let expected = [[6.0, 0.0, 0.0, 0.0], [0.0, 0.0, 6.0, 0.0], [2.0, 2.0, 2.0, 0.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let (y, grads) = vjp(MaxPlusProduct { ties }, &[x.clone(), w.clone()], &[6.0]);
+            assert_eq!((y[0], &grads[0][..], &grads[1][..]), (3.0, &expected[..], &expected[..]), "{ties:?}");
         }
     }
 
     #[test]
     fn nan_never_wins_and_an_empty_maximum_is_minus_infinity() {
         let x = Tensor::from_vec([2, 2], vec![f64::NAN, 1.0, f64::NAN, f64::NEG_INFINITY]).unwrap();
-        let (y, grads) = vjp(MaxPlusProduct, &[x, Tensor::zeros([2, 1])], &[1.0, 1.0]);
-        assert_eq!((y, &grads[0][..]), (vec![1.0, f64::NEG_INFINITY], &[0.0, 1.0, 1.0, 0.0][..]));
-        let (y, grads) =
-            vjp(MinPlusProduct, &[Tensor::<f64>::zeros([1, 0]), Tensor::zeros([0, 2])], &[1.0, 1.0]);
-        assert!(y == [f64::INFINITY; 2] && grads.iter().all(Vec::is_empty));
-        let (y, _) = vjp(MaxPlusProduct, &[Tensor::<f64>::zeros([0, 3]), Tensor::zeros([3, 2])], &[]);
-        assert!(y.is_empty());
+        let expected = [[0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let (y, grads) = vjp(MaxPlusProduct { ties }, &[x.clone(), Tensor::zeros([2, 1])], &[1.0, 1.0]);
+            assert_eq!((y, &grads[0][..]), (vec![1.0, f64::NEG_INFINITY], &expected[..]), "{ties:?}");
+            let empty = [Tensor::<f64>::zeros([1, 0]), Tensor::zeros([0, 2])];
+            let (y, grads) = vjp(MinPlusProduct { ties }, &empty, &[1.0, 1.0]);
+            assert!(y == [f64::INFINITY; 2] && grads.iter().all(Vec::is_empty));
+            let none = [Tensor::<f64>::zeros([0, 3]), Tensor::zeros([3, 2])];
+            assert!(vjp(MaxPlusProduct { ties }, &none, &[]).0.is_empty());
+        }
     }
 
     #[test]
@@ -297,7 +355,7 @@ mod tests {
         for step in 0..500 {
             let mut graph = tape.record(&params, Mode::Train { step });
             let (x, w) = (graph.input(x.view()), graph.input(w.view()));
-            let target = graph.apply(MaxPlusProduct, [x, w]).unwrap();
+            let target = graph.apply(MaxPlusProduct::default(), [x, w]).unwrap();
             let y = model.forward(&mut graph, x).unwrap();
             let loss = graph.apply(MeanSquaredError, [y, target]).unwrap();
             losses.push(graph.value(loss).data[0]);
@@ -324,7 +382,8 @@ mod tests {
              found 2 units on an input of shape [5, 5, 1]"
         );
         assert!(error(0, &[5]).contains("found 0 units"));
-        let error = Op::<f64>::infer(&MaxPlusProduct, &[[2, 3].into(), [4, 2].into()]).unwrap_err();
+        let error =
+            Op::<f64>::infer(&MaxPlusProduct::default(), &[[2, 3].into(), [4, 2].into()]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "max_plus_dense: expected an input [batch, n] and a kernel [n, units], found [2, 3] and [4, 2]"

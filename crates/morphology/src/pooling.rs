@@ -2,7 +2,7 @@
 //!
 //! The one design choice: all of them are arithmetic on nn's maximum and mean pooling, so border, ties and NaN are the same in all.
 
-use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Var};
+use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Ties, Var};
 use morphograd_nn::constraint::Interval;
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError};
@@ -19,12 +19,14 @@ macro_rules! pool {
             pub strides: Option<[usize; 2]>,
             /// Rule at the border.
             pub padding: Padding,
+            /// Who gets the gradient where an extremum is reached more than once.
+            pub ties: Ties,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding, .. } = MaxPool2d::default();
-                Self { size, strides, padding }
+                let MaxPool2d { size, strides, padding, ties } = MaxPool2d::default();
+                Self { size, strides, padding, ties }
             }
         }
 
@@ -36,8 +38,8 @@ macro_rules! pool {
 
         impl<T: Real> Layer<T> for $name {
             fn forward(&self, $graph: &mut Graph<'_, T>, $x: Var) -> Result<Var, ShapeError> {
-                let Self { size, strides, padding } = *self;
-                let $max = MaxPool2d { size, strides, padding, ..MaxPool2d::default() };
+                let Self { size, strides, padding, ties } = *self;
+                let $max = MaxPool2d { size, strides, padding, ties };
                 $body
             }
         }
@@ -49,7 +51,7 @@ pool! {
     /// `[batch, height', width', channels]`.
     ///
     /// It is $-\max(-x)$ by [`MaxPool2d`], with its default of 2 x 2 pixels that do not overlap: the gradient goes to the first minimum
-    /// in raster order of the window, and a NaN in the window is the result. Cost: that of [`MaxPool2d`] and two passes over memory.
+    /// in raster order of the window unless another rule is chosen ([`Ties`]), and a NaN in the window is the result. Cost: that of [`MaxPool2d`] and two passes over memory.
     ///
     /// ```
     /// use morphograd_morphology::{nn::{autodiff::{Mode, Params, Tape}, tensor::TensorRef, Layer}, pooling::MinPool2d};
@@ -65,7 +67,8 @@ pool! {
 
 pool! {
     /// $y = \max_d x_d - \min_d x_d$ over the pixels of the window inside the image, the range: a flat morphological gradient that also
-    /// pools (`GradPooling2D` of morpholayers). Never negative. Ties, border and default are those of [`MinPool2d`].
+    /// pools (`GradPooling2D` of morpholayers). Never negative. Border and default are those of [`MinPool2d`]; the rule at
+    /// ties is that of both extrema.
     RangePool2d, |graph, x, max| {
         let largest = graph.apply(max, [x])?;
         let smallest = minimum(graph, x, max)?;
@@ -84,15 +87,17 @@ macro_rules! mixed {
             pub strides: Option<[usize; 2]>,
             /// Rule at the border.
             pub padding: Padding,
+            /// Who gets the gradient where an extremum is reached more than once.
+            pub ties: Ties,
             /// The share α of the maximum, a scalar; by default from 0.5 and kept in [0, 1].
             pub alpha: Weight<T>,
         }
 
         impl<T: Real> Default for $name<T> {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding, .. } = MaxPool2d::default();
+                let MaxPool2d { size, strides, padding, ties } = MaxPool2d::default();
                 let alpha = Weight::new(Constant(0.5)).constrained(Interval { min: 0.0, max: 1.0 });
-                Self { size, strides, padding, alpha }
+                Self { size, strides, padding, ties, alpha }
             }
         }
 
@@ -117,9 +122,9 @@ macro_rules! mixed {
                     }
                 }
 
-                let Self { size, strides, padding, alpha } = self;
+                let Self { size, strides, padding, ties, alpha } = self;
                 let alpha = builder.param("alpha", Shape::scalar(), alpha)?;
-                let max = MaxPool2d { size, strides, padding, ..MaxPool2d::default() };
+                let max = MaxPool2d { size, strides, padding, ties };
                 Ok(Box::new(Built { max, alpha }))
             }
         }
@@ -161,23 +166,24 @@ mod tests {
     use super::*;
     use morphograd_nn::autodiff::{Mode, Params, Tape, gradcheck};
     use morphograd_nn::optimizer::Adam;
-    use morphograd_nn::tensor::{Tensor, Window2d};
+    use morphograd_nn::tensor::{Tensor, TensorRef, Window2d};
     use morphograd_nn::{MeanSquaredError, Optimizer, Sequential};
     use morphograd_testkit::{assert_close, strategy};
     use proptest::prelude::*;
 
     const ALPHA: f64 = 0.3;
+    const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
 
     /// One of the four, by number, with a free α.
-    fn build(kind: usize, w: Window2d, params: &mut Params<f64>) -> Sequential<f64> {
+    fn build(kind: usize, w: Window2d, ties: Ties, params: &mut Params<f64>) -> Sequential<f64> {
         let (size, strides, padding) = (w.size, Some(w.strides), w.padding);
         let alpha = Weight::new(Constant(ALPHA));
         let builder = Sequential::builder(params, 0, [5, 6, 2]);
         match kind {
-            0 => builder.add("pool", MinPool2d { size, strides, padding }),
-            1 => builder.add("pool", RangePool2d { size, strides, padding }),
-            2 => builder.add("pool", MixedPool2d { size, strides, padding, alpha }),
-            _ => builder.add("pool", MixedMaxMinPool2d { size, strides, padding, alpha }),
+            0 => builder.add("pool", MinPool2d { size, strides, padding, ties }),
+            1 => builder.add("pool", RangePool2d { size, strides, padding, ties }),
+            2 => builder.add("pool", MixedPool2d { size, strides, padding, ties, alpha }),
+            _ => builder.add("pool", MixedMaxMinPool2d { size, strides, padding, ties, alpha }),
         }
         .finish()
         .unwrap()
@@ -210,11 +216,11 @@ mod tests {
 
         #[test]
         fn values_are_those_of_the_definition_and_gradients_agree_with_differences(
-            w in strategy::window(), x in strategy::tensor([2, 5, 6, 2]), kind in 0..4usize
+            w in strategy::window(), x in strategy::tensor([2, 5, 6, 2]), kind in 0..4usize, ties in prop::sample::select(RULES.to_vec())
         ) {
             let w = Window2d { rates: [1, 1], ..w };
             let mut params = Params::new();
-            let model = build(kind, w, &mut params);
+            let model = build(kind, w, ties, &mut params);
             let image = params.add("x", x.clone(), None).unwrap();
             gradcheck(&mut params, |graph| {
                 let x = graph.param(image);
@@ -236,21 +242,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn of_tied_minima_the_first_gets_the_gradient_and_a_constant_window_has_none_of_its_range() {
-        let params = Params::<f64>::new();
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        let x = graph.variable(Tensor::from_vec([1, 2, 2, 1], vec![3.0, 1.0, 1.0, 3.0]).unwrap().view());
-        let y = MinPool2d::default().forward(&mut graph, x).unwrap();
-        graph.backward(y);
-        assert_eq!(graph.grad(x).unwrap(), [0.0, 1.0, 0.0, 0.0]);
+    /// The gradient of one layer, by number, at one image of 2 x 2 pixels; and on that many threads.
+    fn grad(kind: usize, ties: Ties, x: [f64; 4], threads: usize) -> Vec<f64> {
+        let run = || {
+            let mut params = Params::new();
+            let window = Window2d { size: [2, 2], strides: [2, 2], ..Window2d::default() };
+            let model = build(kind, window, ties, &mut params);
+            let mut tape = Tape::new();
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let x = graph.variable(TensorRef::new([1, 2, 2, 1], &x));
+            let y = model.forward(&mut graph, x).unwrap();
+            graph.backward_with(y, &[6.0]);
+            graph.grad(x).unwrap().to_vec()
+        };
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+    }
 
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        let x = graph.variable(Tensor::filled([1, 2, 2, 1], 3.0).view());
-        let y = RangePool2d::default().forward(&mut graph, x).unwrap();
-        graph.backward(y);
-        assert_eq!((graph.value(y).data, graph.grad(x).unwrap()), (&[0.0][..], &[0.0; 4][..]));
+    #[test]
+    fn of_tied_extrema_the_first_the_last_or_all_get_the_gradient_on_any_number_of_threads() {
+        let x = [3.0, 1.0, 1.0, 3.0];
+        let max = [[6.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 6.0], [3.0, 0.0, 0.0, 3.0]];
+        let min = [[0.0, 6.0, 0.0, 0.0], [0.0, 0.0, 6.0, 0.0], [0.0, 3.0, 3.0, 0.0]];
+        for (rule, ties) in RULES.into_iter().enumerate() {
+            for threads in [1, 2, 3] {
+                let of = |share: f64, other: f64, with: [f64; 4]| -> Vec<f64> {
+                    (0..4).map(|p| share * max[rule][p] + other * with[p]).collect()
+                };
+                assert_eq!(grad(0, ties, x, threads), min[rule], "{ties:?}");
+                assert_eq!(grad(1, ties, x, threads), of(1.0, -1.0, min[rule]), "{ties:?}");
+                let close = |kind, expected: Vec<f64>| {
+                    assert_close("mixed", &grad(kind, ties, x, threads), &expected, 1e-15);
+                };
+                close(2, of(ALPHA, 1.0 - ALPHA, [1.5; 4]));
+                close(3, of(ALPHA, 1.0 - ALPHA, min[rule]));
+            }
+            assert_eq!(grad(1, ties, [3.0; 4], 1), [0.0; 4], "a constant window has no range");
+        }
     }
 
     /// Trains α on targets mixed with `truth`.
