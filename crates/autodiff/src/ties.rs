@@ -2,7 +2,7 @@
 
 /// The subgradient that an operation with a maximum (or minimum) takes where it is tied.
 ///
-/// Each choice is an element of Clarke's generalized gradient, so each is a subgradient in the sense of the theory; they train differently
+/// For a single maximum each choice is an element of Clarke's generalized gradient, so each is a subgradient in the sense of the theory; they train differently
 /// where ties are the rule (a flat structuring function on a black background). The result never depends on the number of threads.
 ///
 /// What each does to learning, measured, and the rule of every operation: [docs/ties.md](https://github.com/morphograd/morphograd/blob/main/docs/ties.md).

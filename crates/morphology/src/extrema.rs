@@ -5,7 +5,7 @@ use morphograd_nn::autodiff::{Add, Graph, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
 use crate::selection::Planes;
-use crate::{Connectivity, evaluate, reconstruction_by_dilation, reconstruction_by_erosion};
+use crate::{Connectivity, Selection, evaluate, reconstruction_by_dilation, reconstruction_by_erosion};
 
 /// The h-maxima: $R^\delta_x(x - h)$, which lowers every peak by $h$, and so removes those that are not higher.
 ///
@@ -28,10 +28,10 @@ pub fn h_maxima<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     h: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
     let marker = graph.apply(Sub, [x, h])?;
-    reconstruction_by_dilation(graph, marker, x, connectivity)
+    reconstruction_by_dilation(graph, marker, x, selection)
 }
 
 /// The h-minima: $R^\varepsilon_x(x + h)$, which fills every valley by $h$. The dual of [`h_maxima`].
@@ -42,10 +42,10 @@ pub fn h_minima<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     h: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
     let marker = graph.apply(Add, [x, h])?;
-    reconstruction_by_erosion(graph, marker, x, connectivity)
+    reconstruction_by_erosion(graph, marker, x, selection)
 }
 
 /// The h-convex transform: $x - R^\delta_x(x - h)$, the part of every peak that [`h_maxima`] removes, between 0 and $h$.
@@ -56,9 +56,9 @@ pub fn h_convex<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     h: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
-    let lowered = h_maxima(graph, x, h, connectivity)?;
+    let lowered = h_maxima(graph, x, h, selection)?;
     graph.apply(Sub, [x, lowered])
 }
 
@@ -70,9 +70,9 @@ pub fn h_concave<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     h: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
-    let filled = h_minima(graph, x, h, connectivity)?;
+    let filled = h_minima(graph, x, h, selection)?;
     graph.apply(Sub, [filled, x])
 }
 

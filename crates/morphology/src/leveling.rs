@@ -1,11 +1,10 @@
 //! Levelings: a marker pulled towards an image until nothing changes, so that no contour of the result is new. Each round looks only at the
 //! pixels beside which something changed in the round before; the result is that of iterating on the whole image.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::Connectivity;
-use crate::selection;
+use crate::{Connectivity, Selection, selection};
 
 /// The leveling of the image $g$ by the marker $m$: the limit of
 /// $$m_{k+1} = \varepsilon(m_k) \vee \big(\delta(m_k) \wedge g\big), \qquad m_0 = m,$$
@@ -15,13 +14,15 @@ use crate::selection;
 ///
 /// - Border: pixels outside the image do not exist. NaN in either input stops the marker at that pixel and does not spread.
 /// - Gradient: each output pixel equals a pixel of the marker or of the image, which gets its gradient. Ties: a pixel keeps its own marker
-///   unless its value changes; then the first extreme neighbour in raster order; between what arrives and the image, what arrives.
+///   unless its value changes; then the first extreme neighbour in raster order; between what arrives and the image, what arrives. With
+///   [`Ties::Last`] the last extreme neighbour, and the image. [`Ties::Split`] is refused: the pixel from which a plateau has its value may have
+///   sunk in a later round, so that no pixel of the plateau has that value and there is nothing to divide it among.
 /// - Cost: one pass, and one visit of a pixel for each round in which a neighbour changed. Backward one addition a pixel.
 ///
 /// Source: F. Meyer, *The levelings* (International Symposium on Mathematical Morphology, 1998).
 ///
 /// # Errors
-/// If the shapes are not equal or not those of images.
+/// If the shapes are not equal or not those of images, or ties are to be split.
 ///
 /// ```
 /// use morphograd_morphology::{Connectivity, evaluate, leveling, nn::tensor::TensorRef};
@@ -35,9 +36,10 @@ pub fn leveling<T: Real>(
     graph: &mut Graph<'_, T>,
     marker: Var,
     image: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Leveling { connectivity }, [marker, image])
+    let Selection { connectivity, ties } = selection.into();
+    graph.apply(Leveling { connectivity, ties }, [marker, image])
 }
 
 /// The operation of [`leveling`]. Inputs: marker and image.
@@ -45,6 +47,8 @@ pub fn leveling<T: Real>(
 pub struct Leveling {
     /// Which pixels hand their values to one another.
     pub connectivity: Connectivity,
+    /// Who gets the gradient: the first or the last.
+    pub ties: Ties,
 }
 
 const REALS: usize = 3;
@@ -56,12 +60,21 @@ impl<T: Real> Op<T> for Leveling {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        if self.ties == Ties::Split {
+            return Err(ShapeError::new(
+                "leveling",
+                "ties that go to the first or the last",
+                "ties to be split",
+            ));
+        }
         selection::infer("leveling", inputs)
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
+        let last = self.ties == Ties::Last;
         selection::forward::<T, REALS, WORDS>(
             pass,
+            Selection { connectivity: self.connectivity, ties: self.ties },
             |frame, [values, image, new_values], [origins, new_origins, rounds, active, changed]| {
                 let neighbours = frame.neighbours(self.connectivity);
                 // What a pixel becomes, `None` if nothing changes; never at NaN, where no comparison holds.
@@ -73,9 +86,11 @@ impl<T: Real> Op<T> for Leveling {
                     let beyond = |a: T, b: T| if grows { a > b } else { a < b };
                     let extreme = |best, q: usize| if beyond(values[q], values[best]) { q } else { best };
                     let best = neighbours.around(p).fold(p, extreme);
-                    (best != p).then(|| match beyond(values[best], image[p]) {
-                        true => (image[p], (frame.len() + p) as u32),
-                        false => (values[best], origins[best]),
+                    (best != p).then(|| {
+                        match beyond(values[best], image[p]) || (last && values[best] == image[p]) {
+                            true => (image[p], (frame.len() + p) as u32),
+                            false => (values[best], origins[best]),
+                        }
                     })
                 };
                 rounds.fill(0);
@@ -113,6 +128,6 @@ impl<T: Real> Op<T> for Leveling {
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        selection::backward::<T, WORDS>(pass);
+        selection::backward::<T, WORDS>(pass, self.ties);
     }
 }

@@ -89,6 +89,7 @@ pub use probing::{hit_or_miss2d, probing2d};
 pub use quadratic::QuadraticKernel;
 pub use reconstruction::{Reconstruction, reconstruction_by_dilation, reconstruction_by_erosion};
 pub use residuation::Residuation;
+pub use selection::Selection;
 pub use separable::{Separable2d, Separation};
 pub use sequential_filter::{alternating_sequential2d, granulometry2d, pattern_spectrum2d};
 pub use smooth::Sharpness;

@@ -1,12 +1,12 @@
 //! Reconstruction: the marker grown under the mask until nothing changes. It is computed by Vincent's hybrid algorithm (two scans and a
 //! queue), not by iterating, and its gradient takes one addition a pixel, not a tape of all the steps.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::Connectivity;
-use crate::geodesic::clip;
+use crate::geodesic::{clip, reaches};
 use crate::selection::{self, Frame};
+use crate::{Connectivity, Selection};
 
 /// Reconstruction by dilation of the mask $g$ from the marker $m$: the limit of geodesic dilations,
 /// $$R^\delta_g(m) = \lim_k \delta^{(k)}_g(m \wedge g), \qquad
@@ -16,7 +16,10 @@ use crate::selection::{self, Frame};
 /// - Border: pixels outside the image do not exist. NaN in either input stays at its pixel and does not spread.
 /// - Gradient: each output pixel equals a pixel of the marker or of the mask, which gets its gradient. Ties: a pixel keeps its own marker
 ///   unless a larger value reaches it, from the first neighbour to bring it in the order of the algorithm; between what arrives and the
-///   mask, what arrives.
+///   mask, what arrives. With [`Ties::Last`] the image is walked the other way round, and a pixel that reaches its mask has its value
+///   from the mask. With [`Ties::Split`] the gradient of a flat zone of the output (connected equal pixels) goes in equal parts to all the
+///   pixels of marker and mask in it that have its value: a choice that depends on no order, exact where one pixel decides the zone, but
+///   among several it does not ask which of them could be changed without another taking over.
 /// - Cost: two scans, then one visit for each time that the queue raises a pixel: linear in the number of pixels on images as they occur.
 ///   Backward one addition a pixel.
 ///
@@ -39,9 +42,10 @@ pub fn reconstruction_by_dilation<T: Real>(
     graph: &mut Graph<'_, T>,
     marker: Var,
     mask: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Reconstruction { connectivity }, [marker, mask])
+    let Selection { connectivity, ties } = selection.into();
+    graph.apply(Reconstruction { connectivity, ties }, [marker, mask])
 }
 
 /// Reconstruction by erosion: $R^\varepsilon_g(m) = -R^\delta_{-g}(-m)$, the marker lowered until nothing changes, never below the mask. A
@@ -53,9 +57,10 @@ pub fn reconstruction_by_erosion<T: Real>(
     graph: &mut Graph<'_, T>,
     marker: Var,
     mask: Var,
-    connectivity: Connectivity,
+    selection: impl Into<Selection>,
 ) -> Result<Var, ShapeError> {
-    selection::dual(graph, Reconstruction { connectivity }, [marker, mask])
+    let Selection { connectivity, ties } = selection.into();
+    selection::dual(graph, Reconstruction { connectivity, ties }, [marker, mask])
 }
 
 /// The operation of [`reconstruction_by_dilation`]. Inputs: marker and mask.
@@ -63,6 +68,8 @@ pub fn reconstruction_by_erosion<T: Real>(
 pub struct Reconstruction {
     /// Which pixels hand their values to one another.
     pub connectivity: Connectivity,
+    /// Who gets the gradient.
+    pub ties: Ties,
 }
 
 const REALS: usize = 2;
@@ -78,10 +85,12 @@ impl<T: Real> Op<T> for Reconstruction {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        selection::forward::<T, REALS, WORDS>(pass, |frame, [values, mask], [origins, links]| {
-            clip(frame, values, mask, origins);
+        let rule = Selection { connectivity: self.connectivity, ties: self.ties };
+        let last = self.ties == Ties::Last;
+        selection::forward::<T, REALS, WORDS>(pass, rule, |frame, [values, mask], [origins, links]| {
+            clip(frame, values, mask, origins, last);
             let neighbours = frame.neighbours(self.connectivity);
-            let mut growth = Growth { frame, values, mask, origins };
+            let mut growth = Growth { frame, values, mask, origins, last };
             for p in frame.pixels() {
                 neighbours.earlier(p).for_each(|q| growth.offer(q, p));
             }
@@ -104,7 +113,7 @@ impl<T: Real> Op<T> for Reconstruction {
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        selection::backward::<T, WORDS>(pass);
+        selection::backward::<T, WORDS>(pass, self.ties);
     }
 }
 
@@ -114,6 +123,8 @@ struct Growth<'a, T> {
     values: &'a mut [T],
     mask: &'a [T],
     origins: &'a mut [u32],
+    /// Whether the mask is preferred to what arrives with the same value.
+    last: bool,
 }
 
 impl<T: Real> Growth<'_, T> {
@@ -127,7 +138,7 @@ impl<T: Real> Growth<'_, T> {
     #[inline(always)]
     fn offer(&mut self, from: usize, to: usize) {
         if self.raises(from, to) {
-            (self.values[to], self.origins[to]) = if self.values[from] <= self.mask[to] {
+            (self.values[to], self.origins[to]) = if reaches(self.values[from], self.mask[to], self.last) {
                 (self.values[from], self.origins[from])
             } else {
                 (self.mask[to], (self.frame.len() + to) as u32)

@@ -1,5 +1,6 @@
 //! What geodesic operators, levelings and area openings have in common: every pixel of the output is a pixel of one of the inputs, so the
-//! forward pass carries along which one (its origin), and the derivative is a scatter.
+//! forward pass carries along which one (its origin), and the derivative is a scatter. The last of tied pixels is the first of the image
+//! turned by 180 degrees, so that no algorithm is written twice.
 //!
 //! Every channel of every image is a plane of its own, copied into a frame of NaN, one pixel wide: NaN loses every comparison in both
 //! orders, so that neighbours need no test for the border, and a NaN of the data stays at its pixel.
@@ -7,11 +8,32 @@
 use std::array;
 use std::ops::Range;
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Scale, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Scale, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::Connectivity;
 use crate::connectivity::Neighbours;
+
+/// How pixels are selected. A [`Connectivity`] is one, with the first of tied pixels.
+///
+/// ```
+/// use morphograd_morphology::{Connectivity, Selection, nn::autodiff::Ties};
+/// let symmetric = Selection { ties: Ties::Split, ..Connectivity::Eight.into() };
+/// assert_eq!(symmetric.connectivity, Connectivity::Eight);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// Who is a neighbour.
+    pub connectivity: Connectivity,
+    /// Which of tied pixels gets the gradient; each operator says what this means for it.
+    pub ties: Ties,
+}
+
+impl From<Connectivity> for Selection {
+    fn from(connectivity: Connectivity) -> Self {
+        Self { connectivity, ties: Ties::default() }
+    }
+}
 
 /// A plane of pixels within its frame. Positions are row-major and count the frame.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +133,14 @@ impl Planes {
     }
 }
 
+impl Planes {
+    /// Adds the pixels of a framed plane to channel `c` of an image.
+    pub(crate) fn add<T: Real>(&self, framed: &[T], c: usize, image: &mut [T]) {
+        let pixels = image.iter_mut().skip(c).step_by(self.channels);
+        self.frame.pixels().zip(pixels).for_each(|(p, x)| *x += framed[p]);
+    }
+}
+
 /// The shape of the output: that of the inputs, which have to agree.
 pub(crate) fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
     Planes::new(operation, inputs[0])?;
@@ -124,9 +154,11 @@ pub(crate) fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, 
 
 /// Runs `select(frame, reals, words)` on every plane, in parallel. `reals[k]` holds input `k` (workspace from there on); the function turns
 /// `reals[0]` into the output and `words[0]`, which starts with each pixel as its own origin, into the origins: position `p` of input `k`
-/// is the number `k * frame.len() + p`. The other words are undefined.
+/// is the number `k * frame.len() + p`. The other words are undefined. The function selects the first of tied pixels; for the last the
+/// planes are turned, and to split ties the flat zones of the output take the place of the origins.
 pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
     pass: Forward<'_, T>,
+    Selection { connectivity, ties }: Selection,
     select: impl Fn(Frame, [&mut [T]; REALS], [&mut [u32]; WORDS]) + Send + Sync,
 ) {
     let planes = Planes::new("selection", pass.shape).expect("shapes were inferred");
@@ -142,12 +174,25 @@ pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
         let mut reals = reals.chunks_exact_mut(len);
         let mut reals: [_; REALS] = array::from_fn(|_| reals.next().expect("as many pieces as asked for"));
         let mut words = words.chunks_exact_mut(len);
-        let words: [_; WORDS] = array::from_fn(|_| words.next().expect("as many pieces as asked for"));
+        let mut words: [_; WORDS] = array::from_fn(|_| words.next().expect("as many pieces as asked for"));
         for (x, framed) in pass.inputs.iter().zip(&mut reals) {
             planes.load(x.data, plane, framed);
+            if ties == Ties::Last {
+                framed.reverse();
+            }
         }
         words[0].iter_mut().zip(0..).for_each(|(origin, p)| *origin = p);
-        select(frame, reals, words);
+        select(frame, reals.each_mut().map(|reals| &mut **reals), words.each_mut().map(|words| &mut **words));
+        match ties {
+            Ties::First => {}
+            Ties::Last => {
+                reals[0].reverse();
+                words[0].reverse();
+                let turn = |origin: usize| origin - origin % len + (len - 1 - origin % len);
+                words[0].iter_mut().for_each(|origin| *origin = turn(*origin as usize) as u32);
+            }
+            Ties::Split => flat_zones(frame, frame.neighbours(connectivity), reals[0], words[0]),
+        }
     });
     let framed = &pass.scratch[..];
     parallel::for_each_piece(pass.output, planes.image_len(), |image, y| {
@@ -157,13 +202,43 @@ pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
     });
 }
 
-/// Adds the gradient of every output pixel to that of its origin. `WORDS` as in [`forward`].
-pub(crate) fn backward<T: Real, const WORDS: usize>(pass: Backward<'_, T>) {
+/// Gives every pixel the number of the first pixel of its flat zone: those that are connected through equal values. NaN equals nothing.
+fn flat_zones<T: Real>(frame: Frame, neighbours: Neighbours, values: &[T], zones: &mut [u32]) {
+    for p in frame.pixels() {
+        zones[p] = p as u32;
+        for q in neighbours.earlier(p).filter(|q| values[*q] == values[p]) {
+            let (a, b) = (root(zones, p), root(zones, q));
+            zones[a.max(b)] = a.min(b) as u32;
+        }
+    }
+    // A zone's first pixel comes before the others: in raster order it is ready.
+    frame.pixels().for_each(|p| zones[p] = zones[zones[p] as usize]);
+}
+
+/// The root of a component, with the way to it shortened for the next time.
+pub(crate) fn root(parents: &mut [u32], p: usize) -> usize {
+    let mut root = p;
+    while parents[root] as usize != root {
+        root = parents[root] as usize;
+    }
+    let mut at = p;
+    while at != root {
+        at = std::mem::replace(&mut parents[at], root as u32) as usize;
+    }
+    root
+}
+
+/// Adds the gradient of every output pixel to that of its origin, or, to split ties, that of every flat zone in equal parts to the pixels of
+/// the inputs in it that have its value. `WORDS` as in [`forward`].
+pub(crate) fn backward<T: Real, const WORDS: usize>(pass: Backward<'_, T>, ties: Ties) {
     let planes = Planes::new("selection", pass.output.shape).expect("shapes were inferred");
     if pass.grad_output.is_empty() {
         return;
     }
     let (frame, channels, len) = (planes.frame, planes.channels, planes.frame.len());
+    if ties == Ties::Split {
+        return backward_zones::<T, WORDS>(pass, planes);
+    }
     for (input, dx) in pass.grad_inputs.into_iter().enumerate() {
         let Some(dx) = dx else { continue };
         parallel::for_each_piece(dx, planes.image_len(), |image, dx| {
@@ -175,6 +250,39 @@ pub(crate) fn backward<T: Real, const WORDS: usize>(pass: Backward<'_, T>) {
                     if origin / len == input {
                         dx[frame.pixel(origin % len) * channels + c] += *g;
                     }
+                }
+            }
+        });
+    }
+}
+
+fn backward_zones<T: Real, const WORDS: usize>(pass: Backward<'_, T>, planes: Planes) {
+    let (frame, channels, len) = (planes.frame, planes.channels, planes.frame.len());
+    let zones = |plane: usize| &pass.saved.indices[plane * WORDS * len..][..len];
+    // The pixels of a plane, and where they lie in the tensors.
+    let pixels = |plane: usize| {
+        let first = plane / channels * planes.image_len() + plane % channels;
+        frame.pixels().zip((first..).step_by(channels))
+    };
+    let y = pass.output.data;
+    pass.scratch.resize(planes.count() * 2 * len, T::zero());
+    parallel::for_each_piece(pass.scratch, 2 * len, |plane, sums| {
+        sums.fill(T::zero());
+        let (sums, counts) = sums.split_at_mut(len);
+        for (p, at) in pixels(plane) {
+            let zone = zones(plane)[p] as usize;
+            sums[zone] += pass.grad_output[at];
+            counts[zone] += T::of(pass.inputs.iter().filter(|x| x.data[at] == y[at]).count() as f64);
+        }
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = *sum / *count);
+    });
+    let shares = &pass.scratch[..];
+    for (x, dx) in pass.inputs.iter().zip(pass.grad_inputs) {
+        let Some(dx) = dx else { continue };
+        parallel::for_each_piece(dx, planes.image_len(), |image, dx| {
+            for plane in image * channels..(image + 1) * channels {
+                for (p, at) in pixels(plane).filter(|(_, at)| x.data[*at] == y[*at]) {
+                    dx[at - image * planes.image_len()] += shares[plane * 2 * len + zones(plane)[p] as usize];
                 }
             }
         });

@@ -1,18 +1,24 @@
 //! Laws of the operators that select pixels: finite differences, the definition (values, and the choice at ties), order, idempotence.
 
-use morphograd_morphology::nn::autodiff::{Graph, Mode, Op, Params, Tape, Var, gradcheck};
+use morphograd_morphology::nn::autodiff::{Graph, Mode, Op, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::{
-    AreaOpening, Connectivity, GeodesicDilation, Leveling, Metric, Reconstruction, area_closing,
+    AreaOpening, Connectivity, GeodesicDilation, Leveling, Metric, Reconstruction, Selection, area_closing,
     area_opening, distance_transform, evaluate, extended_maxima, geodesic_dilation, geodesic_erosion,
     h_concave, h_convex, h_maxima, h_minima, leveling, reconstruction_by_dilation, reconstruction_by_erosion,
     regional_maxima, regional_minima,
 };
-use morphograd_testkit::{check_op, strategy, vjp};
+use morphograd_testkit::{assert_close, check_op, strategy, vjp};
 use proptest::prelude::*;
 
 fn connectivity() -> impl Strategy<Value = Connectivity> {
     prop_oneof![Just(Connectivity::Four), Just(Connectivity::Eight)]
+}
+
+const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
+
+fn ties() -> impl Strategy<Value = Ties> {
+    prop::sample::select(RULES.to_vec())
 }
 
 /// Small images, degenerate ones among them.
@@ -50,38 +56,78 @@ fn windows(shape: Shape, connectivity: Connectivity) -> Vec<Vec<usize>> {
 /// A value and its origin: pixel `i` of input 0 is `i`, of input 1 `n + i`.
 type Traced = (f64, usize);
 
-/// `min(max over the window, mask)` as the documentation puts it: the first in raster order; the marker before the mask.
-fn naive_step(marker: &[Traced], mask: &Tensor<f64>, windows: &[Vec<usize>]) -> Vec<Traced> {
-    let one = |(i, window): (usize, &Vec<usize>)| {
-        let best = window
-            .iter()
-            .fold(marker[window[0]], |best, q| if marker[*q].0 > best.0 { marker[*q] } else { best });
-        if best.0 <= mask.data()[i] { best } else { (mask.data()[i], marker.len() + i) }
+/// A value, and its derivative by every pixel of both inputs.
+type Shared = (f64, Vec<f64>);
+
+/// The largest (smallest) of some candidates, with the derivative that the rule gives.
+fn choose(candidates: &[&Shared], max: bool, ties: Ties) -> Shared {
+    let best = candidates.iter().map(|c| c.0).reduce(if max { f64::max } else { f64::min }).unwrap();
+    let tied: Vec<&&Shared> = candidates.iter().filter(|c| c.0 == best).collect();
+    let chosen = match ties {
+        Ties::First => &tied[..1],
+        Ties::Last => &tied[tied.len() - 1..],
+        Ties::Split => &tied[..],
     };
-    windows.iter().enumerate().map(one).collect()
+    let mean = |k: usize| chosen.iter().map(|c| c.1[k]).sum::<f64>() / chosen.len() as f64;
+    (best, (0..candidates[0].1.len()).map(mean).collect())
 }
 
+/// `min(max over the window, mask)`, as often as there are steps, with the rule in each of them; the marker before the mask.
 fn naive_geodesic(
-    marker: &Tensor<f64>,
-    mask: &Tensor<f64>,
+    [marker, mask]: &[Tensor<f64>; 2],
     steps: usize,
     connectivity: Connectivity,
-) -> Vec<Traced> {
+    ties: Ties,
+) -> Vec<Shared> {
     let n = marker.data().len();
     let windows = windows(marker.shape(), connectivity);
-    let pixels = marker.data().iter().zip(mask.data()).enumerate();
-    let mut traced: Vec<Traced> =
-        pixels.map(|(i, (m, g))| if m <= g { (*m, i) } else { (*g, n + i) }).collect();
+    let pixels = |x: &Tensor<f64>, first: usize| -> Vec<Shared> {
+        let one = |i: usize| (0..2 * n).map(|k| f64::from(u8::from(k == first + i))).collect();
+        x.data().iter().enumerate().map(|(i, x)| (*x, one(i))).collect()
+    };
+    let (start, masks) = (pixels(marker, 0), pixels(mask, n));
+    let mut all: Vec<Shared> = start.iter().zip(&masks).map(|(m, g)| choose(&[m, g], false, ties)).collect();
     for _ in 0..steps {
-        traced = naive_step(&traced, mask, &windows);
+        let dilated = windows.iter().map(|window| {
+            let candidates: Vec<&Shared> = window.iter().map(|q| &all[*q]).collect();
+            choose(&candidates, true, ties)
+        });
+        all = dilated
+            .collect::<Vec<_>>()
+            .iter()
+            .zip(&masks)
+            .map(|(m, g)| choose(&[m, g], false, ties))
+            .collect();
     }
-    traced
+    all
+}
+
+/// The gradient of each flat zone of `y`, in equal parts to the pixels of the inputs in it that have its value.
+fn naive_zones(y: &[f64], inputs: &[Tensor<f64>], grad: &[f64], connectivity: Connectivity) -> Vec<Vec<f64>> {
+    let windows = windows(inputs[0].shape(), connectivity);
+    let mut dx = vec![vec![0.0; y.len()]; inputs.len()];
+    for (p, g) in grad.iter().enumerate() {
+        let zone = flood(p, &windows, |q| y[q] == y[p]);
+        let all = (0..inputs.len()).flat_map(|k| zone.iter().map(move |q| (k, *q)));
+        let equal: Vec<_> = all.filter(|(k, q)| inputs[*k].data()[*q] == y[p]).collect();
+        assert!(!equal.is_empty(), "no pixel has the value of the zone");
+        equal.iter().for_each(|(k, q)| dx[*k][*q] += g / equal.len() as f64);
+    }
+    dx
 }
 
 /// The iteration on the whole image until nothing changes, with the documented choice at ties.
-fn naive_leveling(marker: &Tensor<f64>, image: &Tensor<f64>, connectivity: Connectivity) -> Vec<Traced> {
-    let n = marker.data().len();
-    let windows = windows(marker.shape(), connectivity);
+fn naive_leveling(
+    marker: &Tensor<f64>,
+    image: &Tensor<f64>,
+    connectivity: Connectivity,
+    ties: Ties,
+) -> Vec<Traced> {
+    let (n, last) = (marker.data().len(), ties == Ties::Last);
+    let mut windows = windows(marker.shape(), connectivity);
+    if last {
+        windows.iter_mut().for_each(|window| window.reverse());
+    }
     let mut traced: Vec<Traced> = marker.data().iter().copied().zip(0..).collect();
     loop {
         let one = |(i, window): (usize, &Vec<usize>)| {
@@ -89,8 +135,8 @@ fn naive_leveling(marker: &Tensor<f64>, image: &Tensor<f64>, connectivity: Conne
             let neighbours = || window.iter().filter(|q| **q != i).map(|q| traced[*q]);
             let above = neighbours().fold(traced[i], |best, q| if q.0 > best.0 { q } else { best });
             let below = neighbours().fold(traced[i], |best, q| if q.0 < best.0 { q } else { best });
-            let pulled = if above.0 <= g.0 { above } else { g };
-            let new = if below.0 >= pulled.0 { below } else { pulled };
+            let pulled = if above.0 < g.0 || (above.0 == g.0 && !last) { above } else { g };
+            let new = if below.0 > pulled.0 || (below.0 == pulled.0 && !last) { below } else { pulled };
             if new.0 == traced[i].0 { traced[i] } else { new }
         };
         let new: Vec<Traced> = windows.iter().enumerate().map(one).collect();
@@ -114,7 +160,7 @@ fn flood(start: usize, windows: &[Vec<usize>], inside: impl Fn(usize) -> bool) -
 }
 
 /// The definition by components: from each pixel down, level by level, until the component is large enough or the whole plane.
-fn naive_area_opening(x: &Tensor<f64>, area: usize, connectivity: Connectivity) -> Vec<Traced> {
+fn naive_area_opening(x: &Tensor<f64>, area: usize, connectivity: Connectivity, ties: Ties) -> Vec<Traced> {
     let (windows, data) = (windows(x.shape(), connectivity), x.data());
     let level = |start: usize| {
         let mut level = data[start];
@@ -130,17 +176,23 @@ fn naive_area_opening(x: &Tensor<f64>, area: usize, connectivity: Connectivity) 
     let levels: Vec<f64> = (0..data.len()).map(level).collect();
     let origin = |p: usize| {
         let plateau = flood(p, &windows, |q| levels[q] == levels[p]);
-        let first = plateau.into_iter().filter(|q| data[*q] == levels[p]).min().expect("the level's pixel");
-        (levels[p], if data[p] == levels[p] { p } else { first })
+        let unchanged = plateau.into_iter().filter(|q| data[*q] == levels[p]);
+        let chosen = if ties == Ties::Last { unchanged.max() } else { unchanged.min() };
+        (levels[p], if data[p] == levels[p] { p } else { chosen.expect("the level's pixel") })
     };
     (0..data.len()).map(origin).collect()
+}
+
+/// Some gradients, with exact sums.
+fn numbers(n: usize) -> Vec<f64> {
+    (0..n).map(|i| f64::from(i as u32 % 7) - 3.0).collect()
 }
 
 /// Values and gradients of an op are those of the traced definition, exactly.
 #[track_caller]
 fn agrees<O: Op<f64> + Clone>(op: O, inputs: &[Tensor<f64>], traced: &[Traced]) {
     let n = traced.len();
-    let grad: Vec<f64> = (0..n).map(|i| f64::from(i as u32 % 7) - 3.0).collect(); // exact sums
+    let grad = numbers(n);
     let (y, grads) = vjp(op.clone(), inputs, &grad);
     let expected: Vec<f64> = traced.iter().map(|(value, _)| *value).collect();
     assert_eq!(y, expected, "{op:?}");
@@ -170,11 +222,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn gradients_agree_with_finite_differences(inputs in pair(), steps in 0..=4usize, area in 1..=9usize, connectivity in connectivity()) {
-        check_op(GeodesicDilation { steps, connectivity }, &inputs);
-        check_op(Reconstruction { connectivity }, &inputs);
-        check_op(Leveling { connectivity }, &inputs);
-        check_op(AreaOpening { area, connectivity }, &inputs[..1]);
+    fn gradients_agree_with_finite_differences(
+        inputs in pair(), steps in 0..=4usize, area in 1..=9usize, connectivity in connectivity(), ties in ties()
+    ) {
+        check_op(GeodesicDilation { steps, connectivity, ties }, &inputs);
+        check_op(Reconstruction { connectivity, ties }, &inputs);
+        check_op(AreaOpening { area, connectivity, ties }, &inputs[..1]);
+        if ties != Ties::Split {
+            check_op(Leveling { connectivity, ties }, &inputs);
+        }
     }
 
     #[test]
@@ -207,35 +263,86 @@ proptest! {
 
     #[test]
     fn values_and_gradients_are_those_of_the_definition_also_at_ties(
-        inputs in tied_pair(), steps in 0..=4usize, area in 0..=9usize, connectivity in connectivity()
+        inputs in tied_pair(), area in 0..=9usize, connectivity in connectivity(), last in any::<bool>()
     ) {
+        let ties = if last { Ties::Last } else { Ties::First };
         let [marker, mask] = &inputs;
-        let geodesic = naive_geodesic(marker, mask, steps, connectivity);
-        agrees(GeodesicDilation { steps, connectivity }, &inputs, &geodesic);
-        agrees(Leveling { connectivity }, &inputs, &naive_leveling(marker, mask, connectivity));
-        agrees(AreaOpening { area, connectivity }, &inputs[..1], &naive_area_opening(marker, area, connectivity));
+        agrees(Leveling { connectivity, ties }, &inputs, &naive_leveling(marker, mask, connectivity, ties));
+        let opened = naive_area_opening(marker, area, connectivity, ties);
+        agrees(AreaOpening { area, connectivity, ties }, &inputs[..1], &opened);
+    }
+
+    #[test]
+    fn a_geodesic_dilation_resolves_ties_in_every_step(
+        inputs in tied_pair(), steps in 0..=4usize, connectivity in connectivity(), ties in ties()
+    ) {
+        let grad = numbers(inputs[0].data().len());
+        let (y, grads) = vjp(GeodesicDilation { steps, connectivity, ties }, &inputs, &grad);
+        let shared = naive_geodesic(&inputs, steps, connectivity, ties);
+        prop_assert_eq!(y, shared.iter().map(|s| s.0).collect::<Vec<_>>());
+        let expected: Vec<f64> = (0..2 * grad.len()).map(|k| shared.iter().zip(&grad).map(|(s, g)| s.1[k] * g).sum()).collect();
+        assert_close("gradients", &grads.concat(), &expected, 1e-12);
+    }
+
+    #[test]
+    fn split_ties_divide_the_gradient_of_a_flat_zone_among_the_pixels_that_have_its_value(
+        inputs in tied_pair(), area in 0..=9usize, connectivity in connectivity()
+    ) {
+        let (ties, grad) = (Ties::Split, numbers(inputs[0].data().len()));
+        let (y, grads) = vjp(Reconstruction { connectivity, ties }, &inputs, &grad);
+        assert_close("reconstruction", &grads.concat(), &naive_zones(&y, &inputs, &grad, connectivity).concat(), 1e-12);
+        let (y, grads) = vjp(AreaOpening { area, connectivity, ties }, &inputs[..1], &grad);
+        assert_close("opening", &grads.concat(), &naive_zones(&y, &inputs[..1], &grad, connectivity).concat(), 1e-12);
+    }
+
+    #[test]
+    fn at_ties_too_nothing_depends_on_the_number_of_threads(
+        inputs in tied_pair(), connectivity in connectivity(), ties in ties()
+    ) {
+        let grad = numbers(inputs[0].data().len());
+        let on = |threads: usize| {
+            let run = || {
+                let mut all = vec![
+                    vjp(GeodesicDilation { steps: 3, connectivity, ties }, &inputs, &grad),
+                    vjp(Reconstruction { connectivity, ties }, &inputs, &grad),
+                    vjp(AreaOpening { area: 4, connectivity, ties }, &inputs[..1], &grad),
+                ];
+                if ties != Ties::Split {
+                    all.push(vjp(Leveling { connectivity, ties }, &inputs, &grad));
+                }
+                let numbers = all.into_iter().flat_map(|(y, grads)| [y, grads.concat()].concat());
+                numbers.map(f64::to_bits).collect::<Vec<_>>()
+            };
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+        };
+        let one = on(1);
+        prop_assert_eq!(&one, &on(2));
+        prop_assert_eq!(&one, &on(3));
     }
 
     /// Where values are tied, the origin depends on the order of the algorithm. It is one of those that the definition permits: the pixel
     /// has the output's value, and a path leads from it on which neither mask nor result is lower.
     #[test]
     fn reconstruction_is_the_limit_of_geodesic_dilations_and_its_gradient_goes_to_a_pixel_that_reaches(
-        inputs in tied_pair(), connectivity in connectivity()
+        inputs in tied_pair(), connectivity in connectivity(), last in any::<bool>()
     ) {
+        let ties = if last { Ties::Last } else { Ties::First };
         let [marker, mask] = &inputs;
         let n = marker.data().len();
-        let expected: Vec<f64> = naive_geodesic(marker, mask, n, connectivity).iter().map(|t| t.0).collect();
+        let expected: Vec<f64> = naive_geodesic(&inputs, n, connectivity, ties).iter().map(|t| t.0).collect();
         let windows = windows(marker.shape(), connectivity);
         for i in 0..n {
             let mut one = vec![0.0; n];
             one[i] = 1.0;
-            let (y, grads) = vjp(Reconstruction { connectivity }, &inputs, &one);
+            let (y, grads) = vjp(Reconstruction { connectivity, ties }, &inputs, &one);
             prop_assert_eq!(&y, &expected);
             let origins: Vec<(usize, usize)> =
                 (0..2 * n).map(|k| (k / n, k % n)).filter(|&(k, p)| grads[k][p] != 0.0).collect();
             let [(input, origin)] = origins[..] else { panic!("one origin, found {origins:?}") };
             prop_assert_eq!(inputs[input].data()[origin], y[i]);
-            if marker.data()[i] == y[i] {
+            if last && mask.data()[i] == y[i] {
+                prop_assert_eq!((input, origin), (1, i), "a pixel that reaches its mask has its value from there");
+            } else if marker.data()[i] == y[i] {
                 prop_assert_eq!((input, origin), (0, i), "a pixel that its marker suffices keeps it");
             }
             let reached = flood(origin, &windows, |q| expected[q] >= y[i]);
@@ -355,22 +462,82 @@ fn where_marker_and_mask_are_tied_the_marker_gets_the_gradient() {
     let flat = Tensor::filled([1, 2, 2, 1], 1.0);
     let grad = [1.0, 2.0, 4.0, 8.0];
     let inputs = [flat.clone(), flat.clone()];
-    let connectivity = Connectivity::Eight;
+    let (connectivity, ties) = (Connectivity::Eight, Ties::First);
     // In steps, the first of the tied neighbours; to stability, every pixel's own marker.
-    let (_, grads) = vjp(GeodesicDilation { steps: 0, connectivity }, &inputs, &grad);
+    let (_, grads) = vjp(GeodesicDilation { steps: 0, connectivity, ties }, &inputs, &grad);
     assert_eq!(grads, [vec![1.0, 2.0, 4.0, 8.0], vec![0.0; 4]]);
-    let (_, grads) = vjp(GeodesicDilation { steps: 1, connectivity }, &inputs, &grad);
+    let (_, grads) = vjp(GeodesicDilation { steps: 1, connectivity, ties }, &inputs, &grad);
     assert_eq!(grads, [vec![15.0, 0.0, 0.0, 0.0], vec![0.0; 4]]);
-    let (_, grads) = vjp(Reconstruction { connectivity }, &inputs, &grad);
+    let (_, grads) = vjp(Reconstruction { connectivity, ties }, &inputs, &grad);
     assert_eq!(grads, [vec![1.0, 2.0, 4.0, 8.0], vec![0.0; 4]]);
-    let (_, grads) = vjp(Leveling { connectivity }, &inputs, &grad);
+    let (_, grads) = vjp(Leveling { connectivity, ties }, &inputs, &grad);
     assert_eq!(grads, [vec![1.0, 2.0, 4.0, 8.0], vec![0.0; 4]]);
     // What arrives at a pixel of the mask with the same value keeps its origin; a lower mask takes over.
     let marker = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 0.0, 0.0, 0.0]).unwrap();
     let mask = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 3.0, 2.0, 5.0]).unwrap();
-    let (y, grads) = vjp(Reconstruction { connectivity }, &[marker, mask], &grad);
+    let (y, grads) = vjp(Reconstruction { connectivity, ties }, &[marker, mask], &grad);
     assert_eq!(y, [3.0, 3.0, 2.0, 2.0]);
     assert_eq!(grads, [vec![3.0, 0.0, 0.0, 0.0], vec![0.0, 0.0, 12.0, 0.0]]);
+}
+
+#[test]
+fn ties_on_a_plateau_worked_out_by_hand() {
+    let image = |data: &[f64]| Tensor::from_vec([1, 1, data.len(), 1], data.to_vec()).unwrap();
+    let (connectivity, grad) = (Connectivity::Four, [1.0, 2.0, 4.0, 8.0]);
+    let flat = [image(&[1.0; 4]), image(&[1.0; 4])];
+    let step = |ties| vjp(GeodesicDilation { steps: 1, connectivity, ties }, &flat, &grad).1;
+    // The last neighbour, and the mask before the marker: the mask gets all of it.
+    assert_eq!(step(Ties::Last), [vec![0.0; 4], vec![1.0, 2.0, 4.0, 8.0]]);
+    // Half to the mask; of the rest, windows of 2, 3, 3 and 2 pixels, half to the mask of the first clipping.
+    let [a, b, c, d] = [0.5 / 2.0, 1.0 / 3.0, 2.0 / 3.0, 4.0 / 2.0];
+    let arrived = [a + b, a + b + c, b + c + d, c + d];
+    let [marker, mask] = &step(Ties::Split)[..] else { unreachable!("two inputs") };
+    assert_close("marker", marker, &arrived.map(|x| x / 2.0), 1e-15);
+    let to_mask: Vec<f64> = arrived.iter().zip(grad).map(|(x, g)| x / 2.0 + g / 2.0).collect();
+    assert_close("mask", mask, &to_mask, 1e-15);
+
+    // The zone of 2 has a marker and two masks of its value.
+    let inputs = [image(&[2.0, 0.0, 0.0, 0.0]), image(&[3.0, 2.0, 2.0, 1.0])];
+    let (y, grads) = vjp(Reconstruction { connectivity, ties: Ties::Split }, &inputs, &[1.0, 2.0, 6.0, 8.0]);
+    assert_eq!(y, [2.0, 2.0, 2.0, 1.0]);
+    assert_eq!(grads, [[3.0, 0.0, 0.0, 0.0], [0.0, 3.0, 3.0, 8.0]]);
+    // A peak of one pixel sinks to a plateau of three.
+    for (ties, expected) in
+        RULES.into_iter().zip([[5.0, 0.0, 4.0, 8.0], [1.0, 0.0, 8.0, 8.0], [4.5, 0.0, 4.5, 8.0]])
+    {
+        let (y, grads) = vjp(
+            AreaOpening { area: 2, connectivity, ties },
+            &[image(&[1.0, 5.0, 1.0, 0.0])],
+            &[1.0, 4.0, 4.0, 8.0],
+        );
+        assert_eq!((y, &grads[0][..]), (vec![1.0, 1.0, 1.0, 0.0], &expected[..]), "{ties:?}");
+    }
+    // The image before what arrives; the last of two highest neighbours.
+    let level = |marker: &[f64], target: &[f64], ties| {
+        vjp(Leveling { connectivity, ties }, &[image(marker), image(target)], &grad[..3]).1
+    };
+    assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 9.0, 5.0], Ties::First), [[3.0, 0.0, 4.0], [0.0; 3]]);
+    assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 9.0, 5.0], Ties::Last), [[1.0, 0.0, 6.0], [0.0; 3]]);
+    assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 5.0, 5.0], Ties::Last), [[1.0, 0.0, 4.0], [0.0, 2.0, 0.0]]);
+}
+
+#[test]
+fn functions_take_the_rule_at_ties_and_a_leveling_refuses_to_split() {
+    let mut params = Params::new();
+    let x = params.add("x", Tensor::filled([1, 1, 2, 1], 1.0), None).unwrap();
+    let mut tape = Tape::new();
+    let mut graph = tape.record(&params, Mode::Train { step: 0 });
+    let mask = graph.input(TensorRef::new([1, 1, 2, 1], &[1.0, 1.0]));
+    let split = Selection { ties: Ties::Split, ..Connectivity::Eight.into() };
+    let marker = graph.param(x);
+    let y = reconstruction_by_erosion(&mut graph, marker, mask, split).unwrap();
+    let error = leveling(&mut graph, marker, mask, split).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "leveling: expected ties that go to the first or the last, found ties to be split"
+    );
+    graph.backward_with(y, &[3.0, 5.0]);
+    assert_eq!(tape.grad(x).unwrap(), [2.0, 2.0]);
 }
 
 #[test]
@@ -406,7 +573,11 @@ fn a_reconstruction_follows_a_spiral_to_its_end() {
     let y = on([&marker, &mask], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, Connectivity::Four));
     assert_eq!(y, mask);
     let ones: Vec<f64> = vec![1.0; 81];
-    let (_, grads) = vjp(Reconstruction { connectivity: Connectivity::Four }, &[marker, mask.clone()], &ones);
+    let (_, grads) = vjp(
+        Reconstruction { connectivity: Connectivity::Four, ties: Ties::First },
+        &[marker, mask.clone()],
+        &ones,
+    );
     assert_eq!(grads[0][0], mask.data().iter().sum::<f64>());
 }
 
@@ -451,7 +622,8 @@ fn without_a_pixel_in_the_set_every_distance_is_infinite() {
 #[test]
 fn an_area_larger_than_the_image_leaves_its_minimum() {
     let x = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 1.0, 2.0, 1.0]).unwrap();
-    let (y, grads) = vjp(AreaOpening { area: 5, connectivity: Connectivity::Four }, &[x], &[1.0; 4]);
+    let (y, grads) =
+        vjp(AreaOpening { area: 5, connectivity: Connectivity::Four, ties: Ties::First }, &[x], &[1.0; 4]);
     assert_eq!((y, &grads[0][..]), (vec![1.0; 4], &[0.0, 3.0, 0.0, 1.0][..]));
 }
 
@@ -469,7 +641,10 @@ fn empty_batches_and_images_are_accepted() {
         ] {
             assert_eq!(y, x);
         }
-        assert_eq!(vjp(Reconstruction { connectivity }, &[x.clone(), x], &[]).0, Vec::<f64>::new());
+        assert_eq!(
+            vjp(Reconstruction { connectivity, ties: Ties::Split }, &[x.clone(), x], &[]).0,
+            Vec::<f64>::new()
+        );
     }
 }
 
