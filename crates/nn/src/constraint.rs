@@ -1,13 +1,16 @@
-//! Sets that a parameter is kept in: boxes with their exact projections here, Keras' rescalings of norms in [`norm`].
+//! Sets that a parameter is kept in: boxes with their exact projections here, the grid of decimal numbers in [`rounding`],
+//! Keras' rescalings of norms in [`norm`].
 //!
 //! The one design choice: a constraint is a value with public fields, checked once, when a parameter is declared with it.
 
 pub mod norm;
+pub mod rounding;
 
 use morphograd_autodiff::Constraint;
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 
 pub use norm::{MaxNorm, MinMaxNorm, UnitNorm};
+pub use rounding::Rounding;
 
 /// $w \ge 0$, by $w \leftarrow \max(w, 0)$. Convex; the projection is exact.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,12 @@
 pub mod activation;
 mod adagrad;
 mod adam;
+pub mod bias;
 pub mod checkpoint;
 pub mod constraint;
 pub mod conv2d;
 pub mod dense;
+pub mod depthwise_conv2d;
 pub mod dropout;
 pub mod flatten;
 pub mod initializer;
@@ -23,8 +25,10 @@ mod sgd;
 pub mod summary;
 
 pub use activation::Activation;
+pub use bias::Bias;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use initializer::Initializer;
