@@ -94,7 +94,7 @@ pub use separable::{Separable2d, Separation};
 pub use sequential_filter::{alternating_sequential2d, granulometry2d, pattern_spectrum2d};
 pub use smooth::Sharpness;
 pub use structuring_element::StructuringElement;
-pub use structuring_function::StructuringFunction;
+pub use structuring_function::{StructuringFunction, SupportOn};
 pub use toggle::toggle2d;
 pub use top_hat::{black_top_hat2d, white_top_hat2d};
 

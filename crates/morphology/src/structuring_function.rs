@@ -7,8 +7,8 @@ use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor};
 use morphograd_nn::{BuildError, Builder, Weight};
 
-use crate::QuadraticKernel;
 use crate::channels::SpreadKernel;
+use crate::{QuadraticKernel, StructuringElement};
 
 /// The structuring functions of a layer, before they have parameters.
 #[derive(Debug)]
@@ -29,17 +29,60 @@ pub enum StructuringFunction<T> {
     Supported {
         /// The function on the support. Its parameters have entries outside too, which do nothing.
         function: Box<StructuringFunction<T>>,
-        /// 0 on the support and $-\infty$ outside, `[kh, kw, 1, 1]` or `[kh, kw, 1, filters]`; other numbers are added to the function.
-        support: Tensor<T>,
+        /// Where it is.
+        support: SupportOn<T>,
     },
 }
 
+/// The support of a structuring function, before the size of the kernel is known.
+#[derive(Debug)]
+pub enum SupportOn<T> {
+    /// 0 on the support and $-\infty$ outside, `[kh, kw, 1, 1]` or `[kh, kw, 1, filters]`; other numbers are added to the function.
+    Entries(Tensor<T>),
+    /// That of an element, with its origin in the kernel's centre; its entries are added to the function.
+    Element(StructuringElement),
+}
+
+impl<T> From<Tensor<T>> for SupportOn<T> {
+    fn from(entries: Tensor<T>) -> Self {
+        Self::Entries(entries)
+    }
+}
+
+impl<T> From<StructuringElement> for SupportOn<T> {
+    fn from(element: StructuringElement) -> Self {
+        Self::Element(element)
+    }
+}
+
+impl<T: Real> SupportOn<T> {
+    fn entries(self, size: [usize; 2]) -> Result<Tensor<T>, ShapeError> {
+        match self {
+            Self::Entries(entries) => Ok(entries),
+            Self::Element(element) => {
+                let kernel = element.kernel_within(size, 1)?;
+                Ok(Tensor::from_fn([size[0], size[1], 1, 1], |i| kernel.data()[i]))
+            }
+        }
+    }
+}
+
 impl<T: Real> StructuringFunction<T> {
-    /// The same function on a support: 0 there and $-\infty$ outside, `[kh, kw, 1, 1]` or, for each filter its own, `[kh, kw, 1,
-    /// filters]`.
+    /// The same function on a support: that of a [`StructuringElement`], or a tensor that is 0 there and $-\infty$ outside, `[kh, kw, 1,
+    /// 1]` or, for each filter its own, `[kh, kw, 1, filters]`.
+    ///
+    /// ```
+    /// use morphograd_morphology::{Morphological2d, StructuringElement, StructuringFunction, nn::{Sequential, autodiff::Params}};
+    /// let kernel = StructuringFunction::default().on(StructuringElement::disk(2)?);
+    /// let layer = Morphological2d { filters: 4, size: [5, 5], kernel, ..Default::default() };
+    /// let mut params = Params::<f32>::new();
+    /// let model = Sequential::builder(&mut params, 1, [28, 28, 1]).add("disks", layer).finish()?;
+    /// assert_eq!(model.output().dims(), [28, 28, 4]);
+    /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
+    /// ```
     #[must_use]
-    pub fn on(self, support: Tensor<T>) -> Self {
-        Self::Supported { function: Box::new(self), support }
+    pub fn on(self, support: impl Into<SupportOn<T>>) -> Self {
+        Self::Supported { function: Box::new(self), support: support.into() }
     }
 
     pub(crate) fn build(
@@ -74,6 +117,7 @@ impl<T: Real> StructuringFunction<T> {
                 (Kernel::Parabola(id, QuadraticKernel { size, scale }), None)
             }
             Self::Supported { function, support } => {
+                let support = support.entries(size)?;
                 check(&support, size, filters)?;
                 let (kernel, inner) = function.declare(builder, size, channels, filters)?;
                 if inner.is_some() {

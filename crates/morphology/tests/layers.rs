@@ -335,12 +335,43 @@ fn what_does_not_fit_is_refused_by_name() {
         refused(supported(Tensor::filled([3, 3, 1, 1], f32::NEG_INFINITY))),
         "layer: support: expected a finite entry in every filter, found none in filter 0"
     );
+    let element = StructuringElement::line(5, 0.0).unwrap();
+    let kernel = StructuringFunction::default().on(element);
+    assert_eq!(
+        refused(Morphological2d { size: [3, 3], kernel, ..Default::default() }),
+        "layer: structuring element: expected a support within a kernel of size [3, 3], found offsets from [0, -2] to [0, 2]"
+    );
     let twice =
         StructuringFunction::default().on(Tensor::zeros([1, 1, 1, 1])).on(Tensor::zeros([1, 1, 1, 1]));
     assert_eq!(
         refused(Morphological2d { kernel: twice, ..Default::default() }),
         "layer: support: expected one support, found a support on another"
     );
+}
+
+#[test]
+fn a_function_on_an_element_is_that_on_its_kernel() {
+    let gradient = |kernel: StructuringFunction<f64>| {
+        let mut params = Params::new();
+        let layer = Morphological2d { filters: 2, size: [3, 4], kernel, ..Default::default() };
+        let model = Sequential::builder(&mut params, 7, [5, 6, 2]).add("layer", layer).finish().unwrap();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let x = graph.input(Tensor::from_fn([1, 5, 6, 2], |i| (i as f64 * 1.7).sin()).view());
+        let y = model.forward(&mut graph, x).unwrap();
+        let (values, ones) = (graph.value(y).data.to_vec(), vec![1.0; graph.value(y).data.len()]);
+        graph.backward_with(y, &ones);
+        (values, tape.grad(params.find("layer.kernel").unwrap()).unwrap().to_vec())
+    };
+    let element = StructuringElement::from_offsets([([0, 0], 0.5), ([-1, 0], 0.0), ([1, 2], -0.25)]).unwrap();
+    let kernel = element.kernel_within::<f64>([3, 4], 1).unwrap();
+    let entries = Tensor::from_vec([3, 4, 1, 1], kernel.data().to_vec()).unwrap();
+    let (by_element, by_entries) = (
+        gradient(StructuringFunction::default().on(element)),
+        gradient(StructuringFunction::default().on(entries)),
+    );
+    assert_eq!(by_element, by_entries);
+    assert_eq!(by_element.1.iter().filter(|g| **g != 0.0).count(), 3 * 2 * 2);
 }
 
 #[test]
