@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod across_channels;
+pub mod adjoint;
 pub mod alpha_softmax;
 pub mod anti;
 pub mod area;
@@ -51,6 +52,7 @@ pub mod top_hat;
 mod window;
 
 pub use across_channels::{Separable3d, across_channels};
+pub use adjoint::{adjoint_dilation2d, adjoint_erosion2d};
 pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
 pub use anti::{anti_dilation2d, anti_erosion2d};
 pub use area::{AreaOpening, area_closing, area_opening};

@@ -13,7 +13,8 @@ use crate::{dilation2d, erosion2d};
 ///
 /// - **Laws** (same padding, stride 1): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
 ///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
-/// - **Window**: rates are those of both steps, strides those of the second. With valid padding the output has `2 (reach - 1)` rows
+/// - **Window**: rates are those of both steps, strides those of the second (the openings of a dilation with strides are made
+///   with its true adjoint, [`adjoint`](crate::adjoint)). With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
 /// - **Border and ties** in each step as in [`Depthwise2d`](crate::Depthwise2d); the gradient of an output goes through one pixel of the
 ///   erosion to one pixel of the image, and cancels in the kernel where both steps chose the same entry.
