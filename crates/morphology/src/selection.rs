@@ -274,7 +274,7 @@ fn backward_zones<T: Real, const WORDS: usize>(pass: Backward<'_, T>, planes: Pl
             sums[zone] += pass.grad_output[at];
             counts[zone] += T::of(pass.inputs.iter().filter(|x| x.data[at] == y[at]).count() as f64);
         }
-        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = *sum / *count);
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= *count);
     });
     let shares = &pass.scratch[..];
     for (x, dx) in pass.inputs.iter().zip(pass.grad_inputs) {
