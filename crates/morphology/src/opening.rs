@@ -4,9 +4,9 @@
 //! product really is an opening, a closing.
 
 use morphograd_nn::autodiff::{Graph, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own
 /// kernel `[kh, kw, channels]`: what is left of an image when everything is removed that the structuring function does not fit under.
@@ -39,10 +39,11 @@ pub fn opening2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let eroded = erosion2d(graph, x, kernel, dense(window))?;
-    dilation2d(graph, eroded, kernel, window)
+    let scan = scan.into();
+    let eroded = erosion2d(graph, x, kernel, scan.dense())?;
+    dilation2d(graph, eroded, kernel, scan)
 }
 
 /// The closing $\varphi_w(x) = \varepsilon_w(\delta_w(x))$ of every channel by its own kernel, the dual of [`opening2d`]: extensive,
@@ -55,13 +56,9 @@ pub fn closing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, dense(window))?;
-    erosion2d(graph, dilated, kernel, window)
-}
-
-/// The window at every position: that of the first of two steps.
-pub(crate) fn dense(window: Window2d) -> Window2d {
-    Window2d { strides: [1, 1], ..window }
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, kernel, scan.dense())?;
+    erosion2d(graph, dilated, kernel, scan)
 }

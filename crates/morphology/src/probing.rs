@@ -4,9 +4,9 @@
 
 use morphograd_nn::Activation;
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{anti_dilation2d, dilation2d, erosion2d};
+use crate::{Scan2d, anti_dilation2d, dilation2d, erosion2d};
 
 /// Probing: $\delta_{w_0}(x) - \varepsilon_{w_1}(x)$ of every channel of `x` `[batch, height, width, channels]` by its own pair of kernels
 /// `[kh, kw, channels]`: the distance between the lowest position of $w_0$ above and the highest of $w_1$ below the image.
@@ -21,10 +21,11 @@ pub fn probing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [upper, lower]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, upper, window)?;
-    let eroded = erosion2d(graph, x, lower, window)?;
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, upper, scan)?;
+    let eroded = erosion2d(graph, x, lower, scan)?;
     graph.apply(Sub, [dilated, eroded])
 }
 
@@ -58,11 +59,12 @@ pub fn hit_or_miss2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [hit, miss]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
+    let scan = scan.into();
     // The smallest x - h is the largest h - x, negated: an erosion without its mirror.
-    let missing = anti_dilation2d(graph, x, hit, window)?;
-    let excess = dilation2d(graph, x, miss, window)?;
+    let missing = anti_dilation2d(graph, x, hit, scan)?;
+    let excess = dilation2d(graph, x, miss, scan)?;
     let gap = graph.apply(Add, [missing, excess])?;
     let margin = graph.apply(Scale(-1.0), [gap])?;
     Activation::Relu.apply(graph, margin)

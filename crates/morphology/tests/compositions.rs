@@ -53,7 +53,7 @@ fn apply(operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f6
 
 fn apply_at(rate: usize, operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
     let window = Window2d { rates: [rate; 2], ..window_of(w) };
-    let y = run(&[x, w], None, |graph, v| operator(graph, v[0], v[1], window)).0;
+    let y = run(&[x, w], None, |graph, v| operator(graph, v[0], v[1], window.into())).0;
     Tensor::from_vec(x.shape(), y).unwrap()
 }
 
@@ -117,7 +117,7 @@ fn values_and_gradients_are_those_of_tensorflow() {
         let golden = Golden::read(case);
         let (x, kernel) = (golden.tensor::<f32>("x"), golden.tensor("kernel"));
         let (y, grads) = run(&[&x, &kernel], Some(golden.tensor("dy").data()), |graph, v| {
-            operator(graph, v[0], v[1], window_of(&kernel))
+            operator(graph, v[0], v[1], window_of(&kernel).into())
         });
         assert_close(&format!("{case} y"), &y, golden.tensor("y").data(), 1e-5);
         assert_close(&format!("{case} dx"), &grads[0], golden.tensor("dx").data(), 1e-5);
@@ -144,7 +144,7 @@ proptest! {
                 true => Window2d { strides: [1, 1], padding: Padding::Same, ..window },
                 false => window,
             };
-            check(name, &[x.clone(), w.clone()], |graph, v| operator(graph, v[0], v[1], window));
+            check(name, &[x.clone(), w.clone()], |graph, v| operator(graph, v[0], v[1], window.into()));
         }
     }
 
@@ -296,7 +296,7 @@ proptest! {
                     let b = graph.input_with([2], |value| value.fill(b));
                     graph.apply(QuadraticKernel { size, scale: 1.5 }, [b]).unwrap()
                 });
-                operator(graph, v[0], kernels, window_of(&w))
+                operator(graph, v[0], kernels, window_of(&w).into())
             });
             Tensor::from_vec(x.shape(), y.0).unwrap()
         };
@@ -393,7 +393,7 @@ fn what_compares_an_image_with_its_transform_refuses_another_size() {
     for (name, operator, keeps_size) in operators() {
         if keeps_size {
             for window in [valid, strided] {
-                let error = operator(&mut graph, x, w, window).unwrap_err();
+                let error = operator(&mut graph, x, w, window.into()).unwrap_err();
                 assert_eq!(error.expected, "strides [1, 1] and same padding", "{name}");
             }
         }

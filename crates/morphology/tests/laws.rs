@@ -3,9 +3,9 @@
 use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, area_closing, area_opening, black_top_hat2d,
-    closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, gradient2d, internal_gradient2d, law,
-    opening2d, white_top_hat2d,
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, Scan2d, area_closing, area_opening,
+    black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, gradient2d,
+    internal_gradient2d, law, opening2d, white_top_hat2d,
 };
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
@@ -30,9 +30,9 @@ fn window(w: &Kernel) -> Window2d {
 /// An operator on the tape with a kernel, as a function on images.
 fn with_kernel<'w>(
     w: &'w Kernel,
-    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Window2d) -> Result<Var, ShapeError> + 'w,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Scan2d) -> Result<Var, ShapeError> + 'w,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
-    move |x| evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w))).unwrap()
+    move |x| evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w).into())).unwrap()
 }
 
 fn algebraic() -> impl Strategy<Value = Border> {
@@ -48,8 +48,8 @@ proptest! {
 
     #[test]
     fn dilation_and_erosion((images, w) in cases(), border in algebraic(), anywhere in any_border()) {
-        let dilate = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window).border(border), [x, k]));
-        let erode = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window.adjoint()).border(border), [x, k]));
+        let dilate = |border| with_kernel(&w, move |graph, x, k, scan| dilation2d(graph, x, k, Scan2d { border, ..scan }));
+        let erode = |border| with_kernel(&w, move |graph, x, k, scan| erosion2d(graph, x, k, Scan2d { border, ..scan }));
         prop_assert_eq!(law::adjunction(&dilate(border), &erode(border), &images), 0.0);
         // These need no adjunction, and hold on every border.
         prop_assert_eq!(law::increasingness(&dilate(anywhere), &images), 0.0);
@@ -74,7 +74,7 @@ proptest! {
         let mirrored = Tensor::from_vec(w.shape(), w.data().iter().rev().copied().collect()).unwrap();
         let odd = size.iter().all(|n| n % 2 == 1);
         // Of an even window, the mirrored kernel has its mirrored window too.
-        let dilate = with_kernel(&mirrored, |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window.adjoint()), [x, k]));
+        let dilate = with_kernel(&mirrored, |graph, x, k, scan| dilation2d(graph, x, k, scan.window.adjoint()));
         prop_assert_eq!(law::duality(&dilate, &with_kernel(&w, erosion2d), &images), 0.0);
         if odd {
             prop_assert_eq!(law::duality(&with_kernel(&mirrored, dilation2d), &with_kernel(&w, erosion2d), &images), 0.0);
@@ -124,13 +124,13 @@ fn the_checker_finds_what_is_wrong() {
         let (a, b) = (of(&w), of(&w));
         let dilate = move |x: TensorRef<'_, f64>| {
             evaluate([x, a.view()], |graph, [x, k]| {
-                graph.apply(Depthwise2d::<MaxPlus>::new(window(&a)).border(border), [x, k])
+                graph.apply(Depthwise2d::<MaxPlus>::new(Scan2d { border, ..window(&a).into() }), [x, k])
             })
             .unwrap()
         };
         let erode = move |x: TensorRef<'_, f64>| {
             evaluate([x, b.view()], |graph, [x, k]| {
-                graph.apply(Depthwise2d::<MinMinus>::new(window(&b)).border(border), [x, k])
+                graph.apply(Depthwise2d::<MinMinus>::new(Scan2d { border, ..window(&b).into() }), [x, k])
             })
             .unwrap()
         };
@@ -144,7 +144,7 @@ fn the_checker_finds_what_is_wrong() {
     // The erosion of an even window as it stands is not the adjoint.
     let even = Tensor::zeros([1, 2, 1]);
     let erosion =
-        with_kernel(&even, |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window), [x, k]));
+        with_kernel(&even, |graph, x, k, scan| graph.apply(Depthwise2d::<MinMinus>::new(scan), [x, k]));
     assert!(law::adjunction(&with_kernel(&even, dilation2d), &erosion, &images) > 0.0);
 
     let negate = |x: TensorRef<'_, f64>| Tensor::from_fn(x.shape, |i| -x.data[i]);
