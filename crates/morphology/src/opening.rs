@@ -1,7 +1,7 @@
 //! Opening and closing: erosion and dilation by one kernel, one after the other.
 //!
-//! The one design choice: both steps have the same kernel, the same window and the same rates, which makes them adjoint, so that their
-//! product really is an opening, a closing.
+//! The one design choice: both steps have the same kernel, the same window and the same border, which makes them adjoint on the borders that
+//! allow it, so that their product really is an opening, a closing.
 
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
@@ -11,7 +11,7 @@ use crate::{Scan2d, dilation2d, erosion2d};
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own
 /// kernel `[kh, kw, channels]`: what is left of an image when everything is removed that the structuring function does not fit under.
 ///
-/// - **Laws** (same padding, stride 1): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
+/// - **Laws** (same padding, stride 1, and a border that keeps them, see [`Border`](crate::Border)): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
 ///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
 /// - **Window**: rates are those of both steps, strides those of the second. With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
@@ -47,7 +47,7 @@ pub fn opening2d<T: Real>(
 }
 
 /// The closing $\varphi_w(x) = \varepsilon_w(\delta_w(x))$ of every channel by its own kernel, the dual of [`opening2d`]: extensive,
-/// $x \le \varphi_w(x)$, increasing, idempotent. Shapes, window, border, ties and cost are those of the opening, except that with strides
+/// $x \le \varphi_w(x)$, increasing, idempotent. Laws, shapes, window, border, ties and cost are those of the opening, except that with strides
 /// it is extensive at the sampled pixels for odd windows only.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use morphograd_nn::tensor::{Padding, ShapeError};
 use crate::Scan2d;
 
 /// An operator on images `[batch, height, width, channels]` with a kernel `[kh, kw, channels]`, one structuring function a channel:
-/// [`opening2d`](crate::opening2d), for instance, or a closure that captures nothing.
+/// [`opening2d`](crate::opening2d), for instance, or a closure that captures nothing. The functions of this crate take a window alone, too.
 pub type Operator<T> = fn(&mut Graph<'_, T>, Var, Var, Scan2d) -> Result<Var, ShapeError>;
 
 /// An operator with two structuring functions a channel: [`probing2d`](crate::probing2d), for instance.

@@ -34,8 +34,8 @@ pub fn probing2d<T: Real>(
 /// how far the smallest pixel on the template `hit` ($h$) lies above the largest one on the template `miss` ($m$); 0 where it does not.
 ///
 /// Entries of $-\infty$ do not belong to a template. With templates of 0 and $-\infty$ this is Soille's unconstrained hit-or-miss
-/// transform, and on binary images (0 and 1) the set-theoretic one. Any window; pixels outside the image fit every
-/// template, and where a whole template lies outside, the output is $+\infty$. Ties: see
+/// transform, and on binary images (0 and 1) the set-theoretic one. Any window; with the default border pixels outside the image
+/// fit every template, and where a whole template lies outside, the output is $+\infty$. Ties: see
 /// [`Depthwise2d`](crate::Depthwise2d); no gradient where the output is 0. Cost: two dilations. Source: P. Soille, *Morphological Image
 /// Analysis* (2nd ed. 2003), ch. 5; B. Naegel, N. Passat, C. Ronse, *Grey-level hit-or-miss transforms*, Pattern Recognition 40 (2007).
 ///

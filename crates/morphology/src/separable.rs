@@ -125,6 +125,8 @@ impl<T: Real> Build<T> for Separable2d<T> {
         let pointwise = Morphological2d {
             operator,
             filters,
+            border,
+            ties,
             kernel: self.pointwise.into(),
             merge: Merge::Channels(reduction),
             ..Morphological2d::default()

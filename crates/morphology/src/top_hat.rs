@@ -12,7 +12,7 @@ use crate::{Scan2d, closing2d, opening2d};
 /// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// the bright details into which the structuring function does not fit.
 ///
-/// Not negative (odd windows). Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
+/// Not negative where the opening is anti-extensive. Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
 /// Source: F. Meyer, *Iterative image transformations for an automatic screening of cervical smears*, J. Histochem. Cytochem. 27 (1979).
 ///
 /// # Errors

@@ -1,11 +1,13 @@
-//! The laws of every operator, on every border that keeps them, measured with the public law checker. Flat structuring elements: exactly.
+//! Laws of the operators by any kernel on the borders that keep them, and of those that select pixels, measured with the public law checker.
+//! Which border keeps what: `borders.rs`.
 
 use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, Scan2d, area_closing, area_opening,
-    black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, gradient2d,
-    internal_gradient2d, law, opening2d, white_top_hat2d,
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, Operator, Scan2d, area_closing, area_opening,
+    black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, geodesic_dilation,
+    gradient2d, h_maxima, h_minima, internal_gradient2d, law, leveling, opening2d,
+    reconstruction_by_dilation, reconstruction_by_erosion, white_top_hat2d,
 };
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
@@ -113,6 +115,56 @@ proptest! {
         prop_assert_eq!(law::grey_shift(&opening, &images, 2.0, 1.0), 0.0);
     }
 }
+
+/// An operator on the tape that needs no kernel, as a function on images.
+fn plain(
+    operator: impl Fn(&mut Graph<'_, f64>, Var) -> Result<Var, ShapeError>,
+) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
+    move |x| evaluate([x], |graph, [x]| operator(graph, x)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn operators_by_reconstruction((images, _) in cases(), mask in strategy::tied_tensor([1, 9, 8, 1])) {
+        let (eight, h) = (Connectivity::Eight, Tensor::filled([1], 0.5));
+        let [opening, closing] = [
+            (erosion2d as Operator<f64>, reconstruction_by_dilation::<f64> as Reconstruct),
+            (dilation2d, reconstruction_by_erosion),
+        ].map(|(shrink, rebuild)| plain(move |graph, x| {
+            let square = graph.input_with([3, 3, 1], |w| w.fill(0.0));
+            let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+            let marker = shrink(graph, x, square, window.into())?;
+            rebuild(graph, marker, x, eight)
+        }));
+        let lower = plain(|graph, x| { let h = graph.input(h.view()); h_maxima(graph, x, h, eight) });
+        let raise = plain(|graph, x| { let h = graph.input(h.view()); h_minima(graph, x, h, eight) });
+        prop_assert_eq!(law::idempotence(&opening, &images), 0.0);
+        prop_assert_eq!(law::duality(&opening, &closing, &images), 0.0);
+        prop_assert_eq!(law::duality(&lower, &raise, &images), 0.0);
+        prop_assert_eq!(law::anti_extensivity(&opening, &images), 0.0);
+        prop_assert_eq!(law::anti_extensivity(&lower, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&opening, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&lower, &images), 0.0);
+        prop_assert_eq!(law::grey_shift(&opening, &images, 1.5, 1.0), 0.0);
+        prop_assert_eq!(law::grey_shift(&lower, &images, 1.5, 1.0), 0.0);
+
+        // Of the marker, with a mask that stays.
+        let below = |steps| { let mask = &mask; plain(move |graph, x| { let mask = graph.input(mask.view()); geodesic_dilation(graph, x, mask, steps, eight) }) };
+        let rebuilt = plain(|graph, x| { let mask = graph.input(mask.view()); reconstruction_by_dilation(graph, x, mask, eight) });
+        prop_assert_eq!(law::increasingness(&below(2), &images), 0.0);
+        prop_assert_eq!(law::increasingness(&rebuilt, &images), 0.0);
+        prop_assert_eq!(law::idempotence(&rebuilt, &images), 0.0);
+        // Of the image, with a marker that stays.
+        let levelled = |sign: f64| { let marker = Tensor::from_fn(mask.shape(), |i| sign * mask.data()[i]);
+            plain(move |graph, x| { let marker = graph.input(marker.view()); leveling(graph, marker, x, eight) }) };
+        prop_assert_eq!(law::idempotence(&levelled(1.0), &images), 0.0);
+        prop_assert_eq!(law::duality(&levelled(1.0), &levelled(-1.0), &images), 0.0);
+    }
+}
+
+type Reconstruct = fn(&mut Graph<'_, f64>, Var, Var, Connectivity) -> Result<Var, ShapeError>;
 
 #[test]
 fn the_checker_finds_what_is_wrong() {
