@@ -27,7 +27,7 @@ pub enum Separation {
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `depthwise.kernel` `[kh, kw, channels,
 /// multiplier]` (or `[kh, kw, filters, 1]` when it comes second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if
-/// asked for, the `bias` of the second stage. Border and ties are the operator's. Cost: that of both stages; a full bank costs `filters`
+/// asked for, the `bias` of the second stage. Border and ties are handed to the operator. Cost: that of both stages; a full bank costs `filters`
 /// times the depthwise one.
 ///
 /// ```

@@ -100,7 +100,7 @@ fn cases() -> Vec<Case> {
             let keep = |i: usize, random: &mut Stream| i == centre || random.uniform() >= share;
             Tensor::from_fn(w.shape(), |i| if keep(i, &mut random) { w.data()[i] } else { f64::NEG_INFINITY })
         };
-        let element = without(&Tensor::zeros([kh, kw, 1]), if n % 3 == 0 { 0.0 } else { 0.5 });
+        let element = without(&Tensor::zeros([kh, kw, 1]), if n.is_multiple_of(3) { 0.0 } else { 0.5 });
         let part = without(&element, 0.5);
         let images = (0..3).map(|_| Tensor::from_fn([1, 6, 7, 1], |_| random.below(5) as f64 / 2.0 - 1.0));
         Case { element, part, images: images.collect() }
