@@ -14,8 +14,8 @@ use crate::{Border, Merge, Morphological2d, Operator, Scan2d, StructuringFunctio
 /// dilation
 /// $$y_{b,i,j,c} = \max_{d < k} x_{b,i,j,\,c + d - \lfloor (k - 1) / 2 \rfloor} + w_d.$$
 ///
-/// Same padding, so the output has as many channels as the input; what channels that do not exist are, `border` says, by default none that
-/// wins. Ties: see [`Depthwise2d`](crate::Depthwise2d). Cost: that of the operator on an image of `height * width` rows and `channels` columns, and three
+/// Same padding, so the output has as many channels as the input; `border` says what channels are that do not exist, and `ties` who gets the
+/// gradient where several are the best. Cost: that of the operator on an image of `height * width` rows and `channels` columns, and three
 /// copies.
 ///
 /// # Errors

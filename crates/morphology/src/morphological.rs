@@ -18,8 +18,8 @@ use crate::{Border, Merge, Reduction, Scan2d, StructuringFunction, dilation2d, p
 ///
 /// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where `outputs` is `filters * channels` without
 /// merging, `filters` if the channels merge, and 1 if everything does. Parameters: those of the [`StructuringFunction`], and `bias`
-/// `[outputs]` if asked for. What windows it accepts and its cost are the operator's, which `border` and `ties` are handed to; a layer with several filters
-/// copies its input once for each of them.
+/// `[outputs]` if asked for. What windows it accepts and its cost are the operator's, which `border` and `ties` are handed to; a layer with
+/// several filters copies its input once for each of them.
 ///
 /// | layer | operator and merging |
 /// |---|---|

@@ -11,8 +11,8 @@ use crate::{Scan2d, dilation2d, erosion2d};
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own
 /// kernel `[kh, kw, channels]`: what is left of an image when everything is removed that the structuring function does not fit under.
 ///
-/// - **Laws** (same padding, stride 1, and a border that keeps them, see [`Border`](crate::Border)): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
-///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
+/// - **Laws** (same padding, stride 1, and a border that keeps them, see [`Border`](crate::Border)): anti-extensive,
+///   $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they hold exactly, otherwise up to the rounding of $(x - w) + w$.
 /// - **Window**: rates are those of both steps, strides those of the second. With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
 /// - **Border and ties** in each step as in [`Depthwise2d`](crate::Depthwise2d); the gradient of an output goes through one pixel of the
