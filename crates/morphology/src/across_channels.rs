@@ -3,32 +3,30 @@
 //! The one design choice: an image with its pixels in rows and its channels in columns is an image too, so every operator acts along
 //! the channels without being written again.
 
-use morphograd_nn::autodiff::{Graph, ParamId, Var};
+use morphograd_nn::autodiff::{Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
 use crate::channels::Reshape;
-use crate::{Merge, Morphological2d, Operator, StructuringFunction, dilation2d};
+use crate::{Border, Merge, Morphological2d, Operator, Scan2d, StructuringFunction, dilation2d};
 
 /// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel alone, with one kernel `[k]`: for a
 /// dilation
 /// $$y_{b,i,j,c} = \max_{d < k} x_{b,i,j,\,c + d - \lfloor (k - 1) / 2 \rfloor} + w_d.$$
 ///
-/// Channels that do not exist never win (same padding), so the output has as many as the input. Ties: see
-/// [`Depthwise2d`](crate::Depthwise2d). Cost: that of the operator on an image of `height * width` rows and `channels` columns, and three
+/// Same padding, so the output has as many channels as the input; `border` says what channels are that do not exist, and `ties` who gets the
+/// gradient where several are the best. Cost: that of the operator on an image of `height * width` rows and `channels` columns, and three
 /// copies.
 ///
 /// # Errors
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::{across_channels, erosion2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef};
-/// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
-/// let mut graph = tape.record(&params, Mode::Eval);
-/// let x = graph.input(TensorRef::new([1, 1, 1, 5], &[3.0, 1.0, 4.0, 1.0, 5.0]));
-/// let flat = graph.input(TensorRef::new([3], &[0.0; 3]));
-/// let y = across_channels(&mut graph, erosion2d, x, flat)?;
-/// assert_eq!(graph.value(y).data, [1.0, 1.0, 1.0, 1.0, 1.0]);
+/// use morphograd_morphology::{Border, across_channels, dilation2d, evaluate, nn::autodiff::Ties, nn::tensor::TensorRef};
+/// let (x, flat) = (TensorRef::new([1, 1, 1, 5], &[3.0, 1.0, 4.0, 1.0, 5.0]), TensorRef::new([3], &[0.0; 3]));
+/// let with = |border| evaluate([x, flat], |graph, [x, w]| across_channels(graph, dilation2d, x, w, border, Ties::First));
+/// assert_eq!(with(Border::Infinity)?.data(), [3.0, 4.0, 4.0, 5.0, 5.0]);
+/// assert_eq!(with(Border::Periodic)?.data(), [5.0, 4.0, 4.0, 5.0, 5.0]); // hues, say
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
 pub fn across_channels<T: Real>(
@@ -36,6 +34,8 @@ pub fn across_channels<T: Real>(
     operator: Operator<T>,
     x: Var,
     kernel: Var,
+    border: Border,
+    ties: Ties,
 ) -> Result<Var, ShapeError> {
     let shape = graph.shape(x);
     let (&[batch, height, width, channels], &[k]) = (shape.dims(), graph.shape(kernel).dims()) else {
@@ -48,7 +48,7 @@ pub fn across_channels<T: Real>(
     let window = Window2d { size: [1, k], padding: Padding::Same, ..Window2d::default() };
     let turned = graph.apply(Reshape([batch, height * width, channels, 1].into()), [x])?;
     let kernel = graph.apply(Reshape([1, k, 1].into()), [kernel])?;
-    let y = operator(graph, turned, kernel, window)?;
+    let y = operator(graph, turned, kernel, Scan2d { window, border, ties })?;
     graph.apply(Reshape(shape), [y])
 }
 
@@ -72,6 +72,10 @@ pub struct Separable3d<T> {
     pub operator: Operator<T>,
     /// Height, width and number of channels of the kernel.
     pub size: [usize; 3],
+    /// What lies outside the volume.
+    pub border: Border,
+    /// Who gets the gradient where several candidates of a step are the best.
+    pub ties: Ties,
     /// The structuring function in space; zero by default.
     pub space: Weight<T>,
     /// The structuring function along the channels; zero by default.
@@ -83,27 +87,33 @@ struct SpaceThenChannels<T> {
     operator: Operator<T>,
     space: Box<dyn Layer<T>>,
     channels: ParamId,
+    border: Border,
+    ties: Ties,
 }
 
 impl<T: Real> Default for Separable3d<T> {
     fn default() -> Self {
-        Self { operator: dilation2d, size: [1, 1, 1], space: Weight::zeros(), channels: Weight::zeros() }
+        let (border, ties) = (Border::default(), Ties::default());
+        let (space, channels) = (Weight::zeros(), Weight::zeros());
+        Self { operator: dilation2d, size: [1, 1, 1], border, ties, space, channels }
     }
 }
 
 impl<T: Real> Build<T> for Separable3d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, size: [kh, kw, kc], space, channels } = self;
+        let Self { operator, size: [kh, kw, kc], border, ties, space, channels } = self;
         let space = Morphological2d {
             operator,
             size: [kh, kw],
+            border,
+            ties,
             kernel: StructuringFunction::Shared(space),
             merge: Merge::None,
             ..Morphological2d::default()
         };
         let space = space.build(&mut builder.scope("space"), input)?;
         let channels = builder.param("channels", [kc].into(), channels)?;
-        Ok(Box::new(SpaceThenChannels { operator, space, channels }))
+        Ok(Box::new(SpaceThenChannels { operator, space, channels, border, ties }))
     }
 }
 
@@ -111,7 +121,7 @@ impl<T: Real> Layer<T> for SpaceThenChannels<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let y = self.space.forward(graph, x)?;
         let kernel = graph.param(self.channels);
-        across_channels(graph, self.operator, y, kernel)
+        across_channels(graph, self.operator, y, kernel, self.border, self.ties)
     }
 }
 
@@ -166,7 +176,7 @@ mod tests {
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Shapes);
         let (x, w) = (graph.input_with([1, 2, 2, 3], |_| ()), graph.input_with([1, 3], |_| ()));
-        let error = across_channels(&mut graph, dilation2d, x, w).unwrap_err();
+        let error = across_channels(&mut graph, dilation2d, x, w, Border::Infinity, Ties::First).unwrap_err();
         assert_eq!(
             error.to_string(),
             "across channels: expected an input [batch, height, width, channels] and a kernel [k], found shapes [1, 2, 2, 3] and [1, 3]"

@@ -16,7 +16,8 @@ use crate::smooth::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 ///
 /// - **Limits**: $α \to \infty$ gives the dilation $\max_d z_d$; $α \to -\infty$ gives $\min_d z_d$, the erosion by the mirrored kernel of
 ///   opposite sign; $α = 0$ the mean. Always between the two, and increasing with α.
-/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without any gives 0.
+/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without any gives 0. For another
+///   border pad first, by [`Pad2d`](crate::Pad2d).
 /// - **Gradient**: $q_d (1 + α (z_d - y))$ to pixel and entry, $q_d$ being the candidate's weight; to α the variance of the candidates
 ///   under these weights. It may be negative: for $α \ne 0$ the operator is not increasing in $x$.
 /// - **Numbers**: exponents are differences from the largest, so nothing overflows. NaN in a window gives NaN.

@@ -4,9 +4,9 @@
 //! turns maxima into minima.
 
 use morphograd_nn::autodiff::{Graph, Scale, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// The anti-dilation $\delta_w(-x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// decreasing, and a supremum becomes an infimum.
@@ -20,10 +20,10 @@ pub fn anti_dilation2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
     let negated = graph.apply(Scale(-1.0), [x])?;
-    dilation2d(graph, negated, kernel, window)
+    dilation2d(graph, negated, kernel, scan)
 }
 
 /// The anti-erosion $\varepsilon_w(-x)$: decreasing, and an infimum becomes a supremum. As [`anti_dilation2d`], with [`erosion2d`].
@@ -34,8 +34,8 @@ pub fn anti_erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
     let negated = graph.apply(Scale(-1.0), [x])?;
-    erosion2d(graph, negated, kernel, window)
+    erosion2d(graph, negated, kernel, scan)
 }

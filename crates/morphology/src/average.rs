@@ -3,10 +3,10 @@
 //! The one design choice: the envelopes are one dilation and one erosion by the same kernel, so that there is one thing to learn.
 
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
 use crate::operator::keeps_size;
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// The average $\tfrac12 (\delta_w(x) + \varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`: the mean of the envelopes above and below, a smoothing that is self-dual for symmetric kernels.
@@ -21,10 +21,11 @@ pub fn average2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, window)?;
-    let eroded = erosion2d(graph, x, kernel, window)?;
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, kernel, scan)?;
+    let eroded = erosion2d(graph, x, kernel, scan)?;
     let sum = graph.apply(Add, [dilated, eroded])?;
     graph.apply(Scale(0.5), [sum])
 }
@@ -38,9 +39,9 @@ pub fn sift2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("sift", window)?;
-    let mean = average2d(graph, x, kernel, window)?;
+    let scan = keeps_size("sift", scan)?;
+    let mean = average2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [x, mean])
 }

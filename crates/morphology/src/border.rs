@@ -2,15 +2,38 @@
 
 /// The rule at the border of an image.
 ///
-/// Only the first and the last keep dilation and erosion adjoint: with them an opening is an opening (anti-extensive and idempotent)
-/// everywhere. With the others the laws hold away from the border only; they exist because other libraries use them.
+/// A composed operator has the same border in each of its steps. Only [`Infinity`](Self::Infinity) and [`Periodic`](Self::Periodic) then
+/// keep dilation and erosion adjoint, so that an opening is an opening everywhere. The others exist because other libraries use them. In
+/// general, which laws hold on the whole image (same padding, stride 1), and for which operators:
+///
+/// | law | operators | ∞ | constant $c$ | replicate | reflect | periodic |
+/// |---|---|---|---|---|---|---|
+/// | adjunction | dilation and erosion | yes | no | no | no | yes |
+/// | $\psi(x) \ge x$ | dilation | yes | yes | yes | yes | yes |
+/// | $\psi(x) \le x$ | erosion | yes | yes | yes | yes | yes |
+/// | $\psi(x) \ge x$ | closing, upper Lasry-Lions | yes | no | no | no | yes |
+/// | $\psi(x) \le x$ | opening, lower Lasry-Lions | yes | no | no | no | yes |
+/// | idempotent | opening, closing | yes | yes | no | no | yes |
+/// | idempotent | white top-hat | yes | no | no | no | yes |
+/// | increasing | all of the above but the top-hat, average, sequential filters | yes | yes | yes | yes | yes |
+/// | $\psi(x + a) = \psi(x) + k a$ | all (differences: $k = 0$; anti-dilation, anti-erosion: $k = -1$) | yes | no | yes | yes | yes |
+/// | dual by the mirrored element | dilation, opening, upper Lasry-Lions, sequential filters, anti-dilation, each with its partner; average, sift, Laplacian | yes | by $-c$ | yes | yes | yes |
+/// | translations around the torus | all | no | no | no | no | yes |
+/// | translations, further inside than the operator reaches | all | yes | yes | yes | yes | yes |
+///
+/// The test `tests/borders.rs` has this table for flat elements that contain their centre, and checks both: a yes holds without tolerance,
+/// for a no, and for every law that is not named, there is an image that breaks it. That a constant leaves openings idempotent, though not
+/// below the image, follows from the adjunction on the plane, for any kernel.
+///
+/// Structuring functions that are symmetric along each axis and do not increase away from the centre (rectangles, crosses, disks and
+/// parabolas of odd size) do not see the difference between ∞, replicate and reflect: what is outside has a better copy under the same
+/// window. For them all three give the same values, and so the laws of the first. At ties the gradient may go to another pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Border {
-    /// Pixels outside never win: $-\infty$ for a dilation, $+\infty$ for an erosion. Keeps the algebra (adjunction, duality,
-    /// extensivity, idempotence).
+    /// Pixels outside never win: $-\infty$ for a dilation, $+\infty$ for an erosion. Keeps the algebra.
     #[default]
     Infinity,
-    /// All pixels outside have this value. Keeps extensivity of a dilation by a kernel with centre 0.
+    /// All pixels outside have this value, in every step: outside, a dilated image is not dilated.
     Constant(
         /// The value.
         f64,

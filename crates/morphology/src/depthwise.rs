@@ -11,7 +11,7 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 
 use crate::subgradient::{Layout, Subgradient};
 use crate::window::Placement;
-use crate::{Border, Lattice};
+use crate::{Border, Lattice, Scan2d};
 
 /// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images `[batch, height, width, channels]`
 /// and a kernel `[kh, kw, channels]`; output `[batch, rows, columns, channels]`.
@@ -27,21 +27,10 @@ pub struct Depthwise2d<L> {
 }
 
 impl<L: Lattice> Depthwise2d<L> {
-    /// The operation for a window; the kernel has to have its size.
-    pub fn new(window: Window2d) -> Self {
-        Self { window, border: Border::default(), ties: Ties::default(), lattice: PhantomData }
-    }
-
-    /// With another border.
-    #[must_use]
-    pub fn border(self, border: Border) -> Self {
-        Self { border, ..self }
-    }
-
-    /// With another subgradient at ties.
-    #[must_use]
-    pub fn ties(self, ties: Ties) -> Self {
-        Self { ties, ..self }
+    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the kernel has to have the window's size.
+    pub fn new(scan: impl Into<Scan2d>) -> Self {
+        let Scan2d { window, border, ties } = scan.into();
+        Self { window, border, ties, lattice: PhantomData }
     }
 
     fn place(&self, x: Shape) -> Result<Placement, ShapeError> {

@@ -5,7 +5,7 @@ use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::filters::FilterLayer;
-use crate::{Border, Depthwise2d, Filters2d, MaxPlus};
+use crate::{Border, Depthwise2d, Filters2d, MaxPlus, Scan2d};
 
 /// Dilates every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// $$\delta_w(x)_{i,j} = \max_d x_{s i + r d - p} + w_d.$$
@@ -32,9 +32,9 @@ pub fn dilation2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Depthwise2d::<MaxPlus>::new(window), [x, kernel])
+    graph.apply(Depthwise2d::<MaxPlus>::new(scan), [x, kernel])
 }
 
 /// A layer of learned dilations: filter `f` dilates every channel by its own kernel and sums the results,
@@ -89,7 +89,8 @@ impl<T: Real> Build<T> for Dilation2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
-        let op = Filters2d::<MaxPlus>::new(window).border(border).ties(ties);
+        let scan = Scan2d { window, border, ties };
+        let op = Filters2d::<MaxPlus>::new(scan);
         FilterLayer::build(builder, input, op, filters, kernel, bias, activation)
     }
 }

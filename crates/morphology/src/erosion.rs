@@ -5,7 +5,7 @@ use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::filters::FilterLayer;
-use crate::{Border, Depthwise2d, Filters2d, MinMinus};
+use crate::{Border, Depthwise2d, Filters2d, MinMinus, Scan2d};
 
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// $$\varepsilon_w(x)_{i,j} = \min_d x_{s i + r d - p} - w_{k-1-d}.$$
@@ -33,9 +33,9 @@ pub fn erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Depthwise2d::<MinMinus>::new(window.adjoint()), [x, kernel])
+    graph.apply(Depthwise2d::<MinMinus>::new(scan.into().adjoint()), [x, kernel])
 }
 
 /// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the results,
@@ -90,7 +90,8 @@ impl<T: Real> Build<T> for Erosion2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
-        let op = Filters2d::<MinMinus>::new(window.adjoint()).border(border).ties(ties);
+        let scan = Scan2d { window, border, ties };
+        let op = Filters2d::<MinMinus>::new(scan.adjoint());
         FilterLayer::build(builder, input, op, filters, kernel, bias, activation)
     }
 }

@@ -13,7 +13,7 @@ use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
 
 use crate::subgradient::{Layout, Subgradient};
 use crate::window::Placement;
-use crate::{Border, Lattice};
+use crate::{Border, Lattice, Scan2d};
 
 /// Filters computed together: one AVX2 vector of `f32`.
 const LANES: usize = 8;
@@ -39,22 +39,10 @@ pub struct Filters2d<L> {
 }
 
 impl<L: Lattice> Filters2d<L> {
-    /// The operation for a window; the kernel has to have its size.
-    pub fn new(window: Window2d) -> Self {
-        let (border, ties) = (Border::default(), Ties::default());
+    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the kernel has to have the window's size.
+    pub fn new(scan: impl Into<Scan2d>) -> Self {
+        let Scan2d { window, border, ties } = scan.into();
         Self { window, border, ties, marginal: false, lattice: PhantomData }
-    }
-
-    /// With another border.
-    #[must_use]
-    pub fn border(self, border: Border) -> Self {
-        Self { border, ..self }
-    }
-
-    /// With another subgradient at ties.
-    #[must_use]
-    pub fn ties(self, ties: Ties) -> Self {
-        Self { ties, ..self }
     }
 
     /// Without the sum over the channels: filter `f` on channel `c` gives the output channel `f * channels + c`.

@@ -4,10 +4,10 @@
 //! negative.
 
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
 use crate::operator::keeps_size;
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// Beucher's gradient $\delta_w(x) - \varepsilon_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`: how much an image varies under the window.
@@ -23,10 +23,11 @@ pub fn gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, window)?;
-    let eroded = erosion2d(graph, x, kernel, window)?;
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, kernel, scan)?;
+    let eroded = erosion2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [dilated, eroded])
 }
 
@@ -39,10 +40,10 @@ pub fn internal_gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("internal gradient", window)?;
-    let eroded = erosion2d(graph, x, kernel, window)?;
+    let scan = keeps_size("internal gradient", scan)?;
+    let eroded = erosion2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [x, eroded])
 }
 
@@ -55,10 +56,10 @@ pub fn external_gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("external gradient", window)?;
-    let dilated = dilation2d(graph, x, kernel, window)?;
+    let scan = keeps_size("external gradient", scan)?;
+    let dilated = dilation2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [dilated, x])
 }
 
@@ -73,11 +74,11 @@ pub fn laplacian2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("laplacian", window)?;
-    let dilated = dilation2d(graph, x, kernel, window)?;
-    let eroded = erosion2d(graph, x, kernel, window)?;
+    let scan = keeps_size("laplacian", scan)?;
+    let dilated = dilation2d(graph, x, kernel, scan)?;
+    let eroded = erosion2d(graph, x, kernel, scan)?;
     let sum = graph.apply(Add, [dilated, eroded])?;
     let twice = graph.apply(Scale(2.0), [x])?;
     graph.apply(Sub, [sum, twice])

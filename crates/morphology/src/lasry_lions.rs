@@ -3,7 +3,7 @@
 //! The one design choice: the layer learns the steep curvature and the ratio of the two, so that the flat parabola is the flatter one
 //! for every ratio in [0, 1].
 
-use morphograd_nn::autodiff::{Graph, Mul, ParamId, Var};
+use morphograd_nn::autodiff::{Graph, Mul, ParamId, Ties, Var};
 use morphograd_nn::constraint::{Interval, NonNegative};
 use morphograd_nn::initializer::Uniform;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
@@ -11,9 +11,8 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::channels::SpreadKernel;
 use crate::morphological::Frame;
-use crate::opening::dense;
 use crate::operator::PairOperator;
-use crate::{Merge, QuadraticKernel, dilation2d, erosion2d};
+use crate::{Border, Merge, QuadraticKernel, Scan2d, dilation2d, erosion2d};
 
 /// Lasry and Lions' upper regularization $(x^s)_t = \varepsilon_{w_t}(\delta_{w_s}(x))$ of every channel: a dilation by the kernel `flat`
 /// ($w_s$), then an erosion by the steeper kernel `steep` ($w_t$), both `[kh, kw, channels]`.
@@ -29,10 +28,11 @@ pub fn lasry_lions_upper2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [flat, steep]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, flat, dense(window))?;
-    erosion2d(graph, dilated, steep, window)
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, flat, scan.dense())?;
+    erosion2d(graph, dilated, steep, scan)
 }
 
 /// Lasry and Lions' lower regularization $(x_s)^t = \delta_{w_t}(\varepsilon_{w_s}(x))$: an erosion by the kernel `flat`, then a dilation by
@@ -44,10 +44,11 @@ pub fn lasry_lions_lower2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [flat, steep]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let eroded = erosion2d(graph, x, flat, dense(window))?;
-    dilation2d(graph, eroded, steep, window)
+    let scan = scan.into();
+    let eroded = erosion2d(graph, x, flat, scan.dense())?;
+    dilation2d(graph, eroded, steep, scan)
 }
 
 /// A layer of Lasry and Lions' regularizations by parabolas: filter $f$ regularizes every channel with
@@ -76,8 +77,12 @@ pub struct LasryLions2d<T> {
     pub rates: [usize; 2],
     /// Step between neighbouring windows.
     pub strides: [usize; 2],
-    /// Rule at the border; same by default.
+    /// Rule for the size of the output; same by default.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the best.
+    pub ties: Ties,
     /// The scale $s$ in pixels; 10 by default.
     pub scale: f64,
     /// The steep curvatures; uniform in [0.75, 1.25) and kept non-negative by default.
@@ -104,15 +109,30 @@ impl<T: Real> Default for LasryLions2d<T> {
         let (padding, scale, merge) = (Padding::Same, 10.0, Merge::None);
         let curvature = Weight::new(Uniform { low: 0.75, high: 1.25 }).constrained(NonNegative);
         let ratio = Weight::new(Uniform { low: 0.5, high: 0.9 }).constrained(Interval { min: 0.0, max: 1.0 });
-        Self { operator, filters: 1, size, rates, strides, padding, scale, curvature, ratio, merge }
+        let (border, ties) = (Border::default(), Ties::default());
+        Self {
+            operator,
+            filters: 1,
+            size,
+            rates,
+            strides,
+            padding,
+            border,
+            ties,
+            scale,
+            curvature,
+            ratio,
+            merge,
+        }
     }
 }
 
 impl<T: Real> Build<T> for LasryLions2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, filters, size, rates, strides, padding, scale, curvature, ratio, merge } = self;
-        let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(window, input, filters, merge, Activation::Linear)?;
+        let Self { operator, filters, size, scale, curvature, ratio, merge, .. } = self;
+        let Self { rates, strides, padding, border, ties, .. } = self;
+        let scan = Scan2d { window: Window2d { size, strides, rates, padding }, border, ties };
+        let frame = Frame::new(scan, input, filters, merge, Activation::Linear)?;
         let shape = Shape::from([frame.channels, filters]);
         let curvature = builder.param("curvature", shape, curvature)?;
         let ratio = builder.param("ratio", shape, ratio)?;
@@ -131,7 +151,7 @@ impl<T: Real> Layer<T> for Regularization<T> {
         };
         let kernels = [kernel(flat)?, kernel(steep)?];
         let x = self.frame.begin(graph, x)?;
-        let y = (self.operator)(graph, x, kernels, self.frame.window)?;
+        let y = (self.operator)(graph, x, kernels, self.frame.scan)?;
         self.frame.end(graph, y)
     }
 }

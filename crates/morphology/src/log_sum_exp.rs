@@ -21,7 +21,8 @@ use crate::smooth::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 /// - **Certificate**: $\delta_w(x) \le \delta^β_w(x) \le \delta_w(x) + \log(n)/β$ where $n$ taps lie in the image, see
 ///   [`log_sum_exp_gap`]. It decreases to the dilation as $β \to \infty$.
 /// - **Sharpness**: `beta` is one number or one for each output channel, above 0.
-/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without any gives $-\infty$.
+/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without any gives $-\infty$. For another border
+///   pad first, by [`Pad2d`](crate::Pad2d).
 /// - **Gradient**: a candidate's weight in the sum (they add up to 1) to its pixel and its entry, so there are no ties to break; to β the
 ///   weighted mean of $(x_d + w_d - y) / β$.
 /// - **Numbers**: exponents are differences from the largest, so nothing overflows. NaN in a window gives NaN.

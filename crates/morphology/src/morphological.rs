@@ -3,7 +3,7 @@
 //! The one design choice: an operator is a value. There is no struct for each of them; what the crate's functions compute with a given
 //! kernel, [`Morphological2d`] computes with a learned one.
 
-use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
+use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
@@ -11,15 +11,15 @@ use crate::channels::RepeatChannels;
 use crate::operator::{Operator, PairOperator};
 use crate::structuring_function::Function;
 use crate::window::Placement;
-use crate::{Border, Merge, Reduction, StructuringFunction, dilation2d, probing2d};
+use crate::{Border, Merge, Reduction, Scan2d, StructuringFunction, dilation2d, probing2d};
 
 /// A layer of an operator with learned structuring functions: filter $f$ applies the operator to every channel with its own
 /// kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are merged: $y = a(\text{merge}(z) + b)$.
 ///
 /// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where `outputs` is `filters * channels` without
 /// merging, `filters` if the channels merge, and 1 if everything does. Parameters: those of the [`StructuringFunction`], and `bias`
-/// `[outputs]` if asked for. Border, ties, what windows it accepts and its cost are the operator's; a layer with several filters
-/// copies its input once for each of them.
+/// `[outputs]` if asked for. What windows it accepts and its cost are the operator's, which `border` and `ties` are handed to; a layer with
+/// several filters copies its input once for each of them.
 ///
 /// | layer | operator and merging |
 /// |---|---|
@@ -51,8 +51,12 @@ pub struct Morphological2d<T> {
     pub strides: [usize; 2],
     /// Distance between neighbouring taps.
     pub rates: [usize; 2],
-    /// Rule at the border; same by default, which every operator accepts.
+    /// Rule for the size of the output; same by default, which every operator accepts.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the best.
+    pub ties: Ties,
     /// The structuring functions; every entry free, and zero, by default.
     pub kernel: StructuringFunction<T>,
     /// What becomes of the channels; each filter sums them by default.
@@ -86,8 +90,12 @@ pub struct MorphologicalPair2d<T> {
     pub strides: [usize; 2],
     /// Distance between neighbouring taps.
     pub rates: [usize; 2],
-    /// Rule at the border; same by default.
+    /// Rule for the size of the output; same by default.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the best.
+    pub ties: Ties,
     /// The structuring functions; every entry free, and zero, by default.
     pub kernels: [StructuringFunction<T>; 2],
     /// What becomes of the channels; each filter sums them by default.
@@ -101,7 +109,7 @@ pub struct MorphologicalPair2d<T> {
 /// Everything around the operator of a layer: how channels multiply, merge, and end.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    pub(crate) window: Window2d,
+    pub(crate) scan: Scan2d,
     pub(crate) channels: usize,
     pub(crate) filters: usize,
     merge: Merge,
@@ -129,7 +137,21 @@ impl<T: Real> Default for Morphological2d<T> {
         let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
         let (operator, kernel): (Operator<T>, _) = (dilation2d, StructuringFunction::default());
         let (bias, activation) = (None, Activation::Linear);
-        Self { operator, filters: 1, size, strides, rates, padding, kernel, merge, bias, activation }
+        let (border, ties) = (Border::default(), Ties::default());
+        Self {
+            operator,
+            filters: 1,
+            size,
+            strides,
+            rates,
+            padding,
+            border,
+            ties,
+            kernel,
+            merge,
+            bias,
+            activation,
+        }
     }
 }
 
@@ -139,15 +161,30 @@ impl<T: Real> Default for MorphologicalPair2d<T> {
         let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
         let (operator, kernels): (PairOperator<T>, _) = (probing2d, Default::default());
         let (bias, activation) = (None, Activation::Linear);
-        Self { operator, filters: 1, size, strides, rates, padding, kernels, merge, bias, activation }
+        let (border, ties) = (Border::default(), Ties::default());
+        Self {
+            operator,
+            filters: 1,
+            size,
+            strides,
+            rates,
+            padding,
+            border,
+            ties,
+            kernels,
+            merge,
+            bias,
+            activation,
+        }
     }
 }
 
 impl<T: Real> Build<T> for Morphological2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, filters, size, strides, rates, padding, kernel, merge, bias, activation } = self;
-        let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(window, input, filters, merge, activation)?;
+        let Self { operator, filters, size, kernel, merge, bias, activation, .. } = self;
+        let Self { strides, rates, padding, border, ties, .. } = self;
+        let scan = Scan2d { window: Window2d { size, strides, rates, padding }, border, ties };
+        let frame = Frame::new(scan, input, filters, merge, activation)?;
         let kernel = kernel.build(builder, size, frame.channels, filters)?;
         Ok(Box::new(Single { operator, kernel, frame: frame.with_bias(builder, bias)? }))
     }
@@ -155,10 +192,10 @@ impl<T: Real> Build<T> for Morphological2d<T> {
 
 impl<T: Real> Build<T> for MorphologicalPair2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, filters, size, strides, rates, padding, kernels, merge, bias, activation } =
-            self;
-        let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(window, input, filters, merge, activation)?;
+        let Self { operator, filters, size, kernels, merge, bias, activation, .. } = self;
+        let Self { strides, rates, padding, border, ties, .. } = self;
+        let scan = Scan2d { window: Window2d { size, strides, rates, padding }, border, ties };
+        let frame = Frame::new(scan, input, filters, merge, activation)?;
         let [first, second] = kernels;
         let first = first.build(&mut builder.scope("first"), size, frame.channels, filters)?;
         let second = second.build(&mut builder.scope("second"), size, frame.channels, filters)?;
@@ -171,7 +208,7 @@ impl<T: Real> Layer<T> for Single<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let x = self.frame.begin(graph, x)?;
         let kernel = self.kernel.forward(graph)?;
-        let y = (self.operator)(graph, x, kernel, self.frame.window)?;
+        let y = (self.operator)(graph, x, kernel, self.frame.scan)?;
         self.frame.end(graph, y)
     }
 }
@@ -180,7 +217,7 @@ impl<T: Real> Layer<T> for Pair<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let x = self.frame.begin(graph, x)?;
         let kernels = [self.kernels[0].forward(graph)?, self.kernels[1].forward(graph)?];
-        let y = (self.operator)(graph, x, kernels, self.frame.window)?;
+        let y = (self.operator)(graph, x, kernels, self.frame.scan)?;
         self.frame.end(graph, y)
     }
 }
@@ -188,7 +225,7 @@ impl<T: Real> Layer<T> for Pair<T> {
 impl Frame {
     /// Checks what can be checked before any parameter is declared.
     pub(crate) fn new(
-        window: Window2d,
+        scan: Scan2d,
         input: Shape,
         filters: usize,
         merge: Merge,
@@ -197,8 +234,8 @@ impl Frame {
         if filters == 0 {
             return Err(ShapeError::new("morphological layer", "at least one filter", "0"));
         }
-        let place = Placement::new("morphological layer", window, Border::default(), input.batched(1))?;
-        Ok(Self { window, channels: place.channels, filters, merge, bias: None, activation })
+        let place = Placement::new("morphological layer", scan.window, scan.border, input.batched(1))?;
+        Ok(Self { scan, channels: place.channels, filters, merge, bias: None, activation })
     }
 
     /// Declares the bias, after the kernel.

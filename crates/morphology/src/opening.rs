@@ -1,18 +1,18 @@
 //! Opening and closing: erosion and dilation by one kernel, one after the other.
 //!
-//! The one design choice: both steps have the same kernel, the same window and the same rates, which makes them adjoint, so that their
-//! product really is an opening, a closing.
+//! The one design choice: both steps have the same kernel, the same window and the same border, which makes them adjoint on the borders that
+//! allow it, so that their product really is an opening, a closing.
 
 use morphograd_nn::autodiff::{Graph, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x` `[batch, height, width, channels]` by its own
 /// kernel `[kh, kw, channels]`: what is left of an image when everything is removed that the structuring function does not fit under.
 ///
-/// - **Laws** (same padding, stride 1): anti-extensive, $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they
-///   hold exactly, otherwise up to the rounding of $(x - w) + w$.
+/// - **Laws** (same padding, stride 1, and a border that keeps them, see [`Border`](crate::Border)): anti-extensive,
+///   $\gamma_w(x) \le x$; increasing; idempotent. For a flat kernel they hold exactly, otherwise up to the rounding of $(x - w) + w$.
 /// - **Window**: rates are those of both steps, strides those of the second (the openings of a dilation with strides are made
 ///   with its true adjoint, [`adjoint`](crate::adjoint)). With valid padding the output has `2 (reach - 1)` rows
 ///   fewer: the pixels of the opening that the border cannot influence.
@@ -40,14 +40,15 @@ pub fn opening2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let eroded = erosion2d(graph, x, kernel, dense(window))?;
-    dilation2d(graph, eroded, kernel, window)
+    let scan = scan.into();
+    let eroded = erosion2d(graph, x, kernel, scan.dense())?;
+    dilation2d(graph, eroded, kernel, scan)
 }
 
 /// The closing $\varphi_w(x) = \varepsilon_w(\delta_w(x))$ of every channel by its own kernel, the dual of [`opening2d`]: extensive,
-/// $x \le \varphi_w(x)$, increasing, idempotent. Shapes, window, border, ties and cost are those of the opening, except that with strides
+/// $x \le \varphi_w(x)$, increasing, idempotent. Laws, shapes, window, border, ties and cost are those of the opening, except that with strides
 /// it is extensive at the sampled pixels for odd windows only.
 ///
 /// # Errors
@@ -56,13 +57,9 @@ pub fn closing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, dense(window))?;
-    erosion2d(graph, dilated, kernel, window)
-}
-
-/// The window at every position: that of the first of two steps.
-pub(crate) fn dense(window: Window2d) -> Window2d {
-    Window2d { strides: [1, 1], ..window }
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, kernel, scan.dense())?;
+    erosion2d(graph, dilated, kernel, scan)
 }

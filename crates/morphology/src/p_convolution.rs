@@ -24,7 +24,8 @@ pub const EPSILON: f64 = 1e-6;
 ///   derivative is the one from above, so that an entry that a constraint put there can leave.
 /// - **Limits**: $p \to \infty$ gives the flat dilation (the largest pixel), $p \to -\infty$ the smallest pixel under the unmirrored
 ///   window; $p = 0$ is a convolution divided by the sum of the kernel, $p = -1$ a harmonic mean. Always between smallest and largest.
-/// - **Border**: taps outside the image are skipped; a window without any gives 0. The kernel is not mirrored.
+/// - **Border**: taps outside the image are skipped; a window without any gives 0. For another border pad first, by
+///   [`Pad2d`](crate::Pad2d). The kernel is not mirrored.
 /// - **Gradient**: with $q_d = f_d^p w_d / \sum f^p w$: to a pixel $q_d (1 + p (1 - y / f_d))$, to an entry $q_d (f_d - y) / w_d$, to p
 ///   $\sum_d q_d \log f_d (f_d - y)$.
 /// - **Numbers**: NaN in a window gives NaN.

@@ -4,9 +4,9 @@
 
 use morphograd_nn::Activation;
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{anti_dilation2d, dilation2d, erosion2d};
+use crate::{Scan2d, anti_dilation2d, dilation2d, erosion2d};
 
 /// Probing: $\delta_{w_0}(x) - \varepsilon_{w_1}(x)$ of every channel of `x` `[batch, height, width, channels]` by its own pair of kernels
 /// `[kh, kw, channels]`: the distance between the lowest position of $w_0$ above and the highest of $w_1$ below the image.
@@ -21,10 +21,11 @@ pub fn probing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [upper, lower]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, upper, window)?;
-    let eroded = erosion2d(graph, x, lower, window)?;
+    let scan = scan.into();
+    let dilated = dilation2d(graph, x, upper, scan)?;
+    let eroded = erosion2d(graph, x, lower, scan)?;
     graph.apply(Sub, [dilated, eroded])
 }
 
@@ -33,8 +34,8 @@ pub fn probing2d<T: Real>(
 /// how far the smallest pixel on the template `hit` ($h$) lies above the largest one on the template `miss` ($m$); 0 where it does not.
 ///
 /// Entries of $-\infty$ do not belong to a template. With templates of 0 and $-\infty$ this is Soille's unconstrained hit-or-miss
-/// transform, and on binary images (0 and 1) the set-theoretic one. Any window; pixels outside the image fit every
-/// template, and where a whole template lies outside, the output is $+\infty$. Ties: see
+/// transform, and on binary images (0 and 1) the set-theoretic one. Any window; with the default border pixels outside the image
+/// fit every template, and where a whole template lies outside, the output is $+\infty$. Ties: see
 /// [`Depthwise2d`](crate::Depthwise2d); no gradient where the output is 0. Cost: two dilations. Source: P. Soille, *Morphological Image
 /// Analysis* (2nd ed. 2003), ch. 5; B. Naegel, N. Passat, C. Ronse, *Grey-level hit-or-miss transforms*, Pattern Recognition 40 (2007).
 ///
@@ -58,11 +59,12 @@ pub fn hit_or_miss2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [hit, miss]: [Var; 2],
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
+    let scan = scan.into();
     // The smallest x - h is the largest h - x, negated: an erosion without its mirror.
-    let missing = anti_dilation2d(graph, x, hit, window)?;
-    let excess = dilation2d(graph, x, miss, window)?;
+    let missing = anti_dilation2d(graph, x, hit, scan)?;
+    let excess = dilation2d(graph, x, miss, scan)?;
     let gap = graph.apply(Add, [missing, excess])?;
     let margin = graph.apply(Scale(-1.0), [gap])?;
     Activation::Relu.apply(graph, margin)

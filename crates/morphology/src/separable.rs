@@ -3,12 +3,12 @@
 //! The one design choice: both stages are [`Morphological2d`] layers, so a separable layer is any operator with any reduction: max-plus
 //! (dilations and the maximum), min-plus (erosions and the minimum), or sums.
 
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::morphological::Frame;
-use crate::{Merge, Morphological2d, Operator, Reduction, StructuringFunction, dilation2d};
+use crate::{Border, Merge, Morphological2d, Operator, Reduction, Scan2d, StructuringFunction, dilation2d};
 
 /// Which stage of a separable layer comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -27,7 +27,7 @@ pub enum Separation {
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `depthwise.kernel` `[kh, kw, channels,
 /// multiplier]` (or `[kh, kw, filters, 1]` when it comes second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if
-/// asked for, the `bias` of the second stage. Border and ties are the operator's. Cost: that of both stages; a full bank costs `filters`
+/// asked for, the `bias` of the second stage. Border and ties are handed to the operator. Cost: that of both stages; a full bank costs `filters`
 /// times the depthwise one.
 ///
 /// ```
@@ -56,8 +56,12 @@ pub struct Separable2d<T> {
     pub strides: [usize; 2],
     /// Distance between neighbouring taps.
     pub rates: [usize; 2],
-    /// Rule at the border; same by default.
+    /// Rule for the size of the output; same by default.
     pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates of an operator are the best; the reduction has its own rule, see [`Reduction`].
+    pub ties: Ties,
     /// The structuring functions of the depthwise stage; every entry free, and zero, by default.
     pub depthwise: StructuringFunction<T>,
     /// The weights of the pointwise stage; zero by default.
@@ -86,6 +90,8 @@ impl<T: Real> Default for Separable2d<T> {
             strides,
             rates,
             padding: Padding::Same,
+            border: Border::default(),
+            ties: Ties::default(),
             depthwise: StructuringFunction::default(),
             pointwise: Weight::zeros(),
             bias: None,
@@ -97,10 +103,10 @@ impl<T: Real> Default for Separable2d<T> {
 impl<T: Real> Build<T> for Separable2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { operator, reduction, separation, filters, multiplier, bias, activation, .. } = self;
-        let Self { size, strides, rates, padding, .. } = self;
+        let Self { size, strides, rates, padding, border, ties, .. } = self;
         // The first stage's output is the second's input, so the input is checked here.
         let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(window, input, filters, Merge::None, activation)?;
+        let frame = Frame::new(Scan2d { window, border, ties }, input, filters, Merge::None, activation)?;
         let [height, width] = [input.dims()[0], input.dims()[1]];
         let [rows, columns] = window.extent([height, width])?.output;
 
@@ -110,6 +116,8 @@ impl<T: Real> Build<T> for Separable2d<T> {
             strides,
             rates,
             padding,
+            border,
+            ties,
             kernel: self.depthwise,
             merge: Merge::None,
             ..Morphological2d::default()
@@ -117,6 +125,8 @@ impl<T: Real> Build<T> for Separable2d<T> {
         let pointwise = Morphological2d {
             operator,
             filters,
+            border,
+            ties,
             kernel: self.pointwise.into(),
             merge: Merge::Channels(reduction),
             ..Morphological2d::default()

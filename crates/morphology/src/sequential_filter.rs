@@ -4,11 +4,11 @@
 //! be learned.
 
 use morphograd_nn::autodiff::{Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Padding, Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Padding, Real, ShapeError};
 use morphograd_nn::{AvgPool2d, Layer};
 
 use crate::operator::keeps_size;
-use crate::{closing2d, opening2d};
+use crate::{Scan2d, closing2d, opening2d};
 
 /// Which filter of each size an alternating sequential filter begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -33,19 +33,19 @@ pub enum First {
 pub fn alternating_sequential2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
-    family: &[(Var, Window2d)],
+    family: &[(Var, impl Into<Scan2d> + Copy)],
     first: First,
 ) -> Result<Var, ShapeError> {
-    family.iter().try_fold(x, |x, (kernel, window)| {
-        keeps_size("alternating sequential filter", *window)?;
+    family.iter().try_fold(x, |x, &(kernel, scan)| {
+        let scan = keeps_size("alternating sequential filter", scan)?;
         match first {
             First::Closing => {
-                let closed = closing2d(graph, x, *kernel, *window)?;
-                opening2d(graph, closed, *kernel, *window)
+                let closed = closing2d(graph, x, kernel, scan)?;
+                opening2d(graph, closed, kernel, scan)
             }
             First::Opening => {
-                let opened = opening2d(graph, x, *kernel, *window)?;
-                closing2d(graph, opened, *kernel, *window)
+                let opened = opening2d(graph, x, kernel, scan)?;
+                closing2d(graph, opened, kernel, scan)
             }
         }
     })
@@ -62,11 +62,11 @@ pub fn alternating_sequential2d<T: Real>(
 pub fn granulometry2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
-    family: &[(Var, Window2d)],
+    family: &[(Var, impl Into<Scan2d> + Copy)],
 ) -> Result<Vec<Var>, ShapeError> {
-    let open = |(kernel, window): &(Var, Window2d)| {
-        keeps_size("granulometry", *window)?;
-        opening2d(graph, x, *kernel, *window)
+    let open = |&(kernel, scan): &(Var, _)| {
+        let scan = keeps_size("granulometry", scan)?;
+        opening2d(graph, x, kernel, scan)
     };
     family.iter().map(open).collect()
 }
@@ -97,7 +97,7 @@ pub fn granulometry2d<T: Real>(
 pub fn pattern_spectrum2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
-    family: &[(Var, Window2d)],
+    family: &[(Var, impl Into<Scan2d> + Copy)],
 ) -> Result<Vec<Var>, ShapeError> {
     let mut before = x;
     granulometry2d(graph, x, family)?

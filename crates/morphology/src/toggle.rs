@@ -4,10 +4,10 @@
 //! wholly to the side that was chosen.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
-use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use crate::operator::keeps_size;
-use crate::{dilation2d, erosion2d};
+use crate::{Scan2d, dilation2d, erosion2d};
 
 /// $y = \delta$ where $\delta - x \le x - \varepsilon$, otherwise $\varepsilon$. Inputs: $x$, $\delta$ and $\varepsilon$, of one shape.
 ///
@@ -73,14 +73,14 @@ pub fn toggle2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
     steps: usize,
 ) -> Result<Var, ShapeError> {
-    keeps_size("toggle", window)?;
+    let scan = keeps_size("toggle", scan)?;
     let mut x = x;
     for _ in 0..steps {
-        let dilated = dilation2d(graph, x, kernel, window)?;
-        let eroded = erosion2d(graph, x, kernel, window)?;
+        let dilated = dilation2d(graph, x, kernel, scan)?;
+        let eroded = erosion2d(graph, x, kernel, scan)?;
         x = graph.apply(Toggle, [x, dilated, eroded])?;
     }
     Ok(x)

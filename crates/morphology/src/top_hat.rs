@@ -4,15 +4,15 @@
 //! units in the last place below 0; for a flat one it never does.
 
 use morphograd_nn::autodiff::{Graph, Sub, Var};
-use morphograd_nn::tensor::{Real, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError};
 
 use crate::operator::keeps_size;
-use crate::{closing2d, opening2d};
+use crate::{Scan2d, closing2d, opening2d};
 
 /// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
 /// the bright details into which the structuring function does not fit.
 ///
-/// Not negative (odd windows). Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
+/// Not negative where the opening is anti-extensive. Border, ties and the gradient of the opening: see [`opening2d`]. Cost: one opening and one difference.
 /// Source: F. Meyer, *Iterative image transformations for an automatic screening of cervical smears*, J. Histochem. Cytochem. 27 (1979).
 ///
 /// # Errors
@@ -21,10 +21,10 @@ pub fn white_top_hat2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("white top-hat", window)?;
-    let opened = opening2d(graph, x, kernel, window)?;
+    let scan = keeps_size("white top-hat", scan)?;
+    let opened = opening2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [x, opened])
 }
 
@@ -36,9 +36,9 @@ pub fn black_top_hat2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
 ) -> Result<Var, ShapeError> {
-    keeps_size("black top-hat", window)?;
-    let closed = closing2d(graph, x, kernel, window)?;
+    let scan = keeps_size("black top-hat", scan)?;
+    let closed = closing2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [closed, x])
 }

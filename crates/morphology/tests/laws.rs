@@ -1,16 +1,19 @@
-//! The laws of every operator, on every border that keeps them, measured with the public law checker. Flat structuring elements: exactly.
+//! Laws of the operators by any kernel on the borders that keep them, and of those that select pixels, measured with the public law checker.
+//! Which border keeps what: `borders.rs`.
 
 use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, area_closing, area_opening, black_top_hat2d,
-    closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, gradient2d, internal_gradient2d, law,
-    opening2d, white_top_hat2d,
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, Operator, Scan2d, area_closing, area_opening,
+    black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, geodesic_dilation,
+    gradient2d, h_maxima, h_minima, internal_gradient2d, law, leveling, opening2d,
+    reconstruction_by_dilation, reconstruction_by_erosion, white_top_hat2d,
 };
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
 
 type Kernel = Tensor<f64>;
+type Reconstruct = fn(&mut Graph<'_, f64>, Var, Var, Connectivity) -> Result<Var, ShapeError>;
 
 /// Three images and a kernel of any size from 1 x 1 to 4 x 4, flat or with values.
 fn cases() -> impl Strategy<Value = (Vec<Tensor<f64>>, Kernel)> {
@@ -30,9 +33,9 @@ fn window(w: &Kernel) -> Window2d {
 /// An operator on the tape with a kernel, as a function on images.
 fn with_kernel<'w>(
     w: &'w Kernel,
-    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Window2d) -> Result<Var, ShapeError> + 'w,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Scan2d) -> Result<Var, ShapeError> + 'w,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
-    move |x| evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w))).unwrap()
+    move |x| evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w).into())).unwrap()
 }
 
 fn algebraic() -> impl Strategy<Value = Border> {
@@ -48,8 +51,8 @@ proptest! {
 
     #[test]
     fn dilation_and_erosion((images, w) in cases(), border in algebraic(), anywhere in any_border()) {
-        let dilate = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window).border(border), [x, k]));
-        let erode = |border| with_kernel(&w, move |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window.adjoint()).border(border), [x, k]));
+        let dilate = |border| with_kernel(&w, move |graph, x, k, scan| dilation2d(graph, x, k, Scan2d { border, ..scan }));
+        let erode = |border| with_kernel(&w, move |graph, x, k, scan| erosion2d(graph, x, k, Scan2d { border, ..scan }));
         prop_assert_eq!(law::adjunction(&dilate(border), &erode(border), &images), 0.0);
         // These need no adjunction, and hold on every border.
         prop_assert_eq!(law::increasingness(&dilate(anywhere), &images), 0.0);
@@ -74,7 +77,7 @@ proptest! {
         let mirrored = Tensor::from_vec(w.shape(), w.data().iter().rev().copied().collect()).unwrap();
         let odd = size.iter().all(|n| n % 2 == 1);
         // Of an even window, the mirrored kernel has its mirrored window too.
-        let dilate = with_kernel(&mirrored, |graph, x, k, window| graph.apply(Depthwise2d::<MaxPlus>::new(window.adjoint()), [x, k]));
+        let dilate = with_kernel(&mirrored, |graph, x, k, scan| dilation2d(graph, x, k, scan.window.adjoint()));
         prop_assert_eq!(law::duality(&dilate, &with_kernel(&w, erosion2d), &images), 0.0);
         if odd {
             prop_assert_eq!(law::duality(&with_kernel(&mirrored, dilation2d), &with_kernel(&w, erosion2d), &images), 0.0);
@@ -114,6 +117,56 @@ proptest! {
     }
 }
 
+/// An operator on the tape that needs no kernel, as a function on images.
+fn plain(
+    operator: impl Fn(&mut Graph<'_, f64>, Var) -> Result<Var, ShapeError>,
+) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
+    move |x| evaluate([x], |graph, [x]| operator(graph, x)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn operators_by_reconstruction((images, _) in cases(), mask in strategy::tied_tensor([1, 9, 8, 1])) {
+        let (eight, h) = (Connectivity::Eight, Tensor::filled([1], 0.5));
+        let [opening, closing] = [
+            (erosion2d as Operator<f64>, reconstruction_by_dilation::<f64> as Reconstruct),
+            (dilation2d, reconstruction_by_erosion),
+        ].map(|(shrink, rebuild)| plain(move |graph, x| {
+            let square = graph.input_with([3, 3, 1], |w| w.fill(0.0));
+            let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+            let marker = shrink(graph, x, square, window.into())?;
+            rebuild(graph, marker, x, eight)
+        }));
+        let lower = plain(|graph, x| { let h = graph.input(h.view()); h_maxima(graph, x, h, eight) });
+        let raise = plain(|graph, x| { let h = graph.input(h.view()); h_minima(graph, x, h, eight) });
+        prop_assert_eq!(law::idempotence(&opening, &images), 0.0);
+        prop_assert_eq!(law::duality(&opening, &closing, &images), 0.0);
+        prop_assert_eq!(law::duality(&lower, &raise, &images), 0.0);
+        prop_assert_eq!(law::anti_extensivity(&opening, &images), 0.0);
+        prop_assert_eq!(law::anti_extensivity(&lower, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&opening, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&lower, &images), 0.0);
+        prop_assert_eq!(law::grey_shift(&opening, &images, 1.5, 1.0), 0.0);
+        prop_assert_eq!(law::grey_shift(&lower, &images, 1.5, 1.0), 0.0);
+
+        // Of the marker, with a mask that stays.
+        let below = plain(|graph, x| { let mask = graph.input(mask.view()); geodesic_dilation(graph, x, mask, 2, eight) });
+        let rebuilt = plain(|graph, x| { let mask = graph.input(mask.view()); reconstruction_by_dilation(graph, x, mask, eight) });
+        prop_assert_eq!(law::increasingness(&below, &images), 0.0);
+        prop_assert_eq!(law::increasingness(&rebuilt, &images), 0.0);
+        prop_assert_eq!(law::idempotence(&rebuilt, &images), 0.0);
+        // Of the image, with a marker that stays.
+        let levelled = |sign: f64| {
+            let marker = Tensor::from_fn(mask.shape(), |i| sign * mask.data()[i]);
+            plain(move |graph, x| { let marker = graph.input(marker.view()); leveling(graph, marker, x, eight) })
+        };
+        prop_assert_eq!(law::idempotence(&levelled(1.0), &images), 0.0);
+        prop_assert_eq!(law::duality(&levelled(1.0), &levelled(-1.0), &images), 0.0);
+    }
+}
+
 #[test]
 fn the_checker_finds_what_is_wrong() {
     let images: Vec<_> =
@@ -124,13 +177,13 @@ fn the_checker_finds_what_is_wrong() {
         let (a, b) = (of(&w), of(&w));
         let dilate = move |x: TensorRef<'_, f64>| {
             evaluate([x, a.view()], |graph, [x, k]| {
-                graph.apply(Depthwise2d::<MaxPlus>::new(window(&a)).border(border), [x, k])
+                graph.apply(Depthwise2d::<MaxPlus>::new(Scan2d { border, ..window(&a).into() }), [x, k])
             })
             .unwrap()
         };
         let erode = move |x: TensorRef<'_, f64>| {
             evaluate([x, b.view()], |graph, [x, k]| {
-                graph.apply(Depthwise2d::<MinMinus>::new(window(&b)).border(border), [x, k])
+                graph.apply(Depthwise2d::<MinMinus>::new(Scan2d { border, ..window(&b).into() }), [x, k])
             })
             .unwrap()
         };
@@ -144,7 +197,7 @@ fn the_checker_finds_what_is_wrong() {
     // The erosion of an even window as it stands is not the adjoint.
     let even = Tensor::zeros([1, 2, 1]);
     let erosion =
-        with_kernel(&even, |graph, x, k, window| graph.apply(Depthwise2d::<MinMinus>::new(window), [x, k]));
+        with_kernel(&even, |graph, x, k, scan| graph.apply(Depthwise2d::<MinMinus>::new(scan), [x, k]));
     assert!(law::adjunction(&with_kernel(&even, dilation2d), &erosion, &images) > 0.0);
 
     let negate = |x: TensorRef<'_, f64>| Tensor::from_fn(x.shape, |i| -x.data[i]);

@@ -53,7 +53,7 @@ fn function(kernel: &Tensor<f64>, c: usize, f: usize) -> Tensor<f64> {
 fn apply(operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>, window: Window2d) -> Tensor<f64> {
     evaluate(&Params::new(), x, |graph, x| {
         let w = graph.input(w.view());
-        operator(graph, x, w, window)
+        operator(graph, x, w, window.into())
     })
 }
 

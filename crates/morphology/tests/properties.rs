@@ -2,7 +2,7 @@
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Constraint, Mode, Params, Tape, Ties};
-use morphograd_morphology::{Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, ZeroCentre};
+use morphograd_morphology::{Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Scan2d, ZeroCentre};
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
 
@@ -84,10 +84,11 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
     let (values, dx, dw) = naive::<L>(window, rules, x, w, grad);
     let grad: Vec<f64> = (0..values.len()).map(grad).collect();
     let inputs = [x.clone(), w.clone()];
+    let scan = Scan2d { window, border: rules.border, ties: rules.ties };
     let (y, grads) = if w.shape().rank() == 3 {
-        vjp(Depthwise2d::<L>::new(window).border(rules.border).ties(rules.ties), &inputs, &grad)
+        vjp(Depthwise2d::<L>::new(scan), &inputs, &grad)
     } else {
-        let op = Filters2d::<L>::new(window).border(rules.border).ties(rules.ties);
+        let op = Filters2d::<L>::new(scan);
         vjp(if rules.marginal { op.marginal() } else { op }, &inputs, &grad)
     };
     let close = |found: &[f64], expected: &[f64]| {
@@ -136,9 +137,10 @@ proptest! {
              strategy::tensor([kh, kw, channels]))
         }))
     ) {
-        check_op(Filters2d::<MaxPlus>::new(window).border(border), &[x.clone(), w.clone()]);
-        check_op(Filters2d::<MinMinus>::new(window).border(border).marginal(), &[x.clone(), w]);
-        check_op(Depthwise2d::<MaxPlus>::new(window).border(border).ties(Ties::Split), &[x.clone(), v.clone()]);
+        let scan = Scan2d { border, ..window.into() };
+        check_op(Filters2d::<MaxPlus>::new(scan), &[x.clone(), w.clone()]);
+        check_op(Filters2d::<MinMinus>::new(scan).marginal(), &[x.clone(), w]);
+        check_op(Depthwise2d::<MaxPlus>::new(Scan2d { ties: Ties::Split, ..scan }), &[x.clone(), v.clone()]);
         check_op(Depthwise2d::<MinMinus>::new(window), &[x, v]);
     }
 
@@ -165,8 +167,9 @@ proptest! {
         })
     ) {
         let window = Window2d { rates: [rates.0, rates.1], ..window_of(&w) };
+        let scan = Scan2d { border, ..window.into() };
         let (delta, epsilon) =
-            (Depthwise2d::<MaxPlus>::new(window).border(border), Depthwise2d::<MinMinus>::new(window.adjoint()).border(border));
+            (Depthwise2d::<MaxPlus>::new(scan), Depthwise2d::<MinMinus>::new(Scan2d { window: window.adjoint(), ..scan }));
         let below = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
         let zeros = vec![0.0; x.data().len()];
         let dilated = vjp(delta, &[x.clone(), w.clone()], &zeros).0;

@@ -99,7 +99,7 @@ fn with(operator: Operator<f64>, element: &StructuringElement) -> impl Fn(Tensor
 
 fn apply(operator: Operator<f64>, element: &StructuringElement, x: TensorRef<'_, f64>) -> Tensor<f64> {
     let (kernel, window) = (element.kernel(1), element.window());
-    evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window))
+    evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window.into()))
         .expect("an image of one channel")
 }
 

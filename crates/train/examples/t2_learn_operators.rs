@@ -125,7 +125,7 @@ fn transformed(
     window: Window2d,
 ) -> Outcome<Tensor<f64>> {
     let kernel = TensorRef::new([window.size[0], window.size[1], 1], kernel);
-    Ok(evaluate([x.view(), kernel], |graph, [x, w]| operator(graph, x, w, window))?)
+    Ok(evaluate([x.view(), kernel], |graph, [x, w]| operator(graph, x, w, window.into()))?)
 }
 
 fn mean_square(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
