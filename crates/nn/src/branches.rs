@@ -11,7 +11,7 @@ use crate::layer::{Build, BuildError, Builder, Layer};
 
 /// Applies every branch to the same input and puts the outputs side by side along the last axis, in the order in which they were added:
 /// `[…, m]` and `[…, n]` → `[…, m + n]`. The other axes of the outputs have to agree. At least 1 branch, at most
-/// [`MAX_INPUTS`](morphograd_autodiff::MAX_INPUTS). Parameters: those of the branches, under their names. Cost: that of the branches, and
+/// [`MAX_INPUTS`]. Parameters: those of the branches, under their names. Cost: that of the branches, and
 /// a copy each way.
 ///
 /// ```
@@ -32,7 +32,7 @@ pub struct Branches<T> {
 
 type Branch<T> = Box<dyn FnOnce(&mut Builder<'_, T>, Shape) -> Result<Box<dyn Layer<T>>, BuildError>>;
 
-/// The inputs (one to [`MAX_INPUTS`](morphograd_autodiff::MAX_INPUTS)) side by side along the last axis: `[…, m]` and `[…, n]` →
+/// The inputs (one to [`MAX_INPUTS`]) side by side along the last axis: `[…, m]` and `[…, n]` →
 /// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy each way.
 #[derive(Debug, Clone, Copy)]
 pub struct Concat;
