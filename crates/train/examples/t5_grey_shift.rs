@@ -7,9 +7,8 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::fs;
 
-use common::{Outcome, Tile, dataset, images, sheet};
+use common::{Outcome, Tile, dataset, figure, images, sheet};
 use morphograd::data::Images;
 use morphograd::step::{predicted, train_step};
 use morphograd_morphology::initializer::SparseNumZeros;
@@ -244,9 +243,5 @@ fn chart(name: &str, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"660\" height=\"330\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"660\" height=\"330\" fill=\"#ffffff\"/>\n{body}</svg>\n"
     );
-    let path = std::path::PathBuf::from("runs/examples").join(name).with_extension("svg");
-    fs::create_dir_all(path.parent().unwrap_or(&path))?;
-    fs::write(&path, svg)?;
-    println!("Figure: {}", path.display());
-    Ok(())
+    figure(name, &svg)
 }
