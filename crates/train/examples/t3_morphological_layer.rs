@@ -9,7 +9,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Outcome, Tile, dataset, images, sheet};
+use common::{Outcome, Tile, dataset, images, planes, sheet};
 use morphograd::fit::evaluate;
 use morphograd::step::{StepError, train_step};
 use morphograd_morphology::initializer::SparseNumZeros;
@@ -86,7 +86,7 @@ fn main() -> Outcome<()> {
     let after = params.value(kernel).data;
     let tiles: Vec<Tile> = [("before", &before[..]), ("after", after)]
         .iter()
-        .flat_map(|(when, kernels)| planes(when, SIZE, kernels))
+        .flat_map(|(when, kernels)| planes(when, FILTERS, SIZE, kernels))
         .collect();
     sheet("t3_morphological_layer/elements", FILTERS, [-1.0, 0.0], &tiles)?;
 
@@ -96,12 +96,6 @@ fn main() -> Outcome<()> {
     let x = graph.input_with(model.input().batched(1), |x| data.test.gather(&[0], x));
     let y = model.forward_until(&mut graph, x, "gradient")?;
     let mut tiles = vec![Tile { label: "image".into(), width: train.width(), values: image.into_vec() }];
-    tiles.extend(planes("gradient", train.width() - SIZE + 1, graph.value(y).data));
+    tiles.extend(planes("gradient", FILTERS, train.width() - SIZE + 1, graph.value(y).data));
     sheet("t3_morphological_layer/gradients", FILTERS + 1, [0.0, 1.0], &tiles)
-}
-
-/// Values with the filter as the last axis, as one picture for each filter.
-fn planes(label: &str, width: usize, values: &[f32]) -> Vec<Tile> {
-    let plane = |f: usize| values.iter().skip(f).step_by(FILTERS).map(|v| f64::from(*v)).collect();
-    (0..FILTERS).map(|f| Tile { label: format!("{label} {}", f + 1), width, values: plane(f) }).collect()
 }

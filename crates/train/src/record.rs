@@ -7,7 +7,7 @@ use crate::metrics::ConfusionMatrix;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
 /// (as Keras does); validation figures are measured after the last update.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct EpochRecord {
     /// 1 for the first epoch.
     pub epoch: usize,

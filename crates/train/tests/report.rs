@@ -81,6 +81,22 @@ fn every_page_and_figure_is_well_formed_and_loads_nothing() {
 }
 
 #[test]
+fn histories_of_one_name_share_a_colour() {
+    let runs = experiment("mnist", &["none"], &[3, 4, 5]).runs;
+    let named = [("<a>", &runs[0].epochs[..]), ("b", &runs[1].epochs), ("<a>", &runs[2].epochs), ("c", &[])];
+    let svg = report::histories("A & B", &named);
+    check_markup(&svg);
+    let mut colours: Vec<&str> = svg
+        .split("<path ")
+        .filter(|path| path.contains("validation loss"))
+        .map(|path| path.split("stroke=").nth(1).unwrap().split('"').nth(1).unwrap())
+        .collect();
+    assert_eq!((colours.len(), colours[0]), (3, colours[2]));
+    colours.dedup();
+    assert_eq!(colours.len(), 3, "neighbours differ");
+}
+
+#[test]
 fn the_page_holds_every_figure_and_every_text() {
     let experiment = experiment("mnist", &["none", "lattice"], &[3, 4]);
     let html = report::html(&experiment);

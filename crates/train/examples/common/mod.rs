@@ -1,14 +1,23 @@
-//! What the examples share: the data, as the command finds them, and contact sheets. A sheet has one grey scale for all of its tiles, so
-//! that they can be compared by eye.
+//! What the examples share: the data, as the command finds them, the tutorials' training, and contact sheets. A sheet has one grey scale
+//! for all of its tiles, so that they can be compared by eye.
+#![allow(dead_code, reason = "no example needs all of it")]
 
 use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use morphograd::data::{DataSource, Dataset, Images, Search};
-use morphograd_morphology::nn::tensor::Tensor;
+use morphograd::experiment::Config;
+use morphograd::fit::Fit;
+use morphograd::record::EpochRecord;
+use morphograd::step::{StepError, predicted};
+use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
+use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor};
+use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
 
 /// What an example may end with.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -30,6 +39,65 @@ pub(crate) fn images(images: &Images, range: std::ops::Range<usize>, white: f64)
     Tensor::from_fn(shape, |i| f64::from(pixels[i]) * white / 255.0)
 }
 
+/// Trains as the tutorials do, with a new Adam at a rate of 0.001 in batches of 24, and says what was measured. The parameters keep the
+/// values they had after the epoch with the lowest training loss.
+pub(crate) fn train(
+    model: &Sequential<f32>,
+    params: &mut Params<f32>,
+    data: &Dataset,
+    epochs: usize,
+    seed: u64,
+) -> Result<Vec<EpochRecord>, StepError> {
+    // Neither callback may act.
+    let config = Config {
+        epochs,
+        batch_size: 24,
+        stop_patience: epochs,
+        plateau_patience: epochs,
+        ..Config::default()
+    };
+    let optimizer = &mut Optimizer::new(params, Adam::default(), 0.001);
+    let mut fit = Fit { config: &config, model, optimizer, train: &data.train, test: &data.test, seed };
+    let fitted = fit.run::<StepError>(params, &mut |_| Ok(ControlFlow::Continue(())))?;
+    Ok(fitted.epochs)
+}
+
+/// What a model makes of the first `count` images, a row of logits for each.
+pub(crate) fn logits(
+    model: &Sequential<f32>,
+    params: &Params<f32>,
+    images: &Images,
+    count: usize,
+) -> Result<Vec<f32>, ShapeError> {
+    let (mut tape, mut all) = (Tape::new(), Vec::new());
+    for batch in (0..count).collect::<Vec<_>>().chunks(100) {
+        let mut graph = tape.record(params, Mode::Eval);
+        let x = graph.input_with(model.input().batched(batch.len()), |x| images.gather(batch, x));
+        let y = model.forward(&mut graph, x)?;
+        all.extend_from_slice(graph.value(y).data);
+    }
+    Ok(all)
+}
+
+/// The share of images that a model classifies correctly.
+pub(crate) fn accuracy(
+    model: &Sequential<f32>,
+    params: &Params<f32>,
+    images: &Images,
+) -> Result<f64, ShapeError> {
+    let logits = logits(model, params, images, images.len())?;
+    let rows = logits.chunks(model.output().len()).zip(images.labels());
+    let correct = rows.filter(|(row, label)| predicted(row) == usize::from(**label)).count();
+    Ok(correct as f64 / images.len() as f64)
+}
+
+/// Mean and standard deviation of what several seeds gave.
+pub(crate) fn mean_and_deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> [f64; 2] {
+    let n = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    [mean, (values.map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()]
+}
+
 /// One picture of a sheet.
 pub(crate) struct Tile {
     /// Written above it.
@@ -38,6 +106,21 @@ pub(crate) struct Tile {
     pub(crate) width: usize,
     /// The pixels, row by row.
     pub(crate) values: Vec<f64>,
+}
+
+/// Values whose last axis numbers `count` pictures, as a picture each.
+pub(crate) fn planes(label: &str, count: usize, width: usize, values: &[f32]) -> Vec<Tile> {
+    let plane = |n: usize| values.iter().skip(n).step_by(count).map(|v| f64::from(*v)).collect();
+    (0..count).map(|n| Tile { label: format!("{label} {}", n + 1), width, values: plane(n) }).collect()
+}
+
+/// Writes `runs/examples/<name>.svg`.
+pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
+    let path = PathBuf::from("runs/examples").join(name).with_extension("svg");
+    fs::create_dir_all(path.parent().unwrap_or(&path))?;
+    fs::write(&path, svg)?;
+    println!("Figure: {}", path.display());
+    Ok(())
 }
 
 /// Writes `runs/examples/<name>.svg`: the tiles in rows of `columns`, black at `black` and white at `white`; minus infinity is red.
@@ -70,15 +153,6 @@ pub(crate) fn sheet(name: &str, columns: usize, [black, white]: [f64; 2], tiles:
          shape-rendering=\"crispEdges\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{body}</svg>\n"
     );
     figure(name, &svg)
-}
-
-/// Writes `runs/examples/<name>.svg`.
-pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
-    let path = PathBuf::from("runs/examples").join(name).with_extension("svg");
-    fs::create_dir_all(path.parent().unwrap_or(&path))?;
-    fs::write(&path, svg)?;
-    println!("Figure: {}", path.display());
-    Ok(())
 }
 
 fn colour(share: f64) -> String {

@@ -33,7 +33,7 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     for run in experiment.runs.iter().filter(|_| several) {
         let stroke = Stroke::solid(colour(&run.constraint), 0.8).faint(0.45);
         let title = format!("{}, seed {}", run.constraint, run.seed);
-        lines.push(Line { points: points(run, |epoch| epoch.val_accuracy), stroke, title });
+        lines.push(Line { points: points(&run.epochs, |epoch| epoch.val_accuracy), stroke, title });
     }
     for row in &rows {
         let runs: Vec<&RunRecord> =
@@ -103,46 +103,70 @@ pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String
         verticals.push((run.restored_epoch as f64, restored));
         entries.push((format!("weights kept: epoch {}", run.restored_epoch), restored));
     }
+    let label = format!("Loss and accuracy of {}, seed {}", run.constraint, run.seed);
+    let histories = [(&run.constraint[..], &run.epochs[..], [train, validation])];
+    loss_and_accuracy(&histories, &verticals, &entries, &label)
+}
 
-    let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
-        points: points(run, value),
-        stroke,
-        title: name.to_owned(),
-    };
-    let losses = run.epochs.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]);
-    let accuracies = run.epochs.iter().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]);
-    let floor = tenth_below(accuracies);
+/// See [`super::histories`].
+pub(super) fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String {
+    let mut entries: Vec<(String, Stroke<'_>)> = Vec::new();
+    let mut drawn = Vec::new();
+    for &(name, epochs) in runs {
+        let known = entries.iter().position(|(entry, _)| entry == name);
+        let validation = Stroke::solid(palette::nth(known.unwrap_or(entries.len())), 1.8);
+        if known.is_none() {
+            entries.push((name.to_owned(), validation));
+        }
+        drawn.push((name, epochs, [Stroke { width: 1.2, ..validation }.dashed("4 3"), validation]));
+    }
+    entries.push(("training images (solid: validation)".to_owned(), Stroke::solid(GREY, 1.2).dashed("4 3")));
+    loss_and_accuracy(&drawn, &[], &entries, label)
+}
+
+/// Two panels with two lines for each history: on the training and on the validation images.
+fn loss_and_accuracy<'a>(
+    histories: &[(&str, &[EpochRecord], [Stroke<'a>; 2])],
+    verticals: &[(f64, Stroke<'a>)],
+    entries: &[(String, Stroke<'a>)],
+    label: &str,
+) -> String {
     let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 260.0);
-    let panel = |index: f64, title, y, lines| Panel {
-        frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
-        title,
-        x: Axis::epochs(run.epochs.len()),
-        y,
-        lines,
-        verticals: verticals.clone(),
-        highlight: None,
+    let records = || histories.iter().flat_map(|(_, epochs, _)| *epochs);
+    let panel = |index: f64, title: &'static str, y, values: [fn(&EpochRecord) -> f64; 2]| {
+        let line = |name: &str, images: &str, epochs: &[EpochRecord], value, stroke| Line {
+            points: points(epochs, value),
+            stroke,
+            title: format!("{name}, {images} {}", title.to_lowercase()),
+        };
+        let lines = histories.iter().flat_map(|(name, epochs, [train, validation])| {
+            [
+                line(name, "training", epochs, values[0], *train),
+                line(name, "validation", epochs, values[1], *validation),
+            ]
+        });
+        Panel {
+            frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
+            title,
+            x: Axis::epochs(records().map(|epoch| epoch.epoch).max().unwrap_or(0)),
+            y,
+            lines: lines.collect(),
+            verticals: verticals.to_vec(),
+            highlight: None,
+        }
     };
+    let losses = records().flat_map(|epoch| [epoch.loss, epoch.val_loss]);
+    let floor = tenth_below(records().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]));
     let panels = [
-        panel(
-            0.0,
-            "Loss",
-            Axis::above("", 0.0, losses),
-            vec![
-                curve(train, "training loss", |epoch| epoch.loss),
-                curve(validation, "validation loss", |epoch| epoch.val_loss),
-            ],
-        ),
+        panel(0.0, "Loss", Axis::above("", 0.0, losses), [|epoch| epoch.loss, |epoch| epoch.val_loss]),
         panel(
             1.0,
             "Accuracy",
             Axis::between("", floor, 1.0),
-            vec![
-                curve(train, "training accuracy", |epoch| epoch.accuracy),
-                curve(validation, "validation accuracy", |epoch| epoch.val_accuracy),
-            ],
+            [|epoch| epoch.accuracy, |epoch| epoch.val_accuracy],
         ),
     ];
-    finish(&panels, &entries, &format!("Loss and accuracy of {}, seed {}", run.constraint, run.seed))
+    finish(&panels, entries, label)
 }
 
 /// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point.
@@ -152,7 +176,7 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
     let (width, height) = ((WIDTH - 3.0 * LEFT - 16.0) / 3.0, 220.0);
     let values = |value: fn(&EpochRecord) -> f64| run.epochs.iter().map(value);
     let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
-        points: points(run, value),
+        points: points(&run.epochs, value),
         stroke,
         title: name.to_owned(),
     };
@@ -212,8 +236,8 @@ fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'
         .collect()
 }
 
-fn points(run: &RunRecord, value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
-    run.epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
+fn points(epochs: &[EpochRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
+    epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
 }
 
 fn mean_accuracy(runs: &[&RunRecord]) -> Vec<(f64, f64)> {

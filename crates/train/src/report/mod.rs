@@ -8,7 +8,7 @@ mod page;
 mod palette;
 mod svg;
 
-use crate::record::{ExperimentRecord, RunRecord};
+use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
 
 /// The page: tables, figures, diagnostics, model and configuration. It loads nothing and runs no script, so it can be mailed,
 /// archived and printed.
@@ -41,6 +41,22 @@ pub fn figures(experiment: &ExperimentRecord) -> Vec<(String, String)> {
         );
     }
     figures
+}
+
+/// Loss and accuracy over the epochs, for trainings that are not the command's. Runs of one name have one colour and one entry in the
+/// legend; `label` is what a screen reader says.
+///
+/// ```
+/// use morphograd::record::EpochRecord;
+///
+/// let epoch = |epoch, loss| EpochRecord { epoch, loss, ..EpochRecord::default() };
+/// let runs = [[epoch(1, 2.0), epoch(2, 1.0)], [epoch(1, 3.0), epoch(2, 0.5)]];
+/// let svg = morphograd::report::histories("Two seeds", &[("plain", &runs[0]), ("plain", &runs[1])]);
+/// assert_eq!(svg.matches("plain, training loss").count(), 2);
+/// assert_eq!(svg.matches(">plain<").count(), 1);
+/// ```
+pub fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String {
+    curves::histories(label, runs)
 }
 
 /// Kind and drawing of every figure of one run. What an interrupted run did not come to has no figure.

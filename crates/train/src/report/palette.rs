@@ -35,6 +35,12 @@ pub(super) fn of(constraint: &str, experiment: &ExperimentRecord) -> &'static st
     })
 }
 
+/// The colours one after the other, for what is no constraint; then from the start again.
+pub(super) fn nth(position: usize) -> &'static str {
+    let position = position % (KNOWN.len() + OTHERS.len());
+    KNOWN.get(position).map_or_else(|| OTHERS[position - KNOWN.len()], |(_, colour)| colour)
+}
+
 /// Red at -1, near white at 0, blue at 1 (ColorBrewer's RdBu, as the tutorial shows its filters).
 pub(super) fn diverging(value: f64) -> String {
     const STOPS: [u32; 11] = [
