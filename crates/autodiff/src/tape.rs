@@ -131,11 +131,14 @@ impl<T: Real> Graph<'_, T> {
         var
     }
 
-    /// Applies an operation to variables of this recording.
+    /// Applies an operation to variables of this recording: an array of them, or a slice where their number is known at run time only.
     ///
     /// # Errors
     /// If the shapes do not fit the operation.
-    pub fn apply<O: Op<T>, const N: usize>(&mut self, op: O, inputs: [Var; N]) -> Result<Var, ShapeError> {
+    ///
+    /// # Panics
+    /// If there are more than [`MAX_INPUTS`] of them.
+    pub fn apply<O: Op<T>>(&mut self, op: O, inputs: impl AsRef<[Var]>) -> Result<Var, ShapeError> {
         // The op of the last step at this position is overwritten in place when it has the same type: no allocation.
         let old = self.tape.nodes.get_mut(self.tape.len).and_then(|node| node.op.take());
         let boxed = match old {
@@ -148,7 +151,7 @@ impl<T: Real> Graph<'_, T> {
             },
             None => Box::new(op),
         };
-        self.apply_boxed(boxed, &inputs)
+        self.apply_boxed(boxed, inputs.as_ref())
     }
 
     /// The part of `apply` that does not depend on the op's type, compiled once.

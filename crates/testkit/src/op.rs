@@ -18,7 +18,7 @@ pub fn check_op<O: Op<f64> + Clone>(op: O, inputs: &[Tensor<f64>]) {
     let name = op.name();
     if let Err(error) = gradcheck(&mut params, |graph| {
         let vars: Vec<_> = ids.iter().map(|id| graph.param(*id)).collect();
-        apply(graph, op.clone(), &vars)
+        graph.apply(op.clone(), vars)
     }) {
         panic!("{name} {op:?}: {error}");
     }
@@ -61,7 +61,7 @@ fn run<T: Real, O: Op<T>>(
     let (params, ids) = as_params(inputs);
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let vars: Vec<_> = ids.iter().map(|id| graph.param(*id)).collect();
-    let y = apply(&mut graph, op, &vars).unwrap_or_else(|error| panic!("{error}"));
+    let y = graph.apply(op, vars).unwrap_or_else(|error| panic!("{error}"));
     let output = graph.value(y).data.to_vec();
     let default: Vec<T>;
     let grad_output = match grad_output {
@@ -75,20 +75,6 @@ fn run<T: Real, O: Op<T>>(
     let zeros = |id: &ParamId| vec![T::zero(); params.value(*id).data.len()];
     let grads = ids.iter().map(|id| tape.grad(*id).map_or_else(|| zeros(id), <[T]>::to_vec));
     std::iter::once(output).chain(grads).collect()
-}
-
-fn apply<T: Real, O: Op<T>>(
-    graph: &mut morphograd_autodiff::Graph<'_, T>,
-    op: O,
-    vars: &[morphograd_autodiff::Var],
-) -> Result<morphograd_autodiff::Var, morphograd_autodiff::tensor::ShapeError> {
-    match *vars {
-        [a] => graph.apply(op, [a]),
-        [a, b] => graph.apply(op, [a, b]),
-        [a, b, c] => graph.apply(op, [a, b, c]),
-        [a, b, c, d] => graph.apply(op, [a, b, c, d]),
-        _ => panic!("between 1 and 4 inputs"),
-    }
 }
 
 fn as_params<T: Real + Debug>(inputs: &[Tensor<T>]) -> (Params<T>, Vec<ParamId>) {
