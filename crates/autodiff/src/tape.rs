@@ -39,6 +39,8 @@ pub struct Tape<T> {
     len: usize,
     /// Where each parameter stands in this recording.
     params: Vec<Option<Var>>,
+    /// What [`Graph::track`] was told.
+    tracked: Vec<Tracked>,
     scratch: Vec<T>,
     /// Gradient buffers for an input that is the same variable as an earlier input of the same op.
     twins: Vec<Vec<T>>,
@@ -55,6 +57,13 @@ struct Node<T> {
     saved: Saved<T>,
     needs_grad: bool,
     has_grad: bool,
+}
+
+/// A parameter that follows a variable after the step.
+struct Tracked {
+    param: ParamId,
+    value: Var,
+    momentum: f64,
 }
 
 /// One recording: borrows the parameters in place and applies operations.
@@ -79,6 +88,7 @@ impl<T: Real> Tape<T> {
             grads: Vec::new(),
             len: 0,
             params: Vec::new(),
+            tracked: Vec::new(),
             scratch: Vec::new(),
             twins: Vec::new(),
         }
@@ -89,6 +99,7 @@ impl<T: Real> Tape<T> {
         self.len = 0;
         self.params.clear();
         self.params.resize(params.ids().len(), None);
+        self.tracked.clear();
         Graph { params, tape: self, mode }
     }
 
@@ -96,6 +107,18 @@ impl<T: Real> Tape<T> {
     pub fn grad(&self, id: ParamId) -> Option<&[T]> {
         let var = self.params.get(id.0 as usize).copied().flatten()?;
         self.grad_of(var)
+    }
+
+    /// Moves every parameter that [`Graph::track`] was told of, in the order of the calls. A step does this once, at its end:
+    /// `nn::Optimizer` does; a loop that changes parameters by itself has to, or moving averages stay where they started.
+    pub fn settle(&self, params: &mut Params<T>) {
+        for Tracked { param, value, momentum } in &self.tracked {
+            let (keep, take) = (T::of(*momentum), T::of(1.0 - momentum));
+            let value = &self.values[value.0 as usize];
+            params.update(*param, |old| {
+                old.iter_mut().zip(value).for_each(|(old, new)| *old = keep * *old + take * *new);
+            });
+        }
     }
 
     fn grad_of(&self, var: Var) -> Option<&[T]> {
@@ -129,6 +152,21 @@ impl<T: Real> Graph<'_, T> {
         let var = self.leaf(self.params.value(id).shape, Some(id), self.params.is_trainable(id), |_| ());
         self.tape.params[id.0 as usize] = Some(var);
         var
+    }
+
+    /// Asks for a parameter $p$ that is not trained to follow an op's output: $p \leftarrow m p + (1 - m) v$ with momentum $m$, once the step is
+    /// made ([`Tape::settle`]). The parameters are borrowed while a recording lasts, and a step that fails must change nothing, so it
+    /// cannot be at once. Only [`Mode::Train`] tracks.
+    ///
+    /// # Panics
+    /// If the shapes differ, or `value` is no op's output.
+    #[track_caller]
+    pub fn track(&mut self, param: ParamId, value: Var, momentum: f64) {
+        assert_eq!(self.shape(value), self.params.value(param).shape, "shape of what is tracked");
+        assert!(self.tape.nodes[value.0 as usize].op.is_some(), "what is tracked is an op's output");
+        if matches!(self.mode, Mode::Train { .. }) {
+            self.tape.tracked.push(Tracked { param, value, momentum });
+        }
     }
 
     /// Applies an operation to variables of this recording: an array of them, or a slice where their number is known at run time only.
@@ -452,6 +490,28 @@ mod tests {
         let loss = graph.apply(Sum, [var]).unwrap();
         graph.backward(loss);
         assert_eq!(tape.grad(w), None);
+    }
+
+    #[test]
+    fn what_is_tracked_follows_in_the_order_of_the_calls_and_only_after_a_training_step() {
+        let (mut params, average) = one_param(&[8.0, 0.0]);
+        params.set_trainable(average, false);
+        let mut tape = Tape::new();
+        let mut run = |mode, params: &mut Params<f64>| {
+            let mut graph = tape.record(params, mode);
+            let x = graph.input(Tensor::from_vec([2], vec![2.0, 4.0]).unwrap().view());
+            let twice = graph.apply(Add, [x, x]).unwrap();
+            graph.track(average, twice, 0.5);
+            graph.track(average, twice, 0.75);
+            assert_eq!(graph.params.value(average).data, params.value(average).data);
+            tape.settle(params);
+            params.value(average).data.to_vec()
+        };
+        for mode in [Mode::Eval, Mode::Shapes] {
+            assert_eq!(run(mode, &mut params), [8.0, 0.0]);
+        }
+        // 8 → 6 → 5.5 and 0 → 4 → 5.
+        assert_eq!(run(Mode::Train { step: 0 }, &mut params), [5.5, 5.0]);
     }
 
     #[test]

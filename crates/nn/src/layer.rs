@@ -46,6 +46,7 @@ pub struct Weight<T> {
     initializer: Box<dyn Initializer<T>>,
     constraint: Option<Box<dyn Constraint<T>>>,
     regularizer: Option<Box<dyn Regularizer<T>>>,
+    trainable: bool,
 }
 
 /// The largest parameter that can be declared: more is a slip of the keyboard, and would end the process instead of giving an error.
@@ -79,7 +80,7 @@ pub enum BuildError {
 impl<T: Real> Weight<T> {
     /// A parameter that starts as the initializer says, free to take any value.
     pub fn new(initializer: impl Initializer<T> + 'static) -> Self {
-        Self { initializer: Box::new(initializer), constraint: None, regularizer: None }
+        Self { initializer: Box::new(initializer), constraint: None, regularizer: None, trainable: true }
     }
 
     /// A parameter that starts at zero.
@@ -97,6 +98,13 @@ impl<T: Real> Weight<T> {
     #[must_use]
     pub fn constrained_by(mut self, constraint: Option<Box<dyn Constraint<T>>>) -> Self {
         self.constraint = constraint;
+        self
+    }
+
+    /// Optimizers leave the parameter alone, as [`Params::set_trainable`] says.
+    #[must_use]
+    pub fn frozen(mut self) -> Self {
+        self.trainable = false;
         self
     }
 
@@ -133,6 +141,7 @@ impl<'a, T: Real> Builder<'a, T> {
         let mut value = Tensor::zeros(shape);
         weight.initializer.fill(shape, &mut Stream::new(self.seed, &path, 0), value.data_mut());
         let id = self.params.add(path, value, weight.constraint)?;
+        self.params.set_trainable(id, weight.trainable);
         if let Some(regularizer) = weight.regularizer {
             self.penalties.push((id, regularizer));
         }

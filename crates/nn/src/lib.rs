@@ -3,12 +3,14 @@
 pub mod activation;
 mod adagrad;
 mod adam;
+pub mod batch_norm;
 pub mod checkpoint;
 pub mod constraint;
 pub mod conv2d;
 pub mod dense;
 pub mod dropout;
 pub mod flatten;
+pub mod global_pooling;
 pub mod initializer;
 pub mod layer;
 pub mod loss;
@@ -25,10 +27,12 @@ pub mod stack;
 pub mod summary;
 
 pub use activation::Activation;
+pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
 pub use initializer::Initializer;
 pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
 pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};

@@ -193,7 +193,8 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
-    /// One step with the gradients of the tape's last backward pass.
+    /// One step with the gradients of the tape's last backward pass. At its end, parameters that are not trained follow what they
+    /// track ([`Tape::settle`]): the moving averages of a [`BatchNorm`](crate::BatchNorm).
     ///
     /// # Errors
     /// If a trainable parameter has no gradient or one that is not finite, the learning rate or the clipping bound is negative or not
@@ -226,6 +227,7 @@ impl<T: Real> Optimizer<T> {
             report.moved += projection.moved;
             distance_squared += projection.distance_squared;
         }
+        tape.settle(params);
         report.gradient_mapping = mapping_squares.sqrt();
         report.distance = distance_squared.sqrt();
         Ok(report)

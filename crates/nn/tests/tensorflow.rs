@@ -1,9 +1,12 @@
 //! Layers and losses against TensorFlow's values and gradients, in `f32`.
 
-use morphograd_autodiff::Op;
+use morphograd_autodiff::{Mode, Op, Params, Tape, Ties};
 use morphograd_nn::conv2d::Convolution;
 use morphograd_nn::tensor::{Padding, Tensor, Window2d};
-use morphograd_nn::{AvgPool2d, MaxPool2d, SoftmaxCrossEntropy, activation};
+use morphograd_nn::{
+    AvgPool2d, BatchNorm, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool2d, Sequential,
+    SoftmaxCrossEntropy, activation,
+};
 use morphograd_testkit::{Golden, assert_close, vjp};
 
 /// Relative to the largest magnitude.
@@ -46,6 +49,58 @@ fn pooling() {
             &["x"],
         );
         check(&format!("avgpool2d_{name}"), AvgPool2d { size, strides, padding }, &["x"]);
+    }
+}
+
+#[test]
+fn global_pooling() {
+    let golden = Golden::read("global_pooling");
+    let [x, dy] = ["x", "dy"].map(|name| golden.tensor::<f32>(name));
+    let max = vjp(GlobalMaxPool { ties: Ties::Split }, std::slice::from_ref(&x), dy.data());
+    let mean = vjp(GlobalAveragePool, &[x], dy.data());
+    for (name, (y, dx)) in [("max", max), ("mean", mean)] {
+        assert_close(name, &y, golden.tensor(name).data(), TOLERANCE);
+        assert_close(name, &dx[0], golden.tensor(&format!("{name}_dx")).data(), TOLERANCE);
+    }
+}
+
+#[test]
+fn batch_normalization_and_its_moving_averages_over_two_steps() {
+    let golden = Golden::read("batch_norm");
+    for prefix in ["", "volume_"] {
+        let tensor = |name: &str| golden.tensor::<f32>(&format!("{prefix}{name}"));
+        let [x0, x1] = ["x0", "x1"].map(tensor);
+        let mut params = Params::<f32>::new();
+        let model = Sequential::builder(&mut params, 0, x0.shape().unbatched())
+            .add("bn", BatchNorm::default())
+            .finish()
+            .unwrap();
+        let [gamma, beta, moving] =
+            ["gamma", "beta", "moving"].map(|name| params.find(&format!("bn.{name}")).unwrap());
+        for (id, name) in [(gamma, "gamma"), (beta, "beta")] {
+            params.update(id, |value| value.copy_from_slice(tensor(name).data()));
+        }
+        let mut tape = Tape::new();
+        for (step, x) in [&x0, &x1].into_iter().enumerate() {
+            let agrees = |name: &str, found: &[f32]| {
+                let name = format!("{name}{step}");
+                assert_close(&name, found, tensor(&name).data(), TOLERANCE);
+            };
+            let mut graph = tape.record(&params, Mode::Train { step: step as u64 });
+            let x = graph.variable(x.view());
+            let y = model.forward(&mut graph, x).unwrap();
+            graph.backward_with(y, tensor("dy").data());
+            agrees("y", graph.value(y).data);
+            agrees("dx", graph.grad(x).unwrap());
+            agrees("dgamma", tape.grad(gamma).unwrap());
+            agrees("dbeta", tape.grad(beta).unwrap());
+            tape.settle(&mut params);
+            agrees("moving", params.value(moving).data);
+        }
+        let mut graph = tape.record(&params, Mode::Eval);
+        let x = graph.input(x0.view());
+        let y = model.forward(&mut graph, x).unwrap();
+        assert_close("y", graph.value(y).data, tensor("y").data(), TOLERANCE);
     }
 }
 
