@@ -169,13 +169,13 @@ impl<T: Real> Graph<'_, T> {
         }
     }
 
-    /// Applies an operation to variables of this recording: an array of them, or a slice where their number is known at run time only.
+    /// Applies an operation to variables of this recording: an array of them, or a slice.
     ///
     /// # Errors
     /// If the shapes do not fit the operation.
     ///
     /// # Panics
-    /// If there are more than [`MAX_INPUTS`] of them.
+    /// If there are more than [`MAX_INPUTS`](crate::MAX_INPUTS) variables.
     pub fn apply<O: Op<T>>(&mut self, op: O, inputs: impl AsRef<[Var]>) -> Result<Var, ShapeError> {
         // The op of the last step at this position is overwritten in place when it has the same type: no allocation.
         let old = self.tape.nodes.get_mut(self.tape.len).and_then(|node| node.op.take());

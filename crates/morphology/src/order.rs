@@ -1,4 +1,4 @@
-//! Arithmetic of the order: the larger and the smaller of two images, reductions of the channels, and channels put side by side.
+//! Arithmetic of the order: the larger and the smaller of two images, and reductions of the channels.
 //!
 //! The one design choice: every choice of a winner is one comparison in which the first of tied candidates wins and NaN
 //! beats every number, so that a NaN is never hidden. The winner is found again in the backward pass rather than remembered. The
@@ -47,11 +47,6 @@ pub struct SumChannels;
 /// $y = \frac1n \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel to the last.
 #[derive(Debug, Clone, Copy)]
 pub struct MeanChannels;
-
-/// The inputs (one to [`MAX_INPUTS`](morphograd_nn::autodiff::MAX_INPUTS)) side by side along the last axis: `[…, m]` and `[…, n]` →
-/// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy each way.
-#[derive(Debug, Clone, Copy)]
-pub struct Concat;
 
 impl<T: Real> Op<T> for Maximum {
     fn name(&self) -> &'static str {
@@ -164,58 +159,6 @@ impl<T: Real> Op<T> for MeanChannels {
     }
 }
 
-impl<T: Real> Op<T> for Concat {
-    fn name(&self) -> &'static str {
-        "concat"
-    }
-
-    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let [first, ..] = inputs else { return Err(ShapeError::new("concat", "at least 1 input", "none")) };
-        let Some((_, leading)) = first.dims().split_last() else {
-            return Err(ShapeError::new("concat", "inputs of rank 1 at least", "a scalar"));
-        };
-        let mut total = 0;
-        for shape in inputs {
-            match shape.dims().split_last() {
-                Some((channels, own)) if own == leading => total += channels,
-                _ => {
-                    let expected = format!("inputs that agree with {first} but for the last axis");
-                    return Err(ShapeError::new("concat", expected, format!("shape {shape}")));
-                }
-            }
-        }
-        Ok(with_last(*first, total))
-    }
-
-    fn forward(&self, pass: Forward<'_, T>) {
-        let total = last(pass.shape);
-        let mut start = 0;
-        for x in pass.inputs {
-            let n = last(x.shape);
-            if n > 0 {
-                let positions = pass.output.chunks_exact_mut(total).zip(x.data.chunks_exact(n));
-                positions.for_each(|(y, x)| y[start..start + n].copy_from_slice(x));
-            }
-            start += n;
-        }
-    }
-
-    fn backward(&self, pass: Backward<'_, T>) {
-        let total = last(pass.output.shape);
-        let mut start = 0;
-        for (x, dx) in pass.inputs.iter().zip(pass.grad_inputs) {
-            let n = last(x.shape);
-            if let Some(dx) = dx.filter(|_| n > 0) {
-                let positions = dx.chunks_exact_mut(n).zip(pass.grad_output.chunks_exact(total));
-                positions.for_each(|(dx, g)| {
-                    dx.iter_mut().zip(&g[start..start + n]).for_each(|(dx, g)| *dx += *g);
-                });
-            }
-            start += n;
-        }
-    }
-}
-
 /// Whether the challenger `b` wins against `a`, which comes first: if it is strictly better, or the first NaN.
 #[inline(always)]
 fn beats<T: Real>(a: T, b: T, better: impl Fn(T, T) -> bool) -> bool {
@@ -311,19 +254,16 @@ mod tests {
 
         #[test]
         fn gradients_agree_with_differences(
-            (a, b, c) in (1..4usize, 1..5usize, 1..5usize).prop_flat_map(|(n, m, k)| {
-                (strategy::tensor([n, 2, m]), strategy::tensor([n, 2, m]), strategy::tensor([n, 2, k]))
+            (a, b) in (1..4usize, 1..5usize).prop_flat_map(|(n, m)| {
+                (strategy::tensor([n, 2, m]), strategy::tensor([n, 2, m]))
             })
         ) {
             check_op(Maximum, &[a.clone(), b.clone()]);
-            check_op(Minimum, &[a.clone(), b.clone()]);
+            check_op(Minimum, &[a.clone(), b]);
             check_op(MaxChannels, std::slice::from_ref(&a));
             check_op(MinChannels, std::slice::from_ref(&a));
             check_op(SumChannels, std::slice::from_ref(&a));
             check_op(MeanChannels, std::slice::from_ref(&a));
-            check_op(Concat, std::slice::from_ref(&a));
-            check_op(Concat, &[a.clone(), c.clone()]);
-            check_op(Concat, &[c, a, b]);
         }
 
         #[test]
@@ -359,18 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn sums_means_and_concatenations_worked_out_by_hand() {
+    fn sums_and_means_worked_out_by_hand() {
         let x = tensor(&[2, 1, 3], &[1.0, 2.0, 6.0, -1.0, 0.0, 4.0]);
         let (sum, grads) = vjp(SumChannels, std::slice::from_ref(&x), &[1.0, 2.0]);
         assert_eq!((sum, &grads[0][..]), (vec![9.0, 3.0], &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0][..]));
         let (mean, grads) = vjp(MeanChannels, std::slice::from_ref(&x), &[3.0, 6.0]);
         assert_eq!((mean, &grads[0][..]), (vec![3.0, 1.0], &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0][..]));
-        let z = tensor(&[2, 1, 1], &[7.0, 8.0]);
-        let g = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        let (y, grads) = vjp(Concat, &[z, x], &g);
-        assert_eq!(y, [7.0, 1.0, 2.0, 6.0, 8.0, -1.0, 0.0, 4.0]);
-        assert_eq!(grads[0], [1.0, 5.0]);
-        assert_eq!(grads[1], [2.0, 3.0, 4.0, 6.0, 7.0, 8.0]);
     }
 
     #[test]
@@ -397,17 +331,10 @@ mod tests {
             error(MinChannels, [&[2, 0]]),
             "min_channels: expected at least 1 channel on the last axis, found shape [2, 0]"
         );
-        assert_eq!(
-            error(Concat, [&[2, 3], &[3, 3]]),
-            "concat: expected inputs that agree with [2, 3] but for the last axis, found shape [3, 3]"
-        );
-        assert_eq!(error(Concat, [&[]]), "concat: expected inputs of rank 1 at least, found a scalar");
     }
 
     #[test]
     fn empty_tensors_are_no_trouble() {
-        let (y, grads) = vjp(Concat, &[Tensor::<f64>::zeros([2, 0]), Tensor::zeros([2, 0])], &[]);
-        assert!(y.is_empty() && grads.iter().all(Vec::is_empty));
         let (y, _) = vjp(MaxChannels, &[Tensor::<f64>::zeros([0, 3])], &[]);
         assert!(y.is_empty());
     }

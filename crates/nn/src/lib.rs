@@ -4,6 +4,7 @@ pub mod activation;
 mod adagrad;
 mod adam;
 pub mod batch_norm;
+pub mod branches;
 pub mod checkpoint;
 pub mod constraint;
 pub mod conv2d;
@@ -28,6 +29,7 @@ pub mod summary;
 
 pub use activation::Activation;
 pub use batch_norm::BatchNorm;
+pub use branches::Branches;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
