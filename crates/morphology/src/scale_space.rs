@@ -22,7 +22,7 @@ use crate::{QuadraticKernel, dilation2d};
 ///
 /// A parabola is the sum of one along the rows and one along the columns, so each level is two dilations by lines: $2 (2^{k+1} r + 1)$
 /// comparisons a pixel instead of the square of half of it. The window cuts nothing off where $x$ has a range of at most
-/// $a_0 r^2$. The border is that of [`dilation2d`]; of tied maxima the first of the column of firsts in the rows gets the gradient.
+/// $a_0 r^2$. The border is that of [`dilation2d`]; of tied maxima the highest in the leftmost column gets the gradient.
 /// Source: M. Sangalli, S. Blusseau, S. Velasco-Forero, J. Angulo, *Scale equivariant neural networks with morphological scale-spaces*,
 /// DGMM (2021).
 ///
@@ -207,6 +207,19 @@ mod tests {
         let x = Tensor::from_fn([1, SIZE[0], SIZE[1], 1], steps);
         assert_eq!(level(&x, 1.0, 0)[0], 0.0);
         assert_close("error", &level(&double(&x, |mean| mean), 1.0, 1)[..1], &[a / 2.0], 1e-12);
+    }
+
+    #[test]
+    fn of_tied_maxima_the_highest_in_the_leftmost_column_gets_the_gradient() {
+        let (model, params) = model(1, 0.0, [3, 3, 1]);
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        // The first in raster order is in the corner on the right.
+        let x = Tensor::from_vec([1, 3, 3, 1], vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+        let x = graph.variable(x.view());
+        let y = model.forward(&mut graph, x).unwrap();
+        graph.backward_with(y, &[1.0; 9]);
+        assert_eq!(graph.grad(x).unwrap(), [0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]

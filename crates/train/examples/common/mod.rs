@@ -69,6 +69,11 @@ pub(crate) fn sheet(name: &str, columns: usize, [black, white]: [f64; 2], tiles:
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" font-family=\"sans-serif\" font-size=\"11\" \
          shape-rendering=\"crispEdges\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{body}</svg>\n"
     );
+    save(name, &svg)
+}
+
+/// Writes `runs/examples/<name>.svg`.
+pub(crate) fn save(name: &str, svg: &str) -> Outcome<()> {
     let path = PathBuf::from("runs/examples").join(name).with_extension("svg");
     fs::create_dir_all(path.parent().unwrap_or(&path))?;
     fs::write(&path, svg)?;
