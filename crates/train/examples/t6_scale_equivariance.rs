@@ -1,6 +1,19 @@
 //! Tutorial 6, equivariance to scale: a network on a morphological scale-space, trained on digits of one size and tested on others.
 //!
-//! Run with `cargo run --release -p morphograd --example t6_scale_equivariance`.
+//! Run with `cargo run --release -p morphograd --example t6_scale_equivariance`. Test accuracies that it prints, of the network on the
+//! scale-space and of the same one without, both trained at size 1 only:
+//!
+//! | size of the test images | 0.5 | 0.75 | 1 | 1.5 | 2 |
+//! |---|---|---|---|---|---|
+//! | embedded digits, scale-space | 0.8745 | 0.8515 | 0.9310 | 0.8450 | 0.7945 |
+//! | embedded digits, convolutions | 0.5815 | 0.8000 | 0.8100 | 0.5135 | 0.3125 |
+//! | MNIST, scale-space | 0.5205 | 0.6840 | 0.9280 | 0.8665 | 0.8960 |
+//! | MNIST, convolutions | 0.4700 | 0.7050 | 0.8190 | 0.5865 | 0.3145 |
+//!
+//! The features of images of twice the size are those of the images one level up: exactly if there is nothing between the pixels, to
+//! between 0.1 and 14 percent if they are interpolated. The prediction is not invariant for all that, because a stack has ends: the larger image
+//! has a finest level that the smaller one knows nothing of, and the smaller one a coarsest. At half the size the finest level is
+//! missing, and MNIST's thin strokes with it: there the scale-space helps little.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 #[path = "common/chart.rs"]
