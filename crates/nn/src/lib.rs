@@ -22,9 +22,11 @@ pub mod pooling;
 pub mod random;
 pub mod regularizer;
 mod rmsprop;
+pub mod scale_conv;
 pub mod schedule;
 pub mod sequential;
 mod sgd;
+pub mod stack;
 pub mod summary;
 
 pub use activation::Activation;
@@ -42,6 +44,7 @@ pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
 pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
 pub use optimizer::Optimizer;
 pub use pooling::{AvgPool2d, MaxPool2d};
+pub use scale_conv::ScaleConv2d;
 pub use sequential::Sequential;
 pub use summary::summary;
 
