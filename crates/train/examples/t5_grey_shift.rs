@@ -17,14 +17,14 @@ use morphograd_morphology::initializer::SparseNumZeros;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Sub, Tape, Var};
 use morphograd_morphology::nn::optimizer::Adam;
 use morphograd_morphology::nn::random::Stream;
-use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef, Window2d};
+use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{
     Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d, Optimizer,
     Sequential, Weight, summary,
 };
 use morphograd_morphology::operator::Operator;
 use morphograd_morphology::{
-    Merge, Morphological2d, StructuringElement, StructuringFunction, black_top_hat2d, dilation2d, evaluate,
+    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d, dilation2d, evaluate,
     gradient2d, law, white_top_hat2d,
 };
 
@@ -48,9 +48,9 @@ fn dilation_minus_identity<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    window: Window2d,
+    scan: Scan2d,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, window)?;
+    let dilated = dilation2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [dilated, x])
 }
 
@@ -97,7 +97,7 @@ fn operators(test: &Images) -> Outcome<()> {
     let digits: Vec<_> = (0..8).map(|i| images(test, i..i + 1, 1.0)).collect();
     println!("Largest difference between an operator of x + 0.3 and of x, on {} images", digits.len());
     let apply = |operator: Operator<f64>, x: TensorRef<'_, f64>| {
-        evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window)).expect("an image")
+        evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window.into())).expect("an image")
     };
     for (name, operator) in OPERATORS {
         let difference = law::grey_shift(&|x: TensorRef<'_, f64>| apply(operator, x), &digits, 0.3, 0.0);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::common::{Outcome, save};
+use crate::common::{Outcome, figure};
 
 /// A name and points from left to right.
 pub(crate) type Curve<'a> = (&'a str, Vec<(f64, f64)>);
@@ -41,7 +41,7 @@ pub(crate) fn chart(name: &str, label: &str, ticks: &[f64], curves: &[Curve<'_>]
             writeln!(body, r#"<text x="{}" y="{}" fill="{colour}">{name}</text>"#, x + 8.0, y + 4.0)?;
         }
     }
-    save(
+    figure(
         name,
         &format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"680\" height=\"330\" font-family=\"sans-serif\" font-size=\"12\">\n\
