@@ -7,6 +7,7 @@ mod real;
 mod shape;
 pub mod simd;
 mod tensor;
+mod vector;
 mod window;
 
 pub use error::ShapeError;
@@ -14,4 +15,5 @@ pub use gemm::{Matrix, gemm};
 pub use real::Real;
 pub use shape::{MAX_RANK, Shape};
 pub use tensor::{Tensor, TensorRef};
+pub use vector::{MAX_LANES, Vector};
 pub use window::{Extent, Padding, Window2d};

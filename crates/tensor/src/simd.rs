@@ -1,8 +1,11 @@
 //! Run-time choice of the vector instructions, once for every kernel of the workspace.
 //!
-//! A kernel is plain Rust on slices, written so that the compiler can vectorize it. [`dispatch`] compiles it several times, for the
-//! instruction sets that matter, and runs the widest version this machine has; so the default build reaches the fast path, and no
-//! kernel needs intrinsics or `unsafe`. All versions perform the same operations in the same order: results are equal bit for bit.
+//! A kernel is plain Rust, compiled several times, for the instruction sets that matter; the widest version this machine has is run. So the
+//! default build reaches the fast path, and no kernel needs intrinsics or `unsafe`. There are two kinds. [`Kernel`] is loops on slices, which the
+//! compiler vectorizes; [`VectorKernel`] is generic over the [`Vector`], for what has to control its registers. All versions perform the same
+//! operations in the same order: results are equal bit for bit, but for [`Vector::mul_add`] on processors that cannot fuse.
+
+use crate::{Real, Vector};
 
 /// A computation to be compiled for several instruction sets.
 ///
@@ -31,43 +34,136 @@ pub trait Kernel {
     fn run(self) -> Self::Output;
 }
 
+/// A computation on vectors of `T`, to be instantiated for several instruction sets. As for [`Kernel`], what its inner loops call has to be
+/// `#[inline(always)]`.
+///
+/// ```
+/// use morphograd_tensor::{Real, Vector, simd::{VectorKernel, dispatch_vectors}};
+/// struct Double<'a, T>(&'a mut [T]);
+/// impl<T: Real> VectorKernel<T> for Double<'_, T> {
+///     type Output = ();
+///     #[inline(always)]
+///     fn run<V: Vector<T>>(self) {
+///         let mut pieces = self.0.chunks_exact_mut(V::LANES);
+///         for piece in &mut pieces {
+///             let x = V::load(piece);
+///             x.add(x).store(piece);
+///         }
+///         pieces.into_remainder().iter_mut().for_each(|x| *x += *x);
+///     }
+/// }
+/// let mut x = [1.0f32; 19];
+/// dispatch_vectors(Double(&mut x));
+/// assert_eq!(x, [2.0; 19]);
+/// ```
+pub trait VectorKernel<T> {
+    /// What the computation returns.
+    type Output;
+
+    /// The computation.
+    fn run<V: Vector<T>>(self) -> Self::Output;
+}
+
+/// Instruction sets that kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// One number at a time. Never chosen: it is what the others are compared with.
+    Scalar,
+    /// What every processor of the target has: SSE2, NEON.
+    Baseline,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+
+impl Level {
+    /// The widest one of this machine: what the `dispatch` functions choose.
+    #[inline]
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if x86::has_avx512() {
+                return Level::Avx512;
+            }
+            if x86::has_avx2() {
+                return Level::Avx2;
+            }
+        }
+        Level::Baseline
+    }
+
+    /// All that this machine has, the narrowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let all = [Level::Scalar, Level::Baseline, Level::Avx2, Level::Avx512];
+        all.into_iter().filter(|level| *level <= Self::best())
+    }
+
+    /// Its common name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Scalar => "scalar",
+            Level::Baseline if cfg!(target_arch = "aarch64") => "neon",
+            Level::Baseline => "baseline",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+}
+
 /// Runs the kernel with the widest vector instructions of this machine.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if x86::has_avx512() {
-            #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-            // SAFETY: the features were detected on this machine in the line above.
-            return unsafe { x86::avx512(kernel) };
-        }
-        if x86::has_avx2() {
-            #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-            // SAFETY: the features were detected on this machine in the line above.
-            return unsafe { x86::avx2(kernel) };
-        }
+    match Level::best() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
+        // SAFETY: `best` detected the features on this machine.
+        Level::Avx512 => unsafe { x86::avx512(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
+        // SAFETY: `best` detected the features on this machine.
+        Level::Avx2 => unsafe { x86::avx2(kernel) },
+        // NEON is part of the aarch64 baseline.
+        _ => kernel.run(),
     }
-    // NEON is part of the aarch64 baseline.
-    kernel.run()
 }
 
-/// The instruction set that [`dispatch`] chooses on this machine.
-pub fn level() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if x86::has_avx512() {
-            return "avx512";
-        }
-        if x86::has_avx2() {
-            return "avx2";
-        }
+/// Runs the kernel on the widest vectors of this machine.
+#[inline]
+pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
+    dispatch_vectors_at(Level::best(), kernel)
+}
+
+/// Runs the kernel on the vectors of a level, for comparison with another.
+///
+/// # Panics
+/// If this machine does not have them.
+#[inline]
+pub fn dispatch_vectors_at<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
+    assert!(level <= Level::best(), "this processor has no {}", level.name());
+    match level {
+        Level::Scalar => kernel.run::<T::Scalar>(),
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
+        // SAFETY: the level is one that `best` detected on this machine, or narrower.
+        Level::Avx512 => unsafe { x86::vectors_avx512(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
+        // SAFETY: the level is one that `best` detected on this machine, or narrower.
+        Level::Avx2 => unsafe { x86::vectors_avx2(kernel) },
+        _ => kernel.run::<T::Baseline>(),
     }
-    if cfg!(target_arch = "aarch64") { "neon" } else { "baseline" }
+}
+
+/// The name of the instruction set that [`dispatch`] chooses on this machine.
+pub fn level() -> &'static str {
+    Level::best().name()
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Kernel;
+    use super::{Kernel, VectorKernel};
+    use crate::Real;
 
     #[inline]
     pub(super) fn has_avx512() -> bool {
@@ -91,5 +187,85 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
         kernel.run()
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    pub(super) fn vectors_avx512<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
+        kernel.run::<T::Avx512>()
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn vectors_avx2<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
+        kernel.run::<T::Avx2>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every operation of a vector, lane by lane.
+    struct Everything<'a>(&'a [f32], &'a [f32]);
+
+    impl VectorKernel<f32> for Everything<'_> {
+        type Output = (Vec<u32>, Vec<u16>);
+
+        #[inline(always)]
+        fn run<V: Vector<f32>>(self) -> Self::Output {
+            all::<V>(self.0, self.1)
+        }
+    }
+
+    struct HalfOfEverything<'a>(&'a [f32], &'a [f32]);
+
+    impl VectorKernel<f32> for HalfOfEverything<'_> {
+        type Output = (Vec<u32>, Vec<u16>);
+
+        #[inline(always)]
+        fn run<V: Vector<f32>>(self) -> Self::Output {
+            all::<V::Half>(self.0, self.1)
+        }
+    }
+
+    #[inline(always)]
+    fn all<V: Vector<f32>>(x: &[f32], y: &[f32]) -> (Vec<u32>, Vec<u16>) {
+        let (mut bits, mut indices) = (vec![[0; 9]; x.len()], vec![0; x.len()]);
+        for start in (0..x.len()).step_by(V::LANES) {
+            let (a, b, one) = (V::load(&x[start..]), V::load(&y[start..]), V::splat(1.0));
+            let (gt, ge) = (V::select(a.gt(b), a, one), V::select(a.ge(b), one, b));
+            let fused = a.mul_add(b, one);
+            let results = [a.add(b), a.sub(b), a.mul(b), fused, a.larger(b), a.smaller(b), gt, ge];
+            for (k, result) in results.into_iter().enumerate() {
+                let mut lanes = [0.0; crate::vector::MAX_LANES];
+                result.store(&mut lanes);
+                for (bits, lane) in bits[start..].iter_mut().zip(&lanes[..V::LANES]) {
+                    bits[k] = if lane.is_nan() { u32::MAX } else { lane.to_bits() };
+                }
+            }
+            let index = V::splat(start as f32 * 100.0 + 7.0);
+            index.store_indices(&mut indices[start..]);
+            V::load_start(&x[start..start + 1]).add(one).store(&mut [0.0; crate::vector::MAX_LANES]);
+        }
+        (bits.into_iter().flatten().collect(), indices)
+    }
+
+    #[test]
+    fn every_level_gives_the_bits_of_the_scalar_one() {
+        let special = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.5, -3.25, 1e-40];
+        let x: Vec<f32> = (0..64).map(|i| special[i % 8]).collect();
+        let y: Vec<f32> = (0..64).map(|i| special[i / 8]).collect();
+        let (expected, _) = dispatch_vectors_at(Level::Scalar, Everything(&x, &y));
+        for level in Level::available() {
+            for (found, indices) in [
+                dispatch_vectors_at(level, Everything(&x, &y)),
+                dispatch_vectors_at(level, HalfOfEverything(&x, &y)),
+            ] {
+                for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    // 1e-40 squared plus 1 and the like: fused or not, the same, because every product here is exact or negligible.
+                    assert_eq!(found, expected, "{level:?}, pair {}, operation {}", i / 9, i % 9);
+                }
+                assert!(indices.iter().all(|index| index % 100 == 7), "{level:?}");
+            }
+        }
     }
 }
