@@ -37,6 +37,8 @@ pub struct Saved<T> {
     pub values: Vec<T>,
     /// Positions.
     pub indices: Vec<u32>,
+    /// Small numbers, such as the winning tap of a window: what is saved for every output should be small.
+    pub codes: Vec<u16>,
 }
 
 /// The arguments of [`Op::forward`].

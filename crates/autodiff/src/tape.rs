@@ -367,7 +367,7 @@ impl<T: Real> Graph<'_, T> {
                 arity: 0,
                 shape,
                 param,
-                saved: Saved { values: Vec::new(), indices: Vec::new() },
+                saved: Saved { values: Vec::new(), indices: Vec::new(), codes: Vec::new() },
                 needs_grad,
                 has_grad: false,
             });
