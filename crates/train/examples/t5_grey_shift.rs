@@ -24,8 +24,8 @@ use morphograd_morphology::nn::{
 };
 use morphograd_morphology::operator::Operator;
 use morphograd_morphology::{
-    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d, dilation2d, evaluate,
-    gradient2d, law, white_top_hat2d,
+    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d, dilation2d,
+    evaluate, gradient2d, law, white_top_hat2d,
 };
 
 /// Training images, at most.

@@ -1,0 +1,160 @@
+//! The command line: what can be asked for, and how it is told.
+#![expect(clippy::print_stderr, reason = "the one place that speaks to a person")]
+
+use std::env;
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use morphograd_bench::cases::{groups, processors};
+use morphograd_bench::machine::Machine;
+use morphograd_bench::measure;
+use morphograd_bench::record::{Record, compare};
+use morphograd_bench::table;
+
+/// Measures what ours costs, beside the machine's limits and other libraries
+///
+/// Without names, everything is measured but what takes minutes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", version)]
+struct Arguments {
+    /// Only the cases whose names contain one of these words
+    #[arg(value_name = "CASE")]
+    words: Vec<String>,
+    /// Print the names of the cases and what they compute
+    #[arg(long)]
+    list: bool,
+    /// Threads, of ours and of the peers [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Samples of each case
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    samples: u16,
+    /// The whole tutorial too, which takes minutes
+    #[arg(long)]
+    tutorial: bool,
+    /// Keep the measurement in a file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Compare with a measurement that was kept
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+type CommandResult = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+
+pub(crate) fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> CommandResult {
+    if arguments.list {
+        list();
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Read before anything is measured: a wrong name should not cost minutes.
+    let then = arguments.against.as_deref().map(Record::read).transpose()?;
+    let record = measure_all(arguments)?;
+    if let Some(then) = then {
+        let (changes, only) = compare(&record, &then);
+        say(format_args!("\n{}", table::changes(&changes, &only)));
+    }
+    if let Some(path) = &arguments.save {
+        record.write(path)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list() {
+    for group in groups() {
+        say(format_args!("\n{}", group.title));
+        for case in group.cases {
+            say(format_args!("  {:26} {}", case.name, case.what));
+        }
+    }
+}
+
+/// Measures the cases that were asked for, and prints each as soon as it is known.
+fn measure_all(arguments: &Arguments) -> Result<Record, String> {
+    let wanted = |name: &str, long: bool| {
+        if arguments.words.is_empty() {
+            !long || arguments.tutorial
+        } else {
+            arguments.words.iter().any(|word| name.contains(&**word)) || long && arguments.tutorial
+        }
+    };
+    let groups = groups();
+    let names: Vec<&str> = groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
+    if let Some(word) = arguments.words.iter().find(|word| !names.iter().any(|name| name.contains(&***word)))
+    {
+        return Err(format!("no case has `{word}` in its name; `cargo xtask bench --list` prints them"));
+    }
+    let pool = measure::pool(arguments.threads.map_or_else(processors, usize::from));
+    let mut record = Record {
+        machine: Machine::here(&root()),
+        command: command(),
+        threads: pool.current_num_threads(),
+        samples: usize::from(arguments.samples),
+        limits: measure::limits(&pool),
+        versions: Default::default(),
+        cases: Vec::new(),
+    };
+    for limits in &record.limits {
+        say(format_args!("the machine's limit, {}", limits.line()));
+    }
+    for group in &groups {
+        let cases: Vec<_> = group.cases.iter().filter(|case| wanted(&case.name, case.long)).collect();
+        if !cases.is_empty() {
+            say(format_args!("\n{}", group.title));
+        }
+        for case in cases {
+            let measured = measure::case(&pool, group.title, case, record.samples);
+            say(table::case(&record, &measured));
+            record.cases.push(measured);
+        }
+    }
+    Ok(record)
+}
+
+/// The repository, as `cargo xtask` found it, else the current folder.
+fn root() -> PathBuf {
+    env::var_os("MORPHOGRAD_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
+}
+
+/// The command as a reader can repeat it: files are theirs, so paths are left out.
+fn command() -> String {
+    let mut words = vec!["cargo xtask bench".to_owned()];
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let name = argument.split('=').next().unwrap_or_default().to_owned();
+        let inline = argument.contains('=');
+        let placeholder = match &*name {
+            "--peers" => Some("PYTHON"),
+            "--save" | "--against" => Some("FILE"),
+            _ => None,
+        };
+        match placeholder {
+            None => words.push(argument),
+            Some(placeholder) => {
+                if !inline {
+                    arguments.next();
+                }
+                words.push(format!("{name} {placeholder}"));
+            }
+        }
+    }
+    words.join(" ")
+}
+
+/// Prints a line. A reader that has gone (`| head`) is no reason to fail.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{text}");
+}

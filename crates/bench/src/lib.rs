@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod case;
+pub mod cases;
+pub mod limits;
+pub mod machine;
+pub mod measure;
+pub mod record;
+pub mod sample;
+pub mod table;

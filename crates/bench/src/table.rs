@@ -1,0 +1,51 @@
+//! Records as lines for a terminal.
+
+use std::fmt::Write as _;
+
+use crate::case::{seconds, three};
+use crate::record::{Change, Measured, Record};
+
+/// Columns of a case's name.
+const NAME: usize = 28;
+
+/// The line of a case, and one for each of its peers.
+pub fn case(record: &Record, case: &Measured) -> String {
+    let rate = match (case.work, case.rate()) {
+        (Some(work), Some(rate)) => work.unit.rate(rate),
+        _ => String::new(),
+    };
+    let share = record.share(case).map_or_else(String::new, |share| format!("{:.0} %", 100.0 * share));
+    let mut text =
+        format!("{:NAME$} {:>10}  {rate:>20}  {share:>5}", case.name, seconds(case.seconds.median));
+    for peer in &case.peers {
+        let ratio = peer.ratio;
+        let _ = write!(
+            text,
+            "\n  {:width$} {:>10}  x {} ({} to {})",
+            peer.peer,
+            seconds(peer.seconds.median),
+            three(ratio.median),
+            three(ratio.low),
+            three(ratio.high),
+            width = NAME - 2
+        );
+    }
+    text
+}
+
+/// The lines of a comparison with an earlier record.
+pub fn changes(changes: &[Change], only: &[String]) -> String {
+    let mut text = format!("{:48} now / then\n", "");
+    for change in changes {
+        let verdict = match change.ratio {
+            _ if !change.clear => "",
+            ratio if ratio > 1.0 => "slower",
+            _ => "faster",
+        };
+        let _ = writeln!(text, "{:48} {:>10}  {verdict}", change.name, three(change.ratio));
+    }
+    for name in only {
+        let _ = writeln!(text, "{name:48} only in one of the two");
+    }
+    text
+}
