@@ -11,6 +11,7 @@ use clap::Parser;
 use morphograd_bench::cases::{groups, processors};
 use morphograd_bench::machine::Machine;
 use morphograd_bench::measure;
+use morphograd_bench::peer::Peer;
 use morphograd_bench::record::{Record, compare};
 use morphograd_bench::table;
 
@@ -32,6 +33,9 @@ struct Arguments {
     /// Samples of each case
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     samples: u16,
+    /// Interpreter of an environment with other libraries, to be measured in turns with ours; may be repeated
+    #[arg(long, value_name = "PYTHON")]
+    peers: Vec<PathBuf>,
     /// The whole tutorial too, which takes minutes
     #[arg(long)]
     tutorial: bool,
@@ -83,7 +87,7 @@ fn list() {
 }
 
 /// Measures the cases that were asked for, and prints each as soon as it is known.
-fn measure_all(arguments: &Arguments) -> Result<Record, String> {
+fn measure_all(arguments: &Arguments) -> Result<Record, Box<dyn Error + Send + Sync>> {
     let wanted = |name: &str, long: bool| {
         if arguments.words.is_empty() {
             !long || arguments.tutorial
@@ -95,28 +99,32 @@ fn measure_all(arguments: &Arguments) -> Result<Record, String> {
     let names: Vec<&str> = groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
     if let Some(word) = arguments.words.iter().find(|word| !names.iter().any(|name| name.contains(&***word)))
     {
-        return Err(format!("no case has `{word}` in its name; `cargo xtask bench --list` prints them"));
+        return Err(
+            format!("no case has `{word}` in its name; `cargo xtask bench --list` prints them").into()
+        );
     }
     let pool = measure::pool(arguments.threads.map_or_else(processors, usize::from));
+    let start = |python: &PathBuf| Peer::start(python, &root(), pool.current_num_threads());
+    let mut peers = arguments.peers.iter().map(start).collect::<Result<Vec<_>, _>>()?;
     let mut record = Record {
         machine: Machine::here(&root()),
         command: command(),
         threads: pool.current_num_threads(),
-        samples: usize::from(arguments.samples),
         limits: measure::limits(&pool),
-        versions: Default::default(),
+        versions: peers.iter().flat_map(|peer| peer.versions.clone()).collect(),
         cases: Vec::new(),
     };
     for limits in &record.limits {
         say(format_args!("the machine's limit, {}", limits.line()));
     }
+    let samples = usize::from(arguments.samples);
     for group in &groups {
         let cases: Vec<_> = group.cases.iter().filter(|case| wanted(&case.name, case.long)).collect();
         if !cases.is_empty() {
             say(format_args!("\n{}", group.title));
         }
         for case in cases {
-            let measured = measure::case(&pool, group.title, case, record.samples);
+            let measured = measure::case(&pool, &mut peers, group.title, case, samples)?;
             say(table::case(&record, &measured));
             record.cases.push(measured);
         }

@@ -5,6 +5,7 @@ pub mod cases;
 pub mod limits;
 pub mod machine;
 pub mod measure;
+pub mod peer;
 pub mod record;
 pub mod sample;
 pub mod table;

@@ -21,8 +21,6 @@ pub struct Record {
     pub command: String,
     /// Threads of ours and of the peers.
     pub threads: usize,
-    /// Samples of each case.
-    pub samples: usize,
     /// The limits of one thread and of all that were used.
     pub limits: Vec<Limits>,
     /// Versions of the peers, by name.
@@ -42,10 +40,14 @@ pub struct Measured {
     pub what: String,
     /// How much work it is.
     pub work: Option<Work>,
+    /// Samples, each of ours followed by one of each peer.
+    pub samples: usize,
     /// Seconds a run.
     pub seconds: Quartiles,
     /// The same by others.
     pub peers: Vec<PeerMeasured>,
+    /// Peers that should know the case and failed, with the reason.
+    pub lacks: Vec<(String, String)>,
 }
 
 /// A peer's time for a case.
@@ -192,7 +194,6 @@ pub(crate) mod tests {
             },
             command: "cargo xtask bench".into(),
             threads: 2,
-            samples: 9,
             limits: vec![
                 Limits { threads: 1, max_plus: 1e11, flop: 2e11, byte: 1e10 },
                 Limits { threads: 2, max_plus: 2e11, flop: 4e11, byte: 2e10 },
@@ -205,7 +206,9 @@ pub(crate) mod tests {
                     group: "Layers".into(),
                     what: "something".into(),
                     work: Some(Work { amount: 1e9, unit: Unit::MaxPlus }),
+                    samples: 9,
                     seconds: around(*median),
+                    lacks: Vec::new(),
                     peers: vec![PeerMeasured {
                         peer: "PyTorch".into(),
                         seconds: around(3.0 * median),

@@ -30,6 +30,9 @@ pub fn case(record: &Record, case: &Measured) -> String {
             width = NAME - 2
         );
     }
+    for (peer, reason) in &case.lacks {
+        let _ = write!(text, "\n  {peer:width$} {reason}", width = NAME - 2);
+    }
     text
 }
 
