@@ -9,10 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use morphograd_bench::cases::{groups, processors};
+use morphograd_bench::instructions::{Counts, TOLERANCE, Verdict, count, run_counted};
 use morphograd_bench::machine::Machine;
 use morphograd_bench::measure;
 use morphograd_bench::peer::Peer;
-use morphograd_bench::record::{Record, compare};
+use morphograd_bench::record::{Record, compare, read_json, write_json};
 use morphograd_bench::table;
 
 /// Measures what ours costs, beside the machine's limits and other libraries
@@ -39,6 +40,15 @@ struct Arguments {
     /// The whole tutorial too, which takes minutes
     #[arg(long)]
     tutorial: bool,
+    /// Count the instructions of the main kernels instead, and fail where there are more than in the repository's file; needs valgrind
+    #[arg(long, conflicts_with_all = ["peers", "tutorial", "save", "against", "threads"])]
+    instructions: bool,
+    /// With --instructions: write the counts into the repository's file
+    #[arg(long, requires = "instructions")]
+    renew: bool,
+    /// What valgrind is started with
+    #[arg(long, hide = true, value_name = "CASE")]
+    count: Option<String>,
     /// Keep the measurement in a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -64,6 +74,15 @@ fn run(arguments: &Arguments) -> CommandResult {
         list();
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(name) = &arguments.count {
+        let groups = groups();
+        let case = groups.iter().flat_map(|group| &group.cases).find(|case| case.name == *name);
+        run_counted(case.ok_or_else(|| format!("no case is called {name}"))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.instructions {
+        return guard(arguments);
+    }
     // Read before anything is measured: a wrong name should not cost minutes.
     let then = arguments.against.as_deref().map(Record::read).transpose()?;
     let record = measure_all(arguments)?;
@@ -84,6 +103,54 @@ fn list() {
             say(format_args!("  {:26} {}", case.name, case.what));
         }
     }
+}
+
+/// Counts the instructions of the main kernels, and compares or renews.
+fn guard(arguments: &Arguments) -> CommandResult {
+    let path = root().join("crates/bench/instructions.json");
+    let before: Counts = if path.exists() { read_json(&path)? } else { Counts::default() };
+    let mut now = Counts::new();
+    if !arguments.renew && before.rustc != now.rustc {
+        say(format_args!(
+            "the file was written with {}, this is {}: a few counts may differ",
+            before.rustc, now.rustc
+        ));
+    }
+    let program = env::current_exe()?;
+    let mut passes = true;
+    let wanted =
+        |name: &str| arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(&**word));
+    for case in
+        groups().iter().flat_map(|group| &group.cases).filter(|case| case.counted && wanted(&case.name))
+    {
+        let count = count(&program, &case.name)?;
+        let verdict = Verdict::of(count, before.instructions.get(&case.name).copied());
+        passes &= verdict.passes();
+        say(table::count(&case.name, count, verdict));
+        now.instructions.insert(case.name.clone(), count);
+    }
+    if arguments.renew {
+        let mut renewed = if arguments.words.is_empty() { Counts::new() } else { before };
+        renewed.rustc = now.rustc;
+        renewed.instructions.extend(now.instructions);
+        write_json(&path, &renewed)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.words.is_empty() {
+        for name in before.instructions.keys().filter(|name| !now.instructions.contains_key(*name)) {
+            passes = false;
+            say(format_args!("{name:28} is in the file and no longer counted: --renew removes it"));
+        }
+    }
+    if !passes {
+        return Err(format!(
+            "more instructions than in crates/bench/instructions.json by over {:.0} %, or other cases; \
+             where that is meant, `cargo xtask bench --instructions --renew` writes the file anew",
+            100.0 * TOLERANCE
+        )
+        .into());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Measures the cases that were asked for, and prints each as soon as it is known.

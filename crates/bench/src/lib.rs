@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod instructions;
 pub mod limits;
 pub mod machine;
 pub mod measure;

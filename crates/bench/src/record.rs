@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Work;
@@ -93,9 +94,30 @@ impl Record {
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RecordError> {
-        let text = serde_json::to_string_pretty(self).expect("numbers and texts");
-        write(path, &(text + "\n"))
+        write_json(path, self)
     }
+}
+
+/// Reads a file of ours.
+///
+/// # Errors
+/// If it cannot be read, or holds something else.
+pub fn read_json<V: DeserializeOwned>(path: &Path) -> Result<V, RecordError> {
+    let text = fs::read_to_string(path).map_err(|source| RecordError::Io {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|source| RecordError::Json { path: path.to_owned(), source })
+}
+
+/// Writes a file of ours.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordError> {
+    let text = serde_json::to_string_pretty(value).expect("numbers and texts");
+    write(path, &(text + "\n"))
 }
 
 /// Writes a file, with the folder it stands in.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::case::{seconds, three};
+use crate::instructions::Verdict;
 use crate::record::{Change, Measured, Record};
 
 /// Columns of a case's name.
@@ -51,4 +52,15 @@ pub fn changes(changes: &[Change], only: &[String]) -> String {
         let _ = writeln!(text, "{name:48} only in one of the two");
     }
     text
+}
+
+/// The line of a count.
+pub fn count(name: &str, now: u64, verdict: Verdict) -> String {
+    let verdict = match verdict {
+        Verdict::Same(change) => format!("{:+.2} %", 100.0 * change),
+        Verdict::Dearer(change) => format!("{:+.2} %  DEARER", 100.0 * change),
+        Verdict::Cheaper(change) => format!("{:+.2} %  cheaper: --renew keeps it", 100.0 * change),
+        Verdict::New => "not in the file: --renew adds it".to_owned(),
+    };
+    format!("{name:NAME$} {now:>14}  {verdict}")
 }
