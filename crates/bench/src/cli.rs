@@ -9,11 +9,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use morphograd_bench::cases::{groups, processors};
+use morphograd_bench::document;
 use morphograd_bench::instructions::{Counts, TOLERANCE, Verdict, count, run_counted};
 use morphograd_bench::machine::Machine;
 use morphograd_bench::measure;
 use morphograd_bench::peer::Peer;
 use morphograd_bench::record::{Record, compare, read_json, write_json};
+use morphograd_bench::scaling::{self, run_point};
 use morphograd_bench::table;
 
 /// Measures what ours costs, beside the machine's limits and other libraries
@@ -40,6 +42,12 @@ struct Arguments {
     /// The whole tutorial too, which takes minutes
     #[arg(long)]
     tutorial: bool,
+    /// Measure how time and memory grow with each size instead, and fit exponents
+    #[arg(long, conflicts_with_all = ["peers", "tutorial", "save", "against", "words", "instructions"])]
+    scaling: bool,
+    /// Only print: leave docs/benchmarks.md as it is, which a measurement of everything writes otherwise
+    #[arg(long)]
+    print: bool,
     /// Count the instructions of the main kernels instead, and fail where there are more than in the repository's file; needs valgrind
     #[arg(long, conflicts_with_all = ["peers", "tutorial", "save", "against", "threads"])]
     instructions: bool,
@@ -49,6 +57,9 @@ struct Arguments {
     /// What valgrind is started with
     #[arg(long, hide = true, value_name = "CASE")]
     count: Option<String>,
+    /// What the processes whose memory is measured are started with
+    #[arg(long, hide = true, value_name = "POINT")]
+    memory: Option<String>,
     /// Keep the measurement in a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -80,18 +91,30 @@ fn run(arguments: &Arguments) -> CommandResult {
         run_counted(case.ok_or_else(|| format!("no case is called {name}"))?);
         return Ok(ExitCode::SUCCESS);
     }
+    let threads = arguments.threads.map_or_else(processors, usize::from);
+    if let Some(point) = &arguments.memory {
+        let bytes = run_point(point, threads).ok_or("no such point, or a system that does not tell")?;
+        say(bytes);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.scaling {
+        return scale(arguments, threads);
+    }
     if arguments.instructions {
         return guard(arguments);
     }
     // Read before anything is measured: a wrong name should not cost minutes.
     let then = arguments.against.as_deref().map(Record::read).transpose()?;
-    let record = measure_all(arguments)?;
+    let record = measure_all(arguments, threads)?;
     if let Some(then) = then {
         let (changes, only) = compare(&record, &then);
         say(format_args!("\n{}", table::changes(&changes, &only)));
     }
     if let Some(path) = &arguments.save {
         record.write(path)?;
+    }
+    if arguments.words.is_empty() && !arguments.print {
+        written(&document::write_times(&root().join("docs"), &record)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,6 +125,32 @@ fn list() {
         for case in group.cases {
             say(format_args!("  {:26} {}", case.name, case.what));
         }
+    }
+}
+
+/// Measures how time and memory grow.
+fn scale(arguments: &Arguments, threads: usize) -> CommandResult {
+    let program = env::current_exe()?;
+    let (mut times, mut memory) = (Vec::new(), Vec::new());
+    for series in scaling::series() {
+        let curve = scaling::times(&series, threads, usize::from(arguments.samples));
+        say(table::curve("time", &curve));
+        times.push(curve);
+        if let Some(curve) = scaling::memory(&series, &program, threads)? {
+            say(table::curve("memory", &curve));
+            memory.push(curve);
+        }
+    }
+    if !arguments.print {
+        let machine = Machine::here(&root());
+        written(&document::write_growth(&root().join("docs"), &machine, &command(), &times, &memory)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn written(files: &[PathBuf]) {
+    for file in files {
+        say(format_args!("wrote {}", file.strip_prefix(root()).unwrap_or(file).display()));
     }
 }
 
@@ -154,7 +203,7 @@ fn guard(arguments: &Arguments) -> CommandResult {
 }
 
 /// Measures the cases that were asked for, and prints each as soon as it is known.
-fn measure_all(arguments: &Arguments) -> Result<Record, Box<dyn Error + Send + Sync>> {
+fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn Error + Send + Sync>> {
     let wanted = |name: &str, long: bool| {
         if arguments.words.is_empty() {
             !long || arguments.tutorial
@@ -170,7 +219,7 @@ fn measure_all(arguments: &Arguments) -> Result<Record, Box<dyn Error + Send + S
             format!("no case has `{word}` in its name; `cargo xtask bench --list` prints them").into()
         );
     }
-    let pool = measure::pool(arguments.threads.map_or_else(processors, usize::from));
+    let pool = measure::pool(threads);
     let start = |python: &PathBuf| Peer::start(python, &root(), pool.current_num_threads());
     let mut peers = arguments.peers.iter().map(start).collect::<Result<Vec<_>, _>>()?;
     let mut record = Record {

@@ -2,6 +2,8 @@
 
 pub mod case;
 pub mod cases;
+pub mod document;
+pub mod fit;
 pub mod instructions;
 pub mod limits;
 pub mod machine;
@@ -9,4 +11,5 @@ pub mod measure;
 pub mod peer;
 pub mod record;
 pub mod sample;
+pub mod scaling;
 pub mod table;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::case::{seconds, three};
 use crate::instructions::Verdict;
 use crate::record::{Change, Measured, Record};
+use crate::scaling::Curve;
 
 /// Columns of a case's name.
 const NAME: usize = 28;
@@ -52,6 +53,17 @@ pub fn changes(changes: &[Change], only: &[String]) -> String {
         let _ = writeln!(text, "{name:48} only in one of the two");
     }
     text
+}
+
+/// The line of a curve: its exponent and its last point.
+pub fn curve(quantity: &str, curve: &Curve) -> String {
+    let fitted = curve.fitted().map_or_else(|| "none".to_owned(), |exponent| format!("{exponent:.2}"));
+    let last = curve.points.last().map_or(0.0, |(_, last)| *last);
+    let last = if quantity == "memory" { format!("{} MB", three(last / 1e6)) } else { seconds(last) };
+    let (subject, expected, name) = (&curve.subject, curve.expected, curve.axis.names().1);
+    format!(
+        "{subject:24} {name:20} {quantity:8} exponent {fitted:>6}, expected {expected:>2}; at the end {last}"
+    )
 }
 
 /// The line of a count.
