@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use morphograd_bench::case::Case;
 use morphograd_bench::cases::{groups, processors};
-use morphograd_bench::document;
+use morphograd_bench::document::{self, Growth};
 use morphograd_bench::instructions::{Counts, TOLERANCE, Verdict, count, run_counted};
-use morphograd_bench::machine::Machine;
+use morphograd_bench::machine::{self, Machine};
 use morphograd_bench::measure;
 use morphograd_bench::peer::Peer;
 use morphograd_bench::record::{Record, compare, read_json, write_json};
@@ -24,7 +25,7 @@ use morphograd_bench::table;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", version)]
 struct Arguments {
-    /// Only the cases whose names contain one of these words
+    /// Only these cases: a name, or a word that names contain
     #[arg(value_name = "CASE")]
     words: Vec<String>,
     /// Print the names of the cases and what they compute
@@ -131,21 +132,31 @@ fn list() {
 /// Measures how time and memory grow.
 fn scale(arguments: &Arguments, threads: usize) -> CommandResult {
     let program = env::current_exe()?;
-    let (mut times, mut memory) = (Vec::new(), Vec::new());
+    let (machine, load) = (Machine::here(&root()), machine::load());
+    let mut growth = Growth { machine, command: command(), load, times: Vec::new(), memory: Vec::new() };
+    warn(load, growth.machine.cores);
     for series in scaling::series() {
         let curve = scaling::times(&series, threads, usize::from(arguments.samples));
         say(table::curve("time", &curve));
-        times.push(curve);
+        growth.times.push(curve);
         if let Some(curve) = scaling::memory(&series, &program, threads)? {
             say(table::curve("memory", &curve));
-            memory.push(curve);
+            growth.memory.push(curve);
         }
     }
     if !arguments.print {
-        let machine = Machine::here(&root());
-        written(&document::write_growth(&root().join("docs"), &machine, &command(), &times, &memory)?);
+        written(&document::write_growth(&root().join("docs"), &growth)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A measurement beside other programs is not refused, but nobody should be misled by it.
+fn warn(load: Option<f64>, cores: usize) {
+    if let Some(load) = load.filter(|load| *load > 0.25 * cores as f64) {
+        eprintln!(
+            "warning: other programs are running (load {load}): times will be too long, those of other libraries most of all"
+        );
+    }
 }
 
 fn written(files: &[PathBuf]) {
@@ -167,11 +178,12 @@ fn guard(arguments: &Arguments) -> CommandResult {
     }
     let program = env::current_exe()?;
     let mut passes = true;
-    let wanted =
-        |name: &str| arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(&**word));
-    for case in
-        groups().iter().flat_map(|group| &group.cases).filter(|case| case.counted && wanted(&case.name))
-    {
+    let groups = groups();
+    let counted: Vec<&Case> =
+        groups.iter().flat_map(|group| &group.cases).filter(|case| case.counted).collect();
+    let names: Vec<&str> = counted.iter().map(|case| &*case.name).collect();
+    let chosen = chosen(&names, &arguments.words)?;
+    for case in counted.iter().filter(|case| chosen.contains(&&*case.name)) {
         let count = count(&program, &case.name)?;
         let verdict = Verdict::of(count, before.instructions.get(&case.name).copied());
         passes &= verdict.passes();
@@ -204,20 +216,12 @@ fn guard(arguments: &Arguments) -> CommandResult {
 
 /// Measures the cases that were asked for, and prints each as soon as it is known.
 fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn Error + Send + Sync>> {
-    let wanted = |name: &str, long: bool| {
-        if arguments.words.is_empty() {
-            !long || arguments.tutorial
-        } else {
-            arguments.words.iter().any(|word| name.contains(&**word)) || long && arguments.tutorial
-        }
-    };
     let groups = groups();
     let names: Vec<&str> = groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
-    if let Some(word) = arguments.words.iter().find(|word| !names.iter().any(|name| name.contains(&***word)))
-    {
-        return Err(
-            format!("no case has `{word}` in its name; `cargo xtask bench --list` prints them").into()
-        );
+    let chosen = chosen(&names, &arguments.words)?;
+    let wanted = |case: &&Case| chosen.contains(&&*case.name) && (!case.long || arguments.tutorial);
+    if !groups.iter().flat_map(|group| &group.cases).any(|case| wanted(&case)) {
+        return Err("the whole tutorial takes minutes: add --tutorial".into());
     }
     let pool = measure::pool(threads);
     let start = |python: &PathBuf| Peer::start(python, &root(), pool.current_num_threads());
@@ -225,17 +229,19 @@ fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn 
     let mut record = Record {
         machine: Machine::here(&root()),
         command: command(),
+        load: machine::load(),
         threads: pool.current_num_threads(),
         limits: measure::limits(&pool),
         versions: peers.iter().flat_map(|peer| peer.versions.clone()).collect(),
         cases: Vec::new(),
     };
+    warn(record.load, record.machine.cores);
     for limits in &record.limits {
         say(format_args!("the machine's limit, {}", limits.line()));
     }
     let samples = usize::from(arguments.samples);
     for group in &groups {
-        let cases: Vec<_> = group.cases.iter().filter(|case| wanted(&case.name, case.long)).collect();
+        let cases: Vec<_> = group.cases.iter().filter(wanted).collect();
         if !cases.is_empty() {
             say(format_args!("\n{}", group.title));
         }
@@ -246,6 +252,18 @@ fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn 
         }
     }
     Ok(record)
+}
+
+/// The names that are asked for. A word that is a name means that one; any other word means all names that contain it.
+fn chosen<'a>(names: &[&'a str], words: &[String]) -> Result<Vec<&'a str>, String> {
+    let meant = |word: &String, name: &str| {
+        if names.contains(&&**word) { name == word } else { name.contains(&**word) }
+    };
+    if let Some(word) = words.iter().find(|word| !names.iter().any(|name| meant(word, name))) {
+        return Err(format!("no case here has `{word}` in its name; `cargo xtask bench --list` prints all"));
+    }
+    let wanted = |name: &&&str| words.is_empty() || words.iter().any(|word| meant(word, name));
+    Ok(names.iter().filter(wanted).copied().collect())
 }
 
 /// The repository, as `cargo xtask` found it, else the current folder.
@@ -281,4 +299,20 @@ fn command() -> String {
 /// Prints a line. A reader that has gone (`| head`) is no reason to fail.
 fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_name_means_one_case_and_a_part_means_many() {
+        let names = ["step", "dilation", "dilation-gradient"];
+        let chosen =
+            |words: &[&str]| chosen(&names, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(chosen(&[]).unwrap(), names);
+        assert_eq!(chosen(&["dilation"]).unwrap(), ["dilation"]);
+        assert_eq!(chosen(&["dilat", "step"]).unwrap(), names);
+        assert!(chosen(&["erosion"]).unwrap_err().contains("`erosion`"));
+    }
 }

@@ -13,39 +13,6 @@ use crate::machine::Machine;
 use crate::record::{Measured, PeerMeasured, Record, RecordError, write};
 use crate::scaling::{Axis, Curve};
 
-/// What the document begins as.
-const TEMPLATE: &str = "\
-# Benchmarks
-
-What things cost, written by `cargo xtask bench` between the markers of this file. `crates/bench/README.md` says how to repeat it, also with
-the other libraries.
-
-- Times are medians of samples with their quartiles in brackets; a sample is the mean of as many runs as take 40 ms.
-- Ours and the other libraries are sampled in turns. A ratio is their time divided by ours of the same turn, again the median and the
-  quartiles: above 1 ours is faster.
-- The limit is that of the machine for the same number of threads, measured before: additions and maxima, or fused multiplications and
-  additions, of numbers that stay in registers; memory by the triad `a = b + s c` on arrays that no cache holds. A case counted in GB/s whose
-  data fit into a cache may exceed it.
-- Work is counted as the definition has it. A dilation by filters: one addition and one maximum a tap, also where gradients are computed too. A
-  flat operator on an image: each pixel read and written once, whatever the side.
-- morphocore has same padding only: in the cases with filters it also computes the border, which is cut off (in the tutorial's size
-  1.4 times the outputs). \"PyTorch, unfold\" makes every candidate a number in memory; \"PyTorch, convolution\" has a convolution
-  5 x 5 in place of the dilation, and so is another network.
-
-## Times
-
-<!-- times -->
-<!-- /times -->
-
-## Growth
-
-How time and memory grow with one size while the others stay. Fitted exponents are slopes of straight lines through the logarithms, by least
-squares.
-
-<!-- growth -->
-<!-- /growth -->
-";
-
 /// Writes the section on times with its figures; `docs` is the folder of the document. Returns the files.
 ///
 /// # Errors
@@ -79,18 +46,29 @@ pub fn write_times(docs: &Path, record: &Record) -> Result<Vec<PathBuf>, RecordE
     section(docs, "times", &times(record), &figures)
 }
 
+/// How cost grew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Growth {
+    /// Where.
+    pub machine: Machine,
+    /// With which command.
+    pub command: String,
+    /// How many programs wanted to run in the minute before.
+    pub load: Option<f64>,
+    /// Seconds.
+    pub times: Vec<Curve>,
+    /// Bytes.
+    pub memory: Vec<Curve>,
+}
+
 /// Writes the section on growth with its figures.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub fn write_growth(
-    docs: &Path,
-    machine: &Machine,
-    command: &str,
-    times: &[Curve],
-    memory: &[Curve],
-) -> Result<Vec<PathBuf>, RecordError> {
-    let mut text = environment(machine, command, &[]);
+pub fn write_growth(docs: &Path, growth: &Growth) -> Result<Vec<PathBuf>, RecordError> {
+    let Growth { machine, command, load, times, memory } = growth;
+    let load: Vec<_> = load.iter().map(|load| ("load before", load.to_string())).collect();
+    let mut text = environment(machine, command, &load);
     for (title, curves) in [("Time", times), ("Peak memory", memory)] {
         let _ = write!(
             text,
@@ -111,11 +89,11 @@ pub fn write_growth(
         }
     }
     let figures = [
-        ("bench-time.svg", "Time against what grows", growth("Time against what grows", "seconds", times)),
+        ("bench-time.svg", "Time against what grows", curves("Time against what grows", "seconds", times)),
         (
             "bench-memory.svg",
             "Peak memory against what grows",
-            growth("Peak memory against what grows", "bytes", memory),
+            curves("Peak memory against what grows", "bytes", memory),
         ),
     ];
     section(docs, "growth", &text, &figures)
@@ -128,7 +106,7 @@ fn signed(value: f64, decimals: usize) -> String {
     if zero { text.trim_start_matches('-').to_owned() } else { text.replace('-', "−") }
 }
 
-fn growth(label: &str, y: &'static str, curves: &[Curve]) -> String {
+fn curves(label: &str, y: &'static str, curves: &[Curve]) -> String {
     let plots: Vec<PowerPlot<'_>> = Axis::ALL
         .into_iter()
         .map(|axis| {
@@ -166,6 +144,7 @@ fn times(record: &Record) -> String {
             record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         more.push(("others", versions.join(", ")));
     }
+    more.extend(record.load.map(|load| ("load before", load.to_string())));
     more.push(("threads", record.threads.to_string()));
     more.extend(record.limits.iter().map(|limits| ("limit", limits.line())));
     let mut text = environment(&record.machine, &record.command, &more);
@@ -210,7 +189,7 @@ fn section(
 ) -> Result<Vec<PathBuf>, RecordError> {
     let path = docs.join("benchmarks.md");
     let old = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => TEMPLATE.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "# Benchmarks\n".to_owned(),
         result => result.map_err(|source| RecordError::Io { what: "read", path: path.clone(), source })?,
     };
     let mut text = text.to_owned();
@@ -259,14 +238,20 @@ mod tests {
         let mut record = record(&[("first", 0.5), ("second", 0.25)]);
         record.cases[1].lacks.push(("morphocore".into(), "a | reason".into()));
         write_times(folder.path(), &record).unwrap();
-        let curve = Curve {
+        let curves = [Curve {
             subject: "dilation".into(),
             axis: Axis::Batch,
             points: vec![(1.0, 1.0), (2.0, 2.0)],
             expected: 1.0,
+        }];
+        let growth = Growth {
+            machine: record.machine.clone(),
+            command: "command".into(),
+            load: record.load,
+            times: curves.to_vec(),
+            memory: curves.to_vec(),
         };
-        let files =
-            write_growth(folder.path(), &record.machine, "command", &[curve.clone()], &[curve]).unwrap();
+        let files = write_growth(folder.path(), &growth).unwrap();
         assert_eq!(files.len(), 3);
         let text = fs::read_to_string(folder.path().join("benchmarks.md")).unwrap();
         for expected in [

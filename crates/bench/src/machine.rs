@@ -59,6 +59,11 @@ pub fn rustc() -> String {
     first_line(Command::new(compiler).arg("--version")).unwrap_or_else(|| "unknown rustc".to_owned())
 }
 
+/// How many programs wanted to run in the last minute, as Linux tells.
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// The first line of what a program prints, if it prints one.
 fn first_line(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;

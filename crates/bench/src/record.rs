@@ -20,6 +20,8 @@ pub struct Record {
     pub machine: Machine,
     /// With which command.
     pub command: String,
+    /// How many programs wanted to run in the minute before, where the system tells.
+    pub load: Option<f64>,
     /// Threads of ours and of the peers.
     pub threads: usize,
     /// The limits of one thread and of all that were used.
@@ -162,9 +164,12 @@ pub struct Change {
     pub name: String,
     /// The time of now divided by the one of then: above 1 it is slower now.
     pub ratio: f64,
-    /// Whether the middle halves of the samples are apart.
+    /// Whether the middle halves of the samples are apart, by more than two programs of the same source differ.
     pub clear: bool,
 }
+
+/// Two builds of one source differ by as much, because code lies elsewhere in memory.
+const NOTHING: f64 = 0.02;
 
 /// What has changed between two records, and the names of cases that only one of them has.
 pub fn compare(now: &Record, then: &Record) -> (Vec<Change>, Vec<String>) {
@@ -185,11 +190,9 @@ pub fn compare(now: &Record, then: &Record) -> (Vec<Change>, Vec<String>) {
     for case in &now.cases {
         if let Some(position) = find(then, &case.name) {
             let before = &then.cases[position];
-            changes.push(Change {
-                name: case.name.clone(),
-                ratio: case.seconds.median / before.seconds.median,
-                clear: !case.seconds.overlaps(before.seconds),
-            });
+            let ratio = case.seconds.median / before.seconds.median;
+            let clear = !case.seconds.overlaps(before.seconds) && (ratio - 1.0).abs() > NOTHING;
+            changes.push(Change { name: case.name.clone(), ratio, clear });
         }
     }
     let only = |a: &Record, b: &Record| -> Vec<String> {
@@ -215,6 +218,7 @@ pub(crate) mod tests {
                 morphograd: "0.1.0".into(),
             },
             command: "cargo xtask bench".into(),
+            load: Some(0.5),
             threads: 2,
             limits: vec![
                 Limits { threads: 1, max_plus: 1e11, flop: 2e11, byte: 1e10 },

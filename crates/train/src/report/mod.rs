@@ -76,10 +76,10 @@ pub fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
     plots::powers(label, plots)
 }
 
-/// A bar from 0 for each named value, with the value to a whole number beside it.
+/// A bar for each named percentage, with the percentage to a whole number beside it. Above 100 a bar ends at the edge.
 ///
 /// ```
-/// let svg = morphograd::report::bars("Shares", "percent", &[("dilation", 42.2)]);
+/// let svg = morphograd::report::bars("Shares", "percent of the limit", &[("dilation", 42.2)]);
 /// assert!(svg.contains(">dilation<") && svg.contains(">42<"));
 /// ```
 pub fn bars(label: &str, axis: &'static str, rows: &[(&str, f64)]) -> String {

@@ -66,12 +66,11 @@ const ROW: f64 = 21.0;
 pub(super) fn bars(label: &str, axis: &'static str, rows: &[(&str, f64)]) -> String {
     let frame = rows_frame(rows.len(), rows.iter().map(|(name, _)| *name));
     let mut svg = Svg::new();
-    let largest = rows.iter().map(|(_, value)| *value).filter(|value| value.is_finite()).fold(1.0, f64::max);
-    let scale = Axis::above(axis, 0.0, std::iter::once(largest));
+    let scale = Axis::between(axis, 0.0, 100.0);
     scale.draw_under(&mut svg, frame);
     for (i, (name, value)) in rows.iter().enumerate() {
         let y = frame.y + ROW * i as f64;
-        let length = if value.is_finite() { frame.width * scale.position(*value) } else { 0.0 };
+        let length = frame.width * scale.position(value.clamp(0.0, 100.0));
         svg.note(frame.x - 7.0, y + 15.0, Anchor::End, name);
         let bar = Frame { x: frame.x, y: y + 3.0, width: length, height: ROW - 6.0 };
         svg.cell(bar, palette::nth(1), &format!("{name}: {value:.0}"));
