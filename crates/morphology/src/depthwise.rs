@@ -1,7 +1,7 @@
 //! Dilation and erosion of every channel by its own structuring function: the operators of image processing.
 //!
 //! $$y_{b,i,j,c} = \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c}$$ for a dilation; an erosion takes the minimum of $x - w_{k-1-d}$.
-//! A row of outputs is computed tap by tap, all its pixels and channels in the vector lanes.
+//! The computation is that of [`Filters2d`](crate::Filters2d) with one filter for each channel.
 
 use std::marker::PhantomData;
 
@@ -17,7 +17,9 @@ use crate::{Border, Lattice, Scan2d};
 /// and a kernel `[kh, kw, channels]`; output `[batch, rows, columns, channels]`.
 ///
 /// Border, orientation, ties and NaN are those of [`Filters2d`](crate::Filters2d). Cost: one addition and one comparison for each
-/// output and tap; backward two additions for each output.
+/// output and tap; backward two additions for each output. A kernel whose entries are all the same number (a flat rectangle), at stride and
+/// rate 1, costs a few comparisons an output whatever its size, if no gradient may be asked for ([`Mode::Eval`](morphograd_nn::autodiff::Mode),
+/// or inputs that are no parameters).
 #[derive(Debug, Clone, Copy)]
 pub struct Depthwise2d<L> {
     window: Window2d,

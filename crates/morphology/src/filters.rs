@@ -1,8 +1,8 @@
 //! Dilation and erosion by a bank of filters, the channels summed: the computation of the `Dilation2d` and `Erosion2d` layers.
 //!
 //! $$y_{b,i,j,f} = \sum_c \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c,f}$$ for a dilation; an erosion takes the minimum of
-//! $x - w_{k-1-d}$. The filters are the innermost axis and run in the vector lanes: a tap costs one broadcast pixel, one addition and
-//! one comparison for a whole vector of filters.
+//! $x - w_{k-1-d}$. Here are the shapes; the computation is in `correlation.rs` and `subgradient.rs`, for this operation and for
+//! [`Depthwise2d`](crate::Depthwise2d).
 
 use std::marker::PhantomData;
 
@@ -25,7 +25,9 @@ use crate::{Border, Lattice, Scan2d};
 /// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in the image and in the kernel, unless
 ///   another rule is chosen ([`Ties`]).
 /// - **NaN** never wins; a window of NaN only gives the bottom ($-\infty$ for a dilation).
-/// - **Cost**: one addition and one comparison for each output, channel and tap; backward two additions for each output and channel.
+/// - **Cost**: one addition and one comparison for each output, channel and tap; backward two additions for each output and channel. While a
+///   gradient may be asked for, two bytes for each output and channel are kept. One filter on one channel whose entries are equal, without a
+///   gradient: as a flat [`Depthwise2d`](crate::Depthwise2d).
 #[derive(Debug, Clone, Copy)]
 pub struct Filters2d<L> {
     window: Window2d,

@@ -20,7 +20,7 @@ use crate::window::Placement;
 use crate::{Border, Lattice};
 
 /// Vectors that are neighbours in a row and go down the columns together.
-const STRIP: usize = 4;
+const STRIP: usize = 8;
 
 /// At least as many rows of the output are one task.
 const ROWS: usize = 32;
