@@ -1,18 +1,22 @@
-//! Laws of the operators by any kernel on the borders that keep them, and of those that select pixels, measured with the public law checker.
+//! Laws of the operators by any kernel on the borders that keep them, of those that select pixels, and of smooth ones and poolings, measured
+//! with the public law checker.
 //! Which border keeps what: `borders.rs`.
 
 use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
+use morphograd_morphology::nn::{Layer, MaxPool2d};
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, Operator, Scan2d, area_closing, area_opening,
-    black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate, external_gradient2d, geodesic_dilation,
-    gradient2d, h_maxima, h_minima, internal_gradient2d, law, leveling, opening2d,
-    reconstruction_by_dilation, reconstruction_by_erosion, white_top_hat2d,
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, MinPool2d, Operator, RangePool2d, Scan2d,
+    area_closing, area_opening, black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate,
+    external_gradient2d, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima, h_minima,
+    internal_gradient2d, law, leveling, log_sum_exp_gap, opening2d, reconstruction_by_dilation,
+    reconstruction_by_erosion, smooth_dilation2d, smooth_erosion2d, white_top_hat2d,
 };
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
 
 type Kernel = Tensor<f64>;
+type Smooth = fn(&mut Graph<'_, f64>, Var, Var, Var, Window2d) -> Result<Var, ShapeError>;
 type Reconstruct = fn(&mut Graph<'_, f64>, Var, Var, Connectivity) -> Result<Var, ShapeError>;
 
 /// Four images of any shape from 1 x 1 to 9 x 9 and a structuring element of any size from 1 x 1 to 4 x 4, flat or with values, on a
@@ -181,6 +185,9 @@ proptest! {
         // Of the marker, with a mask that stays.
         let below = plain(|graph, x| { let mask = graph.input(mask.view()); geodesic_dilation(graph, x, mask, 2, eight) });
         let rebuilt = plain(|graph, x| { let mask = graph.input(mask.view()); reconstruction_by_dilation(graph, x, mask, eight) });
+        let negative = Tensor::from_fn(mask.shape(), |i| -mask.data()[i]);
+        let above = plain(|graph, x| { let mask = graph.input(negative.view()); geodesic_erosion(graph, x, mask, 2, eight) });
+        prop_assert_eq!(law::duality(&below, &above, &images), 0.0);
         prop_assert_eq!(law::increasingness(&below, &images), 0.0);
         prop_assert_eq!(law::increasingness(&rebuilt, &images), 0.0);
         prop_assert_eq!(law::idempotence(&rebuilt, &images), 0.0);
@@ -191,6 +198,47 @@ proptest! {
         };
         prop_assert_eq!(law::idempotence(&levelled(1.0), &images), 0.0);
         prop_assert_eq!(law::duality(&levelled(1.0), &levelled(-1.0), &images), 0.0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn smooth_operators_up_to_rounding((images, w) in cases(), beta in 0.5..20.0f64) {
+        let (sharpness, entries) = (Tensor::filled([1], beta), w.data().chunks(w.shape().dims()[2]));
+        let mirrored = Tensor::from_vec(w.shape(), entries.rev().flatten().copied().collect()).unwrap();
+        let smooth = |operator: Smooth, w: Kernel, window: Window2d| {
+            let beta = sharpness.clone();
+            move |x: TensorRef<'_, f64>| {
+                evaluate([x, w.view(), beta.view()], |graph, [x, w, beta]| operator(graph, x, w, beta, window)).unwrap()
+            }
+        };
+        let dilate = smooth(smooth_dilation2d, w.clone(), window(&w));
+        let erode = smooth(smooth_erosion2d, mirrored, window(&w).adjoint());
+        for operator in [&dilate as &dyn Fn(TensorRef<'_, f64>) -> Tensor<f64>, &erode] {
+            prop_assert!(law::increasingness(&operator, &images) < 1e-12);
+            prop_assert!(law::grey_shift(&operator, &images, 1.5, 1.0) < 1e-12);
+        }
+        prop_assert!(law::duality(&dilate, &erode, &images) < 1e-12);
+        // The certificate: between the dilation and that with the logarithm of the number of taps added.
+        let sharp = with_kernel(&w, dilation2d);
+        for image in &images {
+            let (soft, sharp) = (dilate(image.view()), sharp(image.view()));
+            let gap = log_sum_exp_gap(window(&w).taps(), beta);
+            prop_assert!(soft.data().iter().zip(sharp.data()).all(|(y, s)| *y >= s - 1e-12 && *y <= s + gap + 1e-12));
+        }
+    }
+
+    #[test]
+    fn poolings((images, _) in cases(), size in (1..=3usize, 1..=3usize)) {
+        let (size, padding) = ([size.0, size.1], Padding::Same);
+        let largest = plain(move |graph, x| MaxPool2d { size, padding, ..MaxPool2d::default() }.forward(graph, x));
+        let smallest = plain(move |graph, x| MinPool2d { size, padding, ..MinPool2d::default() }.forward(graph, x));
+        let range = plain(move |graph, x| RangePool2d { size, padding, ..RangePool2d::default() }.forward(graph, x));
+        prop_assert_eq!(law::duality(&largest, &smallest, &images), 0.0);
+        prop_assert_eq!(law::grey_shift(&smallest, &images, 1.5, 1.0), 0.0);
+        prop_assert_eq!(law::grey_shift(&range, &images, 1.5, 0.0), 0.0);
     }
 }
 
