@@ -177,7 +177,7 @@ mod tests {
     use crate::{dilation2d, erosion2d, evaluate};
 
     type Operator = fn(&mut Graph<'_, f64>, Var, Var, Window2d) -> Result<Var, ShapeError>;
-    type Adjoint = fn(&mut Graph<'_, f64>, Var, Var, Window2d, [usize; 2]) -> Result<Var, ShapeError>;
+    type Adjoint<W = Window2d> = fn(&mut Graph<'_, f64>, Var, Var, W, [usize; 2]) -> Result<Var, ShapeError>;
 
     /// An operator and its adjoint, dilation first.
     const PAIRS: [(Operator, Adjoint); 2] =
@@ -324,20 +324,18 @@ mod tests {
     fn of_tied_samples_the_first_the_last_or_all_get_the_gradient() {
         // Windows over 0..3 and 2..5: pixel 2 lies under both, and meets the last entry of the first and the first of the second.
         let window = Window2d { size: [1, 3], strides: [1, 2], ..Window2d::default() };
-        let run =
-            |adjoint: fn(&mut Graph<'_, f64>, Var, Var, Scan2d, [usize; 2]) -> Result<Var, ShapeError>,
-             ties| {
-                let mut params = Params::new();
-                let y = params.add("y", Tensor::filled([1, 1, 2, 1], 5.0), None).unwrap();
-                let w = params.add("w", Tensor::zeros([1, 3, 1]), None).unwrap();
-                let mut tape = Tape::new();
-                let mut graph = tape.record(&params, Mode::Train { step: 0 });
-                let vars = [graph.param(y), graph.param(w)];
-                let scan = Scan2d { ties, ..window.into() };
-                let x = adjoint(&mut graph, vars[0], vars[1], scan, [1, 5]).unwrap();
-                graph.backward_with(x, &[0.0, 0.0, 4.0, 0.0, 0.0]);
-                (tape.grad(y).unwrap().to_vec(), tape.grad(w).unwrap().to_vec())
-            };
+        let run = |adjoint: Adjoint<Scan2d>, ties| {
+            let mut params = Params::new();
+            let y = params.add("y", Tensor::filled([1, 1, 2, 1], 5.0), None).unwrap();
+            let w = params.add("w", Tensor::zeros([1, 3, 1]), None).unwrap();
+            let mut tape = Tape::new();
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let vars = [graph.param(y), graph.param(w)];
+            let scan = Scan2d { ties, ..window.into() };
+            let x = adjoint(&mut graph, vars[0], vars[1], scan, [1, 5]).unwrap();
+            graph.backward_with(x, &[0.0, 0.0, 4.0, 0.0, 0.0]);
+            (tape.grad(y).unwrap().to_vec(), tape.grad(w).unwrap().to_vec())
+        };
         let [first, last, split] = [vec![4.0, 0.0], vec![0.0, 4.0], vec![2.0, 2.0]];
         for (ties, dy, [w0, w2]) in [
             (Ties::First, first, [0.0, 4.0]),
