@@ -7,7 +7,7 @@ use crate::{Graph, Mode, ParamId, Params, Tape, Var};
 
 /// Steps of the differences. At a point near a tie of a maximum, a large step crosses the kink and a small one does not; a wrong
 /// gradient agrees with none of them.
-const STEPS: [f64; 4] = [1e-4, 1e-5, 1e-6, 1e-7];
+const STEPS: [f64; 5] = [1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
 
 /// Largest difference accepted, relative to the larger of 1 and the derivative; the error of a central difference is well below.
 const TOLERANCE: f64 = 1e-5;
@@ -38,7 +38,7 @@ pub enum GradcheckError {
 /// its elements are weighted with fixed numbers of both signs, so that no error can cancel. A parameter that `f` does not use has
 /// derivative 0. The parameters must have no constraints (a projected difference is no difference) and come back unchanged.
 ///
-/// Cost: up to 8 evaluations of `f` a coordinate, usually 2.
+/// Cost: up to 10 evaluations of `f` a coordinate, usually 2.
 ///
 /// # Errors
 /// If `f` fails, or a derivative differs from the central differences at every step size.
@@ -137,6 +137,27 @@ mod tests {
         }
     }
 
+    /// $|x|$, which has a kink at 0.
+    #[derive(Debug)]
+    struct Absolute;
+    impl Op<f64> for Absolute {
+        fn name(&self) -> &'static str {
+            "absolute"
+        }
+        fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+            Ok(inputs[0])
+        }
+        fn forward(&self, pass: Forward<'_, f64>) {
+            pass.output.iter_mut().zip(pass.inputs[0].data).for_each(|(y, x)| *y = x.abs());
+        }
+        fn backward(&self, pass: Backward<'_, f64>) {
+            if let [Some(dx), ..] = pass.grad_inputs {
+                let signs = pass.inputs[0].data.iter().map(|x| x.signum());
+                dx.iter_mut().zip(pass.grad_output).zip(signs).for_each(|((dx, g), sign)| *dx += g * sign);
+            }
+        }
+    }
+
     fn params(shapes: &[&[usize]]) -> (Params<f64>, Vec<ParamId>) {
         let mut params = Params::new();
         let ids = shapes
@@ -159,6 +180,19 @@ mod tests {
         })
         .unwrap_err();
         assert!(matches!(error, GradcheckError::Mismatch { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_kink_next_to_the_point_is_no_mistake() {
+        for distance in [0.3, 7e-5, 7e-8, -7e-8] {
+            let mut params = Params::new();
+            let x = params.add("x", Tensor::filled([1], distance), None).unwrap();
+            let checked = gradcheck(&mut params, |graph| {
+                let x = graph.param(x);
+                graph.apply(Absolute, [x])
+            });
+            assert_eq!(checked, Ok(()), "{distance}");
+        }
     }
 
     #[test]

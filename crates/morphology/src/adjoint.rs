@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 
-use crate::{Depthwise2d, Lattice, MaxPlus, MinMinus};
+use crate::{Border, Depthwise2d, Lattice, MaxPlus, MinMinus, Scan2d};
 
 /// The adjoint of [`dilation2d`](crate::dilation2d) by the same kernel `[kh, kw, channels]` and window, on images of `[height, width]`
 /// pixels. Where the dilation is $\delta(x)_i = \max_d x_{s i + r d - p} + w_d$,
@@ -19,15 +19,16 @@ use crate::{Depthwise2d, Lattice, MaxPlus, MinMinus};
 /// padding. At stride 1 with same padding this is [`erosion2d`](crate::erosion2d); with strides that one samples, and is the adjoint of
 /// nothing.
 ///
-/// - **Border**: there are no samples outside. A pixel that no window covers is $+\infty$: the dilation does not see it.
-/// - **Ties**: the first in raster order of the samples gets the gradient, as in [`Depthwise2d`], with which $+\infty$ in a covered pixel
-///   has its gradient in common too; a sample outside gets none.
+/// - **Border**: there are no samples outside, which is the adjoint of the infinite border; others are refused. A pixel that no window
+///   covers is $+\infty$: the dilation does not see it.
+/// - **Ties**: by default the first in raster order of the samples gets the gradient; the scan's rule chooses, as in [`Depthwise2d`], with
+///   which $+\infty$ in a covered pixel has its gradient in common too. A sample outside gets none.
 /// - **Cost**: that of an erosion of the full image, and one copy of it.
 ///
 /// Source: H. Heijmans, *Morphological Image Operators* (1994), ch. 3: every dilation has exactly one adjoint erosion.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not fit, or the border is another than the infinite one.
 ///
 /// ```
 /// use morphograd_morphology::{adjoint_erosion2d, dilation2d, evaluate, nn::tensor::{Padding, TensorRef, Window2d}};
@@ -45,10 +46,10 @@ pub fn adjoint_erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    adjoint::<T, MinMinus>(graph, y, kernel, window, image)
+    adjoint::<T, MinMinus>(graph, y, kernel, scan.into(), image)
 }
 
 /// The adjoint of [`erosion2d`](crate::erosion2d) by the same kernel and window: the dual of [`adjoint_erosion2d`]. Where the erosion is
@@ -57,15 +58,15 @@ pub fn adjoint_erosion2d<T: Real>(
 /// So $\delta \varepsilon$ is an opening of full images, and a pixel that no window covers is $-\infty$.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not fit, or the border is another than the infinite one.
 pub fn adjoint_dilation2d<T: Real>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    window: Window2d,
+    scan: impl Into<Scan2d>,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    adjoint::<T, MaxPlus>(graph, y, kernel, window.adjoint(), image)
+    adjoint::<T, MaxPlus>(graph, y, kernel, scan.into().adjoint(), image)
 }
 
 /// The operator of a lattice that is adjoint to the other's with this window, as it stands.
@@ -73,12 +74,15 @@ fn adjoint<T: Real, L: Lattice>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    window: Window2d,
+    scan: Scan2d,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    let spread = graph.apply(Spread::<L> { window, image, lattice: PhantomData }, [y])?;
-    let dense = Window2d { strides: [1, 1], padding: Padding::Valid, ..window };
-    graph.apply(Depthwise2d::<L>::new(dense), [spread, kernel])
+    if scan.border != Border::Infinity {
+        return Err(ShapeError::new("adjoint", "the infinite border", format!("{:?}", scan.border)));
+    }
+    let spread = graph.apply(Spread::<L> { window: scan.window, image, lattice: PhantomData }, [y])?;
+    let window = Window2d { strides: [1, 1], padding: Padding::Valid, ..scan.window };
+    graph.apply(Depthwise2d::<L>::new(Scan2d { window, ..scan }), [spread, kernel])
 }
 
 /// The samples of a window's outputs, each where the mirrored window has it under its last tap, and the lattice's bottom between them:
@@ -163,7 +167,7 @@ impl<T: Real, L: Lattice> Op<T> for Spread<L> {
 
 #[cfg(test)]
 mod tests {
-    use morphograd_nn::autodiff::{Mode, Params, Tape, gradcheck};
+    use morphograd_nn::autodiff::{Mode, Params, Tape, Ties, gradcheck};
     use morphograd_nn::tensor::Tensor;
     use morphograd_testkit::{check_op, strategy, vjp};
     use proptest::collection::vec;
@@ -173,7 +177,7 @@ mod tests {
     use crate::{dilation2d, erosion2d, evaluate};
 
     type Operator = fn(&mut Graph<'_, f64>, Var, Var, Window2d) -> Result<Var, ShapeError>;
-    type Adjoint = fn(&mut Graph<'_, f64>, Var, Var, Window2d, [usize; 2]) -> Result<Var, ShapeError>;
+    type Adjoint<W = Window2d> = fn(&mut Graph<'_, f64>, Var, Var, W, [usize; 2]) -> Result<Var, ShapeError>;
 
     /// An operator and its adjoint, dilation first.
     const PAIRS: [(Operator, Adjoint); 2] =
@@ -317,6 +321,34 @@ mod tests {
     }
 
     #[test]
+    fn of_tied_samples_the_first_the_last_or_all_get_the_gradient() {
+        // Windows over 0..3 and 2..5: pixel 2 lies under both, and meets the last entry of the first and the first of the second.
+        let window = Window2d { size: [1, 3], strides: [1, 2], ..Window2d::default() };
+        let run = |adjoint: Adjoint<Scan2d>, ties| {
+            let mut params = Params::new();
+            let y = params.add("y", Tensor::filled([1, 1, 2, 1], 5.0), None).unwrap();
+            let w = params.add("w", Tensor::zeros([1, 3, 1]), None).unwrap();
+            let mut tape = Tape::new();
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let vars = [graph.param(y), graph.param(w)];
+            let scan = Scan2d { ties, ..window.into() };
+            let x = adjoint(&mut graph, vars[0], vars[1], scan, [1, 5]).unwrap();
+            graph.backward_with(x, &[0.0, 0.0, 4.0, 0.0, 0.0]);
+            (tape.grad(y).unwrap().to_vec(), tape.grad(w).unwrap().to_vec())
+        };
+        let [first, last, split] = [vec![4.0, 0.0], vec![0.0, 4.0], vec![2.0, 2.0]];
+        for (ties, dy, [w0, w2]) in [
+            (Ties::First, first, [0.0, 4.0]),
+            (Ties::Last, last, [4.0, 0.0]),
+            (Ties::Split, split, [2.0, 2.0]),
+        ] {
+            assert_eq!(run(adjoint_erosion2d, ties), (dy.clone(), vec![-w0, 0.0, -w2]), "{ties:?}");
+            // The dilation that is adjoint to an erosion meets its kernel from the other end.
+            assert_eq!(run(adjoint_dilation2d, ties), (dy, vec![w2, 0.0, w0]), "{ties:?}");
+        }
+    }
+
+    #[test]
     fn samples_of_another_size_are_refused_by_name_and_empty_batches_are_not() {
         let window =
             Window2d { size: [3, 3], strides: [2, 2], padding: Padding::Same, ..Window2d::default() };
@@ -331,6 +363,11 @@ mod tests {
             "adjoint: expected samples [batch, 4, 3, channels] of an image [7, 5], found shape [1, 3, 3, 1]"
         );
         assert!(refused([0, 5]).starts_with("adjoint: expected sizes"));
+        let (y, w) = (Tensor::<f64>::zeros([1, 3, 3, 1]), Tensor::zeros([3, 3, 1]));
+        let around = Scan2d { border: Border::Periodic, ..window.into() };
+        let error =
+            evaluate([y.view(), w.view()], |graph, [y, w]| adjoint_erosion2d(graph, y, w, around, [5, 5]));
+        assert_eq!(error.unwrap_err().to_string(), "adjoint: expected the infinite border, found Periodic");
         let spread = Spread::<MinMinus> { window, image: [5, 5], lattice: PhantomData };
         assert!(vjp(spread, &[Tensor::<f64>::zeros([0, 3, 3, 1])], &[]).0.is_empty());
     }

@@ -17,6 +17,19 @@ use crate::{Scan2d, dilation2d, erosion2d};
 ///
 /// # Errors
 /// If the shapes do not fit.
+///
+/// ```
+/// use morphograd_morphology::{average2d, evaluate, sift2d};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let (x, flat) = (TensorRef::new([1, 1, 4, 1], &[0.0, 0.0, 4.0, 4.0]), TensorRef::new([1, 3, 1], &[0.0; 3]));
+/// let found = evaluate([x, flat], |graph, [x, w]| {
+///     Ok(vec![average2d(graph, x, w, window)?, sift2d(graph, x, w, window)?])
+/// })?;
+/// assert_eq!(found[0].data(), [0.0, 2.0, 2.0, 4.0]);
+/// assert_eq!(found[1].data(), [0.0, -2.0, 2.0, 0.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn average2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

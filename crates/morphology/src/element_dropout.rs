@@ -110,7 +110,7 @@ mod tests {
     use crate::{Depthwise2d, MaxPlus};
     use morphograd_nn::autodiff::{Params, Tape, gradcheck};
     use morphograd_nn::tensor::{Tensor, Window2d};
-    use morphograd_testkit::vjp;
+    use morphograd_testkit::{check_op, vjp};
 
     fn run(rate: f64, seed: u64, mode: Mode, shape: &[usize]) -> Result<Vec<f64>, ShapeError> {
         let params = Params::new();
@@ -160,6 +160,7 @@ mod tests {
         let (y, grads) = vjp(Mask { rate: 0.5, key: 11 }, &[w], &[3.0; 32]);
         assert!(y.iter().zip(&grads[0]).all(|(y, g)| *g == if *y == 0.5 { 3.0 } else { 0.0 }));
         assert!(grads[0].contains(&0.0));
+        check_op(Mask { rate: 0.0, key: 11 }, &[Tensor::from_fn([4, 4, 2], |i| (i as f64 * 0.5).sin())]);
 
         let mut params = Params::new();
         let wave = |shape: Shape, speed: f64| Tensor::from_fn(shape, |i| (i as f64 * speed).sin());

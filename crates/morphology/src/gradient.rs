@@ -19,6 +19,24 @@ use crate::{Scan2d, dilation2d, erosion2d};
 ///
 /// # Errors
 /// If the shapes do not fit.
+///
+/// ```
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::{evaluate, external_gradient2d, gradient2d, internal_gradient2d, laplacian2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let step = TensorRef::new([1, 1, 6, 1], &[0.0, 0.0, 0.0, 4.0, 4.0, 4.0]);
+/// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
+/// let found = evaluate([step, flat], |graph, [x, w]| {
+///     let inner = internal_gradient2d(graph, x, w, window)?;
+///     let outer = external_gradient2d(graph, x, w, window)?;
+///     Ok(vec![gradient2d(graph, x, w, window)?, inner, outer, laplacian2d(graph, x, w, window)?])
+/// })?;
+/// assert_eq!(found[0].data(), [0.0, 0.0, 4.0, 4.0, 0.0, 0.0]);
+/// assert_eq!(found[1].data(), [0.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+/// assert_eq!(found[2].data(), [0.0, 0.0, 4.0, 0.0, 0.0, 0.0]);
+/// assert_eq!(found[3].data(), [0.0, 0.0, 4.0, -4.0, 0.0, 0.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

@@ -55,14 +55,25 @@ pub struct SparseNumZeros {
 #[derive(Debug, Clone, Copy)]
 pub struct SignedOnes;
 
-/// Uniform in `[min, max)` with 0 in the centre: a random start inside [`ZeroCentre`](crate::ZeroCentre), so that the first dilation is
-/// extensive (what `RandomLatticewithZero` of morpholayers was to be).
+/// Uniform in `[min, max)`, and `centre` in the centre. With 0 it is a random start inside [`ZeroCentre`](crate::ZeroCentre), so that the
+/// first dilation is extensive (what `RandomLatticewithZero` of morpholayers was to be). Tutorial 3 of morpholayers also names starts whose
+/// centre is the bottom or the top of the lattice: with `f64::NEG_INFINITY` a pixel does not count for itself.
+///
+/// ```
+/// use morphograd_morphology::{initializer::UniformWithCentre, nn::{random::Stream, Initializer}};
+/// let mut kernel = [7.0f32; 3];
+/// let start = UniformWithCentre { min: -1.0, max: 0.0, centre: f64::NEG_INFINITY };
+/// start.fill([1, 3].into(), &mut Stream::new(0, "kernel", 0), &mut kernel);
+/// assert!(kernel[0] < 0.0 && kernel[1] == f32::NEG_INFINITY && kernel[2] >= -1.0);
+/// ```
 #[derive(Debug, Clone, Copy)]
-pub struct UniformZeroCentre {
+pub struct UniformWithCentre {
     /// Smallest value.
     pub min: f64,
     /// Upper bound.
     pub max: f64,
+    /// The value in the centre.
+    pub centre: f64,
 }
 
 /// The parabola $w_d = -c\,|d|^2 / t^2$ around the centre; [`StructuringElement::quadratic`] of scale $t^2 / (4 c)$.
@@ -102,7 +113,7 @@ impl Default for Quadratic {
 impl<T: Real> Initializer<T> for Identity {
     fn fill(&self, shape: Shape, _: &mut Stream, value: &mut [T]) {
         value.fill(T::of(self.outside));
-        set_centre(shape, value);
+        set_centre(shape, value, 0.0);
     }
 }
 
@@ -133,10 +144,10 @@ impl<T: Real> Initializer<T> for SignedOnes {
     }
 }
 
-impl<T: Real> Initializer<T> for UniformZeroCentre {
+impl<T: Real> Initializer<T> for UniformWithCentre {
     fn fill(&self, shape: Shape, stream: &mut Stream, value: &mut [T]) {
         Uniform { low: self.min, high: self.max }.fill(shape, stream, value);
-        set_centre(shape, value);
+        set_centre(shape, value, self.centre);
     }
 }
 
@@ -161,11 +172,11 @@ fn window(shape: Shape) -> [usize; 2] {
     [0, 1].map(|axis| shape.dims().get(axis).copied().unwrap_or(1))
 }
 
-fn set_centre<T: Real>(shape: Shape, value: &mut [T]) {
+fn set_centre<T: Real>(shape: Shape, value: &mut [T], centre_value: f64) {
     let [height, width] = window(shape);
     let rest = value.len() / (height * width).max(1);
     let position = centre(height) * width + centre(width);
-    value.iter_mut().skip(position * rest).take(rest).for_each(|w| *w = T::zero());
+    value.iter_mut().skip(position * rest).take(rest).for_each(|w| *w = T::of(centre_value));
 }
 
 #[cfg(test)]
@@ -239,9 +250,11 @@ mod tests {
         let positive = signs.iter().filter(|w| **w == 1.0).count();
         assert!((4700..5300).contains(&positive) && signs.iter().all(|w| w.abs() == 1.0), "{positive}");
 
-        let value = start(&UniformZeroCentre { min: -1.0, max: -0.5 }, &[3, 3, 1, 40]);
-        assert!(value[160..200].iter().all(|w| *w == 0.0));
-        assert!(value.iter().filter(|w| (-1.0..-0.5).contains(*w)).count() == 320);
+        for centre in [0.0, OFF, 1.0] {
+            let value = start(&UniformWithCentre { min: -1.0, max: -0.5, centre }, &[3, 3, 1, 40]);
+            assert!(value[160..200].iter().all(|w| *w == centre));
+            assert!(value.iter().filter(|w| (-1.0..-0.5).contains(*w)).count() == 320);
+        }
     }
 
     #[test]

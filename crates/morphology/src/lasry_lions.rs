@@ -24,6 +24,17 @@ use crate::{Border, Merge, QuadraticKernel, Scan2d, dilation2d, erosion2d};
 ///
 /// # Errors
 /// If the shapes do not fit.
+///
+/// ```
+/// use morphograd_morphology::{evaluate, lasry_lions_upper2d};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let x = TensorRef::new([1, 1, 5, 1], &[0.0, 0.0, 4.0, 0.0, 0.0]);
+/// let (flat, steep) = (TensorRef::new([1, 3, 1], &[-1.0, 0.0, -1.0]), TensorRef::new([1, 3, 1], &[-2.0, 0.0, -2.0]));
+/// let y = evaluate([x, flat, steep], |graph, [x, flat, steep]| lasry_lions_upper2d(graph, x, [flat, steep], window))?;
+/// assert_eq!(y.data(), [0.0, 2.0, 4.0, 2.0, 0.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn lasry_lions_upper2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

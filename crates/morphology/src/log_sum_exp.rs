@@ -55,7 +55,8 @@ pub fn smooth_dilation2d<T: Real>(
 /// The smooth erosion, the dual of [`smooth_dilation2d`] by the mirrored kernel:
 /// $$\varepsilon^β_w(x)_{i,j} = -\frac1β \log \sum_d e^{-β (x_{s i + r d - p} - w_{k-1-d})}.$$
 ///
-/// $\varepsilon_w(x) - \log(n)/β \le \varepsilon^β_w(x) \le \varepsilon_w(x)$; a window without a pixel gives $+\infty$. All else as there.
+/// $\varepsilon_w(x) - \log(n)/β \le \varepsilon^β_w(x) \le \varepsilon_w(x)$ for the erosion [`erosion2d`](crate::erosion2d), whose window is
+/// mirrored with the kernel; a window without a pixel gives $+\infty$. All else as there.
 ///
 /// # Errors
 /// If the shapes do not fit.

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use morphograd_nn::autodiff::{Params, gradcheck};
     use morphograd_nn::tensor::Tensor;
-    use morphograd_testkit::vjp;
+    use morphograd_testkit::{check_op, vjp};
 
     #[test]
     fn gradients_agree_with_differences_through_the_logarithms() {
@@ -206,6 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_below_epsilon_counts_as_epsilon_and_has_no_gradient() {
+        check_op(Log, &[Tensor::from_vec([3], vec![-1.0, 0.2, 2.0]).unwrap()]);
         let x = Tensor::from_vec([4], vec![-1.0, 0.0, EPSILON, 2.0]).unwrap();
         let (y, grads) = vjp(Log, &[x], &[1.0; 4]);
         assert_eq!(y[..3], [EPSILON.ln(); 3]);

@@ -17,6 +17,18 @@ use crate::{Scan2d, anti_dilation2d, dilation2d, erosion2d};
 ///
 /// # Errors
 /// If the shapes do not fit.
+///
+/// ```
+/// use morphograd_morphology::{evaluate, probing2d};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// const OUT: f32 = f32::NEG_INFINITY; // a segment from above, a point from below
+/// let x = TensorRef::new([1, 1, 4, 1], &[0.0, 0.0, 4.0, 4.0]);
+/// let (upper, lower) = (TensorRef::new([1, 3, 1], &[0.0; 3]), TensorRef::new([1, 3, 1], &[OUT, 0.0, OUT]));
+/// let y = evaluate([x, upper, lower], |graph, [x, upper, lower]| probing2d(graph, x, [upper, lower], window))?;
+/// assert_eq!(y.data(), [0.0, 4.0, 0.0, 0.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn probing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

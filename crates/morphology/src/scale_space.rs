@@ -3,14 +3,14 @@
 //! The one design choice: the curvature is one parameter for all scales, so that every level is the same operator at another scale
 //! whatever training makes of it, and nothing has to be kept consistent.
 
-use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Var};
+use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
 use morphograd_nn::constraint::NonNegative;
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::stack::Stack;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
-use crate::{QuadraticKernel, dilation2d};
+use crate::{Border, QuadraticKernel, Scan2d, dilation2d};
 
 /// Lifts an image to the stack of its dilations by parabolas of the scales $s, 2 s, 4 s, \ldots$:
 /// $$y_{k,p,c} = \max_d x_{p+d,c} - b_c \Big(\frac{\lVert d \rVert}{2 \cdot 2^k s}\Big)^2,\qquad |d_0|, |d_1| \le 2^k r.$$
@@ -22,7 +22,8 @@ use crate::{QuadraticKernel, dilation2d};
 ///
 /// A parabola is the sum of one along the rows and one along the columns, so each level is two dilations by lines: $2 (2^{k+1} r + 1)$
 /// comparisons a pixel instead of the square of half of it. The window cuts nothing off where $x$ has a range of at most
-/// $a_0 r^2$. The border is that of [`dilation2d`]; of tied maxima the highest in the leftmost column gets the gradient.
+/// $a_0 r^2$. Border and ties are chosen, for each of the lines; by default of tied maxima the highest in the leftmost column gets the
+/// gradient.
 /// Source: M. Sangalli, S. Blusseau, S. Velasco-Forero, J. Angulo, *Scale equivariant neural networks with morphological scale-spaces*,
 /// DGMM (2021).
 ///
@@ -48,6 +49,10 @@ pub struct ScaleSpace2d<T> {
     pub radius: usize,
     /// The curvatures $b$; they start at $1 / 0.75^2$ and are kept non-negative by default.
     pub curvature: Weight<T>,
+    /// What lies outside the image.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the largest.
+    pub ties: Ties,
 }
 
 #[derive(Debug)]
@@ -56,18 +61,27 @@ struct Lifting {
     scale: f64,
     radius: usize,
     curvature: ParamId,
+    border: Border,
+    ties: Ties,
 }
 
 impl<T: Real> Default for ScaleSpace2d<T> {
     fn default() -> Self {
         let curvature = Weight::new(Constant(1.0 / (0.75 * 0.75))).constrained(NonNegative);
-        Self { levels: 4, scale: 0.75, radius: 2, curvature }
+        Self {
+            levels: 4,
+            scale: 0.75,
+            radius: 2,
+            curvature,
+            border: Border::default(),
+            ties: Ties::default(),
+        }
     }
 }
 
 impl<T: Real> Build<T> for ScaleSpace2d<T> {
     fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { levels, scale, radius, curvature } = self;
+        let Self { levels, scale, radius, curvature, border, ties } = self;
         let refuse =
             |expected: String, found: String| Err(ShapeError::new("scale_space2d", expected, found).into());
         let &[_, _, channels] = input.dims() else {
@@ -77,7 +91,7 @@ impl<T: Real> Build<T> for ScaleSpace2d<T> {
             return refuse(format!("1 to {MAX_INPUTS} levels"), levels.to_string());
         }
         let curvature = builder.param("curvature", [channels].into(), curvature)?;
-        Ok(Box::new(Lifting { levels, scale, radius, curvature }))
+        Ok(Box::new(Lifting { levels, scale, radius, curvature, border, ties }))
     }
 }
 
@@ -90,7 +104,8 @@ impl<T: Real> Layer<T> for Lifting {
             for size in [[reach, 1], [1, reach]] {
                 let w = graph.apply(QuadraticKernel { size, scale }, [curvature])?;
                 let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
-                *level = dilation2d(graph, *level, w, window)?;
+                let scan = Scan2d { window, border: self.border, ties: self.ties };
+                *level = dilation2d(graph, *level, w, scan)?;
             }
         }
         graph.apply(Stack { axis: 1 }, &levels[..self.levels])
@@ -112,7 +127,8 @@ mod tests {
     fn model(levels: usize, curvature: f64, input: [usize; 3]) -> (Sequential<f64>, Params<f64>) {
         let mut params = Params::new();
         let curvature = Weight::new(Constant(curvature));
-        let lift = ScaleSpace2d { levels, scale: SCALE, radius: RADIUS, curvature };
+        let lift =
+            ScaleSpace2d { levels, scale: SCALE, radius: RADIUS, curvature, ..ScaleSpace2d::default() };
         let model = Sequential::builder(&mut params, 0, input).add("lift", lift).finish().unwrap();
         (model, params)
     }
@@ -210,16 +226,37 @@ mod tests {
     }
 
     #[test]
-    fn of_tied_maxima_the_highest_in_the_leftmost_column_gets_the_gradient() {
-        let (model, params) = model(1, 0.0, [3, 3, 1]);
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        // The first in raster order is in the corner on the right.
-        let x = Tensor::from_vec([1, 3, 3, 1], vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
-        let x = graph.variable(x.view());
+    fn of_tied_maxima_the_highest_in_the_leftmost_column_the_opposite_one_or_all_get_the_gradient() {
+        for (ties, [corner, above, below]) in
+            [(Ties::First, [0.0, 9.0, 0.0]), (Ties::Last, [9.0, 0.0, 0.0]), (Ties::Split, [4.5, 2.25, 2.25])]
+        {
+            let (mut params, mut tape) = (Params::new(), Tape::new());
+            let curvature = Weight::new(Constant(0.0));
+            let lift = ScaleSpace2d { levels: 1, curvature, ties, ..ScaleSpace2d::default() };
+            let model = Sequential::builder(&mut params, 0, [3, 3, 1]).add("lift", lift).finish().unwrap();
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            // The first in raster order is in the corner on the right.
+            let x =
+                Tensor::from_vec([1, 3, 3, 1], vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+            let x = graph.variable(x.view());
+            let y = model.forward(&mut graph, x).unwrap();
+            graph.backward_with(y, &[1.0; 9]);
+            let expected = [0.0, 0.0, corner, above, 0.0, 0.0, below, 0.0, 0.0];
+            assert_eq!(graph.grad(x).unwrap(), expected, "{ties:?}");
+        }
+    }
+
+    #[test]
+    fn around_the_torus_a_pixel_reaches_the_other_side() {
+        let (mut params, mut tape) = (Params::new(), Tape::new());
+        let curvature = Weight::new(Constant(1.0));
+        let (scale, border) = (0.5, Border::Periodic);
+        let lift = ScaleSpace2d { levels: 1, scale, curvature, border, ..ScaleSpace2d::default() };
+        let model = Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish().unwrap();
+        let mut graph = tape.record(&params, Mode::Eval);
+        let x = graph.input(Tensor::from_vec([1, 1, 5, 1], vec![8.0, 0.0, 0.0, 0.0, 0.0]).unwrap().view());
         let y = model.forward(&mut graph, x).unwrap();
-        graph.backward_with(y, &[1.0; 9]);
-        assert_eq!(graph.grad(x).unwrap(), [0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(graph.value(y).data, [8.0, 7.0, 4.0, 4.0, 7.0]);
     }
 
     #[test]

@@ -30,6 +30,18 @@ pub enum First {
 ///
 /// # Errors
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.
+///
+/// ```
+/// use morphograd_morphology::{alternating_sequential2d, evaluate, sequential_filter::First};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// // Noise of both signs on a step.
+/// let x = TensorRef::new([1, 1, 10, 1], &[0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 5.0, 1.0, 5.0]);
+/// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
+/// let y = evaluate([x, flat], |graph, [x, w]| alternating_sequential2d(graph, x, &[(w, window)], First::Closing))?;
+/// assert_eq!(y.data(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0, 5.0, 5.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn alternating_sequential2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
@@ -59,6 +71,20 @@ pub fn alternating_sequential2d<T: Real>(
 ///
 /// # Errors
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.
+///
+/// ```
+/// use morphograd_morphology::{evaluate, granulometry2d};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let segment = |n| Window2d { size: [1, n], padding: Padding::Same, ..Window2d::default() };
+/// let x = TensorRef::new([1, 1, 8, 1], &[0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]); // grains of 1 and 3 pixels
+/// let (three, five) = (TensorRef::new([1, 3, 1], &[0.0; 3]), TensorRef::new([1, 5, 1], &[0.0; 5]));
+/// let found = evaluate([x, three, five], |graph, [x, three, five]| {
+///     granulometry2d(graph, x, &[(three, segment(3)), (five, segment(5))])
+/// })?;
+/// assert_eq!(found[0].data(), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(found[1].data(), [0.0; 8]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn granulometry2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

@@ -79,6 +79,8 @@ impl<F: Family> Smooth2d<F> {
         window: Window2d,
     ) -> Result<Var, ShapeError> {
         let [x, kernel] = F::prepare(graph, [x, kernel])?;
+        // As that of an erosion, the window is mirrored with the kernel: of an even one that makes a difference.
+        let window = if F::MIRRORED { window.adjoint() } else { window };
         graph.apply(Self::new(window), [x, kernel, sharpness])
     }
 

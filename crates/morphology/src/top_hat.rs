@@ -17,6 +17,21 @@ use crate::{Scan2d, closing2d, opening2d};
 ///
 /// # Errors
 /// If the shapes do not fit, the stride is not 1, or the padding is not same.
+///
+/// ```
+/// use morphograd_morphology::{black_top_hat2d, evaluate, white_top_hat2d};
+/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// // A spike on the ground and a notch in the wall.
+/// let x = TensorRef::new([1, 1, 14, 1], &[0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 1.0, 5.0, 5.0, 5.0]);
+/// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
+/// let found = evaluate([x, flat], |graph, [x, w]| {
+///     Ok(vec![white_top_hat2d(graph, x, w, window)?, black_top_hat2d(graph, x, w, window)?])
+/// })?;
+/// assert_eq!(found[0].data()[..7], [0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0]);
+/// assert_eq!(found[1].data()[7..], [0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
 pub fn white_top_hat2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,

@@ -78,19 +78,25 @@ fn naive<L: Lattice>(
     (y, dx, dw)
 }
 
-/// Value and gradients of an op are those of the definition, also at ties.
+/// Value and gradients of an op are those of the definition, also at ties, and the same on any number of threads.
 fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tensor<f64>) {
     let grad = |i: usize| f64::from(i as u32 % 7) - 3.0;
     let (values, dx, dw) = naive::<L>(window, rules, x, w, grad);
     let grad: Vec<f64> = (0..values.len()).map(grad).collect();
     let inputs = [x.clone(), w.clone()];
     let scan = Scan2d { window, border: rules.border, ties: rules.ties };
-    let (y, grads) = if w.shape().rank() == 3 {
-        vjp(Depthwise2d::<L>::new(scan), &inputs, &grad)
-    } else {
+    let run = || {
+        if w.shape().rank() == 3 {
+            return vjp(Depthwise2d::<L>::new(scan), &inputs, &grad);
+        }
         let op = Filters2d::<L>::new(scan);
         vjp(if rules.marginal { op.marginal() } else { op }, &inputs, &grad)
     };
+    let [(y, grads), on_three_threads] = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(run)
+    });
+    assert!(on_three_threads == (y.clone(), grads.clone()), "{window:?} {rules:?}: depends on the threads");
     let close = |found: &[f64], expected: &[f64]| {
         assert_eq!(found.len(), expected.len());
         // Sums of halves are exact; thirds are not.

@@ -1,11 +1,11 @@
 //! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what they compute and says how.
 
-use morphograd_morphology::nn::autodiff::{Graph, Sub};
 use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
 use morphograd_morphology::{
-    Connectivity, Metric, area_closing, area_opening, dilation2d, distance_transform, erosion2d, evaluate,
-    extended_maxima, extended_minima, geodesic_dilation, geodesic_erosion, h_maxima, h_minima,
-    reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima, regional_minima,
+    Border, Connectivity, Metric, Operator, Scan2d, area_closing, area_opening, black_top_hat2d, closing2d,
+    dilation2d, distance_transform, erosion2d, evaluate, extended_maxima, extended_minima, geodesic_dilation,
+    geodesic_erosion, gradient2d, h_maxima, h_minima, opening2d, reconstruction_by_dilation,
+    reconstruction_by_erosion, regional_maxima, regional_minima, white_top_hat2d,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -125,38 +125,55 @@ fn distance_transforms_agree() {
     }
 }
 
+/// The operators of one kernel, by SciPy's names.
+const OPERATORS: [(&str, Operator<f32>); 7] = [
+    ("dilation", dilation2d),
+    ("erosion", erosion2d),
+    ("opening", opening2d),
+    ("closing", closing2d),
+    ("white_tophat", white_top_hat2d),
+    ("black_tophat", black_top_hat2d),
+    ("gradient", gradient2d),
+];
+
+/// A kernel of the case, `[height, width, 1]`, and its window.
+fn kernel(case: &Case, name: &str) -> (Tensor<f32>, Window2d) {
+    let kernel = case.tensor(name);
+    let &[_, rows, columns, _] = kernel.shape().dims() else { unreachable!("an image") };
+    let window = Window2d { size: [rows, columns], padding: Padding::Same, ..Window2d::default() };
+    (Tensor::from_vec([rows, columns, 1], kernel.into_vec()).unwrap(), window)
+}
+
 #[test]
-fn flat_and_nonflat_dilations_and_erosions_and_what_they_compose_agree() {
+fn operators_of_flat_and_nonflat_kernels_of_odd_and_even_size_agree() {
     for case in Case::all() {
-        for element in ["flat", "nonflat"] {
-            let (x, mut kernel) = (case.tensor("x"), case.tensor(&format!("kernel_{element}")));
-            let &[_, rows, columns, _] = kernel.shape().dims() else { unreachable!("an image") };
-            kernel = Tensor::from_vec([rows, columns, 1], kernel.into_vec()).unwrap();
-            let window = Window2d { size: [rows, columns], padding: Padding::Same, ..Window2d::default() };
-            let opening = |graph: &mut Graph<'_, f32>, x, w| {
-                let eroded = erosion2d(graph, x, w, window)?;
-                dilation2d(graph, eroded, w, window)
-            };
-            let closing = |graph: &mut Graph<'_, f32>, x, w| {
-                let dilated = dilation2d(graph, x, w, window)?;
-                erosion2d(graph, dilated, w, window)
-            };
-            let inputs = [x.view(), kernel.view()];
-            let check = |name: &str, found| case.check(&format!("{name}_{element}"), found);
-            check("dilation", evaluate(inputs, |graph, [x, w]| dilation2d(graph, x, w, window)));
-            check("erosion", evaluate(inputs, |graph, [x, w]| erosion2d(graph, x, w, window)));
-            check("opening", evaluate(inputs, |graph, [x, w]| opening(graph, x, w)));
-            check("closing", evaluate(inputs, |graph, [x, w]| closing(graph, x, w)));
-            let residue = evaluate(inputs, |graph, [x, w]| {
-                let opened = opening(graph, x, w)?;
-                graph.apply(Sub, [x, opened])
-            });
-            check("white_tophat", residue);
-            let residue = evaluate(inputs, |graph, [x, w]| {
-                let closed = closing(graph, x, w)?;
-                graph.apply(Sub, [closed, x])
-            });
-            check("black_tophat", residue);
+        for element in ["flat", "nonflat", "even"] {
+            let (x, (w, window)) = (case.tensor("x"), kernel(&case, &format!("kernel_{element}")));
+            for (name, operator) in OPERATORS.into_iter().filter(|(name, _)| *name != "gradient") {
+                let found =
+                    evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, window.into()));
+                case.check(&format!("{name}_{element}"), found);
+            }
+        }
+    }
+}
+
+#[test]
+fn operators_agree_on_every_border() {
+    let borders = [
+        ("constant", Border::Constant(0.5)),
+        ("nearest", Border::Replicate),
+        ("reflect", Border::Reflect),
+        ("wrap", Border::Periodic),
+    ];
+    for case in Case::all() {
+        let (x, (w, window)) = (case.tensor("x"), kernel(&case, "kernel_even"));
+        for (mode, border) in borders {
+            let scan = Scan2d { border, ..window.into() };
+            for (name, operator) in OPERATORS {
+                let found = evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, scan));
+                case.check(&format!("{name}_{mode}"), found);
+            }
         }
     }
 }

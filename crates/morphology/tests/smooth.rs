@@ -82,11 +82,12 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
     let params = Params::<f64>::new();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Eval);
-    let window = Window2d { size: [3, 3], padding, ..Window2d::default() };
+    // Even, so that the erosion's window is mirrored.
+    let window = Window2d { size: [3, 2], padding, ..Window2d::default() };
     let x = graph.input(image().view());
-    let w = graph.input(Tensor::from_fn([3, 3, 2], |i| (i as f64 * 0.9).cos()).view());
-    let flat = graph.input(Tensor::filled([3, 3, 2], 1.0).view());
-    let zero = graph.input(Tensor::zeros([3, 3, 2]).view());
+    let w = graph.input(Tensor::from_fn([3, 2, 2], |i| (i as f64 * 0.9).cos()).view());
+    let flat = graph.input(Tensor::filled([3, 2, 2], 1.0).view());
+    let zero = graph.input(Tensor::zeros([3, 2, 2]).view());
     let sharp = graph.input(Tensor::filled([], BETA).view());
     let pairs = [
         (smooth_dilation2d(&mut graph, x, w, sharp, window), dilation2d(&mut graph, x, w, window)),

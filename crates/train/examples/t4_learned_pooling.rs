@@ -1,7 +1,9 @@
 //! Tutorial 4, learned pooling: a network with max-pooling is trained, then its poolings, which are dilations by flat squares, are
 //! replaced by dilations whose structuring elements are learned. They start flat, so at first nothing changes.
 //!
-//! Run with `cargo run --release -p morphograd --example t4_learned_pooling`.
+//! Run with `cargo run --release -p morphograd --example t4_learned_pooling`; it takes some minutes. On the embedded digits it prints that
+//! learned dilations gain 1.08 ± 0.20 points of test accuracy on the network they were put in. Most of that is more training: on as many epochs
+//! with max-pooling they gain 0.10 ± 0.30 points, and 0.0077 ± 0.0016 of the training loss.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -21,15 +23,15 @@ const FILTERS: usize = 25;
 const POOL: [usize; 2] = [2, 2];
 const EPOCHS: usize = 10;
 const MORE_EPOCHS: usize = 20;
-const SEEDS: u64 = 3;
-/// Of Student's distribution with two degrees of freedom, one less than there are seeds: 95 percent lie between it and its negative.
-const QUANTILE: f64 = 4.303;
+const SEEDS: u64 = 5;
+/// Of Student's distribution with four degrees of freedom, one less than there are seeds: 95 percent lie between it and its negative.
+const QUANTILE: f64 = 2.776;
 
 /// What one seed gave, at three moments: after the first epochs, then after more of them with max-pooling or with learned dilations.
 struct Run {
     accuracies: [f64; 3],
     losses: [f64; 3],
-    /// Epochs with max-pooling, all of them, and with dilations, those after the replacement.
+    /// Epochs after the replacement, with max-pooling and with dilations.
     epochs: [Vec<EpochRecord>; 2],
     /// The structuring functions of both layers, `[2, 2, FILTERS, 1]`.
     kernels: [Vec<f32>; 2],
@@ -53,22 +55,26 @@ fn main() -> Outcome<()> {
         let [accuracy, deviation] = mean_and_deviation(runs.iter().map(|run| run.accuracies[n]));
         println!("{moment:48}{loss:.4} ± {loss_deviation:.4}    {accuracy:.4} ± {deviation:.4}");
     }
-    // What the dilations give beyond the same training without them, seed by seed.
-    let [accuracy, accuracy_within] =
-        interval(runs.iter().map(|run| 100.0 * (run.accuracies[2] - run.accuracies[1])));
-    let [loss, loss_within] = interval(runs.iter().map(|run| run.losses[2] - run.losses[1]));
-    println!(
-        "Pools replaced by learned dilations gain {accuracy:+.2} ± {accuracy_within:.2} points of test accuracy."
-    );
-    println!("They change the training loss by {loss:+.4} ± {loss_within:.4}.");
+    // Seed by seed: against the network as it was, and against the same training without dilations.
+    for (other, name) in [(0, "the network before"), (1, "as many epochs with max-pooling")] {
+        let [accuracy, accuracy_within] =
+            interval(runs.iter().map(|run| 100.0 * (run.accuracies[2] - run.accuracies[other])));
+        let [loss, loss_within] = interval(runs.iter().map(|run| run.losses[2] - run.losses[other]));
+        println!(
+            "Learned dilations against {name}: {accuracy:+.2} ± {accuracy_within:.2} points of test accuracy, \
+             {loss:+.4} ± {loss_within:.4} of training loss"
+        );
+    }
     println!(
         "± is here the 95 percent interval of the mean: a change within it may be nothing but the seeds."
     );
 
-    let curves: Vec<(&str, &[EpochRecord])> = runs
-        .iter()
-        .flat_map(|run| [("max-pooling", &run.epochs[0][..]), ("learned dilations", &run.epochs[1])])
-        .collect();
+    // The same epochs of all seeds as one: lines for each would hide one another.
+    let [pooled, dilated] = [0, 1].map(|which| {
+        let runs: Vec<&[EpochRecord]> = runs.iter().map(|run| &run.epochs[which][..]).collect();
+        (0..MORE_EPOCHS).map(|n| mean_epoch(&runs, n)).collect::<Vec<_>>()
+    });
+    let curves = [("max-pooling", &pooled[..]), ("learned dilations", &dilated[..])];
     figure("t4_learned_pooling/curves", &histories("Max-pooling and learned dilations", &curves))?;
     // Grey is 0, where all entries started. One scale for both layers.
     let kernels = &runs[0].kernels;
@@ -82,6 +88,20 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
+/// What the curves show of the epoch with index `n`, averaged over the runs.
+fn mean_epoch(runs: &[&[EpochRecord]], n: usize) -> EpochRecord {
+    let mean =
+        |of: fn(&EpochRecord) -> f64| runs.iter().map(|run| of(&run[n])).sum::<f64>() / runs.len() as f64;
+    EpochRecord {
+        epoch: n + 1,
+        loss: mean(|epoch| epoch.loss),
+        accuracy: mean(|epoch| epoch.accuracy),
+        val_loss: mean(|epoch| epoch.val_loss),
+        val_accuracy: mean(|epoch| epoch.val_accuracy),
+        ..EpochRecord::default()
+    }
+}
+
 /// Mean and half the width of its confidence interval.
 fn interval(values: impl ExactSizeIterator<Item = f64> + Clone) -> [f64; 2] {
     let [mean, deviation] = mean_and_deviation(values);
@@ -93,7 +113,7 @@ fn run(seed: u64, data: &Dataset, test: &Images) -> Outcome<Run> {
     let mut pooled = Params::new();
     let max_pool = || MaxPool2d { size: POOL, padding: Padding::Same, ..MaxPool2d::default() };
     let pooling = network(&mut pooled, seed, data, max_pool)?;
-    let mut first = train(&pooling, &mut pooled, data, EPOCHS, seed)?;
+    let first = train(&pooling, &mut pooled, data, EPOCHS, seed)?;
 
     // Each channel is dilated by its own 2 x 2 structuring function, which is zero at the start. Windows lie as those of the pooling, and
     // what is outside the image wins in neither.
@@ -132,9 +152,7 @@ fn run(seed: u64, data: &Dataset, test: &Images) -> Outcome<Run> {
         "seed {seed}: test accuracy {at_first:.4}, then {pooling:.4} with max-pooling, {dilating:.4} with dilations"
     );
 
-    let later = |epoch: EpochRecord| EpochRecord { epoch: EPOCHS + epoch.epoch, ..epoch };
-    first.extend(with_pooling.into_iter().map(later));
-    let epochs = [first, with_dilations.into_iter().map(later).collect()];
+    let epochs = [with_pooling, with_dilations];
     let kernel = |name| dilated.find(name).map(|id| dilated.value(id).data.to_vec()).ok_or("no kernel");
     let kernels = [kernel("pool_1.kernel")?, kernel("pool_2.kernel")?];
     Ok(Run { accuracies, losses, epochs, kernels })

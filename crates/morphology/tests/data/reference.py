@@ -15,6 +15,7 @@ from the definition, the definition is used, and said so:
 - Grey openings and closings of SciPy use one border value for both of their steps, which is no opening. Here the dilation sees -inf
   outside, the erosion +inf. For flat elements `skimage.morphology` with mode="ignore" has to agree.
 - SciPy mirrors the structure of a dilation and not that of an erosion, TensorFlow (and this crate) the reverse: structures are flipped.
+  Their origins then agree too, also those of structures of even size.
 """
 
 from pathlib import Path
@@ -28,6 +29,15 @@ FOOTPRINTS = {"four": ndimage.generate_binary_structure(2, 1), "eight": np.ones(
 CONNECTIVITY = {"four": 1, "eight": 2}
 SHAPES = [(1, 9), (8, 1), (2, 3), (7, 6), (12, 13)]
 INFINITY = np.float32(np.inf)
+OPERATORS = {
+    "dilation": ndimage.grey_dilation,
+    "erosion": ndimage.grey_erosion,
+    "opening": ndimage.grey_opening,
+    "closing": ndimage.grey_closing,
+    "white_tophat": ndimage.white_tophat,
+    "black_tophat": ndimage.black_tophat,
+    "gradient": ndimage.morphological_gradient,
+}
 
 
 def main():
@@ -37,6 +47,7 @@ def main():
         for kind in ("tied", "continuous"):
             case = f"{shape[0]}x{shape[1]}-{kind}"
             for name, value in compute(rng, shape, kind).items():
+                assert not np.isnan(value).any(), name
                 dtype = np.uint8 if value.dtype == bool else np.float32
                 tensors[f"{case}/{name}"] = np.ascontiguousarray(value, dtype=dtype)
     save_file(tensors, Path(__file__).with_name("reference.safetensors"))
@@ -79,30 +90,43 @@ def compute(rng, shape, kind):
     out["taxicab"] = ndimage.distance_transform_cdt(~seeds, "taxicab")
     out["euclidean"] = ndimage.distance_transform_edt(~seeds)
 
-    size = (3, 5)
-    out["kernel_flat"] = np.zeros(size, np.float32)
-    out["kernel_nonflat"] = rng.integers(-16, 9, size).astype(np.float32) / 8
-    for name in ("flat", "nonflat"):
-        structure = out[f"kernel_{name}"][::-1, ::-1]
-        dilated, eroded = dilation(x, structure), erosion(x, structure)
-        opened, closed = dilation(eroded, structure), erosion(dilated, structure)
+    even = rng.integers(-16, 9, (2, 4)) / 8
+    even[rng.random((2, 4)) < 0.4] = -INFINITY
+    even[tuple(rng.integers(0, (2, 4)))] = 0.5
+    kernels = {"flat": np.zeros((3, 5)), "nonflat": rng.integers(-16, 9, (3, 5)) / 8, "even": even}
+    for name, kernel in kernels.items():
+        out[f"kernel_{name}"] = kernel
+        dilated, eroded = dilation(x, kernel), erosion(x, kernel)
+        opened, closed = dilation(eroded, kernel), erosion(dilated, kernel)
         if name == "flat":
-            footprint = np.ones(size)
+            footprint = np.ones(kernel.shape)
             assert np.array_equal(opened, morphology.opening(x, footprint, mode="ignore"))
             assert np.array_equal(closed, morphology.closing(x, footprint, mode="ignore"))
             assert np.array_equal(x - opened, morphology.white_tophat(x, footprint, mode="ignore"))
+            assert np.array_equal(closed - x, morphology.black_tophat(x, footprint, mode="ignore"))
         out[f"dilation_{name}"], out[f"erosion_{name}"] = dilated, eroded
         out[f"opening_{name}"], out[f"closing_{name}"] = opened, closed
         out[f"white_tophat_{name}"], out[f"black_tophat_{name}"] = x - opened, closed - x
+
+    for mode in ("constant", "nearest", "reflect", "wrap"):
+        for what, function in OPERATORS.items():
+            out[f"{what}_{mode}"] = function(x, **mirrored(even), mode=mode, cval=0.5)
     return out
 
 
-def dilation(x, structure):
-    return ndimage.grey_dilation(x, structure=structure, mode="constant", cval=-INFINITY)
+def dilation(x, kernel):
+    return ndimage.grey_dilation(x, **mirrored(kernel), mode="constant", cval=-INFINITY)
 
 
-def erosion(x, structure):
-    return ndimage.grey_erosion(x, structure=structure, mode="constant", cval=INFINITY)
+def erosion(x, kernel):
+    return ndimage.grey_erosion(x, **mirrored(kernel), mode="constant", cval=INFINITY)
+
+
+def mirrored(kernel):
+    """SciPy's element. What is not in it is not added: an infinite pixel and an entry of -inf would be NaN."""
+    support = np.isfinite(kernel)
+    structure = np.where(support, kernel, 0).astype(np.float32)
+    return {"footprint": support[::-1, ::-1], "structure": structure[::-1, ::-1]}
 
 
 def flat_dilation(x, footprint):

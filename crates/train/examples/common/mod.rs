@@ -139,9 +139,11 @@ pub(crate) fn sheet(name: &str, columns: usize, [black, white]: [f64; 2], tiles:
             let mut from = 0;
             // Neighbours of one colour are one rectangle: most of a digit is background.
             for run in colours.chunk_by(|a, b| a == b) {
-                let (x, y) = (left + from as f64 * pixel, top + row as f64 * pixel);
-                let (w, fill) = (run.len() as f64 * pixel, &run[0]);
-                writeln!(body, r#"<path d="M{x:.2} {y:.2}h{w:.2}v{pixel:.2}h-{w:.2}z" fill="{fill}"/>"#)?;
+                // Neighbours write one number for the edge they share: a rounded width would leave a gap.
+                let [x0, x1] = [from, from + run.len()].map(|column| left + column as f64 * pixel);
+                let [y0, y1] = [row, row + 1].map(|row| top + row as f64 * pixel);
+                let fill = &run[0];
+                writeln!(body, r#"<path d="M{x0:.2} {y0:.2}H{x1:.2}V{y1:.2}H{x0:.2}z" fill="{fill}"/>"#)?;
                 from += run.len();
             }
         }
