@@ -42,7 +42,8 @@ pub struct Tape<T> {
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
     scratch: Vec<T>,
-    /// Gradient buffers for an input that is the same variable as an earlier input of the same op.
+    /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as an earlier input of the same op, or one
+    /// that has a gradient already when the op overwrites.
     twins: Vec<Vec<T>>,
 }
 
@@ -266,19 +267,28 @@ impl<T: Real> Graph<'_, T> {
             }
             let (arity, inputs) = (nodes[i].arity, nodes[i].inputs);
             let inputs = &inputs[..arity];
+            let overwrites = nodes[i].op.as_ref().is_some_and(|op| op.overwrites());
             // The buffers are taken out of their slots for the call, so that an op can write to all of them at once.
             let mut buffers: [Vec<T>; MAX_INPUTS] = Default::default();
+            let mut is_twin = [false; MAX_INPUTS];
             for (k, var) in inputs.iter().enumerate() {
                 let v = var.0 as usize;
                 if !nodes[v].needs_grad {
                     continue;
                 }
                 let size = nodes[v].shape.len();
-                let twin = inputs[..k].contains(var);
-                buffers[k] = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
+                let twin = inputs[..k].contains(var) || (overwrites && nodes[v].has_grad);
+                is_twin[k] = twin;
+                let buffer = &mut buffers[k];
+                *buffer = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
                 if twin || !nodes[v].has_grad {
-                    buffers[k].clear();
-                    buffers[k].resize(size, T::zero());
+                    if !overwrites {
+                        buffer.clear();
+                    }
+                    buffer.resize(size, T::zero());
+                    if overwrites && cfg!(debug_assertions) {
+                        buffer.fill(T::nan()); // an op that leaves an element unwritten shows itself
+                    }
                     nodes[v].has_grad = true;
                 }
             }
@@ -309,7 +319,7 @@ impl<T: Real> Graph<'_, T> {
                 if !nodes[v].needs_grad {
                     continue;
                 }
-                if inputs[..k].contains(&inputs[k]) {
+                if is_twin[k] {
                     grads[v].iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += *x);
                     twins.push(buffer);
                 } else {
@@ -367,7 +377,7 @@ impl<T: Real> Graph<'_, T> {
                 arity: 0,
                 shape,
                 param,
-                saved: Saved { values: Vec::new(), indices: Vec::new() },
+                saved: Saved { values: Vec::new(), indices: Vec::new(), codes: Vec::new() },
                 needs_grad,
                 has_grad: false,
             });

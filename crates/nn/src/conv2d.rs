@@ -168,6 +168,10 @@ impl<T: Real> Op<T> for Convolution {
         let gradients = Gradients { x, kernel, bias };
         passes::backward(Level::best(), &geometry, operands, gradients, pass.scratch);
     }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

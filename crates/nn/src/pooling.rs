@@ -1,15 +1,19 @@
 //! Pooling: each channel of an image, reduced over a sliding window.
 //!
 //! The one design choice: a window covers the pixels that exist. Padding has no value, so it never wins a maximum and never dilutes a
-//! mean; the loops run over eight neighbouring channels at a time, which the compiler turns into vector instructions.
+//! mean; the loops run over neighbouring channels, a vector at a time. The kernels of the maxima are in `pooling/maxima.rs`.
+
+mod maxima;
 
 use std::ops::Range;
 
-use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
+use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
 use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer};
+
+use maxima::{Maxima, Parts, Winners};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the image:
 /// `[batch, height, width, channels]` → `[batch, height', width', channels]`.
@@ -17,7 +21,7 @@ use crate::layer::{Build, BuildError, Builder, Layer};
 /// The gradient goes to the **first** maximum in raster order of the window, unless another rule is chosen ([`Ties`]). NaN counts as
 /// larger than every number, so a NaN in the window is the result, and the NaNs of a window are tied with one another. The default is
 /// 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while training, one
-/// index an output, or with equal parts two more comparisons a pixel in the backward pass.
+/// number an output, or with equal parts two more comparisons a pixel in the backward pass.
 ///
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
@@ -107,15 +111,15 @@ impl<T: Real> Op<T> for MaxPool2d {
             return;
         }
         let last = self.ties == Ties::Last;
-        if !pass.needs_grad || self.ties == Ties::Split {
+        if !pass.needs_grad || self.ties == Ties::Split || !geometry.keeps_winners() {
             return parallel::for_each_piece(pass.output, out_image, |i, y| {
-                dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
+                dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
             });
         }
-        let winners = &mut pass.saved.indices;
-        winners.resize(pass.output.len(), 0);
+        let winners = &mut pass.saved.values;
+        winners.resize(pass.output.len(), T::zero());
         parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
-            dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
+            dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
         });
     }
 
@@ -127,17 +131,27 @@ impl<T: Real> Op<T> for MaxPool2d {
             return;
         }
         parallel::for_each_piece(dx, in_image, |i, dx| {
+            dx.fill(T::zero());
             let outputs = i * out_image..(i + 1) * out_image;
+            let (x, g) =
+                (&pass.inputs[0].data[i * in_image..(i + 1) * in_image], &pass.grad_output[outputs.clone()]);
             if self.ties == Ties::Split {
-                let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
-                let (y, g) = (&pass.output.data[outputs.clone()], &pass.grad_output[outputs]);
-                return dispatch(Parts { geometry: &geometry, x, y, dx, g });
+                return dispatch(Parts { geometry: &geometry, x, y: &pass.output.data[outputs], dx, g });
             }
-            let winners = &pass.saved.indices[outputs.clone()];
-            for (winner, g) in winners.iter().zip(&pass.grad_output[outputs]) {
-                dx[*winner as usize] += *g;
-            }
+            let winners = geometry.keeps_winners().then(|| &pass.saved.values[outputs]);
+            dispatch_vectors(Winners {
+                geometry: &geometry,
+                x,
+                last: self.ties == Ties::Last,
+                winners,
+                dx,
+                g,
+            });
         });
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 
@@ -170,12 +184,17 @@ impl<T: Real> Op<T> for AvgPool2d {
             return;
         }
         parallel::for_each_piece(dx, geometry.in_image(), |i, dx| {
+            dx.fill(T::zero());
             dispatch(Shares {
                 geometry: &geometry,
                 dx,
                 g: &pass.grad_output[i * out_image..(i + 1) * out_image],
             });
         });
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 
@@ -229,6 +248,17 @@ impl Geometry {
         self.extent.output[0] * self.extent.output[1] * self.channels
     }
 
+    /// Whether every number of a pixel in its window is exact in `f32`. The winners of larger windows are not remembered, but looked for again.
+    fn keeps_winners(&self) -> bool {
+        self.window.taps() <= 1 << 24
+    }
+
+    /// Where a pixel of an image is, its first channel.
+    #[inline(always)]
+    fn position(&self, row: usize, column: usize) -> usize {
+        (row * self.image[1] + column) * self.channels
+    }
+
     /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
     #[inline(always)]
     fn covered(&self, axis: usize, i: usize) -> Range<usize> {
@@ -259,7 +289,7 @@ impl Geometry {
     ) {
         for row in rows {
             for column in columns.clone() {
-                f((row * self.image[1] + column) * self.channels + channel);
+                f(self.position(row, column) + channel);
             }
         }
     }
@@ -281,110 +311,7 @@ macro_rules! for_channels {
         }
     };
 }
-
-/// The maxima of one image.
-struct Maxima<'a, T> {
-    geometry: &'a Geometry,
-    x: &'a [T],
-    /// Whether the last of tied maxima wins.
-    last: bool,
-    y: &'a mut [T],
-    /// Where each maximum was found.
-    winners: Option<&'a mut [u32]>,
-}
-
-impl<T: Real> Kernel for Maxima<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
-            for_channels!(geometry.channels, |channel, N| {
-                let (best, winner) = if self.last {
-                    self.maximum::<N, true>(&rows, &columns, channel)
-                } else {
-                    self.maximum::<N, false>(&rows, &columns, channel)
-                };
-                let at = pixel * geometry.channels + channel;
-                *lanes_mut::<_, N>(self.y, at) = best;
-                if let Some(winners) = &mut self.winners {
-                    *lanes_mut::<_, N>(winners, at) = winner;
-                }
-            });
-        });
-    }
-}
-
-impl<T: Real> Maxima<'_, T> {
-    #[inline(always)]
-    fn maximum<const N: usize, const LAST: bool>(
-        &self,
-        rows: &Range<usize>,
-        columns: &Range<usize>,
-        channel: usize,
-    ) -> ([T; N], [u32; N]) {
-        // Every element starts as the first pixel of its window, which the loop then compares with itself.
-        let first = (rows.start * self.geometry.image[1] + columns.start) * self.geometry.channels + channel;
-        let mut best = *lanes::<T, N>(self.x, first);
-        let mut winner: [u32; N] = std::array::from_fn(|c| (first + c) as u32);
-        self.geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-            let x = lanes::<T, N>(self.x, at);
-            for c in 0..N {
-                // "Not less or equal" is also true of NaN.
-                #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to win once, and then to stay")]
-                let wins = if LAST {
-                    (x[c] >= best[c]) | x[c].is_nan()
-                } else {
-                    !(x[c] <= best[c]) & !best[c].is_nan()
-                };
-                best[c] = if wins { x[c] } else { best[c] };
-                winner[c] = if wins { (at + c) as u32 } else { winner[c] };
-            }
-        });
-        (best, winner)
-    }
-}
-
-/// The gradient of the maxima of one image, in equal parts to all maximal pixels of a window.
-struct Parts<'a, T> {
-    geometry: &'a Geometry,
-    x: &'a [T],
-    y: &'a [T],
-    dx: &'a mut [T],
-    g: &'a [T],
-}
-
-impl<T: Real> Kernel for Parts<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
-            for_channels!(geometry.channels, |channel, N| {
-                let at = pixel * geometry.channels + channel;
-                let (y, g) = (lanes::<T, N>(self.y, at), lanes::<T, N>(self.g, at));
-                // One for a maximal pixel, zero for any other; never all zero, as the maximum is one of the pixels.
-                let share = |x: &[T; N], c: usize| {
-                    let tied = (x[c] == y[c]) | (x[c].is_nan() & y[c].is_nan());
-                    if tied { T::one() } else { T::zero() }
-                };
-                let mut count = [T::zero(); N];
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-                    let x = lanes::<T, N>(self.x, at);
-                    (0..N).for_each(|c| count[c] += share(x, c));
-                });
-                let part: [T; N] = std::array::from_fn(|c| g[c] / count[c]);
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-                    let x = lanes::<T, N>(self.x, at);
-                    let dx = lanes_mut::<T, N>(self.dx, at);
-                    (0..N).for_each(|c| dx[c] += part[c] * share(x, c));
-                });
-            });
-        });
-    }
-}
+use for_channels;
 
 /// The means of one image.
 struct Means<'a, T> {

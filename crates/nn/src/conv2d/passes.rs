@@ -36,7 +36,7 @@ pub(super) struct Operands<'a, T> {
     pub(super) dy: &'a [T],
 }
 
-/// What the backward pass adds to.
+/// What the backward pass writes.
 #[derive(Debug)]
 pub(super) struct Gradients<'a, T> {
     pub(super) x: Option<&'a mut [T]>,
@@ -211,7 +211,7 @@ impl<T: Real> Values<'_, T> {
     }
 }
 
-/// Adds to the gradients that are wanted. Tasks are whole images, whose input gradients do not overlap; the kernel's and the bias'
+/// Writes the gradients that are wanted. Tasks are whole images, whose input gradients do not overlap; the kernel's and the bias'
 /// gradients are summed in the order of the tasks.
 pub(super) fn backward<T: Real>(
     level: Level,
@@ -220,10 +220,13 @@ pub(super) fn backward<T: Real>(
     gradients: Gradients<'_, T>,
     scratch: &mut Vec<T>,
 ) {
+    let Gradients { x: dx, kernel: mut d_kernel, bias: mut d_bias } = gradients;
+    for gradient in [&mut d_kernel, &mut d_bias].into_iter().flatten() {
+        gradient.fill(T::zero());
+    }
     if g.batch == 0 {
         return;
     }
-    let Gradients { x: dx, kernel: mut d_kernel, bias: mut d_bias } = gradients;
     let (depth, filters) = (g.depth(), g.filters);
     let products = g.pixels() * depth * filters;
     let images = g.batch.div_ceil(MAX_TASKS).max(MIN_PRODUCTS / products.max(1)).min(g.batch);
@@ -293,7 +296,7 @@ impl Sizes {
     }
 }
 
-/// One task of [`backward`]: overwrites `part.kernel` and `part.bias`, and adds to `part.x`, which holds the gradients of these images.
+/// One task of [`backward`]: overwrites `part`, whose `x` holds the gradients of these images.
 fn backward_images<T: Real>(
     level: Level,
     g: &Geometry,
@@ -306,7 +309,7 @@ fn backward_images<T: Real>(
     let (depth, filters, sizes) = (g.depth(), g.filters, Sizes::new(g));
     let (masked, workspace) = workspace.split_at_mut(sizes.masked);
     let (patches, columns) = workspace.split_at_mut(sizes.patches);
-    for partial in [&mut part.kernel, &mut part.bias].into_iter().flatten() {
+    for partial in [&mut part.x, &mut part.kernel, &mut part.bias].into_iter().flatten() {
         partial.fill(T::zero());
     }
     let (first, last) = (images.start * g.pixels(), images.end * g.pixels());
@@ -606,7 +609,7 @@ mod tests {
         forward(level, &g, &x, &kernel, Some(&bias), &mut scratch, &mut y);
         let dy = wave(y.len(), 0.71);
         let [mut dx, mut d_kernel, mut d_bias] =
-            [x.len(), kernel.len(), bias.len()].map(|n| vec![T::zero(); n]);
+            [x.len(), kernel.len(), bias.len()].map(|n| vec![T::nan(); n]);
         let gradients = Gradients { x: Some(&mut dx), kernel: Some(&mut d_kernel), bias: Some(&mut d_bias) };
         let operands = Operands { x: &x, kernel: &kernel, y: &y, dy: &dy };
         scratch.fill(T::nan());
