@@ -459,6 +459,59 @@ mod tests {
         }
     }
 
+    /// $y = 2 x$, whose backward pass writes.
+    #[derive(Debug)]
+    struct Double;
+
+    impl Op<f64> for Double {
+        fn name(&self) -> &'static str {
+            "double"
+        }
+
+        fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+            Ok(inputs[0])
+        }
+
+        fn forward(&self, pass: Forward<'_, f64>) {
+            pass.output.iter_mut().zip(pass.inputs[0].data).for_each(|(y, x)| *y = 2.0 * x);
+        }
+
+        fn backward(&self, pass: Backward<'_, f64>) {
+            for dx in pass.grad_inputs.into_iter().flatten() {
+                dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx = 2.0 * g);
+            }
+        }
+
+        fn overwrites(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_an_op_writes_is_added_to_the_gradients_of_the_variables_other_uses() {
+        let (params, w) = one_param(&[3.0, -2.0]);
+        let mut tape = Tape::new();
+        for double_first in [true, false] {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let x = graph.param(w);
+            let double = |graph: &mut Graph<'_, f64>| graph.apply(Double, [x]).unwrap();
+            let early = double_first.then(|| double(&mut graph));
+            let square = graph.apply(Mul, [x, x]).unwrap();
+            let twice = early.unwrap_or_else(|| double(&mut graph));
+            let y = graph.apply(Add, [twice, square]).unwrap();
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[8.0, -2.0][..]), "of 2 w + w², double_first = {double_first}");
+        }
+        // One variable as both inputs; each gets its gradient.
+        let mut graph = tape.record(&params, Mode::Train { step: 1 });
+        let x = graph.param(w);
+        let y = graph.apply(Double, [x, x]).unwrap();
+        let loss = graph.apply(Sum, [y]).unwrap();
+        graph.backward(loss);
+        assert_eq!(tape.grad(w), Some(&[4.0, 4.0][..]));
+    }
+
     #[test]
     fn a_gradient_is_there_only_after_a_backward_pass_that_reached_the_parameter() {
         let (mut params, w) = one_param(&[1.0]);

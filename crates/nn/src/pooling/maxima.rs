@@ -142,10 +142,8 @@ fn maximum<T: Real, const LAST: bool>(
 /// The gradient of the maxima of one image, to the pixels that won.
 pub(super) struct Winners<'a, T> {
     pub(super) geometry: &'a Geometry,
-    pub(super) x: &'a [T],
-    pub(super) last: bool,
-    /// What the forward pass remembered; `None`: the winners are looked for again.
-    pub(super) winners: Option<&'a [T]>,
+    /// What the forward pass remembered.
+    pub(super) winners: &'a [T],
     pub(super) dx: &'a mut [T],
     pub(super) g: &'a [T],
 }
@@ -167,10 +165,10 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
                 let first = geometry.position(rows.start, columns.start);
                 let at = (i * width + j) * geometry.channels;
                 let size = [rows.len(), columns.len()];
-                match self.winners {
-                    Some(winners) if size == [2, 2] => self.small::<V>(winners, [2, 2], first, at),
-                    Some(winners) if size[0] * size[1] <= SMALL => self.small::<V>(winners, size, first, at),
-                    _ => self.large(size, first, at),
+                match size {
+                    [2, 2] => self.small::<V>([2, 2], first, at),
+                    [rows, columns] if rows * columns <= SMALL => self.small::<V>(size, first, at),
+                    _ => self.large(size, first, at, 0),
                 }
             }
         }
@@ -179,29 +177,25 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
 
 impl<T: Real> Winners<'_, T> {
     #[inline(always)]
-    fn small<V: Vector<T>>(&mut self, winners: &[T], size: [usize; 2], first: usize, at: usize) {
+    fn small<V: Vector<T>>(&mut self, size: [usize; 2], first: usize, at: usize) {
         let channels = self.geometry.channels;
         let mut channel = 0;
         while channel + V::LANES <= channels {
-            self.vector::<V>(winners, size, first + channel, at + channel);
+            self.vector::<V>(size, first + channel, at + channel);
             channel += V::LANES;
         }
         while channel + V::Half::LANES <= channels {
-            self.vector::<V::Half>(winners, size, first + channel, at + channel);
+            self.vector::<V::Half>(size, first + channel, at + channel);
             channel += V::Half::LANES;
         }
-        for channel in channel..channels {
-            let winner = winners[at + channel].to_usize().expect("a whole number");
-            let place = self.geometry.position(winner / size[1], winner % size[1]);
-            self.dx[first + channel + place] += self.g[at + channel];
-        }
+        self.large(size, first, at, channel);
     }
 
     /// One vector of channels of a window.
     #[inline(always)]
-    fn vector<V: Vector<T>>(&mut self, winners: &[T], [rows, columns]: [usize; 2], first: usize, at: usize) {
+    fn vector<V: Vector<T>>(&mut self, [rows, columns]: [usize; 2], first: usize, at: usize) {
         let (zero, one) = (V::splat(T::zero()), V::splat(T::one()));
-        let (winner, g) = (V::load(&winners[at..]), V::load(&self.g[at..]));
+        let (winner, g) = (V::load(&self.winners[at..]), V::load(&self.g[at..]));
         let mut number = zero;
         for row in 0..rows {
             for column in 0..columns {
@@ -213,16 +207,12 @@ impl<T: Real> Winners<'_, T> {
         }
     }
 
+    /// The channels from `channel` on.
     #[inline(always)]
-    fn large(&mut self, size: [usize; 2], first: usize, at: usize) {
-        let (geometry, channels) = (self.geometry, self.geometry.channels);
-        for channel in 0..channels {
-            let winner = match self.winners {
-                Some(winners) => winners[at + channel].to_usize().expect("a whole number"),
-                None if self.last => maximum::<T, true>(geometry, self.x, size, first + channel).1,
-                None => maximum::<T, false>(geometry, self.x, size, first + channel).1,
-            };
-            let place = geometry.position(winner / size[1], winner % size[1]);
+    fn large(&mut self, size: [usize; 2], first: usize, at: usize, channel: usize) {
+        for channel in channel..self.geometry.channels {
+            let winner = self.winners[at + channel].to_usize().expect("a whole number");
+            let place = self.geometry.position(winner / size[1], winner % size[1]);
             self.dx[first + channel + place] += self.g[at + channel];
         }
     }
