@@ -1,7 +1,7 @@
 //! Convolution over images, as networks understand it: a correlation, channels last.
 //!
-//! The one design choice: the layer, the rule for shapes and the tests are here; where windows lie is in `conv2d/geometry.rs`, the computation
-//! in `conv2d/passes.rs`, and the blocks of it that are held in registers in `conv2d/tile.rs`.
+//! The one design choice: windows are multiplied where they lie in the image, without a matrix of their copies, so memory does not grow with the
+//! batch. The computation is in `conv2d/passes.rs`; `conv2d/geometry.rs` says where windows lie, `conv2d/tile.rs` what is held in registers.
 
 mod geometry;
 mod passes;
@@ -23,7 +23,8 @@ use passes::{Gradients, Operands};
 /// `[size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape `[filters]`.
 ///
 /// Outside the image (same padding) $x$ is 0. The default has 1 filter of 3 x 3 taps, strides and rates 1, valid padding, no activation,
-/// a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · channels · filters` products an output pixel.
+/// a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · channels · filters` products an output pixel;
+/// backward twice as many.
 ///
 /// ```
 /// use morphograd_autodiff::Params;
