@@ -5,6 +5,7 @@
 mod tidy;
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -16,6 +17,7 @@ Usage: cargo xtask <COMMAND> [OPTIONS]
 Commands:
   train   Trains the tutorial's network and shows the result (cargo xtask train --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
+  bench   Measures kernels, training and prediction (cargo xtask bench --help)
   test    Runs every test of the workspace, examples in the documentation included
   tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
   help    Prints this";
@@ -26,15 +28,8 @@ fn main() -> ExitCode {
     let rest: Vec<_> = arguments.collect();
     let root = root();
     match command.to_str() {
-        Some("train" | "data") => {
-            let mut cargo = cargo();
-            cargo.args(["run", "--release", "--quiet", "--package", "morphograd", "--"]);
-            cargo.arg(&command).args(rest).env("MORPHOGRAD_ROOT", &root);
-            if !root.join("target/release/morphograd").exists() {
-                eprintln!("compiling morphograd, once ...");
-            }
-            hand_over(cargo)
-        }
+        Some("train" | "data") => release(&root, "morphograd", Some(&command), rest),
+        Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("test") => {
             let mut cargo = cargo();
             cargo.args(["test", "--workspace"]).args(rest);
@@ -50,6 +45,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The release build of a program of ours, with its subcommand if it has one.
+fn release(root: &Path, package: &str, command: Option<&OsString>, arguments: Vec<OsString>) -> ExitCode {
+    let mut cargo = cargo();
+    cargo.args(["run", "--release", "--quiet", "--package", package, "--"]);
+    cargo.args(command).args(arguments).env("MORPHOGRAD_ROOT", root);
+    if !root.join("target/release").join(package).exists() {
+        eprintln!("compiling {package}, once ...");
+    }
+    hand_over(cargo)
 }
 
 /// The repository: the folder above this crate.

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("morphology", &["nn"]),
     ("train", &["idx", "morphology"]),
     ("testkit", &["autodiff"]),
+    ("bench", &["train"]),
 ];
 
 /// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these instructions.
@@ -66,7 +67,12 @@ fn arrows(root: &Path, problems: &mut Vec<String>) {
         };
         let manifest = root.join("crates").join(&folder).join("Cargo.toml");
         for (section, dependency) in dependencies(&fs::read_to_string(&manifest).unwrap_or_default()) {
-            let Some(target) = dependency.strip_prefix("morphograd-") else { continue };
+            let target = if dependency == "morphograd" { "train" } else { &dependency };
+            let ours = target == "train" || target.starts_with("morphograd-");
+            let target = target.strip_prefix("morphograd-").unwrap_or(target);
+            if !ours {
+                continue;
+            }
             let for_tests = section == "dev-dependencies" && target == "testkit";
             if !for_tests && !allowed.contains(&target) {
                 problems

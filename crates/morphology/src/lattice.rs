@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use morphograd_nn::tensor::Real;
+use morphograd_nn::tensor::{Real, Vector};
 
 /// The order of a complete lattice of numbers and how a structuring function acts in it.
 pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
@@ -22,12 +22,14 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
     /// Whether `a` beats `b`. Strict, so that the first of tied candidates wins; false where either is NaN.
     fn beats<T: Real>(a: T, b: T) -> bool;
 
-    /// Whether a later candidate takes the place of the best so far: if it beats it, or, for the last of tied ones to win, if it
-    /// equals it.
-    #[inline(always)]
-    fn replaces<T: Real, const LAST: bool>(candidate: T, best: T) -> bool {
-        Self::beats(candidate, best) || (LAST && candidate == best)
-    }
+    /// The candidate of each lane.
+    fn candidates<T: Real, V: Vector<T>>(x: V, w: V) -> V;
+
+    /// The candidate of each lane where it beats the best so far, else that.
+    fn best<T: Real, V: Vector<T>>(candidate: V, best: V) -> V;
+
+    /// Whether the candidate of each lane beats the best so far.
+    fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask;
 }
 
 /// Dilation: the largest of $x + w$.
@@ -57,6 +59,21 @@ impl Lattice for MaxPlus {
     fn beats<T: Real>(a: T, b: T) -> bool {
         a > b
     }
+
+    #[inline(always)]
+    fn candidates<T: Real, V: Vector<T>>(x: V, w: V) -> V {
+        x.add(w)
+    }
+
+    #[inline(always)]
+    fn best<T: Real, V: Vector<T>>(candidate: V, best: V) -> V {
+        candidate.larger(best)
+    }
+
+    #[inline(always)]
+    fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
+        candidate.gt(best)
+    }
 }
 
 impl Lattice for MinMinus {
@@ -77,5 +94,20 @@ impl Lattice for MinMinus {
     #[inline(always)]
     fn beats<T: Real>(a: T, b: T) -> bool {
         a < b
+    }
+
+    #[inline(always)]
+    fn candidates<T: Real, V: Vector<T>>(x: V, w: V) -> V {
+        x.sub(w)
+    }
+
+    #[inline(always)]
+    fn best<T: Real, V: Vector<T>>(candidate: V, best: V) -> V {
+        candidate.smaller(best)
+    }
+
+    #[inline(always)]
+    fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
+        best.gt(candidate)
     }
 }

@@ -152,8 +152,6 @@ fn minima<T: Real, L: Lattice>(
     if kernel.is_empty() || lines == 0 {
         return;
     }
-    let mut steps = Vec::new();
-    place.push_steps(&mut steps);
     let length = lines.div_ceil(PIECES);
     let mut partial = vec![T::infinity(); lines.div_ceil(length) * kernel.len()];
     let image_len = place.image[0] * place.image[1] * channels;
@@ -163,7 +161,7 @@ fn minima<T: Real, L: Lattice>(
             for tap in 0..place.window.taps() {
                 let least = &mut least[place.entry::<L>(tap) * outputs..][..outputs];
                 for j in 0..columns {
-                    let Some(pixel) = place.pixel(&steps, [i, j], tap as u32) else { continue };
+                    let Some(pixel) = place.pixel([i, j], tap) else { continue };
                     let target = &y.data[(line * columns + j) * outputs..][..outputs];
                     for (c, (least, y)) in least.iter_mut().zip(target).enumerate() {
                         let x = image[pixel * channels + if channels == 1 { 0 } else { c }];

@@ -3,6 +3,7 @@
 //! The forward pass reads what lies outside the image from a padded copy, so that its inner loops run without a test; the true infinity
 //! of the default border loses every comparison there.
 
+use morphograd_nn::autodiff::Ties;
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
 
 use crate::{Border, Lattice};
@@ -83,35 +84,49 @@ impl Placement {
         scratch
     }
 
-    /// The tap of the output position `[i, j]` that wins where no candidate beats the bottom: the first that counts.
-    pub(crate) fn first_tap(&self, [i, j]: [usize; 2]) -> u32 {
-        if self.border != Border::Infinity {
-            return 0;
-        }
-        let first = |axis: usize, position: usize| {
-            let start = position * self.window.strides[axis];
-            self.extent.before[axis].saturating_sub(start).div_ceil(self.window.rates[axis])
-        };
-        // With large rates the window may have no tap in the image at all; it then stays at a tap outside, which gets no gradient.
-        let clamp = |axis: usize, d: usize| d.min(self.window.size[axis] - 1);
-        (clamp(0, first(0, i)) * self.window.size[1] + clamp(1, first(1, j))) as u32
+    /// The tap that is looked at in the `n`-th place: backwards if the last of tied ones is to win, so that always the first met does. It is
+    /// its own inverse.
+    #[inline(always)]
+    pub(crate) fn in_order(&self, ties: Ties, n: usize) -> usize {
+        if ties == Ties::Last { self.window.taps() - 1 - n } else { n }
     }
 
-    /// Writes, for every tap, its row and column relative to the window's first: what [`Placement::pixel`] looks up.
-    pub(crate) fn push_steps(&self, table: &mut Vec<u32>) {
-        let [rows, columns] = self.window.size;
-        for (dy, dx) in (0..rows).flat_map(|dy| (0..columns).map(move |dx| (dy, dx))) {
-            table.extend([(dy * self.window.rates[0]) as u32, (dx * self.window.rates[1]) as u32]);
+    /// The tap of the output position `[i, j]` that wins where no candidate beats the bottom: the first met that counts. With large rates there
+    /// may be none; it is then a tap outside.
+    #[inline(always)]
+    pub(crate) fn default_tap(&self, ties: Ties, [i, j]: [usize; 2]) -> usize {
+        if self.border != Border::Infinity {
+            return self.in_order(ties, 0);
         }
+        let along = |axis: usize, position: usize| {
+            let Extent { before, .. } = self.extent;
+            let (start, rate, last) =
+                (position * self.window.strides[axis], self.window.rates[axis], self.window.size[axis] - 1);
+            let divide = |distance: usize| if rate == 1 { distance } else { distance / rate };
+            if ties == Ties::Last {
+                divide((before[axis] + self.image[axis] - 1).saturating_sub(start)).min(last)
+            } else {
+                divide(before[axis].saturating_sub(start) + rate - 1).min(last)
+            }
+        };
+        along(0, i) * self.window.size[1] + along(1, j)
+    }
+
+    /// Whether there may be a window without any tap in the image.
+    pub(crate) fn may_miss(&self) -> bool {
+        self.is_padded() && self.window.rates != [1, 1]
     }
 
     /// The pixel of the image (row-major, without channels) under a tap of an output position; `None` where that is none.
     #[inline(always)]
-    pub(crate) fn pixel(&self, steps: &[u32], [i, j]: [usize; 2], tap: u32) -> Option<usize> {
-        let [dy, dx] = [steps[2 * tap as usize] as usize, steps[2 * tap as usize + 1] as usize];
+    pub(crate) fn pixel(&self, [i, j]: [usize; 2], tap: usize) -> Option<usize> {
+        let (dy, dx) = (tap / self.window.size[1], tap % self.window.size[1]);
         // Left of or above the image the subtraction wraps to a huge number, which the comparison refuses too.
-        let y = (i * self.window.strides[0] + dy).wrapping_sub(self.extent.before[0]);
-        let x = (j * self.window.strides[1] + dx).wrapping_sub(self.extent.before[1]);
+        let along = |axis: usize, position: usize, d: usize| {
+            (position * self.window.strides[axis] + d * self.window.rates[axis])
+                .wrapping_sub(self.extent.before[axis])
+        };
+        let (y, x) = (along(0, i, dy), along(1, j, dx));
         let [height, width] = self.image;
         if y < height && x < width { Some(y * width + x) } else { self.pixel_outside(y as isize, x as isize) }
     }
@@ -123,9 +138,13 @@ impl Placement {
     }
 
     /// Whether a tap of an output position is a candidate at all: always, unless it lies in the infinity around the image.
-    #[inline(always)]
-    pub(crate) fn counts(&self, steps: &[u32], at: [usize; 2], tap: u32) -> bool {
-        !self.is_padded() || self.border != Border::Infinity || self.pixel(steps, at, tap).is_some()
+    pub(crate) fn counts(&self, [i, j]: [usize; 2], tap: usize) -> bool {
+        let inside = |axis: usize, position: usize, d: usize| {
+            let at = position * self.window.strides[axis] + d * self.window.rates[axis];
+            (self.extent.before[axis]..self.extent.before[axis] + self.image[axis]).contains(&at)
+        };
+        let columns = self.window.size[1];
+        self.border != Border::Infinity || (inside(0, i, tap / columns) && inside(1, j, tap % columns))
     }
 
     /// The kernel entry that meets a tap.

@@ -47,19 +47,29 @@ pub fn sum_into<T: Real>(
     scratch: &mut Vec<T>,
     f: impl Fn(Range<usize>, &mut [T]) + Send + Sync,
 ) {
-    if items == 0 || total.is_empty() {
-        return;
-    }
-    let length = items.div_ceil(MAX_PIECES);
-    let pieces = items.div_ceil(length);
-    scratch.clear();
-    scratch.resize(pieces * total.len(), T::zero());
-    for_each_piece(scratch, total.len(), |i, partial| f(i * length..((i + 1) * length).min(items), partial));
-    for partial in scratch.chunks_exact(total.len()) {
+    for partial in partial_sums(total.len(), items, scratch, f) {
         for (sum, x) in total.iter_mut().zip(partial) {
             *sum += *x;
         }
     }
+}
+
+/// The partial sums of [`sum_into`], `length` numbers each, in the order in which they are to be added. For sums that are wanted in another
+/// layout than they are best computed in.
+pub fn partial_sums<'a, T: Real>(
+    length: usize,
+    items: usize,
+    scratch: &'a mut Vec<T>,
+    f: impl Fn(Range<usize>, &mut [T]) + Send + Sync,
+) -> impl Iterator<Item = &'a [T]> {
+    let items_a_piece = items.div_ceil(MAX_PIECES).max(1);
+    let pieces = if length == 0 { 0 } else { items.div_ceil(items_a_piece) };
+    scratch.clear();
+    scratch.resize(pieces * length, T::zero());
+    for_each_piece(scratch, length.max(1), |i, partial| {
+        f(i * items_a_piece..((i + 1) * items_a_piece).min(items), partial);
+    });
+    scratch.chunks_exact(length.max(1))
 }
 
 #[cfg(test)]

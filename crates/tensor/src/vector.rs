@@ -226,7 +226,7 @@ pub(crate) mod x86 {
         (
             $name:ident, $t:ty, $register:ty, $n:literal, $registers:literal, $half:ty, $mask:ty,
             $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident, $max:ident, $min:ident,
-            $cmp:ident, $select:ident, $doc:literal
+            $cmp:ident, $select:ident, $to_int:ident, $storeu_int:ident, $doc:literal
         ) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy)]
@@ -263,12 +263,12 @@ pub(crate) mod x86 {
 
                 #[inline(always)]
                 fn store_indices(self, to: &mut [u16]) {
-                    let mut lanes = [0.0; $n];
-                    self.store(&mut lanes);
+                    let mut lanes = [0i32; $n];
+                    // SAFETY: see above; the register of integers has as many lanes as the array.
+                    unsafe { $storeu_int(lanes.as_mut_ptr().cast(), $to_int(self.0)) }
                     let to = &mut to[..$n];
                     for i in 0..$n {
-                        // Through i32, which there is an instruction for.
-                        to[i] = lanes[i] as i32 as u16;
+                        to[i] = lanes[i] as u16;
                     }
                 }
 
@@ -365,6 +365,8 @@ pub(crate) mod x86 {
         _mm512_min_ps,
         _mm512_cmp_ps_mask,
         select_ps512,
+        _mm512_cvttps_epi32,
+        _mm512_storeu_si512,
         "AVX-512."
     );
     vector!(
@@ -386,6 +388,8 @@ pub(crate) mod x86 {
         _mm256_min_ps,
         _mm256_cmp_ps_mask,
         select_ps256,
+        _mm256_cvttps_epi32,
+        _mm256_storeu_si256,
         "Half of AVX-512, with its masks and registers."
     );
     vector!(
@@ -407,6 +411,8 @@ pub(crate) mod x86 {
         _mm_min_ps,
         _mm_cmp_ps_mask,
         select_ps128,
+        _mm_cvttps_epi32,
+        _mm_storeu_si128,
         "A quarter of AVX-512, with its masks and registers."
     );
     vector!(
@@ -428,6 +434,8 @@ pub(crate) mod x86 {
         _mm512_min_pd,
         _mm512_cmp_pd_mask,
         select_pd512,
+        _mm512_cvttpd_epi32,
+        _mm256_storeu_si256,
         "AVX-512."
     );
     vector!(
@@ -449,6 +457,8 @@ pub(crate) mod x86 {
         _mm256_min_pd,
         _mm256_cmp_pd_mask,
         select_pd256,
+        _mm256_cvttpd_epi32,
+        _mm_storeu_si128,
         "Half of AVX-512, with its masks and registers."
     );
     vector!(
@@ -470,6 +480,8 @@ pub(crate) mod x86 {
         _mm256_min_ps,
         _mm256_cmp_ps,
         _mm256_blendv_ps,
+        _mm256_cvttps_epi32,
+        _mm256_storeu_si256,
         "AVX2."
     );
     vector!(
@@ -491,6 +503,8 @@ pub(crate) mod x86 {
         _mm_min_ps,
         _mm_cmp_ps,
         _mm_blendv_ps,
+        _mm_cvttps_epi32,
+        _mm_storeu_si128,
         "Half of AVX2."
     );
     vector!(
@@ -512,6 +526,8 @@ pub(crate) mod x86 {
         _mm256_min_pd,
         _mm256_cmp_pd,
         _mm256_blendv_pd,
+        _mm256_cvttpd_epi32,
+        _mm_storeu_si128,
         "AVX2."
     );
 }

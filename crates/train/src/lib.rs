@@ -13,3 +13,5 @@ pub mod report;
 pub mod run;
 pub mod step;
 pub mod tables;
+
+pub use morphograd_morphology as morphology;

@@ -8,6 +8,8 @@ pub(super) struct Axis {
     min: f64,
     max: f64,
     logarithmic: bool,
+    /// Where the ticks are; empty for round ones.
+    marks: Vec<f64>,
 }
 
 /// One curve.
@@ -35,12 +37,12 @@ impl Axis {
     /// Epochs from 1 to `last`; a single one stands in the middle.
     pub(super) fn epochs(last: usize) -> Self {
         let (min, max) = if last > 1 { (1.0, last as f64) } else { (0.0, 2.0) };
-        Self { label: "epoch", min, max, logarithmic: false }
+        Self { label: "epoch", min, max, logarithmic: false, marks: Vec::new() }
     }
 
     /// Exactly this range.
     pub(super) fn between(label: &'static str, min: f64, max: f64) -> Self {
-        Self { label, min, max, logarithmic: false }
+        Self { label, min, max, logarithmic: false, marks: Vec::new() }
     }
 
     /// From `floor` to the next tick above the largest finite value.
@@ -53,6 +55,7 @@ impl Axis {
             min: floor,
             max: floor + ((max - floor) / step - 1e-9).ceil() * step,
             logarithmic: false,
+            marks: Vec::new(),
         }
     }
 
@@ -62,11 +65,19 @@ impl Axis {
         let (min, max) = logarithms
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (value.min(min), value.max(max)));
         let (min, max) = if min <= max { (min.floor(), max.ceil()) } else { (0.0, 1.0) };
-        Self { label, min: 10_f64.powf(min), max: 10_f64.powf(max.max(min + 1.0)), logarithmic: true }
+        let (min, max) = (10_f64.powf(min), 10_f64.powf(max.max(min + 1.0)));
+        Self { label, min, max, logarithmic: true, marks: Vec::new() }
+    }
+
+    /// Logarithmic, from the first to the last of these positive values, with ticks there and nowhere else.
+    pub(super) fn at(label: &'static str, marks: Vec<f64>) -> Self {
+        let min = marks.first().copied().unwrap_or(1.0);
+        let max = marks.last().copied().filter(|last| *last > min).unwrap_or(2.0 * min);
+        Self { label, min, max, logarithmic: true, marks }
     }
 
     /// Position along the axis: 0 at its start, 1 at its end; not finite for what has none.
-    fn position(&self, value: f64) -> f64 {
+    pub(super) fn position(&self, value: f64) -> f64 {
         if self.logarithmic {
             (value / self.min).log10() / (self.max / self.min).log10()
         } else {
@@ -74,7 +85,21 @@ impl Axis {
         }
     }
 
+    /// Draws the axis under a frame, with its grid.
+    pub(super) fn draw_under(&self, svg: &mut Svg, frame: Frame) {
+        let bottom = frame.y + frame.height;
+        for (tick, label) in self.ticks() {
+            let x = frame.x + self.position(tick) * frame.width;
+            svg.grid((x, frame.y), (x, bottom));
+            svg.note(x, bottom + 17.0, Anchor::Middle, &label);
+        }
+        svg.note(frame.x + frame.width / 2.0, bottom + 35.0, Anchor::Middle, self.label);
+    }
+
     fn ticks(&self) -> Vec<(f64, String)> {
+        if !self.marks.is_empty() {
+            return self.marks.iter().map(|mark| (*mark, mark.to_string())).collect();
+        }
         if self.logarithmic {
             let [first, last] = [self.min, self.max].map(|end| end.log10().round() as i32);
             let stride = usize::try_from((last - first) / 6 + 1).unwrap_or(1);
@@ -112,11 +137,7 @@ impl Panel<'_> {
         let place =
             |(x, y): (f64, f64)| (left + self.x.position(x) * width, bottom - self.y.position(y) * height);
 
-        for (tick, label) in self.x.ticks() {
-            let (x, _) = place((tick, self.y.min));
-            svg.grid((x, top), (x, bottom));
-            svg.note(x, bottom + 17.0, Anchor::Middle, &label);
-        }
+        self.x.draw_under(svg, self.frame);
         for (tick, label) in self.y.ticks() {
             let (_, y) = place((self.x.min, tick));
             svg.grid((left, y), (right, y));
@@ -140,7 +161,6 @@ impl Panel<'_> {
             }
         });
         svg.text(left, top - 9.0, Anchor::Start, self.title);
-        svg.note(left + width / 2.0, bottom + 35.0, Anchor::Middle, self.x.label);
         if !self.y.label.is_empty() {
             let (x, y) = (left - 44.0, top + height / 2.0);
             let attributes = format!(
@@ -216,6 +236,7 @@ mod tests {
             labels(&Axis::logarithmic("", [3e-5, 0.0, 0.2].into_iter())),
             ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1"]
         );
+        assert_eq!(labels(&Axis::at("", vec![1.0, 2.0, 12.0])), ["1", "2", "12"]);
     }
 
     #[test]
@@ -224,6 +245,7 @@ mod tests {
             Axis::above("", 0.0, std::iter::empty()),
             Axis::above("", 0.5, [0.5].into_iter()),
             Axis::logarithmic("", [0.0, f64::INFINITY].into_iter()),
+            Axis::at("", vec![1.0, 4.0]),
         ] {
             assert!(axis.max > axis.min && axis.ticks().len() >= 2);
         }

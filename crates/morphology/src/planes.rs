@@ -1,0 +1,151 @@
+//! Images laid out for the kernels of dilation and erosion: one plane a channel, the border around it, strides taken apart.
+//!
+//! The one design choice: after this copy every tap of every window is a fixed distance from the window's first pixel, and neighbouring
+//! windows are neighbours in memory, whatever the border, the padding, the strides and the rates. With a stride $s$ along an axis the pixels
+//! are sorted by their position modulo $s$ (a *phase*): the windows' taps of one phase are then adjacent.
+
+use morphograd_nn::tensor::{Extent, Real, TensorRef, parallel};
+
+use crate::window::Placement;
+use crate::{Border, Lattice};
+
+/// The planes of images of one size under one window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planes {
+    place: Placement,
+    /// Size of one phase of one channel.
+    phase: [usize; 2],
+}
+
+impl Planes {
+    pub(crate) fn new(place: Placement) -> Self {
+        let Extent { padded, .. } = place.extent;
+        let phase = [0, 1].map(|axis| padded[axis].div_ceil(place.window.strides[axis]));
+        Self { place, phase }
+    }
+
+    /// The number of elements between windows that are neighbours in a column; in a row they are adjacent.
+    pub(crate) fn row(&self) -> usize {
+        self.phase[1]
+    }
+
+    /// Elements of all phases of one channel.
+    pub(crate) fn channel_len(&self) -> usize {
+        self.place.window.strides[0] * self.place.window.strides[1] * self.phase[0] * self.phase[1]
+    }
+
+    /// Elements of one image.
+    pub(crate) fn image_len(&self) -> usize {
+        self.place.channels * self.channel_len()
+    }
+
+    /// The distance of a tap from its window's first pixel.
+    pub(crate) fn offset(&self, tap: usize) -> u32 {
+        let (columns, rates) = (self.place.window.size[1], self.place.window.rates);
+        self.index(tap / columns * rates[0], tap % columns * rates[1]) as u32
+    }
+
+    /// Where a pixel of the padded image is within the phases of its channel.
+    fn index(&self, y: usize, x: usize) -> usize {
+        let [sy, sx] = self.place.window.strides;
+        let phase = y % sy * sx + x % sx;
+        (phase * self.phase[0] + y / sy) * self.phase[1] + x / sx
+    }
+
+    /// Whether an image is its own plane.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.place.channels == 1 && self.place.window.strides == [1, 1] && !self.place.is_padded()
+    }
+
+    /// The planes of all images, `x` itself or in `scratch`.
+    pub(crate) fn lay_out<'a, T: Real, L: Lattice>(
+        &self,
+        x: TensorRef<'a, T>,
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        if self.is_identity() || x.data.is_empty() {
+            return x.data;
+        }
+        let [height, width] = self.place.image;
+        let image_len = height * width * self.place.channels;
+        let outside = match self.place.border {
+            Border::Constant(value) => T::of(value),
+            _ => L::bottom(),
+        };
+        let images = x.data.len() / image_len;
+        scratch.resize(images * self.image_len(), outside);
+        parallel::for_each_piece(scratch, self.image_len(), |image, planes| {
+            let image = &x.data[image * image_len..][..image_len];
+            // What the phases have beyond the padded image is never read by a window, and may be anything.
+            self.for_each_run(|source, [y, x0], length, c| {
+                let (start, step) =
+                    (c * self.channel_len() + self.index(y, x0), self.place.window.strides[1]);
+                match (source, step) {
+                    (Some(from), 1) => {
+                        let pixels =
+                            image[from * self.place.channels + c..].iter().step_by(self.place.channels);
+                        planes[start..start + length]
+                            .iter_mut()
+                            .zip(pixels)
+                            .for_each(|(to, from)| *to = *from);
+                    }
+                    (Some(from), _) => {
+                        for k in 0..length {
+                            planes[c * self.channel_len() + self.index(y, x0 + k)] =
+                                image[(from + k) * self.place.channels + c];
+                        }
+                    }
+                    (None, 1) => planes[start..start + length].fill(outside),
+                    (None, _) => {
+                        for k in 0..length {
+                            planes[c * self.channel_len() + self.index(y, x0 + k)] = outside;
+                        }
+                    }
+                }
+            });
+        });
+        scratch
+    }
+
+    /// Adds to an image what was gathered in its planes, which are `distance` apart: the adjoint of [`Planes::lay_out`].
+    pub(crate) fn fold<T: Real>(&self, planes: &[T], distance: usize, dx: &mut [T]) {
+        let channels = self.place.channels;
+        self.for_each_run(|source, [y, x0], length, c| {
+            let Some(to) = source else { return };
+            let start = c * distance + self.index(y, x0);
+            let pixels = dx[to * channels + c..].iter_mut().step_by(channels).take(length);
+            if self.place.window.strides[1] == 1 {
+                pixels.zip(&planes[start..]).for_each(|(to, from)| *to += *from);
+            } else {
+                for (k, to) in pixels.enumerate() {
+                    *to += planes[c * distance + self.index(y, x0 + k)];
+                }
+            }
+        });
+    }
+
+    /// Calls `f(source, at, length, channel)` for runs that cover the padded image: `length` pixels from row and column `at` of it, which are
+    /// the pixels from `source` on of the image (row-major, without channels), or have no source.
+    fn for_each_run(&self, mut f: impl FnMut(Option<usize>, [usize; 2], usize, usize)) {
+        let Placement {
+            border,
+            extent: Extent { before: [top, left], padded, .. },
+            image: [height, width],
+            ..
+        } = self.place;
+        for y in 0..padded[0] {
+            let row = border.source(y as isize - top as isize, height);
+            for c in 0..self.place.channels {
+                let Some(row) = row else {
+                    f(None, [y, 0], padded[1], c);
+                    continue;
+                };
+                f(Some(row * width), [y, left], width, c);
+                for x in (0..left).chain(left + width..padded[1]) {
+                    let source = border.source(x as isize - left as isize, width);
+                    f(source.map(|x| row * width + x), [y, x], 1, c);
+                }
+            }
+        }
+    }
+}
