@@ -25,8 +25,15 @@ pub trait Op<T>: Any + Debug + Send + Sync {
     /// Computes the output from the inputs. Every element of `output` is overwritten; its old content is undefined.
     fn forward(&self, pass: Forward<'_, T>);
 
-    /// Adds to the gradient of each input the product of the output's gradient with the derivative (`+=`, never `=`).
+    /// Adds to the gradient of each input the product of the output's gradient with the derivative (`+=`, never `=`), unless
+    /// [`Op::overwrites`] says otherwise.
     fn backward(&self, pass: Backward<'_, T>);
+
+    /// Whether `backward` writes every element of the gradients that it is given, whose old content is then undefined, instead of adding to
+    /// them. It saves the tape a pass over memory, which pays for large gradients that are cheap to compute.
+    fn overwrites(&self) -> bool {
+        false
+    }
 }
 
 /// What an op wants to remember from its forward for its backward: an arg-max, a mask. The buffers keep their memory from step to step;
@@ -71,7 +78,7 @@ pub struct Backward<'a, T> {
     pub saved: &'a Saved<T>,
     /// Memory for anything; its content is undefined.
     pub scratch: &'a mut Vec<T>,
-    /// The gradients to add to, one an input; `None` where no gradient is needed. They never overlap, even where two inputs are the
+    /// The gradients to add to (or to write, see [`Op::overwrites`]), one an input; `None` where no gradient is needed. They never overlap, even where two inputs are the
     /// same variable.
     pub grad_inputs: [Option<&'a mut [T]>; MAX_INPUTS],
 }

@@ -42,7 +42,8 @@ pub struct Tape<T> {
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
     scratch: Vec<T>,
-    /// Gradient buffers for an input that is the same variable as an earlier input of the same op.
+    /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as an earlier input of the same op, or one
+    /// that has a gradient already when the op overwrites.
     twins: Vec<Vec<T>>,
 }
 
@@ -266,19 +267,28 @@ impl<T: Real> Graph<'_, T> {
             }
             let (arity, inputs) = (nodes[i].arity, nodes[i].inputs);
             let inputs = &inputs[..arity];
+            let overwrites = nodes[i].op.as_ref().is_some_and(|op| op.overwrites());
             // The buffers are taken out of their slots for the call, so that an op can write to all of them at once.
             let mut buffers: [Vec<T>; MAX_INPUTS] = Default::default();
+            let mut is_twin = [false; MAX_INPUTS];
             for (k, var) in inputs.iter().enumerate() {
                 let v = var.0 as usize;
                 if !nodes[v].needs_grad {
                     continue;
                 }
                 let size = nodes[v].shape.len();
-                let twin = inputs[..k].contains(var);
-                buffers[k] = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
+                let twin = inputs[..k].contains(var) || (overwrites && nodes[v].has_grad);
+                is_twin[k] = twin;
+                let buffer = &mut buffers[k];
+                *buffer = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
                 if twin || !nodes[v].has_grad {
-                    buffers[k].clear();
-                    buffers[k].resize(size, T::zero());
+                    if !overwrites {
+                        buffer.clear();
+                    }
+                    buffer.resize(size, T::zero());
+                    if overwrites && cfg!(debug_assertions) {
+                        buffer.fill(T::nan()); // an op that leaves an element unwritten shows itself
+                    }
                     nodes[v].has_grad = true;
                 }
             }
@@ -309,7 +319,7 @@ impl<T: Real> Graph<'_, T> {
                 if !nodes[v].needs_grad {
                     continue;
                 }
-                if inputs[..k].contains(&inputs[k]) {
+                if is_twin[k] {
                     grads[v].iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += *x);
                     twins.push(buffer);
                 } else {
@@ -447,6 +457,59 @@ mod tests {
             graph.backward(loss);
             assert_eq!(tape.grad(w), Some(&[7.0, -3.0][..]));
         }
+    }
+
+    /// $y = 2 x$, whose backward pass writes.
+    #[derive(Debug)]
+    struct Double;
+
+    impl Op<f64> for Double {
+        fn name(&self) -> &'static str {
+            "double"
+        }
+
+        fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+            Ok(inputs[0])
+        }
+
+        fn forward(&self, pass: Forward<'_, f64>) {
+            pass.output.iter_mut().zip(pass.inputs[0].data).for_each(|(y, x)| *y = 2.0 * x);
+        }
+
+        fn backward(&self, pass: Backward<'_, f64>) {
+            for dx in pass.grad_inputs.into_iter().flatten() {
+                dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx = 2.0 * g);
+            }
+        }
+
+        fn overwrites(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_an_op_writes_is_added_to_the_gradients_of_the_variables_other_uses() {
+        let (params, w) = one_param(&[3.0, -2.0]);
+        let mut tape = Tape::new();
+        for double_first in [true, false] {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let x = graph.param(w);
+            let double = |graph: &mut Graph<'_, f64>| graph.apply(Double, [x]).unwrap();
+            let early = double_first.then(|| double(&mut graph));
+            let square = graph.apply(Mul, [x, x]).unwrap();
+            let twice = early.unwrap_or_else(|| double(&mut graph));
+            let y = graph.apply(Add, [twice, square]).unwrap();
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[8.0, -2.0][..]), "of 2 w + w², double_first = {double_first}");
+        }
+        // One variable as both inputs; each gets its gradient.
+        let mut graph = tape.record(&params, Mode::Train { step: 1 });
+        let x = graph.param(w);
+        let y = graph.apply(Double, [x, x]).unwrap();
+        let loss = graph.apply(Sum, [y]).unwrap();
+        graph.backward(loss);
+        assert_eq!(tape.grad(w), Some(&[4.0, 4.0][..]));
     }
 
     #[test]

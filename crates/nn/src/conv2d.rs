@@ -1,25 +1,30 @@
 //! Convolution over images, as networks understand it: a correlation, channels last.
 //!
-//! The one design choice: windows become rows of a matrix, a few dozen rows at a time, so that the copy is still in cache when the matrix
-//! product reads it, and memory does not grow with the batch. Bias and rectifier are applied to the same rows before they leave the cache.
+//! The one design choice: windows are multiplied where they lie in the image, without a matrix of their copies, so memory does not grow with the
+//! batch. The computation is in `conv2d/passes.rs`; `conv2d/geometry.rs` says where windows lie, `conv2d/tile.rs` what is held in registers.
 
-use std::ops::Range;
+mod geometry;
+mod passes;
+mod tile;
 
-use morphograd_autodiff::tensor::{
-    Extent, Matrix, Padding, Real, Shape, ShapeError, Window2d, gemm, parallel,
-};
+use morphograd_autodiff::tensor::simd::Level;
+use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
-use crate::activation::{Activation, relu, relu_grad};
+use crate::activation::Activation;
 use crate::initializer::GlorotUniform;
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
+
+use geometry::Geometry;
+use passes::{Gradients, Operands};
 
 /// $y_{ijf} = a\bigl(b_f + \sum_{d, c} x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1 c f}\bigr)$:
 /// `[batch, height, width, channels]` → `[batch, height', width', filters]`. Parameters: `kernel` of shape
 /// `[size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape `[filters]`.
 ///
 /// Outside the image (same padding) $x$ is 0. The default has 1 filter of 3 x 3 taps, strides and rates 1, valid padding, no activation,
-/// a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · channels · filters` products an output pixel.
+/// a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · channels · filters` products an output pixel;
+/// backward twice as many.
 ///
 /// ```
 /// use morphograd_autodiff::Params;
@@ -148,7 +153,8 @@ impl<T: Real> Op<T> for Convolution {
     fn forward(&self, pass: Forward<'_, T>) {
         let geometry = Geometry::new(self, pass.inputs[0].shape, pass.inputs[1].shape);
         let bias = pass.inputs.get(2).map(|bias| bias.data);
-        forward(&geometry, pass.inputs[0].data, pass.inputs[1].data, bias, pass.scratch, pass.output);
+        let (x, kernel) = (pass.inputs[0].data, pass.inputs[1].data);
+        passes::forward(Level::best(), &geometry, x, kernel, bias, pass.scratch, pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
@@ -160,284 +166,13 @@ impl<T: Real> Op<T> for Convolution {
             dy: pass.grad_output,
         };
         let [x, kernel, bias, ..] = pass.grad_inputs;
-        backward(&geometry, operands, Gradients { x, kernel, bias }, pass.scratch);
-    }
-}
-
-/// Rows of the patch matrix that are held at a time: as many as [`gemm`] computes in one task, so that it does not split them again.
-const ROWS: usize = 64;
-
-/// Into how many tasks the work is cut, at most: enough for any machine, few enough that their buffers stay small.
-const MAX_TASKS: usize = 32;
-
-/// Sizes and positions. An output pixel is a row of the patch matrix; the row holds the input under the window, in the order of the
-/// kernel, so that it is multiplied with the kernel as it lies in memory.
-#[derive(Debug)]
-struct Geometry {
-    window: Window2d,
-    extent: Extent,
-    image: [usize; 2],
-    batch: usize,
-    channels: usize,
-    filters: usize,
-    rectified: bool,
-}
-
-/// What the backward pass reads.
-#[derive(Debug, Clone, Copy)]
-struct Operands<'a, T> {
-    x: &'a [T],
-    kernel: &'a [T],
-    y: &'a [T],
-    dy: &'a [T],
-}
-
-/// What the backward pass adds to.
-#[derive(Debug)]
-struct Gradients<'a, T> {
-    x: Option<&'a mut [T]>,
-    kernel: Option<&'a mut [T]>,
-    bias: Option<&'a mut [T]>,
-}
-
-impl Geometry {
-    fn new(op: &Convolution, input: Shape, kernel: Shape) -> Self {
-        let (&[batch, height, width, channels], &[.., filters]) = (input.dims(), kernel.dims()) else {
-            unreachable!("checked by infer")
-        };
-        let image = [height, width];
-        let extent = op.window.extent(image).expect("checked by infer");
-        Self { window: op.window, extent, image, batch, channels, filters, rectified: op.rectified }
+        let gradients = Gradients { x, kernel, bias };
+        passes::backward(Level::best(), &geometry, operands, gradients, pass.scratch);
     }
 
-    /// Numbers under one window.
-    fn depth(&self) -> usize {
-        self.window.taps() * self.channels
+    fn overwrites(&self) -> bool {
+        true
     }
-
-    /// Output pixels of one image.
-    fn pixels(&self) -> usize {
-        self.extent.output[0] * self.extent.output[1]
-    }
-
-    /// Numbers of one input image.
-    fn in_image(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
-    }
-
-    /// The taps of window `i` that lie inside the image along an axis; the others are before or after them.
-    fn taps_inside(&self, axis: usize, i: usize) -> Range<usize> {
-        let (size, rate) = (self.window.size[axis], self.window.rates[axis]);
-        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        // Tap d is at start + d * rate - before; dense kernels are spared the division.
-        let first_at = |pixel: usize| {
-            let distance = pixel.saturating_sub(start);
-            (if rate == 1 { distance } else { distance.div_ceil(rate) }).min(size)
-        };
-        first_at(before)..first_at(before + self.image[axis])
-    }
-
-    /// Calls `f(row, line, inside, at)` for every row of the patch matrix in `rows` and every line of taps in its window: `line` is where
-    /// the line lies within the patch (in taps), `inside` which of its taps are in the image, and `at` where the first of these is in the
-    /// input. Lines outside have nothing inside.
-    fn for_each_line(&self, rows: Range<usize>, mut f: impl FnMut(usize, usize, Range<usize>, usize)) {
-        let [height, width] = self.extent.output;
-        let (mut n, mut i, mut j) =
-            (rows.start / self.pixels(), rows.start / width % height, rows.start % width);
-        for row in 0..rows.len() {
-            let (lines, inside) = (self.taps_inside(0, i), self.taps_inside(1, j));
-            for d in 0..self.window.size[0] {
-                let line = d * self.window.size[1];
-                if !lines.contains(&d) || inside.is_empty() {
-                    f(row, line, 0..0, 0);
-                    continue;
-                }
-                let y = i * self.window.strides[0] + d * self.window.rates[0] - self.extent.before[0];
-                let x =
-                    j * self.window.strides[1] + inside.start * self.window.rates[1] - self.extent.before[1];
-                f(row, line, inside.clone(), ((n * self.image[0] + y) * self.image[1] + x) * self.channels);
-            }
-            j += 1;
-            if j == width {
-                (i, j) = (i + 1, 0);
-            }
-            if i == height {
-                (n, i) = (n + 1, 0);
-            }
-        }
-    }
-
-    /// Copies the windows of the output pixels `rows` into the rows of `patches`; taps outside the image become 0.
-    fn gather<T: Real>(&self, x: &[T], rows: Range<usize>, patches: &mut [T]) {
-        let (c, taps, depth) = (self.channels, self.window.size[1], self.depth());
-        self.for_each_line(rows, |row, line, inside, at| {
-            let line = &mut patches[row * depth + line * c..][..taps * c];
-            line[..inside.start * c].fill(T::zero());
-            line[inside.end * c..].fill(T::zero());
-            let line = &mut line[inside.start * c..inside.end * c];
-            if self.window.rates[1] == 1 {
-                line.copy_from_slice(&x[at..at + line.len()]);
-            } else {
-                for (tap, pixel) in line.chunks_exact_mut(c).enumerate() {
-                    pixel.copy_from_slice(&x[at + tap * self.window.rates[1] * c..][..c]);
-                }
-            }
-        });
-    }
-
-    /// Adds the rows of `patches` to the pixels they were gathered from: the transpose of [`Geometry::gather`].
-    fn scatter<T: Real>(&self, patches: &[T], rows: Range<usize>, dx: &mut [T]) {
-        let (c, depth) = (self.channels, self.depth());
-        self.for_each_line(rows, |row, line, inside, at| {
-            let line = &patches[row * depth + (line + inside.start) * c..][..inside.len() * c];
-            if self.window.rates[1] == 1 {
-                add(&mut dx[at..at + line.len()], line);
-            } else {
-                for (tap, pixel) in line.chunks_exact(c).enumerate() {
-                    add(&mut dx[at + tap * self.window.rates[1] * c..][..c], pixel);
-                }
-            }
-        });
-    }
-}
-
-/// Overwrites `y`. Tasks are runs of output pixels, across images.
-fn forward<T: Real>(
-    g: &Geometry,
-    x: &[T],
-    kernel: &[T],
-    bias: Option<&[T]>,
-    scratch: &mut Vec<T>,
-    y: &mut [T],
-) {
-    if y.is_empty() {
-        return;
-    }
-    let (depth, filters) = (g.depth(), g.filters);
-    let blocks = (y.len() / filters).div_ceil(ROWS);
-    let rows_per_task = blocks.div_ceil(MAX_TASKS) * ROWS;
-    let tasks = blocks.div_ceil(rows_per_task / ROWS);
-    let kernel = Matrix::new(kernel, depth, filters);
-    let patches = at_least(scratch, tasks * ROWS * depth);
-    parallel::for_each_pair((y, rows_per_task * filters), (patches, ROWS * depth), |task, y, patches| {
-        for (block, y) in y.chunks_mut(ROWS * filters).enumerate() {
-            let (first, rows) = (task * rows_per_task + block * ROWS, y.len() / filters);
-            let patches = &mut patches[..rows * depth];
-            g.gather(x, first..first + rows, patches);
-            let beta = match bias {
-                Some(bias) => {
-                    y.chunks_exact_mut(filters).for_each(|y| y.copy_from_slice(bias));
-                    T::one()
-                }
-                None => T::zero(),
-            };
-            gemm(Matrix::new(patches, rows, depth), kernel, beta, y);
-            if g.rectified {
-                y.iter_mut().for_each(|y| *y = relu(*y));
-            }
-        }
-    });
-}
-
-/// Adds to the gradients that are wanted. Tasks are whole images, whose input gradients do not overlap; the kernel's and the bias'
-/// gradients are summed in the order of the tasks.
-fn backward<T: Real>(
-    g: &Geometry,
-    operands: Operands<'_, T>,
-    gradients: Gradients<'_, T>,
-    scratch: &mut Vec<T>,
-) {
-    if g.batch == 0 {
-        return;
-    }
-    let Gradients { x: dx, kernel: mut d_kernel, bias: mut d_bias } = gradients;
-    let images = g.batch.div_ceil(MAX_TASKS);
-    let tasks = g.batch.div_ceil(images);
-    let (kernel_len, bias_len) = (g.depth() * g.filters, g.filters);
-    let region = kernel_len + bias_len + ROWS * (g.depth() + g.filters);
-    let scratch = at_least(scratch, tasks * region);
-    let run = |task: usize, dx: Option<&mut [T]>, region: &mut [T]| {
-        let (d_kernel_part, rest) = region.split_at_mut(kernel_len);
-        let (d_bias_part, workspace) = rest.split_at_mut(bias_len);
-        let part = Gradients {
-            x: dx,
-            kernel: d_kernel.is_some().then_some(d_kernel_part),
-            bias: d_bias.is_some().then_some(d_bias_part),
-        };
-        backward_images(g, operands, task * images..((task + 1) * images).min(g.batch), part, workspace);
-    };
-    match dx {
-        Some(dx) => {
-            let pieces = (dx, images * g.in_image());
-            parallel::for_each_pair(pieces, (scratch, region), |task, dx, region| {
-                run(task, Some(dx), region);
-            });
-        }
-        None => parallel::for_each_piece(scratch, region, |task, region| run(task, None, region)),
-    }
-    for partial in scratch.chunks_exact(region) {
-        let (kernel, rest) = partial.split_at(kernel_len);
-        if let Some(d_kernel) = &mut d_kernel {
-            add(d_kernel, kernel);
-        }
-        if let Some(d_bias) = &mut d_bias {
-            add(d_bias, &rest[..bias_len]);
-        }
-    }
-}
-
-/// One task of [`backward`]: overwrites `part.kernel` and `part.bias`, and adds to `part.x`, which holds the gradients of these images.
-fn backward_images<T: Real>(
-    g: &Geometry,
-    operands: Operands<'_, T>,
-    images: Range<usize>,
-    mut part: Gradients<'_, T>,
-    workspace: &mut [T],
-) {
-    let (depth, filters, pixels) = (g.depth(), g.filters, g.pixels());
-    let (patches, masked) = workspace.split_at_mut(ROWS * depth);
-    for partial in [&mut part.kernel, &mut part.bias].into_iter().flatten() {
-        partial.fill(T::zero());
-    }
-    let (first, last) = (images.start * pixels, images.end * pixels);
-    for start in (first..last).step_by(ROWS) {
-        let rows = start..(start + ROWS).min(last);
-        let outputs = rows.start * filters..rows.end * filters;
-        let mut dy = &operands.dy[outputs.clone()];
-        if g.rectified {
-            let masked = &mut masked[..dy.len()];
-            for ((masked, y), dy) in masked.iter_mut().zip(&operands.y[outputs]).zip(dy) {
-                *masked = relu_grad(*y, *dy);
-            }
-            dy = masked;
-        }
-        let patches = &mut patches[..rows.len() * depth];
-        let dy_matrix = Matrix::new(dy, rows.len(), filters);
-        if let Some(d_bias) = &mut part.bias {
-            dy.chunks_exact(filters).for_each(|dy| add(d_bias, dy));
-        }
-        if let Some(d_kernel) = &mut part.kernel {
-            g.gather(operands.x, rows.clone(), patches);
-            gemm(Matrix::new(patches, rows.len(), depth).transposed(), dy_matrix, T::one(), d_kernel);
-        }
-        if let Some(dx) = &mut part.x {
-            gemm(dy_matrix, Matrix::new(operands.kernel, depth, filters).transposed(), T::zero(), patches);
-            // Positions count from the first image of the task, where `dx` starts.
-            g.scatter(patches, rows.start - first..rows.end - first, dx);
-        }
-    }
-}
-
-fn add<T: Real>(total: &mut [T], x: &[T]) {
-    total.iter_mut().zip(x).for_each(|(total, x)| *total += *x);
-}
-
-/// The first `length` elements of a buffer that only grows; their content is undefined.
-fn at_least<T: Real>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
-    if buffer.len() < length {
-        buffer.resize(length, T::zero());
-    }
-    &mut buffer[..length]
 }
 
 #[cfg(test)]
@@ -538,13 +273,19 @@ mod tests {
 
     #[test]
     fn several_blocks_and_tasks_agree_with_the_definition() {
-        // 35 images of 99 output pixels: 2 images a task, the last task smaller, blocks of 64 that cross images.
-        let wave = |shape: [usize; 4], f: f64| Tensor::from_fn(shape, |i| (i as f64 * f).sin());
-        let bias = Tensor::from_fn([3], |i| i as f64 * 0.1);
-        let inputs = [wave([35, 11, 9, 2], 0.37), wave([3, 3, 2, 3], 1.3), bias];
-        let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
-        agrees(Convolution { window, rectified: true }, &inputs);
-        agrees(Convolution { window, rectified: false }, &inputs);
+        // 35 images of 99 or 63 output pixels: several images a task, the last task smaller, chunks and tiles that cross images; numbers of
+        // filters below, at and above those of one vector and of two.
+        for (channels, filters) in [(2, 3), (5, 8), (4, 17), (1, 33)] {
+            let wave = |shape: [usize; 4], f: f64| Tensor::from_fn(shape, |i| (i as f64 * f).sin());
+            let bias = Tensor::from_fn([filters], |i| i as f64 * 0.1);
+            let inputs = [wave([35, 11, 9, channels], 0.37), wave([3, 3, channels, filters], 1.3), bias];
+            for (padding, rectified) in
+                [(Padding::Same, true), (Padding::Same, false), (Padding::Valid, true)]
+            {
+                let window = Window2d { size: [3, 3], padding, ..Window2d::default() };
+                agrees(Convolution { window, rectified }, &inputs);
+            }
+        }
     }
 
     #[test]

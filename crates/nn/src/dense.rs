@@ -132,16 +132,21 @@ impl<T: Real> Op<T> for Affine {
         let dy = matrix(pass.output.shape, pass.grad_output);
         let [dx, d_kernel, d_bias, ..] = pass.grad_inputs;
         if let Some(dx) = dx {
-            gemm(dy, matrix(kernel.shape, kernel.data).transposed(), T::one(), dx);
+            gemm(dy, matrix(kernel.shape, kernel.data).transposed(), T::zero(), dx);
         }
         if let Some(d_kernel) = d_kernel {
-            gemm(matrix(x.shape, x.data).transposed(), dy, T::one(), d_kernel);
+            gemm(matrix(x.shape, x.data).transposed(), dy, T::zero(), d_kernel);
         }
         if let Some(d_bias) = d_bias.filter(|d_bias| !d_bias.is_empty()) {
+            d_bias.fill(T::zero());
             for dy in pass.grad_output.chunks_exact(d_bias.len()) {
                 d_bias.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
             }
         }
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 

@@ -1,6 +1,7 @@
 //! Dropout without a generator: whether an element is kept is a function of the layer's seed, the step and the element's position, so the
 //! mask is the same for any number of threads, and the backward pass computes it again instead of remembering it.
 
+use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 
@@ -73,35 +74,51 @@ impl<T: Real> Op<T> for Mask {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let x = pass.inputs[0].data;
-        self.for_each_element(pass.output, |y, i, factor| {
-            *y = factor.map_or(T::zero(), |factor| x[i] * factor);
-        });
+        self.apply(pass.inputs[0].data, pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        let [Some(dx), ..] = pass.grad_inputs else { return };
-        self.for_each_element(dx, |dx, i, factor| {
-            if let Some(factor) = factor {
-                *dx += pass.grad_output[i] * factor;
-            }
-        });
+        if let [Some(dx), ..] = pass.grad_inputs {
+            self.apply(pass.grad_output, dx);
+        }
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 
 impl Mask {
-    /// Calls `f` with every element, its position, and the factor it is multiplied by, `None` where it is dropped.
-    fn for_each_element<T: Real>(&self, data: &mut [T], f: impl Fn(&mut T, usize, Option<T>) + Send + Sync) {
-        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is below 1.
-        let dropped_below = (self.rate * (1u128 << 64) as f64) as u64;
-        let factor = T::of(1.0 / (1.0 - self.rate));
-        parallel::for_each_piece(data, PIECE, |piece, data| {
-            for (k, element) in data.iter_mut().enumerate() {
-                let i = piece * PIECE + k;
-                let kept = mix(self.key.wrapping_add(i as u64)) >= dropped_below;
-                f(element, i, kept.then_some(factor));
-            }
+    /// Writes the elements that are kept, multiplied by their factor, and 0 for the others.
+    fn apply<T: Real>(&self, from: &[T], to: &mut [T]) {
+        parallel::for_each_piece(to, PIECE, |piece, to| {
+            let first = piece * PIECE;
+            dispatch(Piece { mask: self, first: first as u64, from: &from[first..first + to.len()], to });
         });
+    }
+}
+
+/// The elements from `first` on.
+struct Piece<'a, T> {
+    mask: &'a Mask,
+    first: u64,
+    from: &'a [T],
+    to: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Piece<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is below 1.
+        let dropped_below = (self.mask.rate * (1u128 << 64) as f64) as u64;
+        let factor = T::of(1.0 / (1.0 - self.mask.rate));
+        let mut position = self.mask.key.wrapping_add(self.first);
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to = if mix(position) >= dropped_below { *from * factor } else { T::zero() };
+            position = position.wrapping_add(1);
+        }
     }
 }
 

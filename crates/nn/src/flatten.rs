@@ -39,8 +39,12 @@ impl<T: Real> Op<T> for Flatten {
 
     fn backward(&self, pass: Backward<'_, T>) {
         if let [Some(dx), ..] = pass.grad_inputs {
-            dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx += *g);
+            dx.copy_from_slice(pass.grad_output);
         }
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 

@@ -69,6 +69,11 @@ macro_rules! global {
                 let inputs = &[TensorRef { shape: row, ..pass.inputs[0] }];
                 Op::backward(&$window, Backward { inputs, ..pass });
             }
+
+            fn overwrites(&$self) -> bool {
+                let $size = [1, 1];
+                Op::<T>::overwrites(&$window)
+            }
         }
     };
 }

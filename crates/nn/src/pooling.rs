@@ -1,15 +1,19 @@
 //! Pooling: each channel of an image, reduced over a sliding window.
 //!
 //! The one design choice: a window covers the pixels that exist. Padding has no value, so it never wins a maximum and never dilutes a
-//! mean; the loops run over eight neighbouring channels at a time, which the compiler turns into vector instructions.
+//! mean; the loops run over neighbouring channels, a vector at a time. The kernels of the maxima are in `pooling/maxima.rs`.
+
+mod maxima;
 
 use std::ops::Range;
 
-use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
+use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
 use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer};
+
+use maxima::{Maxima, Parts, Winners};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the image:
 /// `[batch, height, width, channels]` → `[batch, height', width', channels]`.
@@ -17,7 +21,7 @@ use crate::layer::{Build, BuildError, Builder, Layer};
 /// The gradient goes to the **first** maximum in raster order of the window, unless another rule is chosen ([`Ties`]). NaN counts as
 /// larger than every number, so a NaN in the window is the result, and the NaNs of a window are tied with one another. The default is
 /// 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while training, one
-/// index an output, or with equal parts two more comparisons a pixel in the backward pass.
+/// number an output, or with equal parts two more comparisons a pixel in the backward pass.
 ///
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
@@ -95,6 +99,10 @@ impl<T: Real> Op<T> for MaxPool2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        if self.size[0].saturating_mul(self.size[1]) > MOST_PIXELS {
+            let found = format!("size {:?}", self.size);
+            return Err(ShapeError::new("max_pool2d", "a window of at most 2^24 pixels", found));
+        }
         Geometry::output("max_pool2d", window(self.size, self.strides, self.padding), inputs[0])
     }
 
@@ -109,13 +117,13 @@ impl<T: Real> Op<T> for MaxPool2d {
         let last = self.ties == Ties::Last;
         if !pass.needs_grad || self.ties == Ties::Split {
             return parallel::for_each_piece(pass.output, out_image, |i, y| {
-                dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
+                dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
             });
         }
-        let winners = &mut pass.saved.indices;
-        winners.resize(pass.output.len(), 0);
+        let winners = &mut pass.saved.values;
+        winners.resize(pass.output.len(), T::zero());
         parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
-            dispatch(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
+            dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
         });
     }
 
@@ -127,17 +135,19 @@ impl<T: Real> Op<T> for MaxPool2d {
             return;
         }
         parallel::for_each_piece(dx, in_image, |i, dx| {
+            dx.fill(T::zero());
             let outputs = i * out_image..(i + 1) * out_image;
+            let g = &pass.grad_output[outputs.clone()];
             if self.ties == Ties::Split {
                 let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
-                let (y, g) = (&pass.output.data[outputs.clone()], &pass.grad_output[outputs]);
-                return dispatch(Parts { geometry: &geometry, x, y, dx, g });
+                return dispatch(Parts { geometry: &geometry, x, y: &pass.output.data[outputs], dx, g });
             }
-            let winners = &pass.saved.indices[outputs.clone()];
-            for (winner, g) in winners.iter().zip(&pass.grad_output[outputs]) {
-                dx[*winner as usize] += *g;
-            }
+            dispatch_vectors(Winners { geometry: &geometry, winners: &pass.saved.values[outputs], dx, g });
         });
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 
@@ -170,6 +180,7 @@ impl<T: Real> Op<T> for AvgPool2d {
             return;
         }
         parallel::for_each_piece(dx, geometry.in_image(), |i, dx| {
+            dx.fill(T::zero());
             dispatch(Shares {
                 geometry: &geometry,
                 dx,
@@ -177,11 +188,18 @@ impl<T: Real> Op<T> for AvgPool2d {
             });
         });
     }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
 }
 
 fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Window2d {
     Window2d { size, strides: strides.unwrap_or(size), padding, ..Window2d::default() }
 }
+
+/// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`, which is exact up to here.
+const MOST_PIXELS: usize = 1 << 24;
 
 /// How many neighbouring channels the inner loops handle at once.
 const LANES: usize = 8;
@@ -205,13 +223,6 @@ impl Geometry {
             ));
         };
         let extent = window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        if u32::try_from(height * width * channels).is_err() {
-            return Err(ShapeError::new(
-                operation,
-                "an image of less than 2^32 numbers",
-                format!("shape {input}"),
-            ));
-        }
         Ok([batch, extent.output[0], extent.output[1], channels].into())
     }
 
@@ -227,6 +238,12 @@ impl Geometry {
 
     fn out_image(&self) -> usize {
         self.extent.output[0] * self.extent.output[1] * self.channels
+    }
+
+    /// Where a pixel of an image is, its first channel.
+    #[inline(always)]
+    fn position(&self, row: usize, column: usize) -> usize {
+        (row * self.image[1] + column) * self.channels
     }
 
     /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
@@ -259,7 +276,7 @@ impl Geometry {
     ) {
         for row in rows {
             for column in columns.clone() {
-                f((row * self.image[1] + column) * self.channels + channel);
+                f(self.position(row, column) + channel);
             }
         }
     }
@@ -281,110 +298,7 @@ macro_rules! for_channels {
         }
     };
 }
-
-/// The maxima of one image.
-struct Maxima<'a, T> {
-    geometry: &'a Geometry,
-    x: &'a [T],
-    /// Whether the last of tied maxima wins.
-    last: bool,
-    y: &'a mut [T],
-    /// Where each maximum was found.
-    winners: Option<&'a mut [u32]>,
-}
-
-impl<T: Real> Kernel for Maxima<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
-            for_channels!(geometry.channels, |channel, N| {
-                let (best, winner) = if self.last {
-                    self.maximum::<N, true>(&rows, &columns, channel)
-                } else {
-                    self.maximum::<N, false>(&rows, &columns, channel)
-                };
-                let at = pixel * geometry.channels + channel;
-                *lanes_mut::<_, N>(self.y, at) = best;
-                if let Some(winners) = &mut self.winners {
-                    *lanes_mut::<_, N>(winners, at) = winner;
-                }
-            });
-        });
-    }
-}
-
-impl<T: Real> Maxima<'_, T> {
-    #[inline(always)]
-    fn maximum<const N: usize, const LAST: bool>(
-        &self,
-        rows: &Range<usize>,
-        columns: &Range<usize>,
-        channel: usize,
-    ) -> ([T; N], [u32; N]) {
-        // Every element starts as the first pixel of its window, which the loop then compares with itself.
-        let first = (rows.start * self.geometry.image[1] + columns.start) * self.geometry.channels + channel;
-        let mut best = *lanes::<T, N>(self.x, first);
-        let mut winner: [u32; N] = std::array::from_fn(|c| (first + c) as u32);
-        self.geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-            let x = lanes::<T, N>(self.x, at);
-            for c in 0..N {
-                // "Not less or equal" is also true of NaN.
-                #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to win once, and then to stay")]
-                let wins = if LAST {
-                    (x[c] >= best[c]) | x[c].is_nan()
-                } else {
-                    !(x[c] <= best[c]) & !best[c].is_nan()
-                };
-                best[c] = if wins { x[c] } else { best[c] };
-                winner[c] = if wins { (at + c) as u32 } else { winner[c] };
-            }
-        });
-        (best, winner)
-    }
-}
-
-/// The gradient of the maxima of one image, in equal parts to all maximal pixels of a window.
-struct Parts<'a, T> {
-    geometry: &'a Geometry,
-    x: &'a [T],
-    y: &'a [T],
-    dx: &'a mut [T],
-    g: &'a [T],
-}
-
-impl<T: Real> Kernel for Parts<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
-            for_channels!(geometry.channels, |channel, N| {
-                let at = pixel * geometry.channels + channel;
-                let (y, g) = (lanes::<T, N>(self.y, at), lanes::<T, N>(self.g, at));
-                // One for a maximal pixel, zero for any other; never all zero, as the maximum is one of the pixels.
-                let share = |x: &[T; N], c: usize| {
-                    let tied = (x[c] == y[c]) | (x[c].is_nan() & y[c].is_nan());
-                    if tied { T::one() } else { T::zero() }
-                };
-                let mut count = [T::zero(); N];
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-                    let x = lanes::<T, N>(self.x, at);
-                    (0..N).for_each(|c| count[c] += share(x, c));
-                });
-                let part: [T; N] = std::array::from_fn(|c| g[c] / count[c]);
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
-                    let x = lanes::<T, N>(self.x, at);
-                    let dx = lanes_mut::<T, N>(self.dx, at);
-                    (0..N).for_each(|c| dx[c] += part[c] * share(x, c));
-                });
-            });
-        });
-    }
-}
+use for_channels;
 
 /// The means of one image.
 struct Means<'a, T> {
@@ -460,7 +374,7 @@ mod tests {
 
     /// Windows that fit a 5 x 6 image, and images of enough channels for both the wide and the narrow loop.
     fn case(tied: bool) -> impl Strategy<Value = (MaxPool2d, Tensor<f64>)> {
-        let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9)];
+        let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9), Just(13), Just(20)];
         let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
         (strategy::window(), any::<bool>(), ties, 1..3usize, channels).prop_flat_map(
             move |(w, own, ties, batch, channels)| {
@@ -544,6 +458,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn windows_of_more_pixels_than_are_asked_one_by_one_agree_too() {
+        // 16 pixels, of which windows at the border cover fewer; 13 channels: a vector, half a vector and single ones.
+        let pool =
+            MaxPool2d { size: [4, 4], strides: Some([3, 2]), padding: Padding::Same, ..MaxPool2d::default() };
+        let x = Tensor::from_fn([2, 7, 6, 13], |i| ((i * 37 % 11) as f64 * 0.5).sin());
+        let windows = windows(pool, &x);
+        let g: Vec<f64> = (0..windows.len()).map(|i| (i as f64).cos()).collect();
+        let mut dx = vec![0.0; x.data().len()];
+        for (taps, g) in windows.iter().zip(&g) {
+            let first =
+                taps.iter().fold(taps[0], |best, t| if x.data()[*t] > x.data()[best] { *t } else { best });
+            dx[first] += g;
+        }
+        assert_eq!(vjp(pool, &[x], &g).1[0], dx);
+    }
+
     fn image(rows: usize, x: &[f64]) -> Tensor<f64> {
         Tensor::from_vec([1, rows, x.len() / rows, 1], x.to_vec()).unwrap()
     }
@@ -605,6 +536,8 @@ mod tests {
             build(&[30], MaxPool2d::default()),
             "pool: max_pool2d: expected an input of shape [batch, height, width, channels], found shape [1, 30]"
         );
+        let large = MaxPool2d { size: [usize::MAX, 2], padding: Padding::Same, ..MaxPool2d::default() };
+        assert!(build(&[4, 4, 1], large).contains("expected a window of at most 2^24 pixels, found size ["));
         let error =
             Op::<f32>::infer(&AvgPool2d { size: [0, 1], ..AvgPool2d::default() }, &[[1, 4, 4, 1].into()]);
         assert_eq!(
