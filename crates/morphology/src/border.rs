@@ -21,7 +21,7 @@
 /// | translations around the torus | all | no | no | no | no | yes |
 /// | translations, further inside than the operator reaches | all | yes | yes | yes | yes | yes |
 ///
-/// The test `tests/borders.rs` has this table for flat elements that contain their centre, and checks both: a yes holds without tolerance,
+/// The test `tests/suite/borders.rs` has this table for flat elements that contain their centre, and checks both: a yes holds without tolerance,
 /// for a no, and for every law that is not named, there is an image that breaks it. That a constant leaves openings idempotent, though not
 /// below the image, follows from the adjunction on the plane, for any kernel.
 ///

@@ -1,0 +1,14 @@
+//! The tests of the crate's public interface, by subject. One program for all of them: each would compile the kernels again.
+
+mod borders;
+mod compositions;
+mod geodesic;
+mod golden;
+mod laws;
+mod layers;
+mod properties;
+mod reference;
+mod residuation;
+mod smooth;
+mod structuring_element;
+mod support;
