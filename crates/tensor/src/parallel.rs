@@ -56,12 +56,12 @@ pub fn sum_into<T: Real>(
 
 /// The partial sums of [`sum_into`], `length` numbers each, in the order in which they are to be added. For sums that are wanted in another
 /// layout than they are best computed in.
-pub fn partial_sums<'a, T: Real>(
+pub fn partial_sums<T: Real>(
     length: usize,
     items: usize,
-    scratch: &'a mut Vec<T>,
+    scratch: &mut Vec<T>,
     f: impl Fn(Range<usize>, &mut [T]) + Send + Sync,
-) -> impl Iterator<Item = &'a [T]> {
+) -> impl Iterator<Item = &[T]> {
     let items_a_piece = items.div_ceil(MAX_PIECES).max(1);
     let pieces = if length == 0 { 0 } else { items.div_ceil(items_a_piece) };
     scratch.clear();
