@@ -242,7 +242,8 @@ impl<T: Real> Graph<'_, T> {
         self.backward_with(loss, &[T::one()]);
     }
 
-    /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the given gradient `g`.
+    /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the given gradient `g`. An operation's own output
+    /// `y` has no gradient afterwards ([`Graph::grad`]): it is the given one.
     ///
     /// # Panics
     /// If `grad_output` has not as many elements as `y`, or the mode is not [`Mode::Train`].
@@ -256,8 +257,10 @@ impl<T: Real> Graph<'_, T> {
         if !nodes[top].needs_grad {
             return;
         }
-        grads[top].clear();
-        grads[top].extend_from_slice(grad_output);
+        if nodes[top].op.is_none() {
+            grads[top].clear();
+            grads[top].extend_from_slice(grad_output);
+        }
         nodes[top].has_grad = true;
 
         // Index order is topological order, so going down the list meets every node after all its users.
@@ -292,7 +295,7 @@ impl<T: Real> Graph<'_, T> {
                     nodes[v].has_grad = true;
                 }
             }
-            let grad_output = mem::take(&mut grads[i]);
+            let own = mem::take(&mut grads[i]);
             let node = &nodes[i];
             let mut slots = buffers.each_mut();
             let grad_inputs = {
@@ -308,12 +311,12 @@ impl<T: Real> Graph<'_, T> {
             op.backward(Backward {
                 inputs: &views[..arity],
                 output: TensorRef { shape: node.shape, data: &values[i] },
-                grad_output: &grad_output,
+                grad_output: if i == top { grad_output } else { &own },
                 saved: &node.saved,
                 scratch,
                 grad_inputs,
             });
-            grads[i] = grad_output;
+            grads[i] = own;
             for (k, buffer) in buffers.into_iter().enumerate().take(arity) {
                 let v = inputs[k].0 as usize;
                 if !nodes[v].needs_grad {
@@ -327,6 +330,8 @@ impl<T: Real> Graph<'_, T> {
                 }
             }
         }
+        // What was given was not copied.
+        nodes[top].has_grad &= nodes[top].op.is_none();
     }
 
     /// The value of a variable; empty data in [`Mode::Shapes`].

@@ -68,6 +68,10 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         distribute::<T, L>(pass, &place, LAYOUT, self.ties);
     }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
 }
 
 /// One filter a channel.

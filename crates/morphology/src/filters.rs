@@ -92,6 +92,10 @@ impl<T: Real, L: Lattice> Op<T> for Filters2d<L> {
         let layout = self.layout(pass.inputs[1].shape);
         distribute::<T, L>(pass, &place, layout, self.ties);
     }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
 }
 
 /// A bank of filters with its parameters: what `Dilation2d` and `Erosion2d` build.

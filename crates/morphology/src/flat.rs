@@ -49,24 +49,40 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
     let row = columns * place.channels;
     let padded_row = place.extent.padded[1] * place.channels;
     let image_rows = place.image[0];
-    scratch.resize(x.data.len() / (place.image[1] * place.channels) * padded_row, T::zero());
+    let images = y.len() / (rows * row);
+    let block = place.window.size[0];
+    // A task is some blocks of rows of one image.
+    let task_rows = (ROWS.div_ceil(block) * block).min(rows);
+    let tasks = rows.div_ceil(task_rows);
+    // What a task keeps of a block has memory of its own: rows of the output are often a power of two apart, and would drive one another out
+    // of the cache.
+    let length = block * STRIP * MAX_LANES;
+    scratch.resize(images * image_rows * padded_row + images.max(tasks) * length, T::zero());
+    let (runs, ends) = scratch.split_at_mut(images * image_rows * padded_row);
     let lines = ROWS.min(image_rows);
-    parallel::for_each_piece(scratch, lines * padded_row, |piece, run| {
+    parallel::for_each_piece(runs, lines * padded_row, |piece, run| {
         for (k, run) in run.chunks_exact_mut(padded_row).enumerate() {
             let source = &x.data[(piece * lines + k) * place.image[1] * place.channels..];
             lay_out::<T, L>(place, &source[..place.image[1] * place.channels], run);
             at_level(level, Along::<T, L> { run, place, lattice: PhantomData });
         }
     });
-    let runs = &scratch[..];
-    let block = place.window.size[0];
-    let blocks = ROWS.div_ceil(block).min(rows.div_ceil(block));
-    // A task must not cross images.
-    for (image, y) in y.chunks_exact_mut(rows * row).enumerate() {
+    let runs = &*runs;
+    let task = |image: usize, first: usize, y: &mut [T], ends: &mut [T]| {
         let runs = &runs[image * image_rows * padded_row..][..image_rows * padded_row];
-        parallel::for_each_piece(y, blocks * block * row, |task, y| {
-            let first = task * blocks * block;
-            at_level(level, Down::<T, L> { place, runs, padded_row, first, height, y, lattice: PhantomData });
+        at_level(
+            level,
+            Down::<T, L> { place, runs, padded_row, first, height, y, ends, lattice: PhantomData },
+        );
+    };
+    if tasks == 1 {
+        return parallel::for_each_pair((y, rows * row), (ends, length), |image, y, ends| {
+            task(image, 0, y, ends)
+        });
+    }
+    for (image, y) in y.chunks_exact_mut(rows * row).enumerate() {
+        parallel::for_each_pair((y, task_rows * row), (&mut *ends, length), |n, y, ends| {
+            task(image, n * task_rows, y, ends);
         });
     }
 }
@@ -75,11 +91,14 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
 fn lay_out<T: Real, L: Lattice>(place: &Placement, source: &[T], run: &mut [T]) {
     let (channels, left, width) = (place.channels, place.extent.before[1], place.image[1]);
     run[left * channels..][..source.len()].copy_from_slice(source);
+    if matches!(place.border, Border::Infinity | Border::Constant(_)) {
+        run[..left * channels].fill(outside::<T, L>(place));
+        run[(left + width) * channels..].fill(outside::<T, L>(place));
+        return;
+    }
     for x in (0..left).chain(left + width..place.extent.padded[1]) {
-        let pixel = &mut run[x * channels..][..channels];
-        match place.border.source(x as isize - left as isize, width) {
-            Some(from) => pixel.copy_from_slice(&source[from * channels..][..channels]),
-            None => pixel.fill(outside::<T, L>(place)),
+        if let Some(from) = place.border.source(x as isize - left as isize, width) {
+            run[x * channels..][..channels].copy_from_slice(&source[from * channels..][..channels]);
         }
     }
 }
@@ -106,21 +125,48 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Along<'_, T, L> {
     fn run<V: Vector<T>>(self) {
         let size = self.place.window.size[1];
         let channels = self.place.channels;
-        // NaN becomes the bottom, which loses as NaN does.
-        let bottom = V::splat(L::bottom());
-        let mut vectors = self.run.chunks_exact_mut(V::LANES);
-        for vector in &mut vectors {
-            L::best::<T, V>(V::load(vector), bottom).store(vector);
+        // A few pixels are compared as they are read; more are taken from one another.
+        let few = size.min(FEW);
+        match few {
+            FEW => first::<T, V, L>(self.run, channels, FEW),
+            few => first::<T, V, L>(self.run, channels, few),
         }
-        for x in vectors.into_remainder() {
-            *x = if L::beats(*x, L::bottom()) { *x } else { L::bottom() };
-        }
-        let mut reach = 1;
+        let mut reach = few;
         while reach < size {
             let step = reach.min(size - reach);
             double::<T, V, L>(self.run, step * channels);
             reach += step;
         }
+    }
+}
+
+/// As many pixels are compared at once.
+const FEW: usize = 8;
+
+/// Replaces every element by the best of `few` from it on, `channels` apart. Going forwards, those ahead are not changed yet. NaN becomes the
+/// bottom, which loses as NaN does. The last elements have too few ahead, and are no output.
+#[inline(always)]
+fn first<T: Real, V: Vector<T>, L: Lattice>(run: &mut [T], channels: usize, few: usize) {
+    let reach = (few - 1) * channels;
+    let n = run.len() - reach;
+    let mut k = 0;
+    while k + V::LANES <= n {
+        let ahead = &mut run[k..][..V::LANES + reach];
+        let mut best = V::splat(L::bottom());
+        for d in 0..few {
+            best = L::best::<T, V>(V::load(&ahead[d * channels..]), best);
+        }
+        best.store(ahead);
+        k += V::LANES;
+    }
+    for k in k..run.len() {
+        let mut best = L::bottom();
+        for d in (0..=reach).step_by(channels) {
+            if k + d < run.len() && L::beats(run[k + d], best) {
+                best = run[k + d];
+            }
+        }
+        run[k] = best;
     }
 }
 
@@ -152,6 +198,8 @@ struct Down<'a, T, L> {
     first: usize,
     height: T,
     y: &'a mut [T],
+    /// The maxima from the end of a block, a strip of each of its rows.
+    ends: &'a mut [T],
     lattice: PhantomData<L>,
 }
 
@@ -174,39 +222,42 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Down<'_, T, L> {
 }
 
 impl<T: Real, L: Lattice> Down<'_, T, L> {
-    /// The elements from `k` on, `B` vectors of which `n` lanes count. The maxima from the end of a block overwrite its outputs.
+    /// The elements from `k` on, `B` vectors of which `n` lanes count.
     #[inline(always)]
     fn strip<V: Vector<T>, const B: usize>(&mut self, k: usize, n: usize) {
         let row = self.place.extent.output[1] * self.place.channels;
         let (block, rows) = (self.place.window.size[0], self.y.len() / row);
-        let height = V::splat(self.height);
-        let bottom = [V::splat(L::bottom()); B];
+        let (height, bottom) = (V::splat(self.height), V::splat(L::bottom()));
         for start in (0..rows).step_by(block) {
-            let mut best = bottom;
+            let mut end = [bottom; B];
             for r in (0..block).rev() {
                 let from = self.source(self.first + start + r);
+                self.take::<V, B>(from, k, &mut end);
+                let ends = &mut self.ends[r * B * V::LANES..][..B * V::LANES];
                 for b in 0..B {
-                    best[b] = L::best::<T, V>(self.load::<V>(from, k + b * V::LANES), best[b]);
-                }
-                if start + r < rows {
-                    self.store::<V, B>((start + r) * row + k, n, best);
+                    end[b].store(&mut ends[b * V::LANES..]);
                 }
             }
-            let mut next = bottom;
+            let mut next = [bottom; B];
             for r in 0..block.min(rows - start) {
                 if r > 0 {
                     let from = self.source(self.first + start + block + r - 1);
-                    for b in 0..B {
-                        next[b] = L::best::<T, V>(self.load::<V>(from, k + b * V::LANES), next[b]);
+                    self.take::<V, B>(from, k, &mut next);
+                }
+                let ends = &self.ends[r * B * V::LANES..][..B * V::LANES];
+                let whole = B > 1 || n == V::LANES;
+                let y = &mut self.y[(start + r) * row + k..][..if whole { B * V::LANES } else { n }];
+                for b in 0..B {
+                    let best = L::best::<T, V>(V::load(&ends[b * V::LANES..]), next[b]);
+                    let best = L::candidates::<T, V>(best, height);
+                    if whole {
+                        best.store(&mut y[b * V::LANES..]);
+                    } else {
+                        let mut lanes = [T::zero(); MAX_LANES];
+                        best.store(&mut lanes);
+                        y.copy_from_slice(&lanes[..n]);
                     }
                 }
-                let at = (start + r) * row + k;
-                let mut best = next;
-                for b in 0..B {
-                    let ahead = V::load_start(&self.y[at + b * V::LANES..]);
-                    best[b] = L::candidates::<T, V>(L::best::<T, V>(ahead, next[b]), height);
-                }
-                self.store::<V, B>(at, n, best);
             }
         }
     }
@@ -214,28 +265,33 @@ impl<T: Real, L: Lattice> Down<'_, T, L> {
     /// Where the row of the image begins that lies at a row of the padded image.
     #[inline(always)]
     fn source(&self, padded: usize) -> Option<usize> {
-        let row = padded as isize - self.place.extent.before[0] as isize;
-        Some(self.place.border.source(row, self.place.image[0])? * self.padded_row)
+        let row = padded.wrapping_sub(self.place.extent.before[0]);
+        let row = if row < self.place.image[0] { row } else { self.outside(row as isize)? };
+        Some(row * self.padded_row)
     }
 
-    #[inline(always)]
-    fn load<V: Vector<T>>(&self, from: Option<usize>, k: usize) -> V {
-        match from {
-            Some(from) => V::load_start(&self.runs[from + k..]),
-            None => V::splat(outside::<T, L>(self.place)),
-        }
+    #[cold]
+    fn outside(&self, row: isize) -> Option<usize> {
+        self.place.border.source(row, self.place.image[0])
     }
 
+    /// Takes into the best so far the elements from `k` on of a row that begins at `from`, or what is outside.
     #[inline(always)]
-    fn store<V: Vector<T>, const B: usize>(&mut self, at: usize, n: usize, vectors: [V; B]) {
-        for b in 0..B {
-            if n == V::LANES {
-                vectors[b].store(&mut self.y[at + b * V::LANES..]);
-            } else {
-                let mut lanes = [T::zero(); MAX_LANES];
-                vectors[b].store(&mut lanes);
-                self.y[at..][..n].copy_from_slice(&lanes[..n]);
+    fn take<V: Vector<T>, const B: usize>(&self, from: Option<usize>, k: usize, best: &mut [V; B]) {
+        let Some(from) = from else {
+            let outside = V::splat(outside::<T, L>(self.place));
+            for b in 0..B {
+                best[b] = L::best::<T, V>(outside, best[b]);
             }
+            return;
+        };
+        if B == 1 {
+            best[0] = L::best::<T, V>(V::load_start(&self.runs[from + k..]), best[0]);
+            return;
+        }
+        let line = &self.runs[from + k..][..B * V::LANES];
+        for b in 0..B {
+            best[b] = L::best::<T, V>(V::load(&line[b * V::LANES..]), best[b]);
         }
     }
 }

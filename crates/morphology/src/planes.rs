@@ -107,19 +107,33 @@ impl Planes {
         scratch
     }
 
-    /// Adds to an image what was gathered in its planes, which are `distance` apart: the adjoint of [`Planes::lay_out`].
+    /// Writes to an image what was gathered in its planes, which are `distance` apart: the adjoint of [`Planes::lay_out`].
     pub(crate) fn fold<T: Real>(&self, planes: &[T], distance: usize, dx: &mut [T]) {
         let channels = self.place.channels;
+        let [top, left] = self.place.extent.before;
+        let ([height, width], step) = (self.place.image, self.place.window.strides[1]);
+        for (y, c) in (0..height).flat_map(|y| (0..channels).map(move |c| (y, c))) {
+            let pixels = dx[y * width * channels + c..].iter_mut().step_by(channels).take(width);
+            let plane = &planes[c * distance..];
+            if step == 1 {
+                pixels.zip(&plane[self.index(top + y, left)..]).for_each(|(to, from)| *to = *from);
+            } else {
+                for (x, to) in pixels.enumerate() {
+                    *to = plane[self.index(top + y, left + x)];
+                }
+            }
+        }
+        if !self.place.is_padded() || matches!(self.place.border, Border::Infinity | Border::Constant(_)) {
+            return;
+        }
+        // What was gathered outside belongs to the pixels that were seen there.
         self.for_each_run(|source, [y, x0], length, c| {
             let Some(to) = source else { return };
-            let start = c * distance + self.index(y, x0);
-            let pixels = dx[to * channels + c..].iter_mut().step_by(channels).take(length);
-            if self.place.window.strides[1] == 1 {
-                pixels.zip(&planes[start..]).for_each(|(to, from)| *to += *from);
-            } else {
-                for (k, to) in pixels.enumerate() {
-                    *to += planes[c * distance + self.index(y, x0 + k)];
-                }
+            if to == y.wrapping_sub(top).wrapping_mul(width).wrapping_add(x0.wrapping_sub(left)) {
+                return;
+            }
+            for k in 0..length {
+                dx[(to + k) * channels + c] += planes[c * distance + self.index(y, x0 + k)];
             }
         });
     }

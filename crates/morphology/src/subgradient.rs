@@ -32,7 +32,7 @@ impl Layout {
     }
 }
 
-/// Adds the gradients of the image and of the kernel, where they are wanted; the forward pass was
+/// Writes the gradients of the image and of the kernel, where they are wanted; the forward pass was
 /// [`correlate`](crate::correlation::correlate).
 pub(crate) fn distribute<T: Real, L: Lattice>(
     pass: Backward<'_, T>,
@@ -40,11 +40,17 @@ pub(crate) fn distribute<T: Real, L: Lattice>(
     layout: Layout,
     ties: Ties,
 ) {
-    if pass.grad_output.is_empty() {
+    let [mut dx, mut dw, ..] = pass.grad_inputs;
+    let grad = pass.grad_output;
+    if let Some(dw) = &mut dw {
+        dw.fill(T::zero());
+    }
+    if grad.is_empty() {
+        if let Some(dx) = &mut dx {
+            dx.fill(T::zero());
+        }
         return;
     }
-    let [dx, dw, ..] = pass.grad_inputs;
-    let grad = pass.grad_output;
     if saves_winners(place, ties) {
         let (offsets, winners) = (&pass.saved.indices[..], &pass.saved.codes[..]);
         let won = Winners { place, layout, ties, offsets, winners, grad };
@@ -75,15 +81,15 @@ struct Winners<'a, T> {
     grad: &'a [T],
 }
 
-/// Columns that are worked on in turn. Neighbouring outputs often have the same winner, and an addition in memory waits for the one before it
-/// at the same place; columns that are far apart seldom meet.
+/// Columns that are worked on in turn, each with sums of its own for the kernel. Neighbouring outputs often have the same winner, and an
+/// addition in memory waits for the one before it at the same place; columns that are far apart seldom meet.
 const WAYS: usize = 4;
 
 /// The most groups of images that have partial sums of their own.
 const MAX_GROUPS: usize = 32;
 
 impl<T: Real> Winners<'_, T> {
-    /// The image's gradient and, if it is wanted, the kernel's in the same pass. A task is one channel of a group of images.
+    /// Writes the image's gradient and, if it is wanted, adds the kernel's in the same pass. A task is one channel of a group of images.
     fn add_to_both<L: Lattice>(&self, dx: &mut [T], dw: Option<&mut [T]>, scratch: &mut Vec<T>) {
         let &Placement { image: [height, width], channels, extent, .. } = self.place;
         let planes = Planes::new(*self.place);
@@ -92,15 +98,16 @@ impl<T: Real> Winners<'_, T> {
         let group = images.div_ceil(MAX_GROUPS);
         let groups = images.div_ceil(group);
         let (plane, entries) = (planes.channel_len(), self.entries());
-        // Planes as `[group][channel][image]`, then partial sums as `[group][channel][tap][filter]`.
+        // Planes as `[group][channel][image]`, then partial sums as `[group][channel][way][tap][filter]`.
         let in_place = planes.is_identity();
         let scattered = if in_place { 0 } else { groups * channels * group * plane };
-        let sums = if dw.is_some() { groups * channels * entries } else { 0 };
-        scratch.clear();
+        let sums = if dw.is_some() { groups * channels * WAYS * entries } else { 0 };
         scratch.resize(scattered + sums, T::zero());
         let (scattered, sums) = scratch.split_at_mut(scattered);
         let task = |index: usize, planes_of_task: &mut [T], sums: &mut [T]| {
             let (first, c) = (index / channels * group, index % channels);
+            planes_of_task.fill(T::zero());
+            sums.fill(T::zero());
             for (image, plane) in
                 (first..images.min(first + group)).zip(planes_of_task.chunks_exact_mut(plane))
             {
@@ -113,12 +120,13 @@ impl<T: Real> Winners<'_, T> {
                     }
                 }
             }
+            unite(sums);
         };
         let target = if in_place { &mut *dx } else { &mut *scattered };
         if sums.is_empty() {
             parallel::for_each_piece(target, group * plane, |index, plane| task(index, plane, &mut []));
         } else {
-            parallel::for_each_pair((target, group * plane), (sums, entries), task);
+            parallel::for_each_pair((target, group * plane), (sums, WAYS * entries), task);
         }
         if !in_place {
             parallel::for_each_piece(dx, pixels, |image, dx| {
@@ -127,7 +135,7 @@ impl<T: Real> Winners<'_, T> {
             });
         }
         if let Some(dw) = dw {
-            for sums in sums.chunks_exact(channels * entries) {
+            for sums in sums.chunks_exact(channels * WAYS * entries) {
                 self.add_partial::<L>(sums, dw);
             }
         }
@@ -138,12 +146,13 @@ impl<T: Real> Winners<'_, T> {
         let channels = self.place.channels;
         let lines = self.grad.len() / (self.place.extent.output[1] * self.layout.outputs(channels));
         let entries = self.entries();
-        for sums in parallel::partial_sums(channels * entries, lines, scratch, |lines, sums| {
+        for sums in parallel::partial_sums(channels * WAYS * entries, lines, scratch, |lines, sums| {
             for line in lines {
-                for (c, sums) in sums.chunks_exact_mut(entries).enumerate() {
+                for (c, sums) in sums.chunks_exact_mut(WAYS * entries).enumerate() {
                     self.line::<false, true>(line, c, &mut [], sums);
                 }
             }
+            sums.chunks_exact_mut(WAYS * entries).for_each(unite);
         }) {
             self.add_partial::<L>(sums, dw);
         }
@@ -154,14 +163,17 @@ impl<T: Real> Winners<'_, T> {
         self.place.window.taps() * self.layout.filters
     }
 
-    /// Adds partial sums `[channel][tap][filter]`: in this order those of one channel stay in the cache while a row goes by.
+    /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this order those of one channel stay in the cache
+    /// while a row goes by.
     fn add_partial<L: Lattice>(&self, sums: &[T], dw: &mut [T]) {
         let (taps, filters, channels) = (self.place.window.taps(), self.layout.filters, self.place.channels);
         let sign = T::of(L::SIGN);
-        for (n, sums) in sums.chunks_exact(filters).enumerate() {
-            let (c, tap) = (n / taps, self.place.in_order(self.ties, n % taps));
-            let dw = &mut dw[(self.place.entry::<L>(tap) * channels + c) * filters..][..filters];
-            dw.iter_mut().zip(sums).for_each(|(dw, sum)| *dw += sign * *sum);
+        for (c, sums) in sums.chunks_exact(WAYS * taps * filters).enumerate() {
+            for (n, sums) in sums.chunks_exact(filters).take(taps).enumerate() {
+                let entry = self.place.entry::<L>(self.place.in_order(self.ties, n));
+                let dw = &mut dw[(entry * channels + c) * filters..][..filters];
+                dw.iter_mut().zip(sums).for_each(|(dw, sum)| *dw += sign * *sum);
+            }
         }
     }
 
@@ -180,6 +192,7 @@ impl<T: Real> Winners<'_, T> {
         let winners = &self.winners[(line * channels + c) * columns * filters..][..columns * filters];
         let grads = &self.grad[line * columns * outputs..][..columns * outputs];
         let offsets = self.offsets;
+        let sums = ways(sums);
         if self.layout.marginal && channels > 1 {
             // The gradients of one channel's filters are not adjacent.
             for (j, (winners, grads)) in
@@ -192,7 +205,7 @@ impl<T: Real> Winners<'_, T> {
                         *winner,
                         grads[f * channels + c],
                         (window, 0),
-                        sums,
+                        sums[0],
                         filters,
                         f,
                     );
@@ -209,6 +222,7 @@ impl<T: Real> Winners<'_, T> {
             let window = if IMAGE { &mut plane[j..] } else { &mut [][..] };
             for (f, (((a, b), c), d)) in a.zip(b).zip(c).zip(d).enumerate() {
                 for (way, (winner, grad)) in [a, b, c, d].into_iter().enumerate() {
+                    let sums = &mut *sums[way];
                     share::<T, IMAGE, KERNEL>(
                         offsets,
                         *winner,
@@ -225,9 +239,26 @@ impl<T: Real> Winners<'_, T> {
             let window = if IMAGE { &mut plane[j..] } else { &mut [][..] };
             let (winners, grads) = (&winners[j * filters..][..filters], &grads[j * filters..][..filters]);
             for (f, (winner, grad)) in winners.iter().zip(grads).enumerate() {
-                share::<T, IMAGE, KERNEL>(offsets, *winner, *grad, (window, 0), sums, filters, f);
+                share::<T, IMAGE, KERNEL>(offsets, *winner, *grad, (window, 0), sums[0], filters, f);
             }
         }
+    }
+}
+
+/// The sums of each way.
+#[inline(always)]
+fn ways<T>(sums: &mut [T]) -> [&mut [T]; WAYS] {
+    let length = sums.len() / WAYS;
+    let (a, b) = sums.split_at_mut(2 * length);
+    let ((a, b), (c, d)) = (a.split_at_mut(length), b.split_at_mut(length));
+    [a, b, c, d]
+}
+
+/// Adds the sums of all ways to those of the first.
+fn unite<T: Real>(sums: &mut [T]) {
+    let [first, others @ ..] = ways(sums);
+    for other in others {
+        first.iter_mut().zip(other).for_each(|(sum, x)| *sum += *x);
     }
 }
 
@@ -276,6 +307,7 @@ impl<T: Real> Search<'_, T> {
         let &Placement { image: [height, width], channels, extent, .. } = self.place;
         let rows = extent.output[0];
         parallel::for_each_piece(dx, height * width * channels, |image, dx| {
+            dx.fill(T::zero());
             self.for_each_share::<L>(image * rows..(image + 1) * rows, |output, tap, share| {
                 if let Some(pixel) = self.place.pixel(output.at, tap) {
                     dx[pixel * channels + output.channel] += share;
