@@ -77,7 +77,7 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
     };
     if tasks == 1 {
         return parallel::for_each_pair((y, rows * row), (ends, length), |image, y, ends| {
-            task(image, 0, y, ends)
+            task(image, 0, y, ends);
         });
     }
     for (image, y) in y.chunks_exact_mut(rows * row).enumerate() {
@@ -128,6 +128,7 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Along<'_, T, L> {
         // A few pixels are compared as they are read; more are taken from one another.
         let few = size.min(FEW);
         match few {
+            // The same with a constant, which the compiler unrolls.
             FEW => first::<T, V, L>(self.run, channels, FEW),
             few => first::<T, V, L>(self.run, channels, few),
         }
