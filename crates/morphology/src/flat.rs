@@ -126,12 +126,8 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Along<'_, T, L> {
         let size = self.place.window.size[1];
         let channels = self.place.channels;
         // A few pixels are compared as they are read; more are taken from one another.
-        let few = size.min(FEW);
-        match few {
-            // The same with a constant, which the compiler unrolls.
-            FEW => first::<T, V, L>(self.run, channels, FEW),
-            few => first::<T, V, L>(self.run, channels, few),
-        }
+        let few = if size <= FEW { size } else { 2 };
+        first::<T, V, L>(self.run, channels, few);
         let mut reach = few;
         while reach < size {
             let step = reach.min(size - reach);
@@ -141,7 +137,7 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Along<'_, T, L> {
     }
 }
 
-/// As many pixels are compared at once.
+/// Up to as many pixels are compared at once.
 const FEW: usize = 8;
 
 /// Replaces every element by the best of `few` from it on, `channels` apart. Going forwards, those ahead are not changed yet. NaN becomes the
