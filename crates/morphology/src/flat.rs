@@ -26,7 +26,7 @@ const STRIP: usize = 8;
 const ROWS: usize = 32;
 
 /// From this many taps on the general computation is slower.
-const FEW_TAPS: usize = 12;
+const FEW_TAPS: usize = 6;
 
 /// The number that every entry of a channel's kernel is, for all channels, if this computation can be used.
 pub(crate) fn height<T: Real>(place: &Placement, kernel: &[T]) -> Option<T> {
