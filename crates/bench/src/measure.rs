@@ -2,7 +2,6 @@
 //! that whatever else the machine does falls on all of them, and a ratio is that of neighbours in time.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -35,10 +34,6 @@ const BUDGET: Duration = Duration::from_secs(45);
 /// Turns that are made in any case.
 const LEAST: usize = 5;
 
-/// The silence before each sample where there are peers: threads of a library that has just finished spin for a while before they sleep (200 ms
-/// by default in some runtimes of OpenMP), and would take the processors from whoever is next.
-const PAUSE: Duration = Duration::from_millis(250);
-
 /// Measures a case, in turns with the peers.
 ///
 /// # Errors
@@ -62,12 +57,8 @@ pub fn case(
     let (mut ours, mut theirs) = (Vec::new(), BTreeMap::<String, Vec<f64>>::new());
     let start = Instant::now();
     while ours.len() < samples && (ours.len() < LEAST || start.elapsed() < BUDGET) {
-        if !peers.is_empty() {
-            thread::sleep(PAUSE);
-        }
         ours.push(pool.install(|| sampler.sample()));
         for peer in &mut *peers {
-            thread::sleep(PAUSE);
             for (name, seconds) in peer.sample(&case.name, 1)?.seconds {
                 theirs.entry(name).or_default().extend(seconds);
             }
