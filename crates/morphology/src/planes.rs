@@ -156,12 +156,17 @@ impl Planes {
     }
 }
 
-/// Every `step`-th number of a slice. The common steps are constants, which the compiler makes shuffles of.
+/// Every `step`-th number of a slice. The common steps are constants, so that the compiler makes shuffles of them.
 fn copy_strided<T: Copy>(from: &[T], step: usize, to: &mut [T]) {
     match step {
         1 => to.copy_from_slice(&from[..to.len()]),
-        2 => from.chunks(2).zip(to).for_each(|(from, to)| *to = from[0]),
-        3 => from.chunks(3).zip(to).for_each(|(from, to)| *to = from[0]),
+        2 => {
+            let (pairs, rest) = from.as_chunks::<2>();
+            to.iter_mut().zip(pairs).for_each(|(to, from)| *to = from[0]);
+            if let (Some(to), [last]) = (to.get_mut(pairs.len()), rest) {
+                *to = *last;
+            }
+        }
         _ => from.iter().step_by(step).zip(to).for_each(|(from, to)| *to = *from),
     }
 }

@@ -9,7 +9,7 @@ mod sparse;
 mod tile;
 
 use morphograd_autodiff::tensor::simd::Level;
-use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, TensorRef, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::activation::Activation;
@@ -174,6 +174,22 @@ impl<T: Real> Op<T> for Convolution {
     fn overwrites(&self) -> bool {
         true
     }
+}
+
+/// $y_{if} = b_f + \sum_k x_{ik} W_{kf}$ for a matrix `x` with columns, by the tiles of the convolution: every row is an image of
+/// one pixel.
+pub(crate) fn product<T: Real>(
+    x: TensorRef<'_, T>,
+    kernel: &[T],
+    bias: Option<&[T]>,
+    scratch: &mut Vec<T>,
+    y: &mut [T],
+) {
+    let &[rows, length] = x.shape.dims() else { unreachable!("a matrix") };
+    let filters = kernel.len() / length;
+    let op = Convolution { window: Window2d::default(), rectified: false };
+    let g = Geometry::new(&op, [rows, 1, 1, length].into(), [1, 1, length, filters].into());
+    passes::forward(Level::best(), &g, x.data, kernel, bias, scratch, y);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use morphograd_autodiff::tensor::{Matrix, Real, Shape, ShapeError, gemm};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::activation::Activation;
+use crate::conv2d;
 use crate::initializer::GlorotUniform;
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
 
@@ -89,6 +90,10 @@ impl<T: Real> Layer<T> for Built {
     }
 }
 
+/// Up to so many units the product is made of the convolution's tiles, which do not copy the input first. (A wide product is better off with a
+/// library that does.)
+const FEW_UNITS: usize = 32;
+
 impl<T: Real> Op<T> for Affine {
     fn name(&self) -> &'static str {
         "dense"
@@ -119,6 +124,11 @@ impl<T: Real> Op<T> for Affine {
     fn forward(&self, pass: Forward<'_, T>) {
         let (x, kernel, units) =
             (matrix(pass.inputs[0].shape, pass.inputs[0].data), pass.inputs[1], pass.shape.dims()[1]);
+        if (1..=FEW_UNITS).contains(&units) && !pass.inputs[0].data.is_empty() {
+            let bias = pass.inputs.get(2).map(|bias| bias.data);
+            let x = pass.inputs[0];
+            return conv2d::product(x, kernel.data, bias, pass.scratch, pass.output);
+        }
         let mut beta = T::zero();
         if let (Some(bias), 1..) = (pass.inputs.get(2), units) {
             pass.output.chunks_exact_mut(units).for_each(|y| y.copy_from_slice(bias.data));

@@ -139,10 +139,10 @@ impl<T: Real> Op<T> for MaxPool2d {
             return;
         }
         parallel::for_each_piece(dx, in_image, |i, dx| {
-            dx.fill(T::zero());
             let outputs = i * out_image..(i + 1) * out_image;
             let g = &pass.grad_output[outputs.clone()];
             if self.ties == Ties::Split {
+                dx.fill(T::zero());
                 let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
                 return dispatch(Parts { geometry: &geometry, x, y: &pass.output.data[outputs], dx, g });
             }
@@ -242,6 +242,15 @@ impl Geometry {
 
     fn out_image(&self) -> usize {
         self.extent.output[0] * self.extent.output[1] * self.channels
+    }
+
+    /// Whether every pixel lies in exactly one window.
+    fn is_partition(&self) -> bool {
+        let along = |axis: usize| {
+            self.window.strides[axis] == self.window.size[axis]
+                && self.extent.output[axis] * self.window.size[axis] == self.image[axis]
+        };
+        along(0) && along(1)
     }
 
     /// Where a pixel of an image is, its first channel.

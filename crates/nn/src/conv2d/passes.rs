@@ -23,7 +23,7 @@ const MIN_PRODUCTS: usize = 1 << 16;
 
 /// Output pixels whose share of the image's gradient is computed before it is added: whole tiles, of 6 or of 8 rows, so that the order of the
 /// sums does not depend on the processor.
-pub(super) const GROUP: usize = 24;
+const GROUP: usize = 24;
 
 /// Output pixels of a task that the backward pass handles at a time, so that what it reads several times stays in the cache.
 const CHUNK: usize = 2 * GROUP;
@@ -279,7 +279,7 @@ struct Sizes {
     patches: usize,
     columns: usize,
     d_transposed: usize,
-    windows: usize,
+    window: usize,
 }
 
 impl Sizes {
@@ -292,12 +292,12 @@ impl Sizes {
             patches: CHUNK * depth,
             columns: GROUP * pitch(depth),
             d_transposed: g.filters * pitch(depth),
-            windows: sparse::patches_len(g),
+            window: pitch(depth),
         }
     }
 
     fn task(&self) -> usize {
-        self.kernel + self.bias + self.masked + self.patches + self.columns + self.d_transposed + self.windows
+        self.kernel + self.bias + self.masked + self.patches + self.columns + self.d_transposed + self.window
     }
 }
 
@@ -315,7 +315,7 @@ fn backward_images<T: Real>(
     let (masked, workspace) = workspace.split_at_mut(sizes.masked);
     let (patches, workspace) = workspace.split_at_mut(sizes.patches);
     let (columns, workspace) = workspace.split_at_mut(sizes.columns);
-    let (d_transposed, windows_of_group) = workspace.split_at_mut(sizes.d_transposed);
+    let (d_transposed, patch) = workspace.split_at_mut(sizes.d_transposed);
     d_transposed.fill(T::zero());
     for partial in [&mut part.x, &mut part.kernel, &mut part.bias].into_iter().flatten() {
         partial.fill(T::zero());
@@ -336,8 +336,8 @@ fn backward_images<T: Real>(
                 first,
                 masked,
                 transposed,
-                patches: windows_of_group,
-                columns,
+                patch,
+                column: &mut columns[..pitch(depth)],
                 d_transposed: part.kernel.is_some().then_some(&mut *d_transposed),
                 dx: part.x.as_deref_mut(),
             };
@@ -558,13 +558,7 @@ impl<T: Real> ImageGradient<'_, T> {
 
 /// Adds `columns`, in rows of `pitch(depth)` numbers, to the gradients of what lies under the windows of `rows` output pixels from `pixel` on.
 #[inline(always)]
-pub(super) fn scatter<T: Real, V: Vector<T>>(
-    g: &Geometry,
-    columns: &[T],
-    pixel: &mut Pixel,
-    rows: usize,
-    dx: &mut [T],
-) {
+fn scatter<T: Real, V: Vector<T>>(g: &Geometry, columns: &[T], pixel: &mut Pixel, rows: usize, dx: &mut [T]) {
     let pitch = pitch(g.depth());
     let (mut windows, mut inside, first) = ([0; GROUP], true, *pixel);
     for window in &mut windows[..rows] {

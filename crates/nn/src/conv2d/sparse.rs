@@ -2,25 +2,19 @@
 //! quarters of it are.
 //!
 //! The one design choice: an output pixel at a time, and of it the filters that have a gradient, so that the work follows their number. What
-//! lies under the window stays in registers, and so does its gradient, while the filters go by. Sums are made in the order of the dense pass.
+//! lies under the window stays in registers, and so does its gradient, while the filters go by.
 
 use std::ops::Range;
 
 use morphograd_autodiff::tensor::simd::VectorKernel;
-use morphograd_autodiff::tensor::{MAX_LANES, Real, Vector};
+use morphograd_autodiff::tensor::{Real, Vector};
 
-use super::geometry::{Geometry, Pixel};
-use super::passes::{GROUP, scatter};
+use super::geometry::Geometry;
 use super::tile::pitch;
 
 /// Whether so many gradients of all are few enough that this pass is the cheaper one.
 pub(super) fn pays(nonzero: usize, all: usize) -> bool {
     2 * nonzero <= all
-}
-
-/// Numbers of the buffer for the windows of a group: lines are copied in whole vectors, the last one past its end.
-pub(super) fn patches_len(g: &Geometry) -> usize {
-    GROUP * pitch(g.depth()) + MAX_LANES
 }
 
 /// How many filters are searched for gradients at a time.
@@ -37,19 +31,12 @@ pub(super) struct SparseGradients<'a, T> {
     pub(super) masked: &'a [T],
     /// The kernel's transpose, in rows of `pitch(depth)` numbers.
     pub(super) transposed: &'a [T],
-    /// Memory for the windows of a group, [`patches_len`] numbers.
-    pub(super) patches: &'a mut [T],
-    /// Memory for [`GROUP`] windows, in rows of `pitch(depth)` numbers.
-    pub(super) columns: &'a mut [T],
+    /// Memory for a window and for its gradient, `pitch(depth)` numbers each.
+    pub(super) patch: &'a mut [T],
+    pub(super) column: &'a mut [T],
     /// The gradient of the kernel's transpose, which is added to.
     pub(super) d_transposed: Option<&'a mut [T]>,
     pub(super) dx: Option<&'a mut [T]>,
-}
-
-/// The filters of a block that have a gradient at a pixel.
-struct Found {
-    filters: [u32; BLOCK],
-    count: usize,
 }
 
 impl<T: Real> VectorKernel<T> for SparseGradients<'_, T> {
@@ -57,6 +44,19 @@ impl<T: Real> VectorKernel<T> for SparseGradients<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector<T>>(self) {
+        // Vectors that fill the lines, if there are such, so that windows are read and written where they lie.
+        let line = self.g.line();
+        if !line.is_multiple_of(V::LANES) && line.is_multiple_of(V::Half::LANES) {
+            self.choose::<V::Half>();
+        } else {
+            self.choose::<V>();
+        }
+    }
+}
+
+impl<T: Real> SparseGradients<'_, T> {
+    #[inline(always)]
+    fn choose<V: Vector<T>>(self) {
         match (self.d_transposed.is_some(), self.dx.is_some()) {
             (true, true) => self.pixels::<V, true, true>(),
             (true, false) => self.pixels::<V, true, false>(),
@@ -64,124 +64,159 @@ impl<T: Real> VectorKernel<T> for SparseGradients<'_, T> {
             (false, false) => (),
         }
     }
+
+    #[inline(always)]
+    fn pixels<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(self) {
+        let Self { g, x, masked, transposed, patch, column, .. } = self;
+        let (d_transposed, dx) = (self.d_transposed.unwrap_or_default(), self.dx.unwrap_or_default());
+        let (pitch_of_filters, pitch) = (pitch(g.filters), pitch(g.depth()));
+        let (in_place, copied) = (Lines::of(g), Lines::whole(pitch));
+        let fits = g.is_dense() && g.line().is_multiple_of(V::LANES);
+        // Where `dx` starts in the input.
+        let skipped = self.first / g.pixels() * g.in_image();
+        let (mut read, mut written) = (g.pixel(self.pixels.start), g.pixel(self.pixels.start - self.first));
+        for gradients in masked.chunks_exact(pitch_of_filters).take(self.pixels.len()) {
+            let filters = Filters { gradients, transposed, pitch };
+            let inside = g.inside(read).filter(|_| fits);
+            if KERNEL && inside.is_none() {
+                g.gather(x, read, &mut patch[..g.depth()]);
+            }
+            for first in (0..g.filters).step_by(BLOCK) {
+                let found = find::<T, V>(BLOCK.min(g.filters - first), &gradients[first..]);
+                if let Some(at) = inside {
+                    let dx = if IMAGE { &mut dx[at - skipped..] } else { &mut [][..] };
+                    filters.add::<V, KERNEL, IMAGE>(first, found, in_place, &x[at..], dx, d_transposed);
+                } else {
+                    column.fill(T::zero());
+                    filters.add::<V, KERNEL, IMAGE>(first, found, copied, patch, column, d_transposed);
+                    if IMAGE {
+                        g.scatter(column, written, dx);
+                    }
+                }
+            }
+            g.advance(&mut read);
+            g.advance(&mut written);
+        }
+    }
 }
 
-impl<T: Real> SparseGradients<'_, T> {
-    #[inline(always)]
-    fn pixels<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(mut self) {
-        let (filters, pitch) = (self.g.filters, pitch(self.g.filters));
-        let masked = self.masked;
-        let count = self.pixels.len();
-        let mut read = self.g.pixel(self.pixels.start);
-        let mut written = self.g.pixel(self.pixels.start - self.first);
-        for group in (0..count).step_by(GROUP) {
-            let rows = GROUP.min(count - group);
-            if KERNEL {
-                // All of them first: what was just written in lines is not yet there to be read in vectors.
-                for row in 0..rows {
-                    self.gather::<V>(row, read);
-                    self.g.advance(&mut read);
-                }
-            }
-            for row in 0..rows {
-                let gradients = &masked[(group + row) * pitch..][..pitch];
-                for f in (0..filters).step_by(BLOCK) {
-                    let block = &gradients[f..pitch.min(f + BLOCK)];
-                    let found = find::<T, V>(f, BLOCK.min(filters - f), block);
-                    self.window::<V, KERNEL, IMAGE>(row, f == 0, gradients, &found);
-                }
-            }
-            if IMAGE && let Some(dx) = &mut self.dx {
-                scatter::<T, V>(self.g, self.columns, &mut written, rows, dx);
-            }
-        }
+/// Where the numbers of a window lie: so many in a line, and so far from line to line.
+#[derive(Clone, Copy)]
+struct Lines {
+    length: usize,
+    step: usize,
+    total: usize,
+}
+
+impl Lines {
+    /// In the image.
+    fn of(g: &Geometry) -> Self {
+        Self { length: g.line(), step: g.line_step(), total: g.depth() }
     }
 
-    /// What some filters add to the gradients of one window.
+    /// One after the other.
+    fn whole(total: usize) -> Self {
+        Self { length: total, step: 0, total }
+    }
+}
+
+/// What the filters have at an output pixel.
+#[derive(Clone, Copy)]
+struct Filters<'a, T> {
+    gradients: &'a [T],
+    transposed: &'a [T],
+    pitch: usize,
+}
+
+impl<T: Real> Filters<'_, T> {
+    /// Adds what the filters `found` from `first` on have to add to the gradient `dx` of what lies at `x`, and to that of the kernel's
+    /// transpose.
     #[inline(always)]
-    fn window<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(
-        &mut self,
-        row: usize,
-        first: bool,
-        gradients: &[T],
-        found: &Found,
+    fn add<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(
+        self,
+        first: usize,
+        found: u32,
+        lines: Lines,
+        x: &[T],
+        dx: &mut [T],
+        d_transposed: &mut [T],
     ) {
-        let vectors = pitch(self.g.depth()) / V::LANES;
-        let mut done = 0;
-        while done < vectors {
-            let at = done * V::LANES;
-            match vectors - done {
-                1 => self.segment::<V, KERNEL, IMAGE, 1>(row, first, at, gradients, found),
-                2 => self.segment::<V, KERNEL, IMAGE, 2>(row, first, at, gradients, found),
-                3 => self.segment::<V, KERNEL, IMAGE, 3>(row, first, at, gradients, found),
-                4 => self.segment::<V, KERNEL, IMAGE, 4>(row, first, at, gradients, found),
-                _ => self.segment::<V, KERNEL, IMAGE, 5>(row, first, at, gradients, found),
-            }
-            done += 5;
+        let mut at = 0;
+        while at < lines.total {
+            let part = Part { filters: self, first, found, lines, at };
+            // As many vectors as there are registers for, twice.
+            let done = match (lines.total - at) / V::LANES {
+                9.. if V::REGISTERS >= 32 => part.add::<V, KERNEL, IMAGE, 9>(x, dx, d_transposed),
+                5.. => part.add::<V, KERNEL, IMAGE, 5>(x, dx, d_transposed),
+                3.. => part.add::<V, KERNEL, IMAGE, 3>(x, dx, d_transposed),
+                _ => part.add::<V, KERNEL, IMAGE, 1>(x, dx, d_transposed),
+            };
+            at += done * V::LANES;
         }
     }
+}
 
-    /// `N` vectors of a window.
+/// Some filters and some of the numbers of a window, from `at` on.
+struct Part<'a, T> {
+    filters: Filters<'a, T>,
+    first: usize,
+    found: u32,
+    lines: Lines,
+    at: usize,
+}
+
+impl<T: Real> Part<'_, T> {
+    /// `N` vectors, which it returns.
     #[inline(always)]
-    fn segment<V: Vector<T>, const KERNEL: bool, const IMAGE: bool, const N: usize>(
-        &mut self,
-        row: usize,
-        first: bool,
-        at: usize,
-        gradients: &[T],
-        found: &Found,
-    ) {
-        let pitch = pitch(self.g.depth());
+    fn add<V: Vector<T>, const KERNEL: bool, const IMAGE: bool, const N: usize>(
+        self,
+        x: &[T],
+        dx: &mut [T],
+        d_transposed: &mut [T],
+    ) -> usize {
+        let Self { filters: Filters { gradients, transposed, pitch, .. }, first, lines, at, .. } = self;
+        let mut places = [0; N];
+        let (mut line, mut k) = (at / lines.length, at % lines.length);
+        for place in &mut places {
+            *place = line * lines.step + k;
+            k += V::LANES;
+            if k == lines.length {
+                (line, k) = (line + 1, 0);
+            }
+        }
         let zero = V::splat(T::zero());
-        let (mut x, mut dx) = ([zero; N], [zero; N]);
-        for v in 0..N {
-            if KERNEL {
-                x[v] = V::load(&self.patches[row * pitch + at + v * V::LANES..]);
-            }
-            if IMAGE && !first {
-                dx[v] = V::load(&self.columns[row * pitch + at + v * V::LANES..]);
+        let (mut here, mut sum) = ([zero; N], [zero; N]);
+        if KERNEL {
+            for v in 0..N {
+                here[v] = V::load(&x[places[v]..]);
             }
         }
-        for filter in found.filters.iter().take(found.count) {
-            let filter = *filter as usize;
+        let mut found = self.found;
+        while found > 0 {
+            let filter = first + found.trailing_zeros() as usize;
+            found &= found - 1;
             let (start, gradient) = (filter * pitch + at, V::splat(gradients[filter]));
             if IMAGE {
-                let w = &self.transposed[start..][..N * V::LANES];
+                let w = &transposed[start..][..N * V::LANES];
                 for v in 0..N {
-                    dx[v] = gradient.mul_add(V::load(&w[v * V::LANES..]), dx[v]);
+                    sum[v] = gradient.mul_add(V::load(&w[v * V::LANES..]), sum[v]);
                 }
             }
-            if KERNEL && let Some(d_transposed) = &mut self.d_transposed {
+            if KERNEL {
                 let dw = &mut d_transposed[start..][..N * V::LANES];
                 for v in 0..N {
                     let dw = &mut dw[v * V::LANES..];
-                    x[v].mul_add(gradient, V::load(dw)).store(dw);
+                    here[v].mul_add(gradient, V::load(dw)).store(dw);
                 }
             }
         }
         if IMAGE {
             for v in 0..N {
-                dx[v].store(&mut self.columns[row * pitch + at + v * V::LANES..]);
+                let dx = &mut dx[places[v]..];
+                V::load(dx).add(sum[v]).store(dx);
             }
         }
-    }
-
-    /// Copies the window of an output pixel. What comes behind it there is not used.
-    #[inline(always)]
-    fn gather<V: Vector<T>>(&mut self, row: usize, pixel: Pixel) {
-        let g = self.g;
-        let patch = &mut self.patches[row * pitch(g.depth())..];
-        match g.inside(pixel) {
-            Some(at) if g.is_dense() => {
-                for d in 0..g.window.size[0] {
-                    for k in (0..g.line()).step_by(V::LANES) {
-                        let from = &self.x[at + d * g.line_step() + k..];
-                        V::load_start(from).store(&mut patch[d * g.line() + k..]);
-                    }
-                }
-            }
-            _ => g.gather(self.x, pixel, &mut patch[..g.depth()]),
-        }
+        N
     }
 }
 
@@ -192,20 +227,13 @@ pub(super) fn nonzero<T: Real, V: Vector<T>>(x: V) -> V {
     V::select(x.ge(zero), V::select(zero.ge(x), zero, one), one)
 }
 
-/// Of `count` filters from `first` on, those whose gradient is not zero. The gradients are whole vectors; what comes behind the filters may be
-/// anything.
+/// Which of the first `count` gradients are not zero, as bits. There are whole vectors of them.
 #[inline(always)]
-fn find<T: Real, V: Vector<T>>(first: usize, count: usize, gradients: &[T]) -> Found {
-    let (zero, mut bits) = (V::splat(T::zero()), 0);
-    for (v, gradients) in gradients.chunks_exact(V::LANES).enumerate() {
-        bits |= V::bits(nonzero::<T, V>(V::load(gradients)).gt(zero)) << (v * V::LANES);
+fn find<T: Real, V: Vector<T>>(count: usize, gradients: &[T]) -> u32 {
+    let (zero, mut zeros) = (V::splat(T::zero()), 0);
+    for (v, gradients) in gradients.chunks_exact(V::LANES).take(BLOCK / V::LANES).enumerate() {
+        let gradients = V::load(gradients);
+        zeros |= (V::bits(gradients.ge(zero)) & V::bits(zero.ge(gradients))) << (v * V::LANES);
     }
-    bits &= u32::MAX >> (BLOCK - count);
-    let mut found = Found { filters: [0; BLOCK], count: 0 };
-    while bits > 0 {
-        found.filters[found.count % BLOCK] = first as u32 + bits.trailing_zeros();
-        found.count += 1;
-        bits &= bits - 1;
-    }
-    found
+    !zeros & u32::MAX >> (BLOCK - count)
 }

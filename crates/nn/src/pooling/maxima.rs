@@ -139,7 +139,7 @@ fn maximum<T: Real, const LAST: bool>(
     (best, winner)
 }
 
-/// The gradient of the maxima of one image, to the pixels that won.
+/// The gradient of the maxima of one image, to the pixels that won: overwrites `dx`.
 pub(super) struct Winners<'a, T> {
     pub(super) geometry: &'a Geometry,
     /// What the forward pass remembered.
@@ -156,6 +156,19 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector<T>>(mut self) {
+        // Where the windows are a partition of the image, each writes its pixels; else they add to zeros.
+        if self.geometry.is_partition() {
+            self.windows::<V, true>();
+        } else {
+            self.dx.fill(T::zero());
+            self.windows::<V, false>();
+        }
+    }
+}
+
+impl<T: Real> Winners<'_, T> {
+    #[inline(always)]
+    fn windows<V: Vector<T>, const PARTITION: bool>(&mut self) {
         let geometry = self.geometry;
         let [height, width] = geometry.extent.output;
         for i in 0..height {
@@ -166,34 +179,39 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
                 let at = (i * width + j) * geometry.channels;
                 let size = [rows.len(), columns.len()];
                 match size {
-                    [2, 2] => self.small::<V>([2, 2], first, at),
-                    [rows, columns] if rows * columns <= SMALL => self.small::<V>(size, first, at),
-                    _ => self.large(size, first, at, 0),
+                    [2, 2] => self.small::<V, PARTITION>([2, 2], first, at),
+                    [rows, columns] if rows * columns <= SMALL => {
+                        self.small::<V, PARTITION>(size, first, at);
+                    }
+                    _ => self.large::<PARTITION>(size, first, at, 0),
                 }
             }
         }
     }
-}
 
-impl<T: Real> Winners<'_, T> {
     #[inline(always)]
-    fn small<V: Vector<T>>(&mut self, size: [usize; 2], first: usize, at: usize) {
+    fn small<V: Vector<T>, const PARTITION: bool>(&mut self, size: [usize; 2], first: usize, at: usize) {
         let channels = self.geometry.channels;
         let mut channel = 0;
         while channel + V::LANES <= channels {
-            self.vector::<V>(size, first + channel, at + channel);
+            self.vector::<V, PARTITION>(size, first + channel, at + channel);
             channel += V::LANES;
         }
         while channel + V::Half::LANES <= channels {
-            self.vector::<V::Half>(size, first + channel, at + channel);
+            self.vector::<V::Half, PARTITION>(size, first + channel, at + channel);
             channel += V::Half::LANES;
         }
-        self.large(size, first, at, channel);
+        self.large::<PARTITION>(size, first, at, channel);
     }
 
     /// One vector of channels of a window.
     #[inline(always)]
-    fn vector<V: Vector<T>>(&mut self, [rows, columns]: [usize; 2], first: usize, at: usize) {
+    fn vector<V: Vector<T>, const PARTITION: bool>(
+        &mut self,
+        [rows, columns]: [usize; 2],
+        first: usize,
+        at: usize,
+    ) {
         let (zero, one) = (V::splat(T::zero()), V::splat(T::one()));
         let (winner, g) = (V::load(&self.winners[at..]), V::load(&self.g[at..]));
         let mut number = zero;
@@ -201,7 +219,8 @@ impl<T: Real> Winners<'_, T> {
             for column in 0..columns {
                 let dx = &mut self.dx[first + self.geometry.position(row, column)..];
                 let not_before = V::select(winner.ge(number), g, zero);
-                V::load(dx).add(V::select(number.ge(winner), not_before, zero)).store(dx);
+                let share = V::select(number.ge(winner), not_before, zero);
+                (if PARTITION { share } else { V::load(dx).add(share) }).store(dx);
                 number = number.add(one);
             }
         }
@@ -209,7 +228,13 @@ impl<T: Real> Winners<'_, T> {
 
     /// The channels from `channel` on.
     #[inline(always)]
-    fn large(&mut self, size: [usize; 2], first: usize, at: usize, channel: usize) {
+    fn large<const PARTITION: bool>(&mut self, size: [usize; 2], first: usize, at: usize, channel: usize) {
+        if PARTITION {
+            for (row, column) in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column))) {
+                let pixel = first + self.geometry.position(row, column);
+                self.dx[pixel + channel..pixel + self.geometry.channels].fill(T::zero());
+            }
+        }
         for channel in channel..self.geometry.channels {
             let winner = self.winners[at + channel].to_usize().expect("a whole number");
             let place = self.geometry.position(winner / size[1], winner % size[1]);
