@@ -3,7 +3,7 @@
 //! Kernels are `[kh, kw, …]`; the centre is the entry $(\lfloor (kh-1)/2 \rfloor, \lfloor (kw-1)/2 \rfloor)$, which is where a window with
 //! same padding and stride 1 has the pixel itself, for even sizes too.
 
-use morphograd_nn::autodiff::Constraint;
+use morphograd_nn::autodiff::{Constraint, Kind};
 use morphograd_nn::constraint::Interval;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
@@ -111,6 +111,41 @@ impl<T: Real> Constraint<T> for Support {
         }
         Constraint::<T>::accepts(&self.interval(), shape)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::Convex
+    }
+
+    fn formula(&self) -> &'static str {
+        "min <= w <= max on the support, -inf off it"
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+        self.project(shape, value);
+        true
+    }
+
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        let rest = rest(shape);
+        let entries = at.chunks_exact(rest.max(1)).zip(direction.chunks_exact_mut(rest.max(1)));
+        for ((at, direction), supported) in entries.zip(self.positions(shape)) {
+            if supported {
+                self.interval().project_tangent([rest].into(), at, direction);
+            } else {
+                direction.fill(T::zero());
+            }
+        }
+        true
+    }
+
+    fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
+        let rest = rest(shape);
+        let entries = value.chunks_exact(rest.max(1)).zip(self.positions(shape));
+        let on = entries.filter(|(_, supported)| *supported);
+        let at_bounds = on.map(|(entries, _)| self.interval().active([rest].into(), entries).unwrap_or(0));
+        let off = self.positions(shape).filter(|supported| !supported).count() * rest;
+        Some(off + at_bounds.sum::<usize>())
+    }
 }
 
 impl ZeroCentre {
@@ -143,6 +178,33 @@ impl<T: Real> Constraint<T> for ZeroCentre {
             return Err(ShapeError::new("zero centre", "bounds with min <= 0 <= max", found));
         }
         Constraint::<T>::accepts(&self.interval(), shape)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Convex
+    }
+
+    fn formula(&self) -> &'static str {
+        "min <= w <= max, w_centre = 0"
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+        self.project(shape, value);
+        true
+    }
+
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        self.interval().project_tangent(shape, at, direction);
+        direction[centre(shape)].fill(T::zero());
+        true
+    }
+
+    /// The centre entries, and those at a bound.
+    fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
+        let centre = centre(shape);
+        let others = [&value[..centre.start], &value[centre.end..]];
+        let at_bounds = others.map(|w| self.interval().active([w.len()].into(), w).unwrap_or(0));
+        Some(centre.len() + at_bounds.iter().sum::<usize>())
     }
 }
 

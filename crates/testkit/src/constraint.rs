@@ -1,24 +1,23 @@
 //! What every exact projection has to pass.
 
-use morphograd_autodiff::Constraint;
 use morphograd_autodiff::tensor::Shape;
+use morphograd_autodiff::{Constraint, Kind};
 
 /// Checks a projection on a closed set against its definition, at `point` with other points of the space (of the same length) to compare
 /// with:
 /// - the image is feasible, and a feasible point stays where it is;
 /// - no other feasible point (the images of `others`) is nearer to `point`;
-/// - if `convex`, the map does not increase distances.
+/// - if the set is convex, the map does not increase distances.
 ///
 /// # Panics
-/// If one of them fails by more than a few units in the last place of numbers of the size given.
+/// If the constraint says that it is no projection, or one of them fails by more than a few units in the last place of numbers of the size given.
 #[track_caller]
-pub fn check_projection(
-    constraint: &dyn Constraint<f64>,
-    convex: bool,
-    shape: Shape,
-    point: &[f64],
-    others: &[Vec<f64>],
-) {
+pub fn check_projection(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64], others: &[Vec<f64>]) {
+    let convex = match constraint.kind() {
+        Kind::Convex => true,
+        Kind::NonConvex => false,
+        Kind::NotAProjection => panic!("{constraint:?} says itself that it is no projection"),
+    };
     let project = |x: &[f64]| {
         let mut x = x.to_vec();
         constraint.project(shape, &mut x);

@@ -12,8 +12,8 @@
 
 use std::ops::Range;
 
-use morphograd_autodiff::Constraint;
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
+use morphograd_autodiff::{Constraint, Kind};
 
 use super::larger;
 
@@ -93,6 +93,14 @@ impl<T: Real> Constraint<T> for UnitNorm {
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
         check_axes("unit_norm", shape, &self.axes)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
+    }
+
+    fn formula(&self) -> &'static str {
+        "w / (eps + ||w||)"
+    }
 }
 
 impl<T: Real> Constraint<T> for MaxNorm {
@@ -109,6 +117,14 @@ impl<T: Real> Constraint<T> for MaxNorm {
             return check_axes("max_norm", shape, &self.axes);
         }
         Err(ShapeError::new("max_norm", "max >= 0", format!("max {}", self.max)))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
+    }
+
+    fn formula(&self) -> &'static str {
+        "w min(||w||, max) / (eps + ||w||)"
     }
 }
 
@@ -132,6 +148,14 @@ impl<T: Real> Constraint<T> for MinMaxNorm {
             "0 <= min <= max and a rate between 0 and 1",
             format!("min {}, max {} and rate {}", self.min, self.max, self.rate),
         ))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
+    }
+
+    fn formula(&self) -> &'static str {
+        "w (r clip(||w||, min, max) + (1 - r) ||w||) / (eps + ||w||)"
     }
 }
 
