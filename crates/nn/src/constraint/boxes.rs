@@ -3,7 +3,7 @@
 //! The one design choice: entries are compared, never combined, so the projection is exact in every precision and the same in every
 //! diagonal metric.
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::larger;
@@ -143,6 +143,94 @@ impl<T: Real> Constraint<T> for Interval {
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         Some(at_bounds(value, T::of(self.min), T::of(self.max)))
+    }
+}
+
+/// $l_i \le w_i \le u_i$, with bounds of its own for each element, by clipping. Convex; the projection is exact in every diagonal metric, O(n).
+/// Bounds may be infinite, so that every orthant is one of these ([`orthant`](Self::orthant)), and equal, which fixes an element.
+///
+/// ```
+/// use morphograd_nn::{autodiff::Params, constraint::Bounds, tensor::Tensor};
+/// let bounds = Bounds { min: Tensor::from_vec([2], vec![0.0, -1.0])?, max: Tensor::from_vec([2], vec![0.5, 1.0])? };
+/// let mut params = Params::new();
+/// let w = params.add("w", Tensor::from_vec([2], vec![7.0f32, -7.0])?, Some(Box::new(bounds)))?;
+/// assert_eq!(params.value(w).data, [0.5, -1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// The lower bounds $l$, in the shape of the parameter.
+    pub min: Tensor<f64>,
+    /// The upper bounds $u$, in the same shape and not below.
+    pub max: Tensor<f64>,
+}
+
+impl Bounds {
+    /// The orthant of these signs: entries of positive sign are at least 0, of negative sign at most 0, of sign 0 free.
+    #[must_use]
+    pub fn orthant(signs: &Tensor<f64>) -> Self {
+        let bound = |bounded: fn(f64) -> bool, infinity: f64| {
+            let mut bounds = signs.clone();
+            bounds.data_mut().iter_mut().for_each(|s| *s = if bounded(*s) { 0.0 } else { infinity });
+            bounds
+        };
+        Self { min: bound(|s| s > 0.0, f64::NEG_INFINITY), max: bound(|s| s < 0.0, f64::INFINITY) }
+    }
+
+    /// Position, lower and upper bound of each element, as numbers of the type.
+    fn each<T: Real>(&self) -> impl Iterator<Item = (T, T)> + '_ {
+        self.min.data().iter().zip(self.max.data()).map(|(min, max)| (T::of(*min), T::of(*max)))
+    }
+}
+
+impl<T: Real> Constraint<T> for Bounds {
+    fn project(&self, _: Shape, value: &mut [T]) {
+        for (w, (min, max)) in value.iter_mut().zip(self.each()) {
+            clip(std::slice::from_mut(w), min, max);
+        }
+    }
+
+    fn violation(&self, _: Shape, value: &[T]) -> f64 {
+        value.iter().zip(self.each::<T>()).fold(0.0, |worst, (w, (min, max))| {
+            larger(worst, outside(std::slice::from_ref(w), min.f64(), max.f64()))
+        })
+    }
+
+    fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
+        if self.min.shape() != shape || self.max.shape() != shape {
+            let found = format!("shapes {} and {}", self.min.shape(), self.max.shape());
+            return Err(ShapeError::new("bounds", format!("bounds of shape {shape}"), found));
+        }
+        for (i, (min, max)) in self.each::<f64>().enumerate() {
+            Constraint::<T>::accepts(&Interval { min, max }, shape).map_err(|_| {
+                ShapeError::new("bounds", "min <= max", format!("min {min} and max {max} at position {i}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Convex
+    }
+
+    fn formula(&self) -> &'static str {
+        "l_i <= w_i <= u_i"
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+        self.project(shape, value);
+        true
+    }
+
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+        for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.each()) {
+            stay(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
+        }
+        true
+    }
+
+    fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
+        Some(value.iter().zip(self.each()).filter(|(w, (min, max))| **w <= *min || **w >= *max).count())
     }
 }
 

@@ -12,9 +12,10 @@
 
 use std::ops::Range;
 
-use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
+use super::axes::{Axes, check_axes};
 use super::larger;
 
 /// Keras' fuzz factor.
@@ -159,14 +160,6 @@ impl<T: Real> Constraint<T> for MinMaxNorm {
     }
 }
 
-fn check_axes(operation: &'static str, shape: Shape, axes: &[usize]) -> Result<(), ShapeError> {
-    let twice = axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis));
-    if axes.iter().all(|axis| *axis < shape.rank()) && !twice {
-        return Ok(());
-    }
-    Err(ShapeError::new(operation, format!("distinct axes of shape {shape}"), format!("axes {axes:?}")))
-}
-
 /// Multiplies every group by a function of its norm.
 fn rescale<T: Real>(shape: Shape, axes: &[usize], value: &mut [T], factor: impl Fn(f64) -> f64) {
     let groups = Groups::new(shape, axes);
@@ -265,33 +258,6 @@ impl Groups {
             }
         }
         sums.map(f64::sqrt)
-    }
-}
-
-/// Lengths and strides of some axes, innermost first.
-#[derive(Default)]
-struct Axes {
-    axes: [(usize, usize); MAX_RANK],
-    rank: usize,
-}
-
-impl Axes {
-    fn push(&mut self, length: usize, stride: usize) {
-        self.axes[self.rank] = (length, stride);
-        self.rank += 1;
-    }
-
-    fn count(&self) -> usize {
-        self.axes[..self.rank].iter().map(|(length, _)| length).product()
-    }
-
-    fn offset(&self, mut index: usize) -> usize {
-        let mut offset = 0;
-        for (length, stride) in &self.axes[..self.rank] {
-            offset += index % length * stride;
-            index /= length;
-        }
-        offset
     }
 }
 
