@@ -93,9 +93,10 @@ impl<T: Real> Constraint<T> for L1Ball {
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
             return true;
         }
+        let is_zero = |i: usize| at[i].f64().abs() <= rounding::<T>(1) * self.radius;
         // Growth of each term of the norm; where the entry is 0 it cannot shrink.
         let term = |i: usize, d: T| {
-            let at_zero = at[i] == T::zero();
+            let at_zero = is_zero(i);
             let growth = if at_zero { d.abs() } else { d * at[i].signum() };
             Clipped {
                 w: growth.f64(),
@@ -108,14 +109,14 @@ impl<T: Real> Constraint<T> for L1Ball {
         if grows <= 0.0 {
             return true;
         }
-        if at.iter().all(|w| *w == T::zero()) {
+        if (0..at.len()).all(is_zero) {
             // The radius is 0, and so is the cone; what is not a number remains to be seen.
             direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
             return true;
         }
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
         for (i, d) in direction.iter_mut().enumerate() {
-            let sign = if at[i] == T::zero() { d.signum() } else { at[i].signum() };
+            let sign = if is_zero(i) { d.signum() } else { at[i].signum() };
             *d = sign * T::of(term(i, *d).at(tau));
         }
         true

@@ -3,13 +3,14 @@
 //! The one design choice: Dykstra's algorithm in `f64`, which converges to the projection (alternating projections only find a common point),
 //! and a certificate, so that nobody has to believe that it has converged.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::scratch::with_scratch;
-use super::{forgive, larger};
+use super::{forgive, larger, settle};
 
 /// A set that can be a member of an [`Intersection`]: any that is one of values of both precisions.
 pub trait Member: Constraint<f32> + Constraint<f64> {}
@@ -173,9 +174,7 @@ impl Intersection {
 
 impl<T: Precision> Constraint<T> for Intersection {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        if self.violation(shape, value) != 0.0 {
-            self.project_with_proof(shape, value);
-        }
+        settle(value, |w| self.violation(shape, w), |w| drop(self.project_with_proof(shape, w)));
     }
 
     /// The largest of the members', the tolerance forgiven.
@@ -225,7 +224,15 @@ impl<T: Precision> Constraint<T> for Intersection {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.dykstra(shape, Some(metric), value).is_some()
+        let known = Cell::new(true);
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| {
+                known.set(known.get() && self.dykstra(shape, Some(metric), w).is_some());
+            },
+        );
+        known.get()
     }
 }
 

@@ -9,7 +9,7 @@ use morphograd_autodiff::{Constraint, Kind};
 
 use super::multiplier::{Clipped, multiplier};
 use super::sum::missed;
-use super::{gain, larger, settle};
+use super::{gain, larger, rounding, settle};
 
 /// $\{ w : w \ge 0,\; \sum_i w_i = s \}$, by $w_i \leftarrow \max(w_i - \tau, 0)$ with the $\tau$ that gives the sum. Convex; exact in every diagonal
 /// metric. Cost: O(n) a pass, a few passes.
@@ -89,6 +89,12 @@ impl CappedSimplex {
         T::of(self.cap)
     }
 
+    /// Whether an entry lies at 0 and whether at the cap, but for rounding.
+    fn at_bounds<T: Real>(self, w: T) -> (bool, bool) {
+        let slack = rounding::<T>(1) * self.sum.min(self.cap);
+        (w.f64() <= slack, w.f64() >= self.cap_in::<T>().f64() - slack)
+    }
+
     fn solve<T: Real>(self, metric: Option<&[T]>, value: &mut [T]) {
         let max = self.cap_in::<T>().f64();
         let term = |i: usize, w: T| Clipped { w: w.f64(), gain: gain(metric, i), min: 0.0, max };
@@ -139,12 +145,10 @@ impl<T: Real> Constraint<T> for CappedSimplex {
 
     /// The cone of directions with sum 0 that do not leave a bound: one more equation for a multiplier.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        let cap = self.cap_in::<T>();
-        let term = |i: usize, d: T| Clipped {
-            w: d.f64(),
-            gain: 1.0,
-            min: if at[i] <= T::zero() { 0.0 } else { f64::NEG_INFINITY },
-            max: if at[i] >= cap { 0.0 } else { f64::INFINITY },
+        let term = |i: usize, d: T| {
+            let (at_zero, at_cap) = self.at_bounds(at[i]);
+            let min = if at_zero { 0.0 } else { f64::NEG_INFINITY };
+            Clipped { w: d.f64(), gain: 1.0, min, max: if at_cap { 0.0 } else { f64::INFINITY } }
         };
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
         for (i, d) in direction.iter_mut().enumerate() {
@@ -155,8 +159,7 @@ impl<T: Real> Constraint<T> for CappedSimplex {
 
     /// The zeros and the entries at the cap.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        let cap = self.cap_in::<T>();
-        Some(value.iter().filter(|w| **w <= T::zero() || **w >= cap).count())
+        Some(value.iter().map(|w| self.at_bounds(*w)).filter(|(zero, cap)| *zero || *cap).count())
     }
 }
 
