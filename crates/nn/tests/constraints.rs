@@ -3,9 +3,11 @@
 
 use morphograd_nn::autodiff::tensor::{Shape, Tensor};
 use morphograd_nn::autodiff::{Constraint, Kind};
-use morphograd_nn::constraint::intersection::Member;
+use morphograd_nn::constraint::intersection::{Member, Precision};
 use morphograd_nn::constraint::*;
-use morphograd_testkit::{check_projection_in_metric_within, check_projection_within, check_tangent};
+use morphograd_testkit::{
+    Golden, assert_close, check_projection_in_metric_within, check_projection_within, check_tangent,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -205,4 +207,106 @@ fn every_set_has_a_formula() {
     for entry in sets() {
         assert!(!entry.double().formula().is_empty(), "{}", entry.name);
     }
+}
+
+/// Projects every point of the reference, in both precisions, with the weights if there are any, and compares.
+fn agrees(
+    golden: &Golden,
+    name: &str,
+    points: &str,
+    set: &dyn Member,
+    weights: Option<&str>,
+    tolerance: f64,
+) {
+    fn check<T: Precision>(
+        golden: &Golden,
+        name: &str,
+        points: &str,
+        set: &dyn Member,
+        weights: Option<&str>,
+        tolerance: f64,
+    ) {
+        let (mut x, expected) = (golden.tensor::<T>(points), golden.tensor::<f64>(name));
+        let expected: Vec<T> = expected.data().iter().map(|e| T::of(*e)).collect();
+        let shape = x.shape().unbatched();
+        let weights = weights.map(|weights| golden.tensor::<T>(weights));
+        for (i, point) in x.data_mut().chunks_exact_mut(shape.len()).enumerate() {
+            let set = T::view(set);
+            set.accepts(shape).unwrap();
+            match &weights {
+                None => set.project(shape, point),
+                Some(weights) => {
+                    let weights = &weights.data()[i * shape.len()..][..shape.len()];
+                    assert!(set.project_in_metric(shape, weights, point), "{name}");
+                }
+            }
+            assert_close(
+                &format!("{name} of point {i}"),
+                point,
+                &expected[i * shape.len()..][..shape.len()],
+                tolerance,
+            );
+        }
+    }
+    check::<f64>(golden, name, points, set, weights, tolerance);
+    check::<f32>(golden, name, points, set, weights, tolerance.max(1e-5));
+}
+
+#[test]
+fn projections_agree_with_optax_jaxopt_and_scipy() {
+    let golden = Golden::read("projections");
+    let numbers = |name: &str| golden.tensor::<f64>(name).data().to_vec();
+    let bounds = Bounds { min: golden.tensor("lower"), max: golden.tensor("upper") };
+    let affine = Affine::new(&golden.tensor("A"), &numbers("b")).unwrap();
+    let normal = numbers("a");
+    let vectors: [(&str, &dyn Member); 15] = [
+        ("optax_non_negative", &NonNegative),
+        ("optax_box", &bounds),
+        ("optax_hypercube", &Interval { min: 0.0, max: 0.5 }),
+        ("optax_simplex", &Simplex { sum: 2.0 }),
+        ("optax_l1_ball", &L1Ball { radius: 2.0 }),
+        ("optax_l2_ball", &L2Ball { radius: 1.5 }),
+        ("optax_linf_ball", &LInfBall { radius: 0.75 }),
+        ("optax_l2_sphere", &Sphere { radius: 1.5 }),
+        ("optax_hyperplane", &Hyperplane { normal: normal.clone(), offset: 0.5 }),
+        ("optax_halfspace", &Halfspace { normal, offset: -0.5 }),
+        ("jaxopt_affine", &affine),
+        ("jaxopt_isotonic_decreasing", &Isotonic::NonIncreasing),
+        ("scipy_isotonic", &Isotonic::NonDecreasing),
+        // By bisection, to a tolerance of its own.
+        ("jaxopt_capped_simplex", &CappedSimplex { sum: 2.0, cap: 0.5 }),
+        ("slsqp_concave", &concave()),
+    ];
+    for (name, set) in vectors {
+        let tolerance = match name {
+            "slsqp_concave" | "jaxopt_capped_simplex" => 1e-5,
+            _ => 1e-12,
+        };
+        agrees(&golden, name, "x", set, None, tolerance);
+    }
+    let weighted: [(&str, &dyn Member, f64); 5] = [
+        ("scipy_isotonic_weighted", &Isotonic::NonDecreasing, 1e-12),
+        ("kkt_affine", &affine, 1e-11),
+        ("slsqp_simplex", &Simplex { sum: 2.0 }, 1e-5),
+        ("slsqp_l2_ball", &L2Ball { radius: 1.5 }, 1e-5),
+        ("slsqp_concave_weighted", &concave(), 1e-5),
+    ];
+    for (name, set, tolerance) in weighted {
+        agrees(&golden, name, "x", set, Some("m"), tolerance);
+    }
+    let matrices: [(&str, &str, &dyn Member); 5] = [
+        ("svd_rank", "matrices", &Rank { rank: 2 }),
+        ("svd_spectral", "matrices", &SpectralBall { radius: 1.2 }),
+        ("svd_nuclear", "matrices", &NuclearBall { radius: 2.5 }),
+        ("polar", "matrices", &OrthonormalColumns),
+        ("eigh", "square", &PositiveSemidefinite),
+    ];
+    for (name, points, set) in matrices {
+        agrees(&golden, name, points, set, None, 1e-12);
+    }
+}
+
+/// Sequences of 9 numbers without an upward bend.
+fn concave() -> Polyhedron {
+    Polyhedron::new(9, (1..8).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0))).unwrap()
 }
