@@ -3,16 +3,16 @@
 //! Kernels are `[kh, kw, …]`; the centre is the entry $(\lfloor (kh-1)/2 \rfloor, \lfloor (kw-1)/2 \rfloor)$, which is where a window with
 //! same padding and stride 1 has the pixel itself, for even sizes too. All of these sets act on the plane `[kh, kw]` of each channel and filter.
 //!
-//! | set | formula | convex | cost of a plane of n entries | projection in a diagonal metric | of directions |
+//! | set | formula | convex | cost of a plane of n entries | projection in a metric | of directions |
 //! |---|---|---|---|---|---|
-//! | [`ZeroCentre`] | min <= w <= max, w_centre = 0 | yes | n | yes, the same | yes |
-//! | [`Support`] | min <= w <= max on the support, -inf off it | yes | n | yes, the same | yes |
-//! | [`SupNormalized`] | w <= 0, max w = 0 | no | n | yes | yes |
-//! | [`Flat`] | all w on the support equal, -inf off it | yes | n | yes | yes |
-//! | [`Symmetric`] | w_d = w_gd for every g of the group | yes | n | yes | yes |
-//! | [`RadiallyNonIncreasing`] | w_d >= w_e where \|d\| < \|e\| | yes | n log n | yes | yes |
-//! | [`Concave`] | w_(d-e) - 2 w_d + w_(d+e) <= 0 along rows, columns, diagonals | yes | p exchanges, each p³ | yes | yes |
-//! | [`Separable`] | w_ij = u_i + v_j | yes | n | no | yes |
+//! | [`ZeroCentre`] | `min <= w <= max, w_centre = 0` | yes | n | yes, the same | yes |
+//! | [`Support`] | `min <= w <= max on the support, -inf off it` | yes | n | yes, the same | yes |
+//! | [`SupNormalized`] | `w <= 0, max w = 0` | no | n | yes | yes |
+//! | [`Flat`] | `all w on the support equal, -inf off it` | yes | n | yes | yes |
+//! | [`Symmetric`] | `w_d = w_gd for every g of the group` | yes | n | yes | yes |
+//! | [`RadiallyNonIncreasing`] | `w_d >= w_e where \|d\| < \|e\|` | yes | n log n | yes | yes |
+//! | [`Concave`] | `w_(d-e) - 2 w_d + w_(d+e) <= 0 along rows, columns, diagonals` | yes | p exchanges, each p³ | yes | yes |
+//! | [`Separable`] | `w_ij = u_i + v_j` | yes | n | no | yes |
 //!
 //! The one design choice: a set is written for one plane of double-precision numbers, in [`plane`], and acts on every plane of a kernel of any rank
 //! and precision.

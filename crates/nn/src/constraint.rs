@@ -1,5 +1,53 @@
-//! Sets that a parameter is kept in: boxes with their exact projections in [`boxes`], the grid of decimal numbers in [`rounding`],
-//! Keras' rescalings of norms in [`norm`].
+//! Sets that a parameter is kept in, each with its exact projection.
+//!
+//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group. A matrix set sees a parameter of more axes
+//! than two as the matrix of its last axis against all others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
+//! centre live in `morphograd-morphology`.
+//!
+//! | set | formula | convex | cost | acts on | projection in a metric | of directions |
+//! |---|---|---|---|---|---|---|
+//! | [`NonNegative`] | `w >= 0` | yes | n | each entry | yes, the same | yes |
+//! | [`NonPositive`] | `w <= 0` | yes | n | each entry | yes, the same | yes |
+//! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
+//! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
+//! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
+//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | no |
+//! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | no |
+//! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
+//! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
+//! | [`Hyperplane`] | `a . w = b` | yes | n | group | yes | yes |
+//! | [`Halfspace`] | `a . w <= b` | yes | n | group | yes | yes |
+//! | [`Affine`] | `A w = b` | yes | m n for m equations; in a metric m² n | group | yes | yes |
+//! | [`Polyhedron`] | `a_j . w <= b_j for every j` | yes | p exchanges, each p³ | group | yes | yes |
+//! | [`L1Ball`] | `sum \|w\| <= r` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`L2Ball`] | `\|\|w\|\|_2 <= r` | yes | n | group | yes | yes |
+//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | no | yes |
+//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | no | yes |
+//! | [`Simplex`] | `w >= 0, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`CappedSimplex`] | `0 <= w <= c, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`Isotonic`] | `w_1 <= w_2 <= ... <= w_n` | yes | n | group, in row-major order | yes | yes |
+//! | [`Cardinality`] | `#{w != 0} <= k` | no | n | group | yes | no |
+//! | [`Rank`] | `rank W <= r` | no | m n min(m, n) a sweep | matrix | no | no |
+//! | [`SpectralBall`] | `sigma_1(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
+//! | [`NuclearBall`] | `sum_k sigma_k(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
+//! | [`PositiveSemidefinite`] | `W = W^T, lambda_min(W) >= 0` | yes | n³ a sweep | square matrix | no | no |
+//! | [`OrthonormalColumns`] | `W^T W = I` | no | m n² a sweep | matrix | no | yes |
+//! | [`Intersection`] | `w in every C_i` | yes | the members' times the sweeps | group | if all members have it | no |
+//! | [`Per`] | as its set | as its set | its set's | each group | as its set | as its set |
+//!
+//! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is convex where a = 0, and `Isotonic` may be the reverse.
+//! Sums run in `f64`, and `violation` forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each term, relative to
+//! the sum of the terms' magnitudes. What is feasible in this sense stays as it is, bit for bit.
+//!
+//! Keras' maps are here with their formulas to the letter. They are no projections, and say so: they divide by the norm plus 1e-7, so that what is
+//! inside shrinks at each application, and 0 stays 0 though it is outside.
+//!
+//! | map | formula | what it means |
+//! |---|---|---|
+//! | [`UnitNorm`] | `w / (eps + \|\|w\|\|)` | `Sphere` |
+//! | [`MaxNorm`] | `w min(\|\|w\|\|, max) / (eps + \|\|w\|\|)` | `L2Ball` |
+//! | [`MinMaxNorm`] | `w (r clip(\|\|w\|\|, min, max) + (1 - r) \|\|w\|\|) / (eps + \|\|w\|\|)` | `Annulus` |
+//! | [`RadialConstraint`] | `every ring gets a sample of the diagonal` | means over rings |
 //!
 //! The one design choice: a constraint is a value with public fields, checked once, when a parameter is declared with it.
 

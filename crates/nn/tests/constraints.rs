@@ -310,3 +310,90 @@ fn projections_agree_with_optax_jaxopt_and_scipy() {
 fn concave() -> Polyhedron {
     Polyhedron::new(9, (1..8).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0))).unwrap()
 }
+
+/// The map of Keras at a value.
+fn keras(map: &dyn Constraint<f32>, shape: impl Into<Shape>, value: &[f32]) -> Vec<f32> {
+    let mut value = value.to_vec();
+    map.project(shape.into(), &mut value);
+    value
+}
+
+/// The counterexamples of `docs/constraints.md`.
+#[test]
+fn keras_maps_are_no_projections() {
+    let max_norm = MaxNorm { max: 2.0, axes: vec![0] };
+    let unit_norm = UnitNorm { axes: vec![0] };
+    let min_max_norm = MinMaxNorm { min: 0.5, max: 1.0, rate: 1.0, axes: vec![0] };
+    let all: [&dyn Constraint<f32>; 4] = [&max_norm, &unit_norm, &min_max_norm, &RadialConstraint];
+    for map in all {
+        assert_eq!(map.kind(), Kind::NotAProjection);
+        assert!(!map.project_in_metric([1].into(), &[1.0], &mut [1.0]));
+    }
+    // What is inside moves, and moves again. The set that is meant leaves it.
+    let once = keras(&max_norm, [1], &[0.5]);
+    assert_eq!(once, [0.4999999]);
+    assert!(keras(&max_norm, [1], &once)[0] < once[0]);
+    assert_eq!(keras(&L2Ball { radius: 2.0 }, [1], &[0.5]), [0.5]);
+    // 0 is outside and stays.
+    assert_eq!(keras(&unit_norm, [2], &[0.0, 0.0]), [0.0, 0.0]);
+    assert_eq!(keras(&min_max_norm, [2], &[0.0, 0.0]), [0.0, 0.0]);
+    assert_eq!(
+        Constraint::<f32>::violation(
+            &Sphere { radius: 1.0 },
+            [2].into(),
+            &keras(&Sphere { radius: 1.0 }, [2], &[0.0; 2])
+        ),
+        0.0
+    );
+    // Samples are farther away than means, and change places.
+    let kernel: Vec<f32> = (1..10).map(|i| i as f32).collect();
+    let image = keras(&RadialConstraint, [3, 3, 1, 1], &kernel);
+    let distance = |image: &[f32]| image.iter().zip(&kernel).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    assert_eq!((image[4], image[0], distance(&image), distance(&[5.0; 9])), (1.0, 5.0, 76.0, 60.0));
+    let again = keras(&RadialConstraint, [3, 3, 1, 1], &image);
+    assert_eq!((again[4], again[0]), (5.0, 1.0));
+}
+
+/// The cells of the row on a set in a table of a document.
+fn row<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
+    let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
+    let found = document.lines().find(|line| starts.iter().any(|start| line.starts_with(start)));
+    let line = found.unwrap_or_else(|| panic!("expected a row on {name}"));
+    // Bars within a formula are escaped.
+    let cells = line.trim_start_matches("//! ").split(" | ").map(str::trim);
+    cells.map(|cell| cell.trim_end_matches(" |")).collect()
+}
+
+#[test]
+fn the_tables_of_the_documents_say_what_the_code_says() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    for document in [&page, include_str!("../src/constraint.rs")] {
+        for entry in sets() {
+            // `Per` is as its set, and `Isotonic` stands for both orders.
+            if entry.name == "Per" || entry.double().formula().starts_with("w_1 >=") {
+                continue;
+            }
+            let row = row(document, entry.name);
+            let yes = |cell: &str| cell.starts_with("yes") || cell.starts_with("if");
+            assert_eq!(
+                row[1].replace("\\|", "|"),
+                format!("`{}`", entry.double().formula()),
+                "{}",
+                entry.name
+            );
+            assert_eq!(yes(row[2]), entry.double().kind() == Kind::Convex, "{} is convex", entry.name);
+            assert_eq!(yes(row[5]), entry.has_metric, "{} has a metric", entry.name);
+            assert_eq!(yes(row[6]), entry.curvature.is_some(), "{} has tangents", entry.name);
+        }
+        let maps: [(&str, &dyn Constraint<f32>); 4] = [
+            ("UnitNorm", &UnitNorm::default()),
+            ("MaxNorm", &MaxNorm::default()),
+            ("MinMaxNorm", &MinMaxNorm::default()),
+            ("RadialConstraint", &RadialConstraint),
+        ];
+        for (name, map) in maps {
+            assert_eq!(row(document, name)[1].replace("\\|", "|"), format!("`{}`", map.formula()), "{name}");
+        }
+    }
+}

@@ -258,10 +258,25 @@ fn supports_and_orders_get_along_with_minus_infinity() {
 }
 
 #[test]
-fn every_set_has_a_formula_and_says_what_it_is() {
-    for entry in sets() {
-        let set: &dyn Constraint<f64> = &*entry.set;
-        assert!(!set.formula().is_empty(), "{}", entry.name);
-        assert_eq!(set.kind() == Kind::Convex, entry.name != "SupNormalized", "{}", entry.name);
+fn the_tables_of_the_documents_say_what_the_code_says() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    let support: &dyn Constraint<f64> = &Support::of(StructuringElement::cross(1).unwrap());
+    for document in [&page, include_str!("../../src/constraint.rs")] {
+        let row = |name: &str| -> Vec<&str> {
+            let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
+            let found = document.lines().find(|line| starts.iter().any(|start| line.starts_with(start)));
+            let line = found.unwrap_or_else(|| panic!("expected a row on {name}"));
+            line.trim_start_matches("//! ").trim_end_matches(" |").split(" | ").map(str::trim).collect()
+        };
+        let unescaped = |cell: &str| cell.replace("\\|", "|");
+        assert_eq!(row("Support")[1], format!("`{}`", support.formula()));
+        for entry in sets().iter().filter(|entry| !["Per", "Intersection"].contains(&entry.name)) {
+            let (row, set): (_, &dyn Constraint<f64>) = (row(entry.name), &*entry.set);
+            assert_eq!(unescaped(row[1]), format!("`{}`", set.formula()));
+            assert_eq!(row[2] == "yes", set.kind() == Kind::Convex, "{}", entry.name);
+            assert_eq!(row[row.len() - 2].starts_with("yes"), entry.has_metric, "{}", entry.name);
+            assert_eq!(row[row.len() - 1] == "yes", entry.has_tangent, "{}", entry.name);
+        }
     }
 }
