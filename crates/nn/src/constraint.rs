@@ -108,9 +108,9 @@ fn rounding<T: Real>(n: usize) -> f64 {
     4.0 * T::epsilon().f64() + n as f64 * f64::EPSILON
 }
 
-/// 0 for what is not more than rounding (or negative); NaN stays.
+/// 0 for what is not more than rounding (or negative). NaN stays, and so does an infinity: the rounding of one is infinite too.
 fn forgive(missed: f64, slack: f64) -> f64 {
-    if missed <= slack.max(0.0) { 0.0 } else { missed }
+    if missed <= slack.max(0.0) && missed < f64::INFINITY { 0.0 } else { missed }
 }
 
 /// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a force.

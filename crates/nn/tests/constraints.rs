@@ -203,6 +203,33 @@ fn nan_is_not_hidden_by_any_set() {
 }
 
 #[test]
+fn infinity_is_not_taken_for_feasible_where_entries_are_added_up() {
+    let orders =
+        ["NonNegative", "NonPositive", "Bounds", "Halfspace", "Polyhedron", "Isotonic", "Cardinality"];
+    for entry in sets()
+        .iter()
+        .filter(|entry| !orders.contains(&entry.name) && !entry.double().formula().contains("<= w_2"))
+    {
+        for infinity in [f64::INFINITY, f64::NEG_INFINITY] {
+            let mut value = vec![0.3; entry.shape.len()];
+            value[1] = infinity;
+            let violation = entry.double().violation(entry.shape, &value);
+            // An infinity is its own nearest decimal number.
+            assert_eq!(
+                violation == 0.0,
+                entry.name == "Rounding",
+                "{} at {infinity}: {violation}",
+                entry.name
+            );
+        }
+    }
+    // A halfspace is unbounded to one side.
+    let half = Halfspace { normal: vec![1.0, 1.0], offset: 0.0 };
+    assert_eq!(half.violation([2].into(), &[f64::INFINITY, 0.0]), f64::INFINITY);
+    assert_eq!(half.violation([2].into(), &[f64::NEG_INFINITY, 0.0]), 0.0);
+}
+
+#[test]
 fn every_set_has_a_formula() {
     for entry in sets() {
         assert!(!entry.double().formula().is_empty(), "{}", entry.name);

@@ -62,7 +62,8 @@ impl PlaneSet for Separable {
             let terms = [plane[k], -plane[k / width * width], -plane[k % width], plane[0]];
             let missed = terms.iter().sum::<f64>().abs();
             let slack = rounding * terms.iter().map(|t| t.abs()).sum::<f64>();
-            worst(if missed <= slack { 0.0 } else { missed }, all)
+            // The rounding of an infinity is infinite too.
+            worst(if missed <= slack && slack.is_finite() { 0.0 } else { missed }, all)
         })
     }
 
