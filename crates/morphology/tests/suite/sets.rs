@@ -37,7 +37,7 @@ fn sets() -> Vec<Entry> {
     let mut all = vec![
         entry("ZeroCentre", [3, 5, 2].into(), Box::new(ZeroCentre { min: -1.0, max: 0.5 })),
         entry("SupNormalized", [3, 3, 2].into(), Box::new(SupNormalized)),
-        entry("Flat", [2, 3, 2, 2].into(), Box::new(Flat::default())),
+        entry("Flat", [2, 3, 2, 2].into(), Box::new(Flat { element: None })),
         entry("Concave", [1, 7, 2].into(), Box::new(Concave)),
         entry("Concave", [5, 4].into(), Box::new(Concave)),
         entry("Separable", [3, 4, 2].into(), Box::new(Separable)),

@@ -146,7 +146,7 @@ impl L2Ball {
             let step = (norm / self.radius - 1.0) / slope;
             let next = lambda + step;
             // Also when the step is not a number, which the value then is.
-            if !(next > lambda) {
+            if next <= lambda || next.is_nan() {
                 lambda = if step.is_nan() { f64::NAN } else { lambda };
                 break;
             }
@@ -198,7 +198,7 @@ impl<T: Real> Constraint<T> for L2Ball {
         }
         if norm == 0.0 {
             direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
-        } else if !(outwards(at, direction, norm) <= 0.0) {
+        } else if leads_out(outwards(at, direction, norm)) {
             flatten(at, direction, norm);
         }
         true
@@ -267,6 +267,11 @@ pub(super) fn rescale<T: Real>(norm: f64, value: &mut [T]) {
 /// The part of a direction along the unit vector of a point.
 pub(super) fn outwards<T: Real>(at: &[T], direction: &[T], norm: f64) -> f64 {
     at.iter().zip(direction).map(|(w, d)| w.f64() / norm * d.f64()).sum()
+}
+
+/// Whether a part leads outwards; what is not a number does, so that it is seen in the result.
+pub(super) fn leads_out(part: f64) -> bool {
+    part > 0.0 || part.is_nan()
 }
 
 /// Takes that part away.

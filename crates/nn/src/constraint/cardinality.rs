@@ -38,7 +38,7 @@ impl Cardinality {
                 return Some((f64::INFINITY, 0));
             }
             let least = *sorted.select_nth_unstable_by(self.count - 1, |a, b| b.total_cmp(a)).1;
-            let above = sorted.iter().filter(|s| s.total_cmp(&&least).is_gt()).count();
+            let above = sorted.iter().filter(|s| s.total_cmp(&least).is_gt()).count();
             Some((least, self.count - above))
         })
     }

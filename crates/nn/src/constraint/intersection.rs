@@ -189,7 +189,7 @@ impl<T: Precision> Constraint<T> for Intersection {
     /// If there is no member, one is not convex or does not accept the shape, or the projection of 0 is still outside by a thousandth
     /// after all sweeps: then the members have no common point, or meet at so small an angle that the sweeps do not suffice.
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
-        if self.members.is_empty() || !(self.tolerance > 0.0) || self.sweeps == 0 {
+        if self.members.is_empty() || self.tolerance.is_nan() || self.tolerance <= 0.0 || self.sweeps == 0 {
             let found = format!(
                 "{} members, tolerance {} and {} sweeps",
                 self.members.len(),

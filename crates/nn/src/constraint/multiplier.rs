@@ -48,8 +48,8 @@ pub(super) fn multiplier(n: usize, term: impl Fn(usize) -> Clipped, sum: f64) ->
             }
         }
         let excess = found - sum;
-        // Not a number is not above either.
-        if !(excess.abs() > f64::EPSILON * size) {
+        // What is not a number, or infinite, makes the multiplier NaN.
+        if excess.abs() <= f64::EPSILON * size || !excess.is_finite() {
             return tau + excess * 0.0;
         }
         *(if excess > 0.0 { &mut below } else { &mut above }) = tau;

@@ -200,7 +200,7 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
             let wanted = self.solve(value);
             if let Some(last) = self.rows.iter().position(|j| *j == row)
                 && self.multipliers[last] == 0.0
-                && !(wanted[last] > 0.0)
+                && (wanted[last] <= 0.0 || wanted[last].is_nan())
             {
                 self.rows.remove(last);
                 self.multipliers.remove(last);
@@ -272,7 +272,7 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
             }
             let square = self.product(k, k);
             let left = square - row.iter().map(|x| x * x).sum::<f64>();
-            if !(left > 1e-11 * square) {
+            if left <= 1e-11 * square || left.is_nan() {
                 return None;
             }
             row.push(left.sqrt());

@@ -152,7 +152,7 @@ pub(super) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
         for p in 0..n {
             for q in p + 1..n {
                 let off = matrix[p * n + q];
-                if !(off.abs() > f64::EPSILON * 1e-3 * norm) {
+                if off.abs() <= f64::EPSILON * 1e-3 * norm || off.is_nan() {
                     continue;
                 }
                 rotated = true;

@@ -6,7 +6,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
-use super::ball::{flatten, length, outwards, rescale};
+use super::ball::{flatten, leads_out, length, outwards, rescale};
 use super::{forgive, rounding, settle};
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
@@ -114,8 +114,8 @@ impl<T: Real> Constraint<T> for Annulus {
             return true;
         }
         let out = outwards(at, direction, norm);
-        let leaves = (norm >= self.max - slack && !(out <= 0.0))
-            || (self.min > 0.0 && norm <= self.min + slack && !(out >= 0.0));
+        let leaves = (norm >= self.max - slack && leads_out(out))
+            || (self.min > 0.0 && norm <= self.min + slack && leads_out(-out));
         if leaves {
             flatten(at, direction, norm);
         }
