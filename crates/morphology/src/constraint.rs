@@ -14,12 +14,12 @@
 //! | [`Concave`] | `w_(d-e) - 2 w_d + w_(d+e) <= 0 along rows, columns, diagonals` | yes | p exchanges, each p³ | yes | yes |
 //! | [`Separable`] | `w_ij = u_i + v_j` | yes | n | no | yes |
 //!
-//! The one design choice: a set is written for one plane of double-precision numbers, in [`plane`], and acts on every plane of a kernel of any rank
+//! The one design choice: a set is written for one plane of double-precision numbers, in `plane.rs`, and acts on every plane of a kernel of any rank
 //! and precision.
 
 pub mod concave;
 pub mod flat;
-pub mod plane;
+mod plane;
 pub mod radial;
 pub mod separable;
 pub mod sup_normalized;

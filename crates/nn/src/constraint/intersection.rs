@@ -39,7 +39,7 @@ impl Precision for f64 {
 /// converges to: with $p_i = 0$ at first, for each member in turn, $y_i = P_i(x + p_i)$, $p_i \leftarrow x + p_i - y_i$, $x \leftarrow y_i$.
 ///
 /// It ends when every member is missed by at most `tolerance` and the certified distance to the projection is not more, both times
-/// the larger of 1 and the largest entry, or after `sweeps`. A value that is left because the sweeps are used up may be outside; then
+/// the larger of 1 and the largest entry, or after `sweeps`; a result that is still outside by more is projected once more, and twice at most. A value that is left because the sweeps are used up may be outside; then
 /// [`violation`](Constraint::violation), which forgives the tolerance, says by how much, and every report of a step shows it. The last member
 /// is always kept. What is inside stays as it is, bit for bit.
 ///

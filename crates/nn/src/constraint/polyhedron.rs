@@ -137,10 +137,10 @@ impl Polyhedron {
             exchanges += 1;
             if active.enter(entering, value) {
                 refused.fill(false);
-                active.write(value);
             } else {
                 refused[entering] = true;
             }
+            active.write(value);
         }
         let missed = |row: &Row| row.dot(value) - row.offset;
         Optimality {
@@ -181,18 +181,16 @@ struct Active<'a, G> {
 }
 
 impl<G: Fn(usize) -> f64> Active<'_, G> {
-    /// Gives a row that is missed a multiplier, and takes those away that would become negative; false, with nothing changed that counts, if
+    /// Gives a row that is missed a multiplier, and takes those away that would become negative; false, without the row, if
     /// rounding leaves nothing to do.
     fn enter(&mut self, row: usize, value: &mut [f64]) -> bool {
         self.rows.push(row);
         self.multipliers.push(0.0);
         // Dependent on the others: the value cannot move before one of them has left.
         while !self.is_independent() {
-            let Some(exchanged) = self.exchange() else {
-                self.drop_last();
-                return false;
-            };
-            if !exchanged {
+            if self.exchange().is_none() {
+                self.rows.pop();
+                self.multipliers.pop();
                 return false;
             }
         }
@@ -223,14 +221,9 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         }
     }
 
-    fn drop_last(&mut self) {
-        self.rows.pop();
-        self.multipliers.pop();
-    }
-
     /// The last row is a combination of the others: its multiplier grows at their expense until one of theirs is 0, which leaves. `None` if none of
     /// them shrinks: then no point satisfies all.
-    fn exchange(&mut self) -> Option<bool> {
+    fn exchange(&mut self) -> Option<()> {
         let last = self.rows.len() - 1;
         let products: Vec<f64> = (0..last).map(|k| self.product(k, last)).collect();
         let factor = self.factor(last)?;
@@ -249,7 +242,7 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         self.multipliers[last] = step;
         self.rows.remove(leaving);
         self.multipliers.remove(leaving);
-        Some(true)
+        Some(())
     }
 
     fn product(&self, k: usize, l: usize) -> f64 {
