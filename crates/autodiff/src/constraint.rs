@@ -1,4 +1,6 @@
 //! What it takes to be a set that a parameter is kept in. The sets themselves live where their meaning is known (`nn`, `morphology`).
+//!
+//! The one design choice: four functions make a set, and the rest have defaults that say "unknown" rather than guess.
 
 use std::fmt::Debug;
 
@@ -6,8 +8,12 @@ use morphograd_tensor::{Shape, ShapeError};
 
 /// A set $C$ of parameter values, given by its projection.
 ///
-/// For a closed convex set the projection is $P_C(w) = \arg\min_{v \in C} \lVert v - w \rVert_2$; the maps of Keras that are not
-/// projections implement this trait too and say so.
+/// For a closed convex set the projection is $P_C(w) = \arg\min_{v \in C} \lVert v - w \rVert_2$, which exists and is unique. For a closed
+/// set that is not convex it is a nearest point, chosen by a rule that the set documents. [`kind`](Self::kind) tells them apart, and
+/// both from maps that merely implement this trait.
+///
+/// `project`, `violation`, `accepts` and `kind` make a set; everything else has a default that claims nothing. Sets that couple
+/// coordinates compute in `f64` and forgive in `violation` what rounding to `T` costs.
 pub trait Constraint<T>: Debug + Send + Sync {
     /// Replaces the value by its projection on the set. The result depends on the arguments only.
     fn project(&self, shape: Shape, value: &mut [T]);
@@ -21,4 +27,48 @@ pub trait Constraint<T>: Debug + Send + Sync {
     /// # Errors
     /// If the set is not defined for the shape (an axis that does not exist, say) or is empty.
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError>;
+
+    /// What is known of the set, and of `project` as a map onto it.
+    fn kind(&self) -> Kind;
+
+    /// The set in one line of plain text, for tables and reports; empty where none is given.
+    fn formula(&self) -> &'static str {
+        ""
+    }
+
+    /// Replaces the value by the nearest point of the set in a diagonal metric, $\arg\min_{v \in C} \sum_i m_i (v_i - w_i)^2$, with
+    /// every $m_i$ positive and finite. An optimizer that scales its steps by $1 / m_i$ descends in this metric.
+    ///
+    /// Returns whether it did. By default it does not, and leaves the value as it is: the set has no such projection. Where the set
+    /// allows every coordinate its values independently of the others, it is `project` whatever the metric.
+    fn project_in_metric(&self, _shape: Shape, _metric: &[T], _value: &mut [T]) -> bool {
+        false
+    }
+
+    /// Replaces a direction by its projection on the tangent cone of the set at the feasible point `at`: the part of the direction
+    /// along which the point can move and stay in the set, to first order. For a convex set it is
+    /// $\lim_{t \downarrow 0} (P_C(x + t d) - x) / t$.
+    ///
+    /// Returns whether it did. By default it does not, and leaves the direction as it is: the cone is not known.
+    fn project_tangent(&self, _shape: Shape, _at: &[T], _direction: &mut [T]) -> bool {
+        false
+    }
+
+    /// How many coordinates of a feasible value lie on the boundary of the set: those at a bound of a box, the zeros in a simplex, all
+    /// of a ball's when the norm is the radius. `None`, the default, where the set does not count them.
+    fn active(&self, _shape: Shape, _value: &[T]) -> Option<usize> {
+        None
+    }
+}
+
+/// What is known of a set and of its map `project`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A closed convex set. `project` gives the nearest point; it is unique, and distances do not increase.
+    Convex,
+    /// A closed set that is not convex. `project` gives a nearest point; near points can go to distant ones.
+    NonConvex,
+    /// `project` is some map into the neighbourhood of a set that need not give the nearest point, nor be idempotent. Theorems on
+    /// projected gradients do not apply to it.
+    NotAProjection,
 }

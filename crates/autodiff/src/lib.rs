@@ -9,7 +9,7 @@ mod tape;
 mod ties;
 
 pub use arithmetic::{Add, Mean, Mul, Scale, Sub, Sum};
-pub use constraint::Constraint;
+pub use constraint::{Constraint, Kind};
 pub use gradcheck::{GradcheckError, gradcheck};
 pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
 pub use params::{ParamError, ParamId, Params, Projection, Snapshot};

@@ -15,7 +15,7 @@ pub struct ParamId(pub(crate) u32);
 /// The parameters of a model, in the order in which they were added.
 ///
 /// ```
-/// use morphograd_autodiff::{tensor::{Shape, ShapeError, Tensor}, Constraint, Params};
+/// use morphograd_autodiff::{tensor::{Shape, ShapeError, Tensor}, Constraint, Kind, Params};
 ///
 /// #[derive(Debug)]
 /// struct AtMostOne;
@@ -28,6 +28,9 @@ pub struct ParamId(pub(crate) u32);
 ///     }
 ///     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
 ///         Ok(())
+///     }
+///     fn kind(&self) -> Kind {
+///         Kind::Convex
 ///     }
 /// }
 ///

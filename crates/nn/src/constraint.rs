@@ -1,187 +1,139 @@
-//! Sets that a parameter is kept in: boxes with their exact projections here, the grid of decimal numbers in [`rounding`],
-//! Keras' rescalings of norms in [`norm`].
+//! Sets that a parameter is kept in, each with its exact projection.
+//!
+//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group. A matrix set sees a parameter of more axes
+//! than two as the matrix of its last axis against all others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
+//! centre live in `morphograd-morphology`.
+//!
+//! | set | formula | convex | cost | acts on | projection in a metric | of directions |
+//! |---|---|---|---|---|---|---|
+//! | [`NonNegative`] | `w >= 0` | yes | n | each entry | yes, the same | yes |
+//! | [`NonPositive`] | `w <= 0` | yes | n | each entry | yes, the same | yes |
+//! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
+//! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
+//! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
+//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | no |
+//! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | no |
+//! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
+//! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
+//! | [`Hyperplane`] | `a . w = b` | yes | n | group | yes | yes |
+//! | [`Halfspace`] | `a . w <= b` | yes | n | group | yes | yes |
+//! | [`Affine`] | `A w = b` | yes | m n for m equations; in a metric m² n | group | yes | yes |
+//! | [`Polyhedron`] | `a_j . w <= b_j for every j` | yes | p exchanges, each p³ | group | yes | yes |
+//! | [`L1Ball`] | `sum \|w\| <= r` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`L2Ball`] | `\|\|w\|\|_2 <= r` | yes | n | group | yes | yes |
+//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | no | yes |
+//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | no | yes |
+//! | [`Simplex`] | `w >= 0, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`CappedSimplex`] | `0 <= w <= c, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`Isotonic`] | `w_1 <= w_2 <= ... <= w_n` | yes | n | group, in row-major order | yes | yes |
+//! | [`Cardinality`] | `#{w != 0} <= k` | no | n | group | yes | no |
+//! | [`Rank`] | `rank W <= r` | no | m n min(m, n) a sweep | matrix | no | no |
+//! | [`SpectralBall`] | `sigma_1(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
+//! | [`NuclearBall`] | `sum_k sigma_k(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
+//! | [`PositiveSemidefinite`] | `W = W^T, lambda_min(W) >= 0` | yes | n³ a sweep | square matrix | no | no |
+//! | [`OrthonormalColumns`] | `W^T W = I` | no | m n² a sweep | matrix | no | yes |
+//! | [`Intersection`] | `w in every C_i` | yes | the members' times the sweeps | group | if all members have it | no |
+//! | [`Per`] | as its set | as its set | its set's | each group | as its set | as its set |
+//!
+//! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is convex where a = 0, and `Isotonic` may be the reverse.
+//! Sums run in `f64`, and `violation` forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each term, relative to
+//! the sum of the terms' magnitudes. What is feasible in this sense stays as it is, bit for bit.
+//!
+//! Keras' maps are here with their formulas to the letter. They are no projections, and say so: they divide by the norm plus 1e-7, so that what is
+//! inside shrinks at each application, and 0 stays 0 though it is outside.
+//!
+//! | map | formula | what it means |
+//! |---|---|---|
+//! | [`UnitNorm`] | `w / (eps + \|\|w\|\|)` | `Sphere` |
+//! | [`MaxNorm`] | `w min(\|\|w\|\|, max) / (eps + \|\|w\|\|)` | `L2Ball` |
+//! | [`MinMaxNorm`] | `w (r clip(\|\|w\|\|, min, max) + (1 - r) \|\|w\|\|) / (eps + \|\|w\|\|)` | `Annulus` |
+//! | [`RadialConstraint`] | `every ring gets a sample of the diagonal` | means over rings |
 //!
 //! The one design choice: a constraint is a value with public fields, checked once, when a parameter is declared with it.
 
+pub mod affine;
+mod axes;
+pub mod ball;
+pub mod boxes;
+pub mod cardinality;
+pub mod grid;
+pub mod hyperplane;
+pub mod intersection;
+pub mod isotonic;
+mod multiplier;
 pub mod norm;
+pub mod orthonormal;
+pub mod per;
+pub mod polyhedron;
+pub mod positive_semidefinite;
+pub mod radial;
 pub mod rounding;
+pub mod scratch;
+pub mod simplex;
+mod singular;
+pub mod spectral;
+pub mod sphere;
+pub mod sum;
 
-use morphograd_autodiff::Constraint;
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::Real;
 
+pub use affine::Affine;
+pub use ball::{L1Ball, L2Ball, LInfBall};
+pub use boxes::{Bounds, Interval, NonNegative, NonPositive};
+pub use cardinality::Cardinality;
+pub use grid::Grid;
+pub use hyperplane::{Halfspace, Hyperplane};
+pub use intersection::Intersection;
+pub use isotonic::Isotonic;
 pub use norm::{MaxNorm, MinMaxNorm, UnitNorm};
+pub use orthonormal::OrthonormalColumns;
+pub use per::Per;
+pub use polyhedron::Polyhedron;
+pub use positive_semidefinite::PositiveSemidefinite;
+pub use radial::RadialConstraint;
 pub use rounding::Rounding;
-
-/// $w \ge 0$, by $w \leftarrow \max(w, 0)$. Convex; the projection is exact.
-#[derive(Debug, Clone, Copy)]
-pub struct NonNegative;
-
-/// $w \le 0$, by $w \leftarrow \min(w, 0)$, and nothing more. Convex; the projection is exact.
-#[derive(Debug, Clone, Copy)]
-pub struct NonPositive;
-
-/// $a \le w \le b$ for every element, by clipping. Convex; the projection is exact. A bound may be infinite.
-///
-/// ```
-/// use morphograd_nn::{autodiff::Params, constraint::Interval, tensor::Tensor};
-/// let mut params = Params::new();
-/// let start = Tensor::from_vec([3], vec![-7.0f32, 0.5, 7.0])?;
-/// let w = params.add("w", start, Some(Box::new(Interval { min: -1.0, max: 1.0 })))?;
-/// assert_eq!(params.value(w).data, [-1.0, 0.5, 1.0]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Interval {
-    /// The bound $a$.
-    pub min: f64,
-    /// The bound $b$, not below $a$.
-    pub max: f64,
-}
-
-impl<T: Real> Constraint<T> for NonNegative {
-    fn project(&self, _: Shape, value: &mut [T]) {
-        clip(value, T::zero(), T::infinity());
-    }
-
-    fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, 0.0, f64::INFINITY)
-    }
-
-    fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
-        Ok(())
-    }
-}
-
-impl<T: Real> Constraint<T> for NonPositive {
-    fn project(&self, _: Shape, value: &mut [T]) {
-        clip(value, T::neg_infinity(), T::zero());
-    }
-
-    fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, f64::NEG_INFINITY, 0.0)
-    }
-
-    fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
-        Ok(())
-    }
-}
-
-impl<T: Real> Constraint<T> for Interval {
-    fn project(&self, _: Shape, value: &mut [T]) {
-        clip(value, T::of(self.min), T::of(self.max));
-    }
-
-    fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        // The set of values of type `T`: its bounds are the bounds as `T` holds them.
-        outside(value, T::of(self.min).f64(), T::of(self.max).f64())
-    }
-
-    fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
-        if self.min <= self.max {
-            return Ok(());
-        }
-        Err(ShapeError::new("interval", "min <= max", format!("min {} and max {}", self.min, self.max)))
-    }
-}
-
-/// Comparisons, not `max` and `min`: those would turn a NaN into a bound and hide it.
-fn clip<T: Real>(value: &mut [T], min: T, max: T) {
-    for w in value {
-        let lower = if *w < min { min } else { *w };
-        *w = if lower > max { max } else { lower };
-    }
-}
-
-fn outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
-    value.iter().fold(0.0, |worst, w| {
-        let w = w.f64();
-        // Only what is outside is subtracted: an infinite bound minus itself would be NaN.
-        let missed = if w < min {
-            min - w
-        } else if w > max {
-            w - max
-        } else if w.is_nan() {
-            w
-        } else {
-            0.0
-        };
-        larger(worst, missed)
-    })
-}
+pub use simplex::{CappedSimplex, Simplex};
+pub use spectral::{NuclearBall, Rank, SpectralBall};
+pub use sphere::{Annulus, Sphere};
+pub use sum::{FixedMean, FixedSum};
 
 /// The maximum of two numbers, NaN if one of them is.
 fn larger(worst: f64, x: f64) -> f64 {
     if x > worst || x.is_nan() { x } else { worst }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use morphograd_testkit::{Golden, assert_close, check_projection};
-    use proptest::collection::vec;
-    use proptest::prelude::*;
+/// What an equation of `n` terms may be missed by relative to the sum of their magnitudes: a few units in the last place of the type for the
+/// rounding of the terms, one of `f64` for each addition.
+fn rounding<T: Real>(n: usize) -> f64 {
+    4.0 * T::epsilon().f64() + n as f64 * f64::EPSILON
+}
 
-    #[test]
-    fn boxes_agree_with_the_reference() {
-        let golden = Golden::read("constraints");
-        let w = golden.tensor::<f32>("w");
-        let all: [(&str, &dyn Constraint<f32>); 5] = [
-            ("non_neg", &NonNegative),
-            ("lattice", &Interval { min: -1.0, max: 1.0 }),
-            ("zero_to_one", &Interval { min: 0.0, max: 1.0 }),
-            ("as_run_non_positive", &Interval { min: -1.0, max: 1.0 }),
-            ("non_positive", &Interval { min: -1.0, max: 0.0 }),
-        ];
-        for (name, constraint) in all {
-            let mut value = w.clone();
-            constraint.project(w.shape(), value.data_mut());
-            assert_close(name, value.data(), golden.tensor::<f32>(name).data(), 1e-5);
-            assert_eq!(constraint.violation(w.shape(), value.data()), 0.0, "{name}");
-            assert!(constraint.violation(w.shape(), w.data()) > 0.5, "{name}");
-        }
+/// 0 for what is not more than rounding (or negative). NaN stays, and so does an infinity: the rounding of one is infinite too.
+fn forgive(missed: f64, slack: f64) -> f64 {
+    if missed <= slack.max(0.0) && missed < f64::INFINITY { 0.0 } else { missed }
+}
+
+/// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a force.
+fn gain<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
+    metric.map_or(1.0, |m| 1.0 / m[i].f64())
+}
+
+/// The Euclidean norm, of numbers of any size.
+fn norm_of(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = values.clone().fold(0.0, |m, x| larger(m, x.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
     }
+    largest * values.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
+}
 
-    proptest! {
-        #[test]
-        fn boxes_are_projections(
-            point in vec(-3.0..3.0f64, 6),
-            others in vec(vec(-3.0..3.0f64, 6), 4),
-            min in -2.0..1.0f64,
-            width in 0.0..2.0f64,
-        ) {
-            let all: [&dyn Constraint<f64>; 5] = [
-                &NonNegative,
-                &NonPositive,
-                &Interval { min, max: min + width },
-                &Interval { min, max: f64::INFINITY },
-                &Interval { min, max: min },
-            ];
-            for constraint in all {
-                check_projection(constraint, true, [6].into(), &point, &others);
-            }
+/// Projects what is outside, and again where rounding has left it there: where a value is much larger than the set, its projection is a difference
+/// of large numbers, and the second one is of small ones. What is inside stays as it is, bit for bit.
+fn settle<T>(value: &mut [T], violation: impl Fn(&[T]) -> f64, project: impl Fn(&mut [T])) {
+    for _ in 0..3 {
+        if violation(value) == 0.0 {
+            return;
         }
-    }
-
-    #[test]
-    fn nan_and_infinity_are_never_taken_for_feasible_by_mistake() {
-        let all: [&dyn Constraint<f64>; 3] =
-            [&NonNegative, &NonPositive, &Interval { min: f64::NEG_INFINITY, max: f64::INFINITY }];
-        for constraint in all {
-            let mut value = [f64::NAN, 0.0];
-            constraint.project([2].into(), &mut value);
-            assert!(value[0].is_nan(), "{constraint:?} hides NaN");
-            assert!(constraint.violation([2].into(), &value).is_nan());
-        }
-        assert_eq!(Constraint::<f64>::violation(&NonNegative, [1].into(), &[f64::INFINITY]), 0.0);
-        assert_eq!(Constraint::<f64>::violation(&NonPositive, [1].into(), &[f64::INFINITY]), f64::INFINITY);
-    }
-
-    #[test]
-    fn an_empty_interval_is_refused() {
-        for (min, max) in [(1.0, 0.0), (f64::NAN, 0.0), (0.0, f64::NAN)] {
-            assert!(Constraint::<f32>::accepts(&Interval { min, max }, [2].into()).is_err());
-        }
-        let error = Constraint::<f32>::accepts(&Interval { min: 1.0, max: 0.5 }, [2].into()).unwrap_err();
-        assert_eq!(error.to_string(), "interval: expected min <= max, found min 1 and max 0.5");
+        project(value);
     }
 }

@@ -4,11 +4,14 @@ use std::hint::black_box;
 
 use morphograd_nn::Optimizer;
 use morphograd_nn::Regularizer;
-use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape};
-use morphograd_nn::constraint::{NonNegative, UnitNorm};
+use morphograd_nn::autodiff::{Constraint, Kind, Mode, Mul, Params, Sum, Tape};
+use morphograd_nn::constraint::{
+    CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball, L2Ball,
+    NonNegative, Per, Simplex, Sphere, UnitNorm,
+};
 use morphograd_nn::optimizer::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
-use morphograd_nn::tensor::Tensor;
+use morphograd_nn::tensor::{Shape, Tensor};
 
 #[test]
 fn after_the_first_step_nothing_is_allocated() {
@@ -34,5 +37,43 @@ fn after_the_first_step_nothing_is_allocated() {
         assert_eq!(taken.count_total, 0, "{clip:?}: {taken:?}");
         // The counter counts.
         assert!(allocation_counter::measure(|| drop(black_box(vec![0u8; 9]))).count_total > 0);
+    }
+}
+
+#[test]
+fn projections_of_groups_of_ordinary_size_take_no_memory() {
+    let sets: [Box<dyn Constraint<f32>>; 13] = [
+        Box::new(Interval { min: 0.0, max: 0.5 }),
+        Box::new(Per::filter(Simplex { sum: 1.0 })),
+        Box::new(Per::channel(CappedSimplex { sum: 1.0, cap: 0.5 })),
+        Box::new(Per::filter(L1Ball { radius: 1.0 })),
+        Box::new(Per::channel(L2Ball { radius: 1.0 })),
+        Box::new(Per::axes([0, 1, 2], Sphere { radius: 1.0 })),
+        Box::new(Per::axes([1], Isotonic::NonIncreasing)),
+        Box::new(Per::channel(Cardinality { count: 3 })),
+        Box::new(Per::channel(Halfspace { normal: vec![1.0; 9], offset: 0.5 })),
+        Box::new(FixedSum { sum: 1.0 }),
+        Box::new(FixedMean { mean: 0.25 }),
+        Box::new(Grid { origin: 0.0, step: 0.5, min: -2, max: 2 }),
+        Box::new(Per::filter(UnitNorm::default())),
+    ];
+    let shape = Shape::from([3, 3, 2, 4]);
+    let start: Vec<f32> = (0..72).map(|i| (i as f32 * 0.7).sin()).collect();
+    let mut metric = start.clone();
+    metric.iter_mut().for_each(|m| *m += 1.5);
+    for set in sets {
+        set.accepts(shape).unwrap();
+        let mut value = start.clone();
+        let mut direction = start.clone();
+        let taken = allocation_counter::measure(|| {
+            set.project(shape, &mut value);
+            set.violation(shape, &value);
+            set.active(shape, &value);
+            if set.kind() == Kind::Convex {
+                set.project_in_metric(shape, &metric, &mut value);
+                set.project_tangent(shape, &value, &mut direction);
+            }
+        });
+        assert_eq!(taken.count_total, 0, "{set:?}: {taken:?}");
     }
 }

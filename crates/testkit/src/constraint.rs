@@ -1,49 +1,227 @@
-//! What every exact projection has to pass.
+//! What every set has to pass: its projection, that in a diagonal metric, and that of directions on its tangent cone.
+//!
+//! The one design choice: each is compared with its definition, at points of the set that are made by projecting others.
 
-use morphograd_autodiff::Constraint;
 use morphograd_autodiff::tensor::Shape;
+use morphograd_autodiff::{Constraint, Kind};
 
 /// Checks a projection on a closed set against its definition, at `point` with other points of the space (of the same length) to compare
 /// with:
 /// - the image is feasible, and a feasible point stays where it is;
 /// - no other feasible point (the images of `others`) is nearer to `point`;
-/// - if `convex`, the map does not increase distances.
+/// - if the set is convex, $(w - P(w)) \cdot (v - P(w)) \le 0$ for feasible $v$, which is what makes $P(w)$ nearest of all, and distances do not increase;
+/// - a point with NaN is not taken for feasible.
 ///
 /// # Panics
-/// If one of them fails by more than a few units in the last place of numbers of the size given.
+/// If the constraint says that it is no projection, or one of them fails by more than a few units in the last place of numbers of the size given.
 #[track_caller]
-pub fn check_projection(
+pub fn check_projection(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64], others: &[Vec<f64>]) {
+    check_projection_within(1e-12, constraint, shape, point, others);
+}
+
+/// [`check_projection`] for sets whose projection is computed to a tolerance: that on distances, for numbers of size 1, for each entry.
+///
+/// # Panics
+/// As [`check_projection`].
+#[track_caller]
+pub fn check_projection_within(
+    tolerance: f64,
     constraint: &dyn Constraint<f64>,
-    convex: bool,
     shape: Shape,
     point: &[f64],
     others: &[Vec<f64>],
 ) {
+    let convex = is_convex(constraint);
+    let ones = vec![1.0; point.len()];
+    let slack = slack(tolerance, point, others);
     let project = |x: &[f64]| {
         let mut x = x.to_vec();
         constraint.project(shape, &mut x);
         x
     };
-    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-    let size = point.iter().chain(others.iter().flatten()).fold(1.0, |m: f64, x| m.max(x.abs()));
-    let slack = 1e-12 * size * (point.len() as f64).max(1.0);
-
-    let image = project(point);
-    let violation = constraint.violation(shape, &image);
-    assert!(violation <= slack, "{constraint:?}: the projection of {point:?} is {violation} outside the set");
-    let again = project(&image);
-    assert!(distance(&image, &again) <= slack, "{constraint:?}: not idempotent at {point:?}");
-    for other in others {
-        let feasible = project(other);
-        assert!(
-            distance(point, &image) <= distance(point, &feasible) + slack,
-            "{constraint:?}: {feasible:?} is nearer to {point:?} than the projection {image:?}"
-        );
-        if convex {
+    nearest(constraint, shape, &ones, slack, point, others, &project);
+    if convex {
+        let image = project(point);
+        for other in others {
             assert!(
-                distance(&image, &feasible) <= distance(point, other) + slack,
+                distance(&ones, &image, &project(other)) <= distance(&ones, point, other) + slack,
                 "{constraint:?}: the distance of {point:?} and {other:?} increases"
             );
         }
     }
+    if !point.is_empty() {
+        let mut broken = point.to_vec();
+        broken[0] = f64::NAN;
+        let violation = constraint.violation(shape, &broken);
+        assert!(violation.is_nan() || violation > 0.0, "{constraint:?} takes NaN for feasible");
+    }
+}
+
+/// Checks `project_in_metric` against its definition: what [`check_projection`] checks, with $\sum_i m_i (v_i - w_i)^2$ in the place of the
+/// distance; and that in a metric of ones it is `project`.
+///
+/// # Panics
+/// If the set has no projection in a metric, or a check fails.
+#[track_caller]
+pub fn check_projection_in_metric(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    metric: &[f64],
+    point: &[f64],
+    others: &[Vec<f64>],
+) {
+    check_projection_in_metric_within(1e-12, constraint, shape, metric, point, others);
+}
+
+/// [`check_projection_in_metric`] for sets whose projection is computed to a tolerance.
+///
+/// # Panics
+/// As [`check_projection_in_metric`].
+#[track_caller]
+pub fn check_projection_in_metric_within(
+    tolerance: f64,
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    metric: &[f64],
+    point: &[f64],
+    others: &[Vec<f64>],
+) {
+    let weight =
+        metric.iter().fold(1.0, |m: f64, x| m.max(*x)) / metric.iter().fold(1.0, |m: f64, x| m.min(*x));
+    let slack = slack(tolerance, point, others) * weight;
+    let project_in = |metric: &[f64], x: &[f64]| {
+        let mut x = x.to_vec();
+        assert!(constraint.project_in_metric(shape, metric, &mut x), "{constraint:?} knows no metric");
+        x
+    };
+    nearest(constraint, shape, metric, slack, point, others, &|x| project_in(metric, x));
+    let ones = vec![1.0; point.len()];
+    let mut euclidean = point.to_vec();
+    constraint.project(shape, &mut euclidean);
+    let found = project_in(&ones, point);
+    assert!(
+        distance(&ones, &found, &euclidean) <= slack,
+        "{constraint:?}: {found:?} in a metric of ones is not {euclidean:?}"
+    );
+}
+
+/// Checks `project_tangent` at the image of `point` against what makes it the projection on the tangent cone $K$:
+/// - the image $t$ of the direction $d$ is one along which the point stays: $\operatorname{dist}(x + h t, C) = O(h^2)$;
+/// - $d - t$ is at right angles to $t$, and not at a smaller one to where any feasible point lies ($K$ contains those directions if the set is
+///   convex): $(d - t) \cdot (v - x) \le 0$.
+///
+/// `curvature` bounds the distance by `curvature` h² |t|²; 0 for sets with flat faces.
+///
+/// # Panics
+/// If the set knows no tangent cone, or a check fails.
+#[track_caller]
+pub fn check_tangent(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    curvature: f64,
+    point: &[f64],
+    direction: &[f64],
+    others: &[Vec<f64>],
+) {
+    let convex = is_convex(constraint);
+    let ones = vec![1.0; point.len()];
+    let slack = slack(1e-11, point, others) * (1.0 + size(direction));
+    let project = |x: &[f64]| {
+        let mut x = x.to_vec();
+        constraint.project(shape, &mut x);
+        x
+    };
+    let at = project(point);
+    let mut tangent = direction.to_vec();
+    assert!(constraint.project_tangent(shape, &at, &mut tangent), "{constraint:?} knows no tangent cone");
+
+    // So short that no other face of the set is met, but by a chance of that size.
+    let step = 1e-7;
+    let moved: Vec<f64> = at.iter().zip(&tangent).map(|(x, t)| x + step * t).collect();
+    let missed = distance(&ones, &moved, &project(&moved));
+    let length = distance(&ones, &tangent, &vec![0.0; tangent.len()]);
+    assert!(
+        missed <= curvature * step * step * length * length + slack,
+        "{constraint:?}: {tangent:?} leads {missed} out of the set at {at:?}"
+    );
+    let normal: Vec<f64> = direction.iter().zip(&tangent).map(|(d, t)| d - t).collect();
+    let angle = dot(&ones, &normal, &tangent);
+    assert!(angle.abs() <= slack, "{constraint:?}: {normal:?} is not at right angles to {tangent:?}");
+    if convex {
+        for other in others {
+            let towards: Vec<f64> = project(other).iter().zip(&at).map(|(v, x)| v - x).collect();
+            let angle = dot(&ones, &normal, &towards);
+            assert!(
+                angle <= slack,
+                "{constraint:?}: {normal:?}, taken away at {at:?}, leads into the set, towards {towards:?}"
+            );
+        }
+    }
+    let mut again = tangent.clone();
+    constraint.project_tangent(shape, &at, &mut again);
+    assert!(
+        distance(&ones, &again, &tangent) <= slack,
+        "{constraint:?}: not idempotent at direction {direction:?}"
+    );
+}
+
+/// Feasible, idempotent, nearest, and for convex sets the variational inequality.
+#[track_caller]
+fn nearest(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    metric: &[f64],
+    slack: f64,
+    point: &[f64],
+    others: &[Vec<f64>],
+    project: &dyn Fn(&[f64]) -> Vec<f64>,
+) {
+    let image = project(point);
+    let violation = constraint.violation(shape, &image);
+    assert!(violation <= slack, "{constraint:?}: the projection of {point:?} is {violation} outside the set");
+    let again = project(&image);
+    assert!(distance(metric, &image, &again) <= slack, "{constraint:?}: not idempotent at {point:?}");
+    for other in others {
+        let feasible = project(other);
+        assert!(
+            distance(metric, point, &image) <= distance(metric, point, &feasible) + slack,
+            "{constraint:?}: {feasible:?} is nearer to {point:?} than the projection {image:?}"
+        );
+        if is_convex(constraint) {
+            let away: Vec<f64> = point.iter().zip(&image).map(|(w, p)| w - p).collect();
+            let towards: Vec<f64> = feasible.iter().zip(&image).map(|(v, p)| v - p).collect();
+            let angle = dot(metric, &away, &towards);
+            assert!(
+                angle <= slack * (1.0 + size(point)),
+                "{constraint:?}: from the projection {image:?} of {point:?} one can go towards {feasible:?} and come nearer ({angle})"
+            );
+        }
+    }
+}
+
+fn is_convex(constraint: &dyn Constraint<f64>) -> bool {
+    match constraint.kind() {
+        Kind::Convex => true,
+        Kind::NonConvex => false,
+        Kind::NotAProjection => panic!("{constraint:?} says itself that it is no projection"),
+    }
+}
+
+/// What rounding is worth, for numbers of the size of these.
+fn slack(tolerance: f64, point: &[f64], others: &[Vec<f64>]) -> f64 {
+    let largest = others.iter().fold(size(point), |m, other| m.max(size(other)));
+    tolerance * largest.max(1.0) * (point.len() as f64).max(1.0)
+}
+
+fn size(x: &[f64]) -> f64 {
+    x.iter().fold(0.0, |m, x| x.abs().max(m))
+}
+
+fn dot(metric: &[f64], a: &[f64], b: &[f64]) -> f64 {
+    metric.iter().zip(a.iter().zip(b)).map(|(m, (a, b))| m * a * b).sum()
+}
+
+fn distance(metric: &[f64], a: &[f64], b: &[f64]) -> f64 {
+    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    dot(metric, &difference, &difference).sqrt()
 }

@@ -1,4 +1,5 @@
-//! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in `f32` on a CPU.
+//! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in `f32` on a CPU, or, for
+//! projections, with Optax, JAXopt and SciPy in `f64`; the scripts beside the files say how.
 
 use std::fs;
 use std::path::Path;
@@ -37,6 +38,10 @@ impl Golden {
                 .chunks_exact(4)
                 .map(|b| T::of(f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))))
                 .collect(),
+            Dtype::F64 => {
+                let number = |b: &[u8]| f64::from_le_bytes(b.try_into().expect("eight bytes"));
+                view.data().chunks_exact(8).map(|b| T::of(number(b))).collect()
+            }
             Dtype::U8 => view.data().iter().map(|b| T::of(f64::from(*b))).collect(),
             other => panic!("{}: {name}: unexpected type {other:?}", self.case),
         };

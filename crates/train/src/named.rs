@@ -1,10 +1,10 @@
 //! Things chosen by a word on the command line: one table a kind, from which the help, the errors and the choice all follow. Adding an
 //! optimizer or a constraint to the command is one line here.
 
-use morphograd_morphology::ZeroCentre;
 use morphograd_morphology::nn::autodiff::Constraint;
-use morphograd_morphology::nn::constraint::{Interval, NonNegative};
+use morphograd_morphology::nn::constraint::{Interval, L2Ball, NonNegative, Per};
 use morphograd_morphology::nn::optimizer::{Adagrad, Adam, RmsProp, Rule, Sgd};
+use morphograd_morphology::{Concave, Flat, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre};
 
 /// Something with a name, other names, one sentence, and a way to make it.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Named<V> {
 /// A set for the kernel of the dilation, or none.
 pub type KernelConstraint = Option<Box<dyn Constraint<f32>>>;
 
-/// The constraints of the experiment. The first four are the tutorial's.
+/// The constraints of the experiment. The first four are the tutorial's; each acts on every channel and filter by itself, unless it says otherwise.
 pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
     Named { name: "none", aliases: &["free"], about: "any value", make: || None },
     Named {
@@ -54,6 +54,42 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
         aliases: &[],
         about: "the box -1 <= w <= 1 with the centre at 0: what the published `non-positive-increasing` really was",
         make: || Some(Box::new(ZeroCentre { min: -1.0, max: 1.0 })),
+    },
+    Named {
+        name: "sup-normalised",
+        aliases: &["sup-normalized"],
+        about: "w <= 0 and the largest entry 0: never above the flat dilation",
+        make: || Some(Box::new(SupNormalized)),
+    },
+    Named {
+        name: "radial",
+        aliases: &["radially-non-increasing"],
+        about: "no entry above one nearer to the centre",
+        make: || Some(Box::new(RadiallyNonIncreasing::default())),
+    },
+    Named {
+        name: "symmetric",
+        aliases: &["dihedral"],
+        about: "the eight symmetries of a square",
+        make: || Some(Box::new(Symmetric::Dihedral)),
+    },
+    Named {
+        name: "concave",
+        aliases: &[],
+        about: "second differences <= 0 along rows, columns and diagonals",
+        make: || Some(Box::new(Concave)),
+    },
+    Named {
+        name: "flat",
+        aliases: &[],
+        about: "all entries of a channel and filter equal",
+        make: || Some(Box::new(Flat::default())),
+    },
+    Named {
+        name: "unit-ball",
+        aliases: &["l2-ball"],
+        about: "Euclidean norm at most 1 for each filter",
+        make: || Some(Box::new(Per::filter(L2Ball { radius: 1.0 }))),
     },
 ];
 

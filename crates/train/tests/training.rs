@@ -61,7 +61,8 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
         assert_eq!(record.max_constraint_violation, 0.0, "{}", constraint.name);
         assert_eq!(record.epochs.len(), 3);
         assert_eq!(record.stop, Stop::EpochLimit);
-        let projects = constraint.name != "none" && constraint.name != "lattice";
+        // So short a run does not come to a bound of 1.
+        let projects = !["none", "lattice", "unit-ball"].contains(&constraint.name);
         assert_eq!(
             record.epochs.iter().any(|epoch| epoch.moved_share > 0.0),
             projects,

@@ -9,6 +9,7 @@ mod layers;
 mod properties;
 mod reference;
 mod residuation;
+mod sets;
 mod smooth;
 mod structuring_element;
 mod support;

@@ -12,9 +12,10 @@
 
 use std::ops::Range;
 
-use morphograd_autodiff::Constraint;
-use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::{Constraint, Kind};
 
+use super::axes::{Axes, check_axes};
 use super::larger;
 
 /// Keras' fuzz factor.
@@ -93,6 +94,14 @@ impl<T: Real> Constraint<T> for UnitNorm {
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
         check_axes("unit_norm", shape, &self.axes)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
+    }
+
+    fn formula(&self) -> &'static str {
+        "w / (eps + ||w||)"
+    }
 }
 
 impl<T: Real> Constraint<T> for MaxNorm {
@@ -109,6 +118,14 @@ impl<T: Real> Constraint<T> for MaxNorm {
             return check_axes("max_norm", shape, &self.axes);
         }
         Err(ShapeError::new("max_norm", "max >= 0", format!("max {}", self.max)))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
+    }
+
+    fn formula(&self) -> &'static str {
+        "w min(||w||, max) / (eps + ||w||)"
     }
 }
 
@@ -133,14 +150,14 @@ impl<T: Real> Constraint<T> for MinMaxNorm {
             format!("min {}, max {} and rate {}", self.min, self.max, self.rate),
         ))
     }
-}
 
-fn check_axes(operation: &'static str, shape: Shape, axes: &[usize]) -> Result<(), ShapeError> {
-    let twice = axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis));
-    if axes.iter().all(|axis| *axis < shape.rank()) && !twice {
-        return Ok(());
+    fn kind(&self) -> Kind {
+        Kind::NotAProjection
     }
-    Err(ShapeError::new(operation, format!("distinct axes of shape {shape}"), format!("axes {axes:?}")))
+
+    fn formula(&self) -> &'static str {
+        "w (r clip(||w||, min, max) + (1 - r) ||w||) / (eps + ||w||)"
+    }
 }
 
 /// Multiplies every group by a function of its norm.
@@ -241,33 +258,6 @@ impl Groups {
             }
         }
         sums.map(f64::sqrt)
-    }
-}
-
-/// Lengths and strides of some axes, innermost first.
-#[derive(Default)]
-struct Axes {
-    axes: [(usize, usize); MAX_RANK],
-    rank: usize,
-}
-
-impl Axes {
-    fn push(&mut self, length: usize, stride: usize) {
-        self.axes[self.rank] = (length, stride);
-        self.rank += 1;
-    }
-
-    fn count(&self) -> usize {
-        self.axes[..self.rank].iter().map(|(length, _)| length).product()
-    }
-
-    fn offset(&self, mut index: usize) -> usize {
-        let mut offset = 0;
-        for (length, stride) in &self.axes[..self.rank] {
-            offset += index % length * stride;
-            index /= length;
-        }
-        offset
     }
 }
 

@@ -3,9 +3,9 @@
 //! The one design choice: a number is rounded in `f64` and then held as the nearest number of its type, which makes the map idempotent in
 //! every precision.
 
-use morphograd_autodiff::Constraint;
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::{Constraint, Kind};
 
 use super::larger;
 
@@ -47,6 +47,19 @@ impl<T: Real> Constraint<T> for Rounding {
             0..=15 => Ok(()),
             more => Err(ShapeError::new("rounding", "at most 15 decimals", more.to_string())),
         }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::NonConvex
+    }
+
+    fn formula(&self) -> &'static str {
+        "w in 10^-decimals Z"
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+        self.project(shape, value);
+        true
     }
 }
 
@@ -93,7 +106,7 @@ mod tests {
         fn it_is_a_projection_on_a_set_that_is_not_convex(
             point in vec(-3.0..3.0f64, 6), others in vec(vec(-3.0..3.0f64, 6), 4), decimals in 0..=15u32
         ) {
-            check_projection(&Rounding { decimals }, false, [6].into(), &point, &others);
+            check_projection(&Rounding { decimals }, [6].into(), &point, &others);
         }
 
         #[test]

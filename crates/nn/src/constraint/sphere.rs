@@ -1,0 +1,154 @@
+//! A norm that is given, or lies between two bounds.
+//!
+//! The one design choice: 0, which every point of the sphere is as near to, goes to the point with equal entries, so that the map is defined
+//! everywhere and prefers no coordinate.
+
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::{Constraint, Kind};
+
+use super::ball::{flatten, leads_out, length, outwards, rescale};
+use super::{forgive, rounding, settle};
+
+/// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
+/// This is what Keras' `UnitNorm` means, without its ε.
+///
+/// ```
+/// use morphograd_nn::{autodiff::Params, constraint::Sphere, tensor::Tensor};
+/// let mut params = Params::new();
+/// let set = Box::new(Sphere { radius: 1.0 });
+/// let w = params.add("w", Tensor::from_vec([2], vec![3.0f64, 4.0])?, Some(set))?;
+/// assert_eq!(params.value(w).data, [0.6, 0.8]);
+/// params.update(w, |w| w.fill(0.0));
+/// assert!((params.value(w).data[0] - 0.5f64.sqrt()).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sphere {
+    /// The radius $r$, above 0.
+    pub radius: f64,
+}
+
+/// $\{ w : a \le \lVert w \rVert_2 \le b \}$, by $w \leftarrow w \, \mathrm{clip}(n, a, b) / n$ with $n = \lVert w \rVert$; 0 goes to the point with entries
+/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n). This is what Keras' `MinMaxNorm` means, without its ε.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Annulus {
+    /// The smallest norm $a$, not negative.
+    pub min: f64,
+    /// The largest norm $b$, not below $a$ and above 0.
+    pub max: f64,
+}
+
+impl Sphere {
+    fn annulus(self) -> Annulus {
+        Annulus { min: self.radius, max: self.radius }
+    }
+}
+
+impl<T: Real> Constraint<T> for Sphere {
+    fn project(&self, shape: Shape, value: &mut [T]) {
+        self.annulus().project(shape, value);
+    }
+
+    fn violation(&self, shape: Shape, value: &[T]) -> f64 {
+        self.annulus().violation(shape, value)
+    }
+
+    fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
+        check("sphere", self.annulus(), shape)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::NonConvex
+    }
+
+    fn formula(&self) -> &'static str {
+        "||w||_2 = r"
+    }
+
+    /// The tangent plane: what is radial is taken away.
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        self.annulus().project_tangent(shape, at, direction)
+    }
+}
+
+impl<T: Real> Constraint<T> for Annulus {
+    fn project(&self, shape: Shape, value: &mut [T]) {
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| {
+                let norm = length(w);
+                if norm == 0.0 {
+                    w.fill(T::one());
+                }
+                let inside = if norm < self.min { self.min } else { self.max };
+                rescale(inside, w);
+            },
+        );
+    }
+
+    fn violation(&self, _: Shape, value: &[T]) -> f64 {
+        let norm = length(value);
+        let missed = if norm < self.min { self.min - norm } else { norm - self.max };
+        forgive(missed, rounding::<T>(value.len()) * self.max)
+    }
+
+    fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
+        check("annulus", *self, shape)
+    }
+
+    /// Not convex, a bound below of 0 excepted.
+    fn kind(&self) -> Kind {
+        if self.min > 0.0 { Kind::NonConvex } else { Kind::Convex }
+    }
+
+    fn formula(&self) -> &'static str {
+        "a <= ||w||_2 <= b"
+    }
+
+    /// At a bound, what leads out is taken away.
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+        let norm = length(at);
+        let slack = rounding::<T>(at.len()) * self.max;
+        if norm == 0.0 {
+            return true;
+        }
+        let out = outwards(at, direction, norm);
+        let leaves = (norm >= self.max - slack && leads_out(out))
+            || (self.min > 0.0 && norm <= self.min + slack && leads_out(-out));
+        if leaves {
+            flatten(at, direction, norm);
+        }
+        true
+    }
+}
+
+fn check(operation: &'static str, set: Annulus, shape: Shape) -> Result<(), ShapeError> {
+    if 0.0 <= set.min && set.min <= set.max && set.max > 0.0 && set.max.is_finite() && !shape.is_empty() {
+        return Ok(());
+    }
+    let found = format!("[{}, {}] for shape {shape}", set.min, set.max);
+    Err(ShapeError::new(operation, "norms with 0 <= min <= max, max > 0, and at least one entry", found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_that_no_value_has_are_refused() {
+        assert!(Constraint::<f32>::accepts(&Sphere { radius: 0.0 }, [2].into()).is_err());
+        assert!(Constraint::<f32>::accepts(&Sphere { radius: 1.0 }, [0].into()).is_err());
+        assert!(Constraint::<f32>::accepts(&Annulus { min: 2.0, max: 1.0 }, [2].into()).is_err());
+        let error = Constraint::<f32>::accepts(&Sphere { radius: -1.0 }, [2].into()).unwrap_err().to_string();
+        let expected = "sphere: expected norms with 0 <= min <= max, max > 0, and at least one entry, found [-1, -1] for shape [2]";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn zero_goes_to_equal_entries() {
+        let mut value = [0.0f64; 4];
+        Annulus { min: 1.0, max: 2.0 }.project([4].into(), &mut value);
+        assert_eq!(value, [0.5; 4]);
+    }
+}

@@ -1,0 +1,426 @@
+//! What every set passes, from one table: its definition, its metric and its tangent cone as far as it has them, single precision, and that the
+//! tables of the documents say what the code says.
+
+use morphograd_nn::autodiff::tensor::{Shape, Tensor};
+use morphograd_nn::autodiff::{Constraint, Kind};
+use morphograd_nn::constraint::intersection::{Member, Precision};
+use morphograd_nn::constraint::*;
+use morphograd_testkit::{
+    Golden, assert_close, check_projection_in_metric_within, check_projection_within, check_tangent,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// A set for some shape, and what it claims.
+struct Entry {
+    /// As in the tables of the documents.
+    name: &'static str,
+    set: Box<dyn Member>,
+    shape: Shape,
+    /// What the projection is computed to.
+    tolerance: f64,
+    has_metric: bool,
+    /// How far a step along a tangent direction may lead out: `curvature` times the square of its length.
+    curvature: Option<f64>,
+}
+
+impl Entry {
+    fn new(name: &'static str, shape: impl Into<Shape>, set: impl Member + 'static) -> Self {
+        let (set, shape): (Box<dyn Member>, _) = (Box::new(set), shape.into());
+        Self { name, set, shape, tolerance: 1e-12, has_metric: false, curvature: None }
+    }
+
+    fn metric(self) -> Self {
+        Self { has_metric: true, ..self }
+    }
+
+    fn tangent(self, curvature: f64) -> Self {
+        Self { curvature: Some(curvature), ..self }
+    }
+
+    fn within(self, tolerance: f64) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    fn double(&self) -> &dyn Constraint<f64> {
+        &*self.set
+    }
+
+    fn single(&self) -> &dyn Constraint<f32> {
+        &*self.set
+    }
+}
+
+fn matrix(rows: usize, columns: usize) -> Tensor<f64> {
+    let entry = |i: usize| ((i * 7 + 3) % 5) as f64 - 1.5 + (i as f64 * 0.7).sin();
+    Tensor::from_vec([rows, columns], (0..rows * columns).map(entry).collect()).unwrap()
+}
+
+/// Every set of the crate that is a projection, 12 entries each.
+fn sets() -> Vec<Entry> {
+    let v = [12];
+    let normal: Vec<f64> = matrix(1, 12).data().to_vec();
+    let affine = Affine::new(&matrix(3, 12), &[1.0, -0.5, 0.25]).unwrap();
+    let bends = (1..11).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0));
+    let mut signs = matrix(1, 12);
+    signs.data_mut()[3] = 0.0;
+    let orthant = Bounds::orthant(&Tensor::from_vec(v, signs.data().to_vec()).unwrap());
+    let bounds = Bounds {
+        min: Tensor::from_vec(v, (0..12).map(|i| -0.1 * f64::from(i)).collect()).unwrap(),
+        max: Tensor::from_vec(v, (0..12).map(|i| 0.3 * f64::from(i % 3)).collect()).unwrap(),
+    };
+    let both = || Intersection::of(Interval { min: -1.0, max: 1.0 }).and(FixedSum { sum: 0.0 });
+    vec![
+        Entry::new("NonNegative", v, NonNegative).metric().tangent(0.0),
+        Entry::new("NonPositive", v, NonPositive).metric().tangent(0.0),
+        Entry::new("Interval", v, Interval { min: -1.0, max: 0.5 }).metric().tangent(0.0),
+        Entry::new("Bounds", v, bounds).metric().tangent(0.0),
+        Entry::new("Bounds", v, orthant).metric().tangent(0.0),
+        Entry::new("Rounding", v, Rounding { decimals: 1 }).metric(),
+        Entry::new("Grid", v, Grid { origin: 0.1, step: 0.7, min: -1, max: 2 }).metric(),
+        Entry::new("FixedSum", v, FixedSum { sum: 1.5 }).metric().tangent(0.0),
+        Entry::new("FixedMean", v, FixedMean { mean: -0.25 }).metric().tangent(0.0),
+        Entry::new("Hyperplane", v, Hyperplane { normal: normal.clone(), offset: 1.0 }).metric().tangent(0.0),
+        Entry::new("Halfspace", v, Halfspace { normal, offset: -1.0 }).metric().tangent(0.0),
+        Entry::new("Affine", v, affine).metric().tangent(0.0),
+        Entry::new("Polyhedron", v, Polyhedron::new(12, bends).unwrap()).within(1e-11).metric().tangent(0.0),
+        Entry::new("L1Ball", v, L1Ball { radius: 3.0 }).metric().tangent(0.0),
+        Entry::new("L2Ball", v, L2Ball { radius: 1.5 }).metric().tangent(1.0),
+        Entry::new("LInfBall", v, LInfBall { radius: 0.75 }).metric().tangent(0.0),
+        Entry::new("Sphere", v, Sphere { radius: 1.5 }).tangent(1.0),
+        Entry::new("Annulus", v, Annulus { min: 2.0, max: 3.0 }).tangent(1.0),
+        Entry::new("Simplex", v, Simplex { sum: 2.0 }).metric().tangent(0.0),
+        Entry::new("CappedSimplex", v, CappedSimplex { sum: 4.0, cap: 0.75 }).metric().tangent(0.0),
+        Entry::new("Isotonic", v, Isotonic::NonDecreasing).metric().tangent(0.0),
+        Entry::new("Isotonic", v, Isotonic::NonIncreasing).metric().tangent(0.0),
+        Entry::new("Cardinality", v, Cardinality { count: 5 }).metric(),
+        Entry::new("Rank", [4, 3], Rank { rank: 2 }).within(1e-11),
+        Entry::new("SpectralBall", [3, 4], SpectralBall { radius: 1.5 }).within(1e-11),
+        Entry::new("NuclearBall", [2, 2, 3], NuclearBall { radius: 2.5 }).within(1e-11),
+        Entry::new("PositiveSemidefinite", [3, 3], PositiveSemidefinite).within(1e-11),
+        Entry::new("OrthonormalColumns", [4, 3], OrthonormalColumns).within(1e-11).tangent(4.0),
+        Entry::new("Intersection", v, both()).within(1e-6).metric(),
+        // Groups.
+        Entry::new("Per", [2, 3, 2], Per::filter(L2Ball { radius: 1.0 })).metric().tangent(2.0),
+        Entry::new("Per", [2, 3, 2], Per::channel(Simplex { sum: 1.0 })).metric().tangent(0.0),
+        Entry::new("Per", [2, 3, 2], Per::axes([1], Isotonic::NonDecreasing)).metric().tangent(0.0),
+        Entry::new("Per", [2, 3, 2], Per::axes([0, 2], FixedMean { mean: 0.5 })).metric().tangent(0.0),
+        Entry::new("Per", [2, 3, 2], Per::channel(Rank { rank: 1 })).within(1e-11),
+        Entry::new("Per", [2, 3, 2], Per::axes([], Interval { min: 0.0, max: 0.5 })).metric().tangent(0.0),
+        Entry::new("Per", [3, 2, 2], Per::filter(L1Ball { radius: 1.0 })).metric().tangent(0.0),
+        Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).tangent(2.0),
+    ]
+}
+
+/// Numbers of which some are equal and some 0, so that bounds and ties are met.
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![3 => -3.0..3.0f64, 1 => (-4..4i8).prop_map(|i| f64::from(i) / 2.0)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_set_is_what_its_definition_says(
+        point in vec(number(), 12), others in vec(vec(number(), 12), 4), metric in vec(0.05..4.0f64, 12), direction in vec(number(), 12)
+    ) {
+        for entry in sets() {
+            let (set, shape, n) = (entry.double(), entry.shape, entry.shape.len());
+            let others: Vec<Vec<f64>> = others.iter().map(|o| o[..n].to_vec()).collect();
+            let (point, metric, direction) = (&point[..n], &metric[..n], &direction[..n]);
+            set.accepts(shape).unwrap();
+            check_projection_within(entry.tolerance, set, shape, point, &others);
+            if entry.has_metric {
+                check_projection_in_metric_within(entry.tolerance, set, shape, metric, point, &others);
+            } else {
+                let mut value = point.to_vec();
+                prop_assert!(!set.project_in_metric(shape, metric, &mut value), "{}", entry.name);
+                prop_assert_eq!(&value[..], point, "{}", entry.name);
+            }
+            if let Some(curvature) = entry.curvature {
+                check_tangent(set, shape, curvature, point, direction, &others);
+            } else {
+                let mut value = direction.to_vec();
+                prop_assert!(!set.project_tangent(shape, point, &mut value), "{}", entry.name);
+                prop_assert_eq!(&value[..], direction, "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(point in vec(number(), 12), exponent in -3..4i32) {
+        for entry in sets() {
+            let (set, shape) = (entry.single(), entry.shape);
+            let scale = 10f64.powi(exponent);
+            let mut once: Vec<f32> = point[..shape.len()].iter().map(|x| (x * scale) as f32).collect();
+            let mut double: Vec<f64> = once.iter().map(|x| f64::from(*x)).collect();
+            set.project(shape, &mut once);
+            prop_assert_eq!(set.violation(shape, &once), 0.0, "{} {:?}", entry.name, once);
+            let mut twice = once.clone();
+            set.project(shape, &mut twice);
+            prop_assert_eq!(&once, &twice, "{}", entry.name);
+            // Near a tie the nearest point of a set that is not convex may be another one.
+            if set.kind() == Kind::Convex {
+                entry.double().project(shape, &mut double);
+                let largest = double.iter().chain(&[1.0]).fold(0.0, |m: f64, x| m.max(x.abs()));
+                for (single, double) in once.iter().zip(&double) {
+                    let slack = entry.tolerance.max(1e-6) * largest * (1.0 + scale * 1e-3);
+                    prop_assert!((f64::from(*single) - double).abs() <= slack, "{} {single} {double}", entry.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn coordinates_are_counted_on_the_boundary_only(point in vec(number(), 12)) {
+        for entry in sets() {
+            let (set, shape) = (entry.double(), entry.shape);
+            let mut value = point[..shape.len()].to_vec();
+            set.project(shape, &mut value);
+            let Some(active) = set.active(shape, &value) else { continue };
+            prop_assert!(active <= value.len(), "{}", entry.name);
+            // What the projection had to move is on the boundary afterwards.
+            if value != point[..shape.len()] {
+                prop_assert!(active > 0, "{} {:?}", entry.name, value);
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_is_not_hidden_by_any_set() {
+    for entry in sets() {
+        let (set, shape) = (entry.double(), entry.shape);
+        for position in [0, shape.len() - 1] {
+            let mut value: Vec<f64> = (0..shape.len()).map(|i| 2.0 - 0.3 * i as f64).collect();
+            value[position] = f64::NAN;
+            let violation = set.violation(shape, &value);
+            assert!(violation.is_nan() || violation > 0.0, "{}", entry.name);
+            set.project(shape, &mut value);
+            assert!(value.iter().any(|w| w.is_nan()), "{} hides NaN: {value:?}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn infinity_is_not_taken_for_feasible_where_entries_are_added_up() {
+    let orders =
+        ["NonNegative", "NonPositive", "Bounds", "Halfspace", "Polyhedron", "Isotonic", "Cardinality"];
+    for entry in sets()
+        .iter()
+        .filter(|entry| !orders.contains(&entry.name) && !entry.double().formula().contains("<= w_2"))
+    {
+        for infinity in [f64::INFINITY, f64::NEG_INFINITY] {
+            let mut value = vec![0.3; entry.shape.len()];
+            value[1] = infinity;
+            let violation = entry.double().violation(entry.shape, &value);
+            // An infinity is its own nearest decimal number.
+            assert_eq!(
+                violation == 0.0,
+                entry.name == "Rounding",
+                "{} at {infinity}: {violation}",
+                entry.name
+            );
+        }
+    }
+    // A halfspace is unbounded to one side.
+    let half = Halfspace { normal: vec![1.0, 1.0], offset: 0.0 };
+    assert_eq!(half.violation([2].into(), &[f64::INFINITY, 0.0]), f64::INFINITY);
+    assert_eq!(half.violation([2].into(), &[f64::NEG_INFINITY, 0.0]), 0.0);
+}
+
+#[test]
+fn every_set_has_a_formula() {
+    for entry in sets() {
+        assert!(!entry.double().formula().is_empty(), "{}", entry.name);
+    }
+}
+
+/// Projects every point of the reference, in both precisions, with the weights if there are any, and compares.
+fn agrees(
+    golden: &Golden,
+    name: &str,
+    points: &str,
+    set: &dyn Member,
+    weights: Option<&str>,
+    tolerance: f64,
+) {
+    fn check<T: Precision>(
+        golden: &Golden,
+        name: &str,
+        points: &str,
+        set: &dyn Member,
+        weights: Option<&str>,
+        tolerance: f64,
+    ) {
+        let (mut x, expected) = (golden.tensor::<T>(points), golden.tensor::<f64>(name));
+        let expected: Vec<T> = expected.data().iter().map(|e| T::of(*e)).collect();
+        let shape = x.shape().unbatched();
+        let weights = weights.map(|weights| golden.tensor::<T>(weights));
+        for (i, point) in x.data_mut().chunks_exact_mut(shape.len()).enumerate() {
+            let set = T::view(set);
+            set.accepts(shape).unwrap();
+            match &weights {
+                None => set.project(shape, point),
+                Some(weights) => {
+                    let weights = &weights.data()[i * shape.len()..][..shape.len()];
+                    assert!(set.project_in_metric(shape, weights, point), "{name}");
+                }
+            }
+            assert_close(
+                &format!("{name} of point {i}"),
+                point,
+                &expected[i * shape.len()..][..shape.len()],
+                tolerance,
+            );
+        }
+    }
+    check::<f64>(golden, name, points, set, weights, tolerance);
+    check::<f32>(golden, name, points, set, weights, tolerance.max(1e-5));
+}
+
+#[test]
+fn projections_agree_with_optax_jaxopt_and_scipy() {
+    let golden = Golden::read("projections");
+    let numbers = |name: &str| golden.tensor::<f64>(name).data().to_vec();
+    let bounds = Bounds { min: golden.tensor("lower"), max: golden.tensor("upper") };
+    let affine = Affine::new(&golden.tensor("A"), &numbers("b")).unwrap();
+    let normal = numbers("a");
+    let vectors: [(&str, &dyn Member); 15] = [
+        ("optax_non_negative", &NonNegative),
+        ("optax_box", &bounds),
+        ("optax_hypercube", &Interval { min: 0.0, max: 0.5 }),
+        ("optax_simplex", &Simplex { sum: 2.0 }),
+        ("optax_l1_ball", &L1Ball { radius: 2.0 }),
+        ("optax_l2_ball", &L2Ball { radius: 1.5 }),
+        ("optax_linf_ball", &LInfBall { radius: 0.75 }),
+        ("optax_l2_sphere", &Sphere { radius: 1.5 }),
+        ("optax_hyperplane", &Hyperplane { normal: normal.clone(), offset: 0.5 }),
+        ("optax_halfspace", &Halfspace { normal, offset: -0.5 }),
+        ("jaxopt_affine", &affine),
+        ("jaxopt_isotonic_decreasing", &Isotonic::NonIncreasing),
+        ("scipy_isotonic", &Isotonic::NonDecreasing),
+        // By bisection, to a tolerance of its own.
+        ("jaxopt_capped_simplex", &CappedSimplex { sum: 2.0, cap: 0.5 }),
+        ("slsqp_concave", &concave()),
+    ];
+    for (name, set) in vectors {
+        let tolerance = match name {
+            "slsqp_concave" | "jaxopt_capped_simplex" => 1e-5,
+            _ => 1e-12,
+        };
+        agrees(&golden, name, "x", set, None, tolerance);
+    }
+    let weighted: [(&str, &dyn Member, f64); 5] = [
+        ("scipy_isotonic_weighted", &Isotonic::NonDecreasing, 1e-12),
+        ("kkt_affine", &affine, 1e-11),
+        ("slsqp_simplex", &Simplex { sum: 2.0 }, 1e-5),
+        ("slsqp_l2_ball", &L2Ball { radius: 1.5 }, 1e-5),
+        ("slsqp_concave_weighted", &concave(), 1e-5),
+    ];
+    for (name, set, tolerance) in weighted {
+        agrees(&golden, name, "x", set, Some("m"), tolerance);
+    }
+    let matrices: [(&str, &str, &dyn Member); 5] = [
+        ("svd_rank", "matrices", &Rank { rank: 2 }),
+        ("svd_spectral", "matrices", &SpectralBall { radius: 1.2 }),
+        ("svd_nuclear", "matrices", &NuclearBall { radius: 2.5 }),
+        ("polar", "matrices", &OrthonormalColumns),
+        ("eigh", "square", &PositiveSemidefinite),
+    ];
+    for (name, points, set) in matrices {
+        agrees(&golden, name, points, set, None, 1e-12);
+    }
+}
+
+/// Sequences of 9 numbers without an upward bend.
+fn concave() -> Polyhedron {
+    Polyhedron::new(9, (1..8).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0))).unwrap()
+}
+
+/// The map of Keras at a value.
+fn keras(map: &dyn Constraint<f32>, shape: impl Into<Shape>, value: &[f32]) -> Vec<f32> {
+    let mut value = value.to_vec();
+    map.project(shape.into(), &mut value);
+    value
+}
+
+/// The counterexamples of `docs/constraints.md`.
+#[test]
+fn keras_maps_are_no_projections() {
+    let max_norm = MaxNorm { max: 2.0, axes: vec![0] };
+    let unit_norm = UnitNorm { axes: vec![0] };
+    let min_max_norm = MinMaxNorm { min: 0.5, max: 1.0, rate: 1.0, axes: vec![0] };
+    let all: [&dyn Constraint<f32>; 4] = [&max_norm, &unit_norm, &min_max_norm, &RadialConstraint];
+    for map in all {
+        assert_eq!(map.kind(), Kind::NotAProjection);
+        assert!(!map.project_in_metric([1].into(), &[1.0], &mut [1.0]));
+    }
+    // What is inside moves, and moves again. The set that is meant leaves it.
+    let once = keras(&max_norm, [1], &[0.5]);
+    assert_eq!(once, [0.4999999]);
+    assert!(keras(&max_norm, [1], &once)[0] < once[0]);
+    assert_eq!(keras(&L2Ball { radius: 2.0 }, [1], &[0.5]), [0.5]);
+    // 0 is outside and stays.
+    assert_eq!(keras(&unit_norm, [2], &[0.0, 0.0]), [0.0, 0.0]);
+    assert_eq!(keras(&min_max_norm, [2], &[0.0, 0.0]), [0.0, 0.0]);
+    assert_eq!(
+        Constraint::<f32>::violation(
+            &Sphere { radius: 1.0 },
+            [2].into(),
+            &keras(&Sphere { radius: 1.0 }, [2], &[0.0; 2])
+        ),
+        0.0
+    );
+    // Samples are farther away than means, and change places.
+    let kernel: Vec<f32> = (1..10).map(|i| i as f32).collect();
+    let image = keras(&RadialConstraint, [3, 3, 1, 1], &kernel);
+    let distance = |image: &[f32]| image.iter().zip(&kernel).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    assert_eq!((image[4], image[0], distance(&image), distance(&[5.0; 9])), (1.0, 5.0, 76.0, 60.0));
+    let again = keras(&RadialConstraint, [3, 3, 1, 1], &image);
+    assert_eq!((again[4], again[0]), (5.0, 1.0));
+}
+
+/// The cells of the row on a set in a table of a document.
+fn row<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
+    let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
+    let found = document.lines().find(|line| starts.iter().any(|start| line.starts_with(start)));
+    let line = found.unwrap_or_else(|| panic!("expected a row on {name}"));
+    // Bars within a formula are escaped.
+    let cells = line.trim_start_matches("//! ").split(" | ").map(str::trim);
+    cells.map(|cell| cell.trim_end_matches(" |")).collect()
+}
+
+#[test]
+fn the_tables_of_the_documents_say_what_the_code_says() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    for document in [&page, include_str!("../src/constraint.rs")] {
+        for entry in sets() {
+            // `Per` is as its set, and `Isotonic` stands for both orders.
+            if entry.name == "Per" || entry.double().formula().starts_with("w_1 >=") {
+                continue;
+            }
+            let row = row(document, entry.name);
+            let yes = |cell: &str| cell.starts_with("yes") || cell.starts_with("if");
+            assert_eq!(
+                row[1].replace("\\|", "|"),
+                format!("`{}`", entry.double().formula()),
+                "{}",
+                entry.name
+            );
+            assert_eq!(yes(row[2]), entry.double().kind() == Kind::Convex, "{} is convex", entry.name);
+            assert_eq!(yes(row[5]), entry.has_metric, "{} has a metric", entry.name);
+            assert_eq!(yes(row[6]), entry.curvature.is_some(), "{} has tangents", entry.name);
+        }
+        let maps: [(&str, &dyn Constraint<f32>); 4] = [
+            ("UnitNorm", &UnitNorm::default()),
+            ("MaxNorm", &MaxNorm::default()),
+            ("MinMaxNorm", &MinMaxNorm::default()),
+            ("RadialConstraint", &RadialConstraint),
+        ];
+        for (name, map) in maps {
+            assert_eq!(row(document, name)[1].replace("\\|", "|"), format!("`{}`", map.formula()), "{name}");
+        }
+    }
+}
