@@ -1,0 +1,85 @@
+//! Formulas: LaTeX in, MathML out, which browsers draw without scripts and without fonts from a network. A formula that is wrong is an
+//! error here and never a red word on a page.
+
+use pulldown_latex::config::DisplayMode;
+use pulldown_latex::mathml::push_mathml;
+use pulldown_latex::{Parser, RenderConfig, Storage};
+
+/// The formula as a `<math>` element, on a line of its own if `display`.
+///
+/// # Errors
+/// What the parser says, in one line, if it is not a formula.
+///
+/// ```
+/// use morphograd_book::formula::mathml;
+/// assert!(mathml(r"\frac{L}{2k}", false).unwrap().contains("<mfrac>"));
+/// assert_eq!(mathml(r"x_{1", false).unwrap_err(), "unbalanced group found, expected it to be closed with `}`");
+/// ```
+pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
+    let storage = Storage::new();
+    let mut events = Vec::new();
+    for event in Parser::new(latex, &storage) {
+        // The first line is the message; the rest draws where it stands.
+        events.push(event.map_err(|error| {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("parsing error: ").unwrap_or(line).to_owned()
+        })?);
+    }
+    let display_mode = if display { DisplayMode::Block } else { DisplayMode::Inline };
+    let config = RenderConfig { display_mode, ..RenderConfig::default() };
+    let mut text = String::new();
+    push_mathml(&mut text, events.into_iter().map(Ok::<_, std::convert::Infallible>), config)
+        .map_err(|error| error.to_string())?;
+    Ok(well_formed(&text))
+}
+
+/// What the library leaves to the leniency of browsers.
+fn well_formed(mathml: &str) -> String {
+    mathml
+        .replace("\"minsize", "\" minsize")
+        .replace("><</", ">&lt;</")
+        .replace(">></", ">&gt;</")
+        .replace(">&</", ">&amp;</")
+        .replace("&nbsp;", "\u{a0}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_book_uses_is_drawn() {
+        for latex in [
+            r"\lVert w - P_C(w) \rVert_2^2 \le \langle u, v \rangle",
+            r"\arg\min_{v \in C} \tfrac12 \lVert v - w \rVert^2",
+            r"η \nabla f(w) \vee \bigvee_{i=1}^n \oplus \delta_w \dashv \varepsilon_w",
+            r"\begin{aligned} a &< b \\ c &> d \end{aligned}",
+            r"\begin{cases} 1 & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases}",
+            r"\mathbb{R}^n \to \mathbb{R} \cup \{-\infty\}, \quad \overline{\operatorname{co}}",
+        ] {
+            mathml(latex, true).unwrap_or_else(|error| panic!("{latex}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_is_well_formed() {
+        let text = mathml(r"a < b \text{ if } c > d, \bigl( x \bigr)", false).unwrap();
+        assert!(text.contains("<mo>&lt;</mo>") && text.contains("<mo>&gt;</mo>"), "{text}");
+        assert!(!text.contains("\"minsize") && !text.contains("&nbsp;"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_formula_is_an_error() {
+        for (latex, message) in [
+            (r"\nosuchcommand x", "unknown primitive command found"),
+            (r"\frac{1}", "expected a token"),
+            (r"\left( x", "expected"),
+            (r"a & b", "alignment not allowed in current environment"),
+            (r"\begin{aligned} x", "expected"),
+        ] {
+            let error = mathml(latex, false).unwrap_err();
+            assert!(error.contains(message) || message == "expected", "{latex}: {error}");
+        }
+    }
+}
