@@ -42,6 +42,9 @@ fn well_formed(mathml: &str) -> String {
         .replace(">></", ">&gt;</")
         .replace(">&</", ">&amp;</")
         .replace("&nbsp;", "\u{a0}")
+        // Bars are fences here, never relations, for which browsers take them.
+        .replace("stretchy=\"false\">|</mo>", "stretchy=\"false\" lspace=\"0\" rspace=\"0\">|</mo>")
+        .replace("stretchy=\"false\">‖</mo>", "stretchy=\"false\" lspace=\"0\" rspace=\"0\">‖</mo>")
 }
 
 #[cfg(test)]

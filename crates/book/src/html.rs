@@ -78,7 +78,8 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
     let mut anchors = headings(text).into_iter().map(|heading| heading.anchor);
     let mut code: Option<(bool, String)> = None;
     let mut shown = Vec::new();
-    for event in events(text) {
+    let mut events = events(text).peekable();
+    while let Some(event) = events.next() {
         let mut formula = |latex: &str, display| match mathml(latex, display) {
             Ok(text) => Event::InlineHtml(text.into()),
             Err(error) => {
@@ -87,7 +88,20 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
             }
         };
         let event = match event {
-            Event::InlineMath(latex) => formula(&latex, false),
+            Event::InlineMath(latex) => {
+                let math = formula(&latex, false);
+                match events.peek_mut() {
+                    Some(Event::Text(next)) if !next.starts_with(char::is_whitespace) => {
+                        shown.push(Event::InlineHtml("<span class=\"unbroken\">".into()));
+                        shown.push(math);
+                        let end = next.find(char::is_whitespace).unwrap_or(next.len());
+                        shown.push(Event::Text(next[..end].to_owned().into()));
+                        *next = next[end..].to_owned().into();
+                        Event::InlineHtml("</span>".into())
+                    }
+                    _ => math,
+                }
+            }
             Event::DisplayMath(latex) => formula(&latex, true),
             Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
                 let id = anchors.next().map(CowStr::from);
@@ -273,6 +287,16 @@ mod tests {
     fn a_wrong_formula_is_named() {
         let errors = render("two.md", "# T\n\nText $\\frac{1}$ and $x$.\n").unwrap_err();
         assert_eq!(errors, ["formula `\\frac{1}`: expected a token"]);
+    }
+
+    #[test]
+    fn a_formula_and_what_is_written_right_after_it_stay_on_one_line() {
+        let html = render("two.md", "# T\n\nFor $x$, of $L$-smooth functions and $y$ all.\n").unwrap();
+        assert!(
+            html.contains("</math>,</span> of") && html.contains("</math>-smooth</span> functions"),
+            "{html}"
+        );
+        assert!(html.contains("</math> all."), "{html}");
     }
 
     #[test]

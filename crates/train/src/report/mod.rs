@@ -76,7 +76,7 @@ pub fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
     plots::powers(label, plots)
 }
 
-/// Lines on axes of any scale, up to two plots a row; `label` is what a screen reader says. A single plot is 882 by 320 units, two are 410 by
+/// Lines on axes of any scale, up to two plots a row; `label` is what a screen reader says. A single plot is 622 by 320 units, two are 410 by
 /// 320 each.
 ///
 /// ```

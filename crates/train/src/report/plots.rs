@@ -104,7 +104,9 @@ pub(super) fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
 pub(super) fn line_plots(label: &str, plots: &[LinePlot<'_>]) -> String {
     const HEIGHT: f64 = 320.0;
     let columns = plots.len().clamp(1, 2);
-    let width = (WIDTH - columns as f64 * LEFT - 16.0) / columns as f64;
+    // One plot alone is not drawn wider than it has to be to be read.
+    let whole = if columns == 1 { 700.0 } else { WIDTH };
+    let width = (whole - columns as f64 * LEFT - 16.0) / columns as f64;
     let stroke = |line: &PlotLine<'_>| {
         let stroke = Stroke::solid(palette::nth(line.colour), if line.dashed { 1.6 } else { 2.2 });
         if line.dashed { stroke.dashed("6 3") } else { stroke }
@@ -144,8 +146,8 @@ pub(super) fn line_plots(label: &str, plots: &[LinePlot<'_>]) -> String {
             }
         }
     }
-    let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, WIDTH - LEFT, &entries);
-    svg.finish(WIDTH, height, label)
+    let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, whole - LEFT, &entries);
+    svg.finish(whole, height, label)
 }
 
 /// Height of a row with a name at its left.
