@@ -4,6 +4,7 @@
 //! The one design choice: a problem knows its solution exactly, so that the distance to it can be measured far below the rounding of
 //! the objective's value.
 
+pub mod alternatives;
 pub mod dykstra;
 pub mod metric;
 pub mod nonconvex;

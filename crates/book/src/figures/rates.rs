@@ -3,13 +3,14 @@
 use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
 
 use super::Figure;
-use crate::experiment::{Rate, metric, nonconvex, smooth, stochastic, subgradient};
+use crate::experiment::{Rate, alternatives, metric, nonconvex, smooth, stochastic, subgradient};
 
 const LOG: Scale = Scale::Logarithmic;
 
 pub(super) fn figures() -> Vec<Figure> {
     vec![
         ("rate-convex.svg", power("Gap of projected gradient", "f(w) − f(w*)", &smooth::convex(10_000))),
+        ("rate-accelerated.svg", power("Gap of the accelerated method", "f(w) − f(w*)", &smooth::accelerated(1000))),
         ("rate-strongly-convex.svg", linear(&smooth::strongly_convex(400))),
         (
             "rate-subgradient.svg",
@@ -29,6 +30,11 @@ pub(super) fn figures() -> Vec<Figure> {
             ),
         ),
         ("adam-and-the-projection.svg", adam()),
+        (
+            "rate-frank-wolfe.svg",
+            power("Gap of the method of Frank and Wolfe", "f(w) − f(w*)", &alternatives::frank_wolfe(800)),
+        ),
+        ("penalty-and-reparametrization.svg", penalty()),
     ]
 }
 
@@ -93,6 +99,34 @@ fn adam() -> String {
     let x = ("step k", Scale::Linear { min: 0.0, max: 300.0 });
     let plot = LinePlot { title: "Gap on a plane", x, y: ("f(w) − f(w*)", LOG), lines };
     line_plots("Adam with the Euclidean projection does not move; projected gradient converges", &[plot])
+}
+
+fn penalty() -> String {
+    let distances = alternatives::penalty();
+    let slope = distances.exponents(1.0);
+    let values = alternatives::reparametrized(1000);
+    let [measured, _] = values.exponents(FROM);
+    let names = [
+        format!("distance to the set: slope {:.2}", slope[0]),
+        format!("bound 2M/ρ: slope {:.2}", slope[1]),
+        format!("weight w = exp(θ): slope {measured:.2}"),
+        "1/(ηk + 1/w₀)".to_owned(),
+    ];
+    let plots = [
+        LinePlot {
+            title: "Penalty: minimizers",
+            x: ("weight ρ", LOG),
+            y: ("", LOG),
+            lines: pair(&distances, [&names[0], &names[1]], 1),
+        },
+        LinePlot {
+            title: "Reparametrization: a weight that should be 0",
+            x: ("step k", LOG),
+            y: ("", LOG),
+            lines: pair(&values, [&names[2], &names[3]], 2),
+        },
+    ];
+    line_plots("How far penalized minimizers are from the set, and how slowly a reparametrized weight reaches 0", &plots)
 }
 
 /// The measurement and its bound.
