@@ -111,6 +111,7 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                 let dest_url = address(context, path, &here, &dest_url).into();
                 Event::Start(Tag::Link { link_type, dest_url, title, id })
             }
+            Event::Code(code) => Event::InlineHtml(format!("<code>{}</code>", breakable(&code)).into()),
             Event::Start(Tag::Table(alignments)) => {
                 shown.push(Event::Html("<div class=\"table\">".into()));
                 Event::Start(Tag::Table(alignments))
@@ -168,6 +169,15 @@ fn address(context: &Context<'_>, path: &str, here: &Path, link: &str) -> String
 fn visible(code: &str) -> String {
     let hidden = |line: &str| line.trim() == "#" || line.trim_start().starts_with("# ");
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Code in a sentence. It may be broken behind the parts of a long name.
+fn breakable(code: &str) -> String {
+    let mut html = escape(code);
+    for end in ["_", "::", "/"] {
+        html = html.replace(end, &format!("{end}<wbr>"));
+    }
+    html
 }
 
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
@@ -280,6 +290,15 @@ mod tests {
         assert!(!html.contains("hidden") && html.contains("#[derive(Debug)]"), "{html}");
         assert!(
             html.contains("1 &lt; 2") && html.contains("<span class=\"comment\">// &quot;x&quot;</span>")
+        );
+    }
+
+    #[test]
+    fn a_long_name_may_be_broken_behind_its_parts() {
+        let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
+        assert!(
+            html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            "{html}"
         );
     }
 

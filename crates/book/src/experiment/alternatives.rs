@@ -54,9 +54,17 @@ pub fn penalty() -> Rate {
         let weight = 10.0_f64.powf(f64::from(exponent) / 4.0);
         let mut last = 0.0;
         // The curvature is at most 1 + ρ.
-        minimize(Penalized { weight }, vec![0.0], None, Sgd::default(), 1.0 / (1.0 + weight), 2000, |_, w, _| {
-            last = w[0];
-        });
+        minimize(
+            Penalized { weight },
+            vec![0.0],
+            None,
+            Sgd::default(),
+            1.0 / (1.0 + weight),
+            2000,
+            |_, w, _| {
+                last = w[0];
+            },
+        );
         rate.measured.push((weight, last.max(0.0)));
         rate.bound.push((weight, 2.0 / weight));
     }

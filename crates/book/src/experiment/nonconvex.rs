@@ -1,5 +1,5 @@
-//! Projected gradient without convexity: what the theorem bounds is the gradient mapping, and the function is chosen so flat that the bound
-//! is nearly met.
+//! Projected gradient without convexity: what the theorem bounds is the gradient mapping, and the function is chosen so flat that the rate
+//! of the bound is nearly met.
 
 use morphograd::morphology::nn::constraint::Interval;
 use morphograd::morphology::nn::optimizer::Sgd;

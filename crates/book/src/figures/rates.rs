@@ -10,7 +10,10 @@ const LOG: Scale = Scale::Logarithmic;
 pub(super) fn figures() -> Vec<Figure> {
     vec![
         ("rate-convex.svg", power("Gap of projected gradient", "f(w) − f(w*)", &smooth::convex(10_000))),
-        ("rate-accelerated.svg", power("Gap of the accelerated method", "f(w) − f(w*)", &smooth::accelerated(1000))),
+        (
+            "rate-accelerated.svg",
+            power("Gap of the accelerated method", "f(w) − f(w*)", &smooth::accelerated(1000)),
+        ),
         ("rate-strongly-convex.svg", linear(&smooth::strongly_convex(400))),
         (
             "rate-subgradient.svg",
@@ -126,7 +129,10 @@ fn penalty() -> String {
             lines: pair(&values, [&names[2], &names[3]], 2),
         },
     ];
-    line_plots("How far penalized minimizers are from the set, and how slowly a reparametrized weight reaches 0", &plots)
+    line_plots(
+        "How far penalized minimizers are from the set, and how slowly a reparametrized weight reaches 0",
+        &plots,
+    )
 }
 
 /// The measurement and its bound.
