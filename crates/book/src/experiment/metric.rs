@@ -1,4 +1,5 @@
-//! Adam followed by the Euclidean projection, on a set that is no box: it can stop where it started, at a point that is no solution.
+//! Adam followed by the Euclidean projection, on a set that is no box: it can stop where it started, at a point that is no solution. With the
+//! projection in its own metric it does not.
 
 use morphograd::morphology::nn::autodiff::Constraint;
 use morphograd::morphology::nn::optimizer::{Adam, Rule, Sgd};
@@ -65,6 +66,41 @@ pub fn gradient(steps: u64) -> Vec<(f64, f64)> {
     gaps(Sgd::default(), 1.0 / 8.0, steps)
 }
 
+/// Adam, and after it the projection on the plane in the metric $d_i = \sqrt{v_i} + ε$ of its step:
+/// $w_i \leftarrow w_i + (s - \sum_j w_j) / (d_i \sum_j 1 / d_j)$. The set's own projection finds nothing left to do.
+#[derive(Debug, Clone, Copy)]
+struct InMetric {
+    adam: Adam,
+    plane: Plane,
+}
+
+impl Rule<f64> for InMetric {
+    fn name(&self) -> &'static str {
+        "adam in its metric"
+    }
+
+    fn slots(&self) -> usize {
+        Rule::<f64>::slots(&self.adam)
+    }
+
+    fn initial(&self, slot: usize) -> f64 {
+        Rule::<f64>::initial(&self.adam, slot)
+    }
+
+    fn update(&self, step: u64, lr: f64, grad: &[f64], state: &mut [Vec<f64>], value: &mut [f64]) {
+        self.adam.update(step, lr, grad, state, value);
+        let inverse = |v: &f64| 1.0 / (v.sqrt() + self.adam.epsilon);
+        let missing = self.plane.sum - value.iter().sum::<f64>();
+        let share = missing / state[1].iter().map(inverse).sum::<f64>();
+        value.iter_mut().zip(&state[1]).for_each(|(w, v)| *w += share * inverse(v));
+    }
+}
+
+/// Adam with the projection in its metric.
+pub fn adam_in_metric(steps: u64) -> Vec<(f64, f64)> {
+    gaps(InMetric { adam: Adam::default(), plane: Plane { sum: 1.0 } }, 0.05, steps)
+}
+
 /// Adam with the Euclidean projection.
 pub fn adam(steps: u64) -> Vec<(f64, f64)> {
     gaps(Adam::default(), 0.05, steps)
@@ -80,6 +116,12 @@ mod tests {
         let first = adam[0].1;
         assert!(gradient[200].1 < 1e-6 * first, "{:?}", gradient[200]);
         assert!((adam[200].1 - first).abs() < 1e-3 * first, "{first} and {:?}", adam[200]);
+    }
+
+    #[test]
+    fn adam_with_the_projection_in_its_metric_reaches_the_solution() {
+        let gaps = adam_in_metric(2000);
+        assert!(gaps[2000].1 < 1e-6 * gaps[0].1, "{:?}", gaps[2000]);
     }
 
     #[test]

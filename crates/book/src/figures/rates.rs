@@ -89,6 +89,7 @@ fn stochastic() -> String {
 }
 
 fn adam() -> String {
+    const STEPS: u64 = 1000;
     let line = |name, points: Vec<(f64, f64)>, colour| PlotLine {
         name,
         points: points.into_iter().filter(|(_, gap)| *gap > 1e-12).collect(),
@@ -96,12 +97,16 @@ fn adam() -> String {
         dashed: false,
     };
     let lines = vec![
-        line("projected gradient", metric::gradient(300), 1),
-        line("Adam, then the Euclidean projection", metric::adam(300), 2),
+        line("projected gradient", metric::gradient(STEPS), 1),
+        line("Adam, then the Euclidean projection", metric::adam(STEPS), 2),
+        line("Adam, then the projection in its metric", metric::adam_in_metric(STEPS), 3),
     ];
-    let x = ("step k", Scale::Linear { min: 0.0, max: 300.0 });
+    let x = ("step k", Scale::Linear { min: 0.0, max: STEPS as f64 });
     let plot = LinePlot { title: "Gap on a plane", x, y: ("f(w) − f(w*)", LOG), lines };
-    line_plots("Adam with the Euclidean projection does not move; projected gradient converges", &[plot])
+    line_plots(
+        "Adam with the Euclidean projection does not move; projected gradient and Adam in its own metric converge",
+        &[plot],
+    )
 }
 
 fn penalty() -> String {
