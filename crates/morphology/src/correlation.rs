@@ -13,6 +13,7 @@ use morphograd_nn::tensor::{MAX_LANES, Real, Vector, parallel};
 use crate::Lattice;
 use crate::flat;
 use crate::planes::Planes;
+use crate::pooled::{self, Search};
 use crate::subgradient::Layout;
 use crate::window::Placement;
 
@@ -20,16 +21,16 @@ use crate::window::Placement;
 pub(crate) const NONE: u16 = u16::MAX;
 
 /// From this many filters on the lanes are filters.
-const FILTERS_IN_LANES: usize = 4;
+pub(crate) const FILTERS_IN_LANES: usize = 4;
 
 /// Whether the forward pass saves the winning taps: not where the gradient is divided among all that are tied, and not of windows with more
 /// taps than can be counted. The backward pass then looks for them.
 pub(crate) fn saves_winners(place: &Placement, ties: Ties) -> bool {
-    ties != Ties::Split && place.window.taps() < usize::from(NONE)
+    ties != Ties::Split && place.candidates() < usize::from(NONE)
 }
 
-/// Computes the output from the images and a kernel `[taps][channels][filters]`. If a gradient may be asked for, saves the offsets of the taps
-/// in the order in which they were met ([`Placement::in_order`]) and, counted in this order, the winners,
+/// Computes the output from the images and a kernel `[taps][channels][filters]`. If a gradient may be asked for, saves the offsets of the
+/// candidates in the order in which they were met ([`Placement::in_order`]) and, counted in this order, the winners,
 /// `[image][row][channel][column][filter]`.
 pub(crate) fn correlate<T: Real, L: Lattice>(
     pass: Forward<'_, T>,
@@ -63,9 +64,14 @@ fn correlate_at<T: Real, L: Lattice>(
     let planes = Planes::new(*place);
     let laid_out = planes.lay_out::<T, L>(*x, scratch);
     let Saved { values: packed, indices: offsets, codes: winners } = saved;
-    pack::<T, L>(place, kernel.data, layout.filters, ties, packed);
-    offsets.clear();
-    offsets.extend((0..place.window.taps()).map(|n| planes.offset(place.in_order(ties, n))));
+    if place.block == [1, 1] {
+        pack::<T, L>(place, kernel.data, layout.filters, ties, packed);
+        offsets.clear();
+        offsets.extend((0..place.window.taps()).map(|n| planes.offset(place.in_order(ties, n))));
+    } else {
+        pooled::pack::<T, L>(place, kernel.data, &planes, packed, offsets);
+    }
+    let taps = &offsets[..place.window.taps()];
 
     let [rows, columns] = place.extent.output;
     let row = columns * layout.outputs(place.channels);
@@ -77,16 +83,20 @@ fn correlate_at<T: Real, L: Lattice>(
             place,
             planes: &planes,
             image,
-            offsets,
+            offsets: taps,
             packed,
             i,
             layout,
             ties,
-            y,
-            winners,
+            y: &mut *y,
+            winners: &mut *winners,
             lattice: PhantomData,
         };
         row.compute();
+        if place.block != [1, 1] && !winners.is_empty() {
+            let (image, filters, lattice) = (&image[i * planes.row()..], layout.filters, PhantomData::<L>);
+            Search { image, packed, offsets: taps, filters, y, winners, lattice }.run(level);
+        }
     };
     if needs_grad && saves_winners(place, ties) {
         let row_winners = columns * layout.filters * place.channels;
@@ -110,7 +120,7 @@ pub(crate) fn at_level<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> 
 }
 
 /// How many filters a packed kernel has room for: whole vectors if they are lanes.
-fn room(filters: usize) -> usize {
+pub(crate) fn room(filters: usize) -> usize {
     if filters < FILTERS_IN_LANES { filters } else { filters.next_multiple_of(MAX_LANES) }
 }
 
@@ -196,7 +206,8 @@ impl<T: Real, L: Lattice, const WINNERS: bool> VectorKernel<T> for PixelsInLanes
 
 impl<T: Real, L: Lattice> Row<'_, T, L> {
     fn compute(&mut self) {
-        if self.winners.is_empty() { self.track::<false>() } else { self.track::<true>() }
+        let found_later = self.place.block != [1, 1];
+        if self.winners.is_empty() || found_later { self.track::<false>() } else { self.track::<true>() }
     }
 
     fn track<const WINNERS: bool>(&mut self) {
@@ -221,8 +232,12 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
     #[inline(always)]
     fn filters<V: Vector<T>, const WINNERS: bool>(&mut self, f: usize) {
         // As many pixels at a time as there are registers for: a best candidate, its tap and a sum over the channels each.
-        if V::REGISTERS >= 32 {
+        // An incomplete block at the end of a row is computed as a whole one.
+        let (columns, many) = (self.place.extent.output[1], V::REGISTERS >= 32);
+        if many && columns.next_multiple_of(8) <= columns.next_multiple_of(6) {
             self.filter_blocks::<V, 8, WINNERS>(f);
+        } else if many {
+            self.filter_blocks::<V, 6, WINNERS>(f);
         } else {
             self.filter_blocks::<V, 4, WINNERS>(f);
         }
@@ -470,8 +485,10 @@ mod tests {
         [x, w]: [&Tensor<f32>; 2],
         window: Window2d,
         (marginal, ties, needs_grad): (bool, Ties, bool),
+        block: [usize; 2],
     ) -> (Vec<u32>, Vec<u16>) {
         let place = Placement::new("test", window, Border::Infinity, x.shape()).unwrap();
+        let place = Placement { block, ..place };
         let layout = Layout { filters: w.shape().dims()[3], marginal };
         let [rows, columns] = place.extent.output;
         let shape = Shape::from([x.shape().dims()[0], rows, columns, layout.outputs(place.channels)]);
@@ -514,11 +531,25 @@ mod tests {
             marginal in any::<bool>(), last in any::<bool>(), needs_grad in any::<bool>(),
         ) {
             let how = (marginal, if last { Ties::Last } else { Ties::First }, needs_grad);
-            let dilated = run::<MaxPlus>(Level::Scalar, [&x, &w], window, how);
-            let eroded = run::<MinMinus>(Level::Scalar, [&x, &w], window, how);
+            let dilated = run::<MaxPlus>(Level::Scalar, [&x, &w], window, how, [1, 1]);
+            let eroded = run::<MinMinus>(Level::Scalar, [&x, &w], window, how, [1, 1]);
             for level in Level::available() {
-                prop_assert_eq!(&run::<MaxPlus>(level, [&x, &w], window, how), &dilated, "{:?}", level);
-                prop_assert_eq!(&run::<MinMinus>(level, [&x, &w], window, how), &eroded, "{:?}", level);
+                prop_assert_eq!(&run::<MaxPlus>(level, [&x, &w], window, how, [1, 1]), &dilated, "{:?}", level);
+                prop_assert_eq!(&run::<MinMinus>(level, [&x, &w], window, how, [1, 1]), &eroded, "{:?}", level);
+            }
+        }
+
+        #[test]
+        fn every_level_finds_the_winners_of_blocks_as_the_scalar_one(
+            (x, w, window) in (4..=40usize, 5..=40usize, [1..=4usize, 1..=4usize]).prop_flat_map(|(filters, width, size)| {
+                let joint = Window2d { size: size.map(|size| size + 1), strides: [2, 2], ..Window2d::default() };
+                (numbers([2, 6, width, 1]), numbers([size[0], size[1], 1, filters]), Just(joint))
+            }),
+        ) {
+            let how = (false, Ties::First, true);
+            let dilated = run::<MaxPlus>(Level::Scalar, [&x, &w], window, how, [2, 2]);
+            for level in Level::available() {
+                prop_assert_eq!(&run::<MaxPlus>(level, [&x, &w], window, how, [2, 2]), &dilated, "{:?}", level);
             }
         }
     }

@@ -41,7 +41,8 @@ pub fn dilation2d<T: Real>(
 /// $y_f = a\big(\sum_c \delta_{w_{c,f}}(x_c) + b_f\big)$ (`Dilation2D` of morpholayers).
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`].
+/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`]; in a model, a max-pooling behind a dilation of one
+/// channel by at least 4 filters makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};

@@ -7,10 +7,11 @@
 use std::marker::PhantomData;
 
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
-use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
+use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::{Activation, BuildError, Builder, Layer, MaxPool2d, Weight};
 
-use crate::correlation::correlate;
+use crate::correlation::{FILTERS_IN_LANES, correlate};
+use crate::pooled;
 use crate::subgradient::{Layout, distribute};
 use crate::window::Placement;
 use crate::{Border, Lattice, Scan2d};
@@ -34,6 +35,8 @@ pub struct Filters2d<L> {
     border: Border,
     ties: Ties,
     marginal: bool,
+    /// Each output is the best of a block of so many neighbouring windows; `[1, 1]`: of one.
+    block: [usize; 2],
     lattice: PhantomData<L>,
 }
 
@@ -41,7 +44,7 @@ impl<L: Lattice> Filters2d<L> {
     /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the kernel has to have the window's size.
     pub fn new(scan: impl Into<Scan2d>) -> Self {
         let Scan2d { window, border, ties } = scan.into();
-        Self { window, border, ties, marginal: false, lattice: PhantomData }
+        Self { window, border, ties, marginal: false, block: [1; 2], lattice: PhantomData }
     }
 
     /// Without the sum over the channels: filter `f` on channel `c` gives the output channel `f * channels + c`.
@@ -50,8 +53,16 @@ impl<L: Lattice> Filters2d<L> {
         Self { marginal: true, ..self }
     }
 
+    /// Followed by a pooling with windows of `block` outputs, `strides` apart, which takes the best of them. For strides 1, valid padding and
+    /// ties that go to the first: the first window of the block, and there the first tap, as in the two operations one after the other.
+    pub(crate) fn pooled(self, block: [usize; 2], strides: [usize; 2]) -> Self {
+        Self { block, window: Window2d { strides, ..self.window }, ..self }
+    }
+
     fn place(&self, x: Shape) -> Result<Placement, ShapeError> {
-        Placement::new(L::NAME, self.window, self.border, x)
+        let size = [0, 1].map(|axis| (self.window.size[axis] + self.block[axis]).saturating_sub(1));
+        let place = Placement::new(L::NAME, Window2d { size, ..self.window }, self.border, x)?;
+        Ok(Placement { block: self.block, ..place })
     }
 
     fn layout(&self, kernel: Shape) -> Layout {
@@ -132,11 +143,80 @@ impl<L: Lattice> FilterLayer<L> {
 impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let kernel = graph.param(self.kernel);
-        let mut y = graph.apply(self.op, [x, kernel])?;
+        let y = graph.apply(self.op, [x, kernel])?;
+        self.finish(graph, y)
+    }
+
+    fn forward_pooled(
+        &self,
+        graph: &mut Graph<'_, T>,
+        x: Var,
+        pool: &MaxPool2d,
+    ) -> Option<Result<Var, ShapeError>> {
+        let kernel = graph.param(self.kernel);
+        let op = self.pooled(graph.shape(x), graph.shape(kernel).dims()[3], pool)?;
+        Some(graph.apply(op, [x, kernel]).and_then(|y| self.finish(graph, y)))
+    }
+}
+
+impl<L: Lattice> FilterLayer<L> {
+    /// The operation of this layer and of a max-pooling behind it, if they are one that costs less: of one channel (the maximum of a sum is
+    /// not the sum of the maxima), with whole windows of neighbouring taps, and the default rule for ties.
+    fn pooled(&self, x: Shape, filters: usize, pool: &MaxPool2d) -> Option<Filters2d<L>> {
+        let Filters2d { window, ties, .. } = self.op;
+        let one = x.rank() == 4 && x.dims()[3] == 1 && self.activation == Activation::Linear;
+        let dense = window.strides == [1, 1] && window.rates == [1, 1];
+        let valid = [window.padding, pool.padding] == [Padding::Valid; 2];
+        if !(L::IS_MAXIMUM && one && dense && valid && [ties, pool.ties] == [Ties::First; 2]) {
+            return None;
+        }
+        let pooled = self.op.pooled(pool.size, pool.strides.unwrap_or(pool.size));
+        let place = pooled.place(x).ok()?;
+        (pooled::pays(&place) && filters >= FILTERS_IN_LANES).then_some(pooled)
+    }
+
+    fn finish<T: Real>(&self, graph: &mut Graph<'_, T>, mut y: Var) -> Result<Var, ShapeError> {
         if let Some(bias) = self.bias {
             let bias = graph.param(bias);
             y = graph.apply(Add, [y, bias])?;
         }
         self.activation.apply(graph, y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use morphograd_nn::autodiff::Params;
+    use morphograd_nn::tensor::Tensor;
+
+    use super::*;
+    use crate::{MaxPlus, MinMinus};
+
+    #[test]
+    fn a_dilation_and_a_max_pooling_are_one_operation_where_that_is_cheaper_and_the_same() {
+        fn joint<L: Lattice>(
+            size: usize,
+            filters: usize,
+            channels: usize,
+            activation: Activation,
+            pool: MaxPool2d,
+        ) -> bool {
+            let mut params = Params::<f32>::new();
+            let kernel = params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
+            let op = Filters2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
+            let layer = FilterLayer { op, kernel, bias: None, activation };
+            layer.pooled([2, 12, 12, channels].into(), filters, &pool).is_some()
+        }
+        let (halves, linear) = (MaxPool2d::default(), Activation::Linear);
+        assert!(joint::<MaxPlus>(5, 8, 1, linear, halves));
+        assert!(!joint::<MinMinus>(5, 8, 1, linear, halves));
+        assert!(!joint::<MaxPlus>(1, 8, 1, linear, halves));
+        assert!(!joint::<MaxPlus>(5, 3, 1, linear, halves));
+        assert!(!joint::<MaxPlus>(5, 8, 2, linear, halves));
+        assert!(!joint::<MaxPlus>(5, 8, 1, Activation::Relu, halves));
+        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { strides: Some([1, 1]), ..halves }));
+        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { padding: Padding::Same, ..halves }));
+        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { ties: Ties::Last, ..halves }));
+        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { size: [9, 9], ..halves }));
     }
 }

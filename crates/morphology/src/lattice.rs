@@ -12,6 +12,8 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
     const MIRRORED: bool;
     /// The derivative of a candidate with respect to its kernel entry.
     const SIGN: f64;
+    /// Whether the operator takes maxima, so that a max-pooling behind it continues it.
+    const IS_MAXIMUM: bool;
 
     /// The value that every candidate beats: that of an empty window.
     fn bottom<T: Real>() -> T;
@@ -27,6 +29,9 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
 
     /// The candidate of each lane where it beats the best so far, else that.
     fn best<T: Real, V: Vector<T>>(candidate: V, best: V) -> V;
+
+    /// Whether the best does not beat the candidate of each lane; false for NaN.
+    fn reaches<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask;
 
     /// Whether the candidate of each lane beats the best so far.
     fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask;
@@ -44,6 +49,7 @@ impl Lattice for MaxPlus {
     const NAME: &'static str = "dilation2d";
     const MIRRORED: bool = false;
     const SIGN: f64 = 1.0;
+    const IS_MAXIMUM: bool = true;
 
     #[inline(always)]
     fn bottom<T: Real>() -> T {
@@ -74,12 +80,18 @@ impl Lattice for MaxPlus {
     fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
         candidate.gt(best)
     }
+
+    #[inline(always)]
+    fn reaches<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
+        candidate.ge(best)
+    }
 }
 
 impl Lattice for MinMinus {
     const NAME: &'static str = "erosion2d";
     const MIRRORED: bool = true;
     const SIGN: f64 = -1.0;
+    const IS_MAXIMUM: bool = false;
 
     #[inline(always)]
     fn bottom<T: Real>() -> T {
@@ -109,5 +121,10 @@ impl Lattice for MinMinus {
     #[inline(always)]
     fn wins<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
         best.gt(candidate)
+    }
+
+    #[inline(always)]
+    fn reaches<T: Real, V: Vector<T>>(candidate: V, best: V) -> V::Mask {
+        best.ge(candidate)
     }
 }

@@ -39,6 +39,7 @@ pub mod p_convolution;
 pub mod pad;
 pub mod parabolic;
 mod planes;
+mod pooled;
 pub mod pooling;
 pub mod probing;
 pub mod quadratic;

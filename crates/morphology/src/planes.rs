@@ -72,36 +72,21 @@ impl Planes {
             Border::Constant(value) => T::of(value),
             _ => L::bottom(),
         };
-        let images = x.data.len() / image_len;
+        let (images, step) = (x.data.len() / image_len, self.place.window.strides[1]);
         scratch.resize(images * self.image_len(), outside);
         parallel::for_each_piece(scratch, self.image_len(), |image, planes| {
             let image = &x.data[image * image_len..][..image_len];
             // What the phases have beyond the padded image is never read by a window, and may be anything.
             self.for_each_run(|source, [y, x0], length, c| {
-                let (start, step) =
-                    (c * self.channel_len() + self.index(y, x0), self.place.window.strides[1]);
-                match (source, step) {
-                    (Some(from), 1) => {
-                        let pixels =
-                            image[from * self.place.channels + c..].iter().step_by(self.place.channels);
-                        planes[start..start + length]
-                            .iter_mut()
-                            .zip(pixels)
-                            .for_each(|(to, from)| *to = *from);
+                let channels = self.place.channels;
+                let pixels = source.map(|from| &image[from * channels + c..][..(length - 1) * channels + 1]);
+                self.for_each_phase(length, |first, count| {
+                    let to = &mut planes[c * self.channel_len() + self.index(y, x0 + first)..][..count];
+                    match pixels {
+                        Some(pixels) => copy_strided(&pixels[first * channels..], step * channels, to),
+                        None => to.fill(outside),
                     }
-                    (Some(from), _) => {
-                        for k in 0..length {
-                            planes[c * self.channel_len() + self.index(y, x0 + k)] =
-                                image[(from + k) * self.place.channels + c];
-                        }
-                    }
-                    (None, 1) => planes[start..start + length].fill(outside),
-                    (None, _) => {
-                        for k in 0..length {
-                            planes[c * self.channel_len() + self.index(y, x0 + k)] = outside;
-                        }
-                    }
-                }
+                });
             });
         });
         scratch
@@ -113,15 +98,13 @@ impl Planes {
         let [top, left] = self.place.extent.before;
         let ([height, width], step) = (self.place.image, self.place.window.strides[1]);
         for (y, c) in (0..height).flat_map(|y| (0..channels).map(move |c| (y, c))) {
-            let pixels = dx[y * width * channels + c..].iter_mut().step_by(channels).take(width);
+            let pixels = &mut dx[y * width * channels + c..];
             let plane = &planes[c * distance..];
-            if step == 1 {
-                pixels.zip(&plane[self.index(top + y, left)..]).for_each(|(to, from)| *to = *from);
-            } else {
-                for (x, to) in pixels.enumerate() {
-                    *to = plane[self.index(top + y, left + x)];
-                }
-            }
+            self.for_each_phase(width, |first, count| {
+                let pixels = pixels[first * channels..].iter_mut().step_by(step * channels);
+                let plane = &plane[self.index(top + y, left + first)..][..count];
+                pixels.zip(plane).for_each(|(to, from)| *to = *from);
+            });
         }
         if !self.place.is_padded() || matches!(self.place.border, Border::Infinity | Border::Constant(_)) {
             return;
@@ -136,6 +119,15 @@ impl Planes {
                 dx[(to + k) * channels + c] += planes[c * distance + self.index(y, x0 + k)];
             }
         });
+    }
+
+    /// Calls `f(first, count)` for every phase of `length` neighbouring pixels of a row of the padded image: `count` of them, a stride apart, from
+    /// the `first` on, are adjacent in the phase.
+    fn for_each_phase(&self, length: usize, mut f: impl FnMut(usize, usize)) {
+        let step = self.place.window.strides[1];
+        for first in 0..step.min(length) {
+            f(first, (length - first).div_ceil(step));
+        }
     }
 
     /// Calls `f(source, at, length, channel)` for runs that cover the padded image: `length` pixels from row and column `at` of it, which are
@@ -161,5 +153,15 @@ impl Planes {
                 }
             }
         }
+    }
+}
+
+/// Every `step`-th number of a slice. The common steps are constants, which the compiler makes shuffles of.
+fn copy_strided<T: Copy>(from: &[T], step: usize, to: &mut [T]) {
+    match step {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => from.chunks(2).zip(to).for_each(|(from, to)| *to = from[0]),
+        3 => from.chunks(3).zip(to).for_each(|(from, to)| *to = from[0]),
+        _ => from.iter().step_by(step).zip(to).for_each(|(from, to)| *to = *from),
     }
 }

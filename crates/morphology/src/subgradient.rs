@@ -52,7 +52,9 @@ pub(crate) fn distribute<T: Real, L: Lattice>(
         return;
     }
     if saves_winners(place, ties) {
-        let (offsets, winners) = (&pass.saved.indices[..], &pass.saved.codes[..]);
+        // Of a block of windows, the candidates' offsets come behind those of the taps.
+        let offsets = &pass.saved.indices[pass.saved.indices.len() - place.candidates()..];
+        let winners = &pass.saved.codes[..];
         let won = Winners { place, layout, ties, offsets, winners, grad };
         return match (dx, dw) {
             (Some(dx), dw) => won.add_to_both::<L>(dx, dw, pass.scratch),
@@ -74,9 +76,9 @@ struct Winners<'a, T> {
     place: &'a Placement,
     layout: Layout,
     ties: Ties,
-    /// The distance of every tap from its window's first pixel, in the order of the scan.
+    /// The distance of every candidate from its window's first pixel, in the order of the scan.
     offsets: &'a [u32],
-    /// The winning taps, counted in that order, `[image][row][channel][column][filter]`.
+    /// The winning candidates, counted in that order, `[image][row][channel][column][filter]`.
     winners: &'a [u16],
     grad: &'a [T],
 }
@@ -160,17 +162,18 @@ impl<T: Real> Winners<'_, T> {
 
     /// Numbers of one channel's kernel.
     fn entries(&self) -> usize {
-        self.place.window.taps() * self.layout.filters
+        self.place.candidates() * self.layout.filters
     }
 
     /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this order those of one channel stay in the cache
     /// while a row goes by.
     fn add_partial<L: Lattice>(&self, sums: &[T], dw: &mut [T]) {
-        let (taps, filters, channels) = (self.place.window.taps(), self.layout.filters, self.place.channels);
+        let (filters, channels) = (self.layout.filters, self.place.channels);
+        let (candidates, [kh, kw]) = (self.place.candidates(), self.place.kernel());
         let sign = T::of(L::SIGN);
-        for (c, sums) in sums.chunks_exact(WAYS * taps * filters).enumerate() {
-            for (n, sums) in sums.chunks_exact(filters).take(taps).enumerate() {
-                let entry = self.place.entry::<L>(self.place.in_order(self.ties, n));
+        for (c, sums) in sums.chunks_exact(WAYS * self.entries()).enumerate() {
+            for (n, sums) in sums.chunks_exact(filters).take(candidates).enumerate() {
+                let entry = self.place.entry::<L>(self.place.in_order(self.ties, n) % (kh * kw));
                 let dw = &mut dw[(entry * channels + c) * filters..][..filters];
                 dw.iter_mut().zip(sums).for_each(|(dw, sum)| *dw += sign * *sum);
             }

@@ -12,6 +12,8 @@ use crate::{Border, Lattice};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placement {
     pub(crate) window: Window2d,
+    /// Each output is the best of a block of neighbouring windows, which `window` covers all; `[1, 1]`: of one.
+    pub(crate) block: [usize; 2],
     pub(crate) border: Border,
     pub(crate) extent: Extent,
     pub(crate) image: [usize; 2],
@@ -35,7 +37,17 @@ impl Placement {
             }
         };
         let extent = window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok(Self { window, border, extent, image: [height, width], channels })
+        Ok(Self { window, block: [1; 2], border, extent, image: [height, width], channels })
+    }
+
+    /// Size of the kernel: the window without what the block adds.
+    pub(crate) fn kernel(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.window.size[axis] + 1 - self.block[axis])
+    }
+
+    /// How many candidates an output has: entries of the kernel at windows of the block.
+    pub(crate) fn candidates(&self) -> usize {
+        self.kernel().into_iter().chain(self.block).product()
     }
 
     pub(crate) fn is_padded(&self) -> bool {
@@ -150,6 +162,6 @@ impl Placement {
     /// The kernel entry that meets a tap.
     #[inline(always)]
     pub(crate) fn entry<L: Lattice>(&self, tap: usize) -> usize {
-        if L::MIRRORED { self.window.taps() - 1 - tap } else { tap }
+        if L::MIRRORED { self.kernel().into_iter().product::<usize>() - 1 - tap } else { tap }
     }
 }

@@ -5,6 +5,7 @@
 
 mod geometry;
 mod passes;
+mod sparse;
 mod tile;
 
 use morphograd_autodiff::tensor::simd::Level;
@@ -240,9 +241,17 @@ mod tests {
         Op::<f64>::infer(&op, &[inputs[0].shape(), inputs[1].shape()]).unwrap().len()
     }
 
+    /// With the gradient of every output, and with that of every seventh, as behind a pooling.
     #[track_caller]
     fn agrees(op: Convolution, inputs: &[Tensor<f64>; 3]) {
-        let dy: Vec<f64> = (0..output_len(op, inputs)).map(|i| (i as f64 * 0.7).sin()).collect();
+        let dense: Vec<f64> = (0..output_len(op, inputs)).map(|i| (i as f64 * 0.7).sin()).collect();
+        let sparse = dense.iter().enumerate().map(|(i, dy)| if i % 7 == 3 { *dy } else { 0.0 }).collect();
+        agrees_with(op, inputs, dense);
+        agrees_with(op, inputs, sparse);
+    }
+
+    #[track_caller]
+    fn agrees_with(op: Convolution, inputs: &[Tensor<f64>; 3], dy: Vec<f64>) {
         let [y, dx, d_kernel, d_bias] = reference(op, inputs, &dy);
         let (found, grads) = vjp(op, inputs, &dy);
         for (what, found, expected) in [

@@ -10,6 +10,7 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Constraint, Graph, ParamError, ParamId, Params, Var};
 use thiserror::Error;
 
+use crate::MaxPool2d;
 use crate::initializer::{Constant, Initializer};
 use crate::random::Stream;
 
@@ -20,6 +21,22 @@ pub trait Layer<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// If the shape of `x` does not fit.
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError>;
+
+    /// Records this layer and a max-pooling behind it as one computation with the same values, gradients and ties, if it knows a cheaper one;
+    /// [`Sequential`] asks.
+    ///
+    /// # Errors
+    /// If the shape of `x` does not fit.
+    ///
+    /// [`Sequential`]: crate::Sequential
+    fn forward_pooled(&self, _: &mut Graph<'_, T>, _: Var, _: &MaxPool2d) -> Option<Result<Var, ShapeError>> {
+        None
+    }
+
+    /// The max-pooling that this layer is, if it is one.
+    fn as_max_pool(&self) -> Option<&MaxPool2d> {
+        None
+    }
 }
 
 /// The description of a layer, before it has parameters.

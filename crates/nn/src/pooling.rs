@@ -85,6 +85,10 @@ impl<T: Real> Layer<T> for MaxPool2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
     }
+
+    fn as_max_pool(&self) -> Option<&MaxPool2d> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Layer<T> for AvgPool2d {

@@ -7,7 +7,8 @@ use morphograd_autodiff::{Add, Graph, Mode, Params, Tape, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer, Penalty};
 
-/// Named layers, applied one after the other.
+/// Named layers, applied one after the other. A layer and a max-pooling behind it may be computed as one ([`Layer::forward_pooled`]), with the
+/// same values.
 #[derive(Debug)]
 pub struct Sequential<T> {
     input: Shape,
@@ -90,10 +91,17 @@ impl<T: Real> Layer<T> for Sequential<T> {
     }
 }
 
-fn run<T: Real>(entries: &[Entry<T>], graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
-    entries
-        .iter()
-        .try_fold(x, |x, entry| entry.layer.forward(graph, x).map_err(|error| error.within(&entry.name)))
+fn run<T: Real>(entries: &[Entry<T>], graph: &mut Graph<'_, T>, mut x: Var) -> Result<Var, ShapeError> {
+    let mut rest = entries;
+    while let [entry, after @ ..] = rest {
+        let pool = after.first().and_then(|next| next.layer.as_max_pool());
+        let pooled = pool.and_then(|pool| entry.layer.forward_pooled(graph, x, pool));
+        rest = if pooled.is_some() { &after[1..] } else { after };
+        x = pooled
+            .unwrap_or_else(|| entry.layer.forward(graph, x))
+            .map_err(|error| error.within(&entry.name))?;
+    }
+    Ok(x)
 }
 
 impl<T: Real> SequentialBuilder<'_, T> {

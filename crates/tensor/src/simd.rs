@@ -229,7 +229,7 @@ mod tests {
 
     #[inline(always)]
     fn all<V: Vector<f32>>(x: &[f32], y: &[f32]) -> (Vec<u32>, Vec<u16>) {
-        let (mut bits, mut indices) = (vec![[0; 9]; x.len()], vec![0; x.len()]);
+        let (mut bits, mut indices) = (vec![[0; 10]; x.len()], vec![0; x.len()]);
         for start in (0..x.len()).step_by(V::LANES) {
             let (a, b, one) = (V::load(&x[start..]), V::load(&y[start..]), V::splat(1.0));
             let (gt, ge) = (V::select(a.gt(b), a, one), V::select(a.ge(b), one, b));
@@ -242,6 +242,12 @@ mod tests {
                     bits[k] = if lane.is_nan() { u32::MAX } else { lane.to_bits() };
                 }
             }
+            let mask = V::bits(a.gt(b));
+            bits[start..]
+                .iter_mut()
+                .take(V::LANES)
+                .enumerate()
+                .for_each(|(lane, bits)| bits[9] = mask >> lane & 1);
             let index = V::splat(start as f32 * 100.0 + 7.0);
             index.store_indices(&mut indices[start..]);
             V::load_start(&x[start..start + 1]).add(one).store(&mut [0.0; crate::vector::MAX_LANES]);
@@ -262,7 +268,7 @@ mod tests {
             ] {
                 for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                     // 1e-40 squared plus 1 and the like: fused or not, the same, because every product here is exact or negligible.
-                    assert_eq!(found, expected, "{level:?}, pair {}, operation {}", i / 9, i % 9);
+                    assert_eq!(found, expected, "{level:?}, pair {}, operation {}", i / 10, i % 10);
                 }
                 assert!(indices.iter().all(|index| index % 100 == 7), "{level:?}");
             }

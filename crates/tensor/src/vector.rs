@@ -73,6 +73,9 @@ pub trait Vector<T>: Copy {
     #[must_use]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
+    /// The mask as bits, the first lane's the lowest.
+    fn bits(mask: Self::Mask) -> u32;
+
     /// As [`Vector::load`]; of a slice that is too short, what there is, and zeros.
     #[inline(always)]
     fn load_start(from: &[T]) -> Self
@@ -205,6 +208,11 @@ macro_rules! lanes {
                 }
                 yes
             }
+
+            #[inline(always)]
+            fn bits(mask: [bool; $n]) -> u32 {
+                mask.iter().rev().fold(0, |bits, lane| bits << 1 | u32::from(*lane))
+            }
         }
     };
 }
@@ -226,7 +234,7 @@ pub(crate) mod x86 {
         (
             $name:ident, $t:ty, $register:ty, $n:literal, $registers:literal, $half:ty, $mask:ty,
             $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident, $max:ident, $min:ident,
-            $cmp:ident, $select:ident, $to_int:ident, $storeu_int:ident, $doc:literal
+            $cmp:ident, $select:ident, $bits:ident, $to_int:ident, $storeu_int:ident, $doc:literal
         ) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy)]
@@ -326,6 +334,12 @@ pub(crate) mod x86 {
                     // SAFETY: see above.
                     Self(unsafe { $select(no.0, yes.0, mask) })
                 }
+
+                #[inline(always)]
+                fn bits(mask: $mask) -> u32 {
+                    // SAFETY: see above.
+                    unsafe { $bits(mask) }
+                }
             }
         };
     }
@@ -346,6 +360,22 @@ pub(crate) mod x86 {
     mask_blend!(select_pd256, __m256d, __mmask8, _mm256_mask_blend_pd, "avx512f,avx512vl");
     mask_blend!(select_ps128, __m128, __mmask8, _mm_mask_blend_ps, "avx512f,avx512vl");
 
+    /// The lanes of a mask as bits.
+    macro_rules! mask_bits {
+        ($name:ident, $mask:ty, $bits:expr, $features:literal) => {
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn $name(mask: $mask) -> u32 {
+                $bits(mask)
+            }
+        };
+    }
+    mask_bits!(bits16, __mmask16, u32::from, "avx512f");
+    mask_bits!(bits8, __mmask8, u32::from, "avx512f");
+    mask_bits!(bits_ps256, __m256, |mask| _mm256_movemask_ps(mask).cast_unsigned(), "avx");
+    mask_bits!(bits_ps128, __m128, |mask| _mm_movemask_ps(mask).cast_unsigned(), "avx");
+    mask_bits!(bits_pd256, __m256d, |mask| _mm256_movemask_pd(mask).cast_unsigned(), "avx");
+
     vector!(
         F32x16,
         f32,
@@ -365,6 +395,7 @@ pub(crate) mod x86 {
         _mm512_min_ps,
         _mm512_cmp_ps_mask,
         select_ps512,
+        bits16,
         _mm512_cvttps_epi32,
         _mm512_storeu_si512,
         "AVX-512."
@@ -388,6 +419,7 @@ pub(crate) mod x86 {
         _mm256_min_ps,
         _mm256_cmp_ps_mask,
         select_ps256,
+        bits8,
         _mm256_cvttps_epi32,
         _mm256_storeu_si256,
         "Half of AVX-512, with its masks and registers."
@@ -411,6 +443,7 @@ pub(crate) mod x86 {
         _mm_min_ps,
         _mm_cmp_ps_mask,
         select_ps128,
+        bits8,
         _mm_cvttps_epi32,
         _mm_storeu_si128,
         "A quarter of AVX-512, with its masks and registers."
@@ -434,6 +467,7 @@ pub(crate) mod x86 {
         _mm512_min_pd,
         _mm512_cmp_pd_mask,
         select_pd512,
+        bits8,
         _mm512_cvttpd_epi32,
         _mm256_storeu_si256,
         "AVX-512."
@@ -457,6 +491,7 @@ pub(crate) mod x86 {
         _mm256_min_pd,
         _mm256_cmp_pd_mask,
         select_pd256,
+        bits8,
         _mm256_cvttpd_epi32,
         _mm_storeu_si128,
         "Half of AVX-512, with its masks and registers."
@@ -480,6 +515,7 @@ pub(crate) mod x86 {
         _mm256_min_ps,
         _mm256_cmp_ps,
         _mm256_blendv_ps,
+        bits_ps256,
         _mm256_cvttps_epi32,
         _mm256_storeu_si256,
         "AVX2."
@@ -503,6 +539,7 @@ pub(crate) mod x86 {
         _mm_min_ps,
         _mm_cmp_ps,
         _mm_blendv_ps,
+        bits_ps128,
         _mm_cvttps_epi32,
         _mm_storeu_si128,
         "Half of AVX2."
@@ -526,6 +563,7 @@ pub(crate) mod x86 {
         _mm256_min_pd,
         _mm256_cmp_pd,
         _mm256_blendv_pd,
+        bits_pd256,
         _mm256_cvttpd_epi32,
         _mm_storeu_si128,
         "AVX2."

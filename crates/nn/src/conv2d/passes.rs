@@ -9,6 +9,7 @@ use morphograd_autodiff::tensor::simd::{Level, VectorKernel, dispatch_vectors_at
 use morphograd_autodiff::tensor::{MAX_LANES, Real, Vector, parallel};
 
 use super::geometry::{Geometry, Pixel};
+use super::sparse::{self, SparseGradients};
 use super::tile::{Narrow, add_columns, add_rows, load, pad_columns, pad_rows, pitch, store};
 
 /// The most rows of a tile whose right operand is two vectors wide.
@@ -22,7 +23,7 @@ const MIN_PRODUCTS: usize = 1 << 16;
 
 /// Output pixels whose share of the image's gradient is computed before it is added: whole tiles, of 6 or of 8 rows, so that the order of the
 /// sums does not depend on the processor.
-const GROUP: usize = 24;
+pub(super) const GROUP: usize = 24;
 
 /// Output pixels of a task that the backward pass handles at a time, so that what it reads several times stays in the cache.
 const CHUNK: usize = 2 * GROUP;
@@ -277,6 +278,8 @@ struct Sizes {
     masked: usize,
     patches: usize,
     columns: usize,
+    d_transposed: usize,
+    windows: usize,
 }
 
 impl Sizes {
@@ -288,11 +291,13 @@ impl Sizes {
             masked: CHUNK * pitch_of_filters,
             patches: CHUNK * depth,
             columns: GROUP * pitch(depth),
+            d_transposed: g.filters * pitch(depth),
+            windows: sparse::patches_len(g),
         }
     }
 
     fn task(&self) -> usize {
-        self.kernel + self.bias + self.masked + self.patches + self.columns
+        self.kernel + self.bias + self.masked + self.patches + self.columns + self.d_transposed + self.windows
     }
 }
 
@@ -308,7 +313,10 @@ fn backward_images<T: Real>(
 ) {
     let (depth, filters, sizes) = (g.depth(), g.filters, Sizes::new(g));
     let (masked, workspace) = workspace.split_at_mut(sizes.masked);
-    let (patches, columns) = workspace.split_at_mut(sizes.patches);
+    let (patches, workspace) = workspace.split_at_mut(sizes.patches);
+    let (columns, workspace) = workspace.split_at_mut(sizes.columns);
+    let (d_transposed, windows_of_group) = workspace.split_at_mut(sizes.d_transposed);
+    d_transposed.fill(T::zero());
     for partial in [&mut part.x, &mut part.kernel, &mut part.bias].into_iter().flatten() {
         partial.fill(T::zero());
     }
@@ -319,7 +327,23 @@ fn backward_images<T: Real>(
             (&operands.y[start * filters..end * filters], &operands.dy[start * filters..end * filters]);
         let d_bias = part.bias.as_deref_mut();
         let kernel = OutputGradient { g, y, dy, masked, d_bias };
-        dispatch_vectors_at(level, Narrow { columns: filters, kernel });
+        let nonzero = dispatch_vectors_at(level, Narrow { columns: filters, kernel });
+        if sparse::pays(nonzero, (end - start) * filters) {
+            let kernel = SparseGradients {
+                g,
+                x: operands.x,
+                pixels: start..end,
+                first,
+                masked,
+                transposed,
+                patches: windows_of_group,
+                columns,
+                d_transposed: part.kernel.is_some().then_some(&mut *d_transposed),
+                dx: part.x.as_deref_mut(),
+            };
+            dispatch_vectors_at(level, Narrow { columns: depth, kernel });
+            continue;
+        }
         if let Some(total) = &mut part.kernel {
             let (mut windows, mut inside) = ([0; CHUNK], g.is_dense());
             let windows = &mut windows[..end - start];
@@ -352,9 +376,17 @@ fn backward_images<T: Real>(
             dispatch_vectors_at(level, Narrow { columns: depth, kernel });
         }
     }
+    if let Some(total) = &mut part.kernel {
+        for (f, column) in d_transposed.chunks_exact(pitch(depth)).enumerate() {
+            for (total, x) in total.chunks_exact_mut(pitch(filters)).zip(column) {
+                total[f] += *x;
+            }
+        }
+    }
 }
 
-/// The output's gradient where the rectifier lets it pass, in rows of `pitch(filters)` numbers; and its sum, added to `d_bias`.
+/// The output's gradient where the rectifier lets it pass, in rows of `pitch(filters)` numbers; and its sum, added to
+/// `d_bias`. Returns how many of them are not zero.
 struct OutputGradient<'a, T> {
     g: &'a Geometry,
     y: &'a [T],
@@ -364,12 +396,12 @@ struct OutputGradient<'a, T> {
 }
 
 impl<T: Real> VectorKernel<T> for OutputGradient<'_, T> {
-    type Output = ();
+    type Output = usize;
 
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<V: Vector<T>>(self) -> usize {
         let (filters, zero) = (self.g.filters, V::splat(T::zero()));
-        let mut d_bias = self.d_bias;
+        let (mut d_bias, mut nonzero) = (self.d_bias, zero);
         for column in (0..filters).step_by(V::LANES) {
             let mut sum = zero;
             let rows = self.dy.chunks_exact(filters).zip(self.y.chunks_exact(filters));
@@ -379,6 +411,7 @@ impl<T: Real> VectorKernel<T> for OutputGradient<'_, T> {
                     masked_dy = V::select(zero.ge(V::load_start(&y[column..])), zero, masked_dy);
                 }
                 masked_dy.store(&mut masked[column..]);
+                nonzero = nonzero.add(sparse::nonzero(masked_dy));
                 sum = sum.add(masked_dy);
             }
             if let Some(d_bias) = &mut d_bias {
@@ -386,6 +419,9 @@ impl<T: Real> VectorKernel<T> for OutputGradient<'_, T> {
                 V::load(d_bias).add(sum).store(d_bias);
             }
         }
+        let mut lanes = [T::zero(); MAX_LANES];
+        nonzero.store(&mut lanes);
+        lanes.iter().map(|lane| lane.f64() as usize).sum()
     }
 }
 
@@ -495,7 +531,7 @@ impl<T: Real> ImageGradient<'_, T> {
                     }
                 }
             }
-            self.scatter::<V>(&mut pixel, rows);
+            scatter::<T, V>(self.g, self.columns, &mut pixel, rows, self.dx);
         }
     }
 
@@ -518,36 +554,42 @@ impl<T: Real> ImageGradient<'_, T> {
         add_rows(&mut tile, &a, self.transposed, pitch, column);
         store(&tile, &mut self.columns[row * pitch..], pitch, column, M);
     }
+}
 
-    /// Adds the columns to the gradients of the pixels under the windows of `rows` output pixels from `pixel` on.
-    #[inline(always)]
-    fn scatter<V: Vector<T>>(&mut self, pixel: &mut Pixel, rows: usize) {
-        let (g, pitch) = (self.g, pitch(self.g.depth()));
-        let (mut windows, mut inside, first) = ([0; GROUP], true, *pixel);
-        for window in &mut windows[..rows] {
-            match g.inside(*pixel) {
-                Some(at) => *window = at,
-                None => inside = false,
-            }
-            g.advance(pixel);
+/// Adds `columns`, in rows of `pitch(depth)` numbers, to the gradients of what lies under the windows of `rows` output pixels from `pixel` on.
+#[inline(always)]
+pub(super) fn scatter<T: Real, V: Vector<T>>(
+    g: &Geometry,
+    columns: &[T],
+    pixel: &mut Pixel,
+    rows: usize,
+    dx: &mut [T],
+) {
+    let pitch = pitch(g.depth());
+    let (mut windows, mut inside, first) = ([0; GROUP], true, *pixel);
+    for window in &mut windows[..rows] {
+        match g.inside(*pixel) {
+            Some(at) => *window = at,
+            None => inside = false,
         }
-        if !inside {
-            let mut pixel = first;
-            for columns in self.columns.chunks_exact(pitch).take(rows) {
-                g.scatter(columns, pixel, self.dx);
-                g.advance(&mut pixel);
-            }
-            return;
+        g.advance(pixel);
+    }
+    if !inside {
+        let mut pixel = first;
+        for columns in columns.chunks_exact(pitch).take(rows) {
+            g.scatter(columns, pixel, dx);
+            g.advance(&mut pixel);
         }
-        // Tap by tap, so that a pixel is not read again just after it was written.
-        for d in 0..g.window.size[0] {
-            for e in 0..g.window.size[1] {
-                let offset = d * g.line_step() + e * g.tap_step();
-                let tap = d * g.line() + e * g.channels;
-                for (row, window) in windows[..rows].iter().enumerate() {
-                    let dx = &mut self.dx[window + offset..][..g.channels];
-                    add_vectors::<T, V>(dx, &self.columns[row * pitch + tap..][..g.channels]);
-                }
+        return;
+    }
+    // Tap by tap, so that a pixel is not read again just after it was written.
+    for d in 0..g.window.size[0] {
+        for e in 0..g.window.size[1] {
+            let offset = d * g.line_step() + e * g.tap_step();
+            let tap = d * g.line() + e * g.channels;
+            for (row, window) in windows[..rows].iter().enumerate() {
+                let dx = &mut dx[window + offset..][..g.channels];
+                add_vectors::<T, V>(dx, &columns[row * pitch + tap..][..g.channels]);
             }
         }
     }
@@ -600,14 +642,15 @@ mod tests {
     use morphograd_autodiff::tensor::{Padding, Shape, Window2d};
     use morphograd_testkit::assert_close;
 
-    /// y, dx, dW and db on the vectors of a level.
-    fn all<T: Real>(level: Level, op: Convolution, x: Shape, kernel: Shape) -> [Vec<T>; 4] {
+    /// y, dx, dW and db on the vectors of a level; only every so many of the outputs have a gradient.
+    fn all<T: Real>(level: Level, op: Convolution, x: Shape, kernel: Shape, every: usize) -> [Vec<T>; 4] {
         let g = Geometry::new(&op, x, kernel);
         let wave = |n: usize, f: f64| (0..n).map(|i| T::of((i as f64 * f).sin())).collect::<Vec<_>>();
         let (x, kernel, bias) = (wave(x.len(), 0.37), wave(kernel.len(), 1.3), wave(g.filters, 0.9));
         let (mut y, mut scratch) = (vec![T::nan(); g.batch * g.pixels() * g.filters], Vec::new());
         forward(level, &g, &x, &kernel, Some(&bias), &mut scratch, &mut y);
-        let dy = wave(y.len(), 0.71);
+        let mut dy = wave(y.len(), 0.71);
+        dy.iter_mut().enumerate().filter(|(i, _)| i % every > 0).for_each(|(_, dy)| *dy = T::zero());
         let [mut dx, mut d_kernel, mut d_bias] =
             [x.len(), kernel.len(), bias.len()].map(|n| vec![T::nan(); n]);
         let gradients = Gradients { x: Some(&mut dx), kernel: Some(&mut d_kernel), bias: Some(&mut d_bias) };
@@ -617,12 +660,12 @@ mod tests {
         [y, dx, d_kernel, d_bias]
     }
 
-    fn levels_agree<T: Real>(op: Convolution, x: [usize; 4], filters: usize, tolerance: f64) {
+    fn levels_agree<T: Real>(op: Convolution, x: [usize; 4], filters: usize, every: usize, tolerance: f64) {
         let kernel = Shape::from([op.window.size[0], op.window.size[1], x[3], filters]);
-        let expected = all::<T>(Level::Scalar, op, x.into(), kernel);
+        let expected = all::<T>(Level::Scalar, op, x.into(), kernel, every);
         let mut fused: Option<[Vec<T>; 4]> = None;
         for level in Level::available() {
-            let found = all::<T>(level, op, x.into(), kernel);
+            let found = all::<T>(level, op, x.into(), kernel, every);
             for (k, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let shifted = |x: &[T]| x.iter().map(|x| x.f64() + 4.0).collect::<Vec<_>>();
                 let what = format!("{k} of {op:?} on {x:?}, {filters} filters, {level:?}");
@@ -650,8 +693,10 @@ mod tests {
             let channels = [1, 3, 4, 5, 8, 13, 16][i % 7];
             for (window, rectified) in windows.into_iter().zip([true, false, true, false]) {
                 let op = Convolution { window, rectified };
-                levels_agree::<f32>(op, [3, 7, 9, channels], filters, 2e-5);
-                levels_agree::<f64>(op, [2, 6, 7, channels], filters, 1e-13);
+                for every in [1, 5] {
+                    levels_agree::<f32>(op, [3, 7, 9, channels], filters, every, 2e-5);
+                    levels_agree::<f64>(op, [2, 6, 7, channels], filters, every, 1e-13);
+                }
             }
         }
     }
