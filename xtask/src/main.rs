@@ -18,6 +18,7 @@ Commands:
   train   Trains the tutorial's network and shows the result (cargo xtask train --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
   bench   Measures kernels, training and prediction (cargo xtask bench --help)
+  book    Builds the book, checks it, or draws its figures (cargo xtask book --help)
   test    Runs every test of the workspace, examples in the documentation included
   tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
   help    Prints this";
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     match command.to_str() {
         Some("train" | "data") => release(&root, "morphograd", Some(&command), rest),
         Some("bench") => release(&root, "morphograd-bench", None, rest),
+        Some("book") => release(&root, "morphograd-book", None, rest),
         Some("test") => {
             let mut cargo = cargo();
             cargo.args(["test", "--workspace"]).args(rest);

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["idx", "morphology"]),
     ("testkit", &["autodiff"]),
     ("bench", &["train"]),
+    ("book", &["train", "idx"]),
 ];
 
 /// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these instructions.

@@ -9,7 +9,7 @@ mod palette;
 mod plots;
 mod svg;
 
-pub use plots::PowerPlot;
+pub use plots::{LinePlot, PlotLine, PowerPlot, Scale};
 
 use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
 
@@ -74,6 +74,23 @@ pub fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String {
 /// ```
 pub fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
     plots::powers(label, plots)
+}
+
+/// Lines on axes of any scale, up to two plots a row; `label` is what a screen reader says. A single plot is 622 by 320 units, two are 410 by
+/// 320 each.
+///
+/// ```
+/// use morphograd::report::{LinePlot, PlotLine, Scale};
+///
+/// let line = |name, dashed| PlotLine { name, points: vec![(1.0, 1.0), (10.0, 0.1)], colour: 1, dashed };
+/// let scale = |label| (label, Scale::Logarithmic);
+/// let lines = vec![line("measured", false), line("bound", true)];
+/// let plot = LinePlot { title: "Convex", x: scale("step"), y: scale("gap"), lines };
+/// let svg = morphograd::report::line_plots("A rate", &[plot]);
+/// assert!(svg.contains(">measured<") && svg.contains("stroke-dasharray"));
+/// ```
+pub fn line_plots(label: &str, plots: &[LinePlot<'_>]) -> String {
+    plots::line_plots(label, plots)
 }
 
 /// A bar for each named percentage, with the percentage to a whole number beside it. Above 100 a bar ends at the edge.

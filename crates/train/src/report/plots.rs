@@ -1,4 +1,5 @@
-//! Figures for programs that measure something else than a training: powers on logarithmic axes, bars, and dots beside a line at 1.
+//! Figures for programs that measure something else than a training: lines on any axes, powers on logarithmic axes, bars, and dots beside
+//! a line at 1.
 
 use super::chart::{Axis, Line, Panel, legend};
 use super::palette;
@@ -17,6 +18,46 @@ pub struct PowerPlot<'a> {
     pub ticks: Vec<f64>,
     /// Name and points of each line. Lines of one name have one colour in all plots.
     pub lines: Vec<(&'a str, Vec<(f64, f64)>)>,
+}
+
+/// One pair of axes with any lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinePlot<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// The horizontal axis and its scale.
+    pub x: (&'static str, Scale),
+    /// The vertical axis and its scale.
+    pub y: (&'static str, Scale),
+    /// What is drawn; later lines lie on top.
+    pub lines: Vec<PlotLine<'a>>,
+}
+
+/// The scale of an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// Exactly this range.
+    Linear {
+        /// Its start.
+        min: f64,
+        /// Its end.
+        max: f64,
+    },
+    /// Whole decades around what is drawn.
+    Logarithmic,
+}
+
+/// A line of a plot. Lines of one name have one entry in the legend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlotLine<'a> {
+    /// What the legend says; nothing for a line that is not in it.
+    pub name: &'a str,
+    /// Its points, in order; a lone one is a dot.
+    pub points: Vec<(f64, f64)>,
+    /// Its colour, by number: 0 is black.
+    pub colour: usize,
+    /// Whether it is dashed, as bounds are.
+    pub dashed: bool,
 }
 
 const WIDTH: f64 = 960.0;
@@ -58,6 +99,55 @@ pub(super) fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
     let entries: Vec<_> = names.iter().map(|name| ((*name).to_owned(), stroke(name))).collect();
     let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, WIDTH - LEFT, &entries);
     svg.finish(WIDTH, height, label)
+}
+
+pub(super) fn line_plots(label: &str, plots: &[LinePlot<'_>]) -> String {
+    const HEIGHT: f64 = 320.0;
+    let columns = plots.len().clamp(1, 2);
+    // One plot alone is not drawn wider than it has to be to be read.
+    let whole = if columns == 1 { 700.0 } else { WIDTH };
+    let width = (whole - columns as f64 * LEFT - 16.0) / columns as f64;
+    let stroke = |line: &PlotLine<'_>| {
+        let stroke = Stroke::solid(palette::nth(line.colour), if line.dashed { 1.6 } else { 2.2 });
+        if line.dashed { stroke.dashed("6 3") } else { stroke }
+    };
+    let axis = |(label, scale): (&'static str, Scale), values: Vec<f64>| match scale {
+        Scale::Linear { min, max } => Axis::between(label, min, max),
+        Scale::Logarithmic => Axis::logarithmic(label, values.into_iter()),
+    };
+    let mut svg = Svg::new();
+    let mut bottom = TOP;
+    let mut entries: Vec<(String, Stroke<'_>)> = Vec::new();
+    for (i, plot) in plots.iter().enumerate() {
+        let (row, column) = ((i / columns) as f64, (i % columns) as f64);
+        let (x, y) = (LEFT + column * (width + LEFT), TOP + row * (HEIGHT + UNDER + TOP));
+        bottom = y + HEIGHT;
+        let values = |which: fn(&(f64, f64)) -> f64| {
+            plot.lines.iter().flat_map(|line| line.points.iter().map(which)).collect()
+        };
+        let line = |line: &PlotLine<'_>| Line {
+            points: line.points.clone(),
+            stroke: stroke(line),
+            title: line.name.to_owned(),
+        };
+        Panel {
+            frame: Frame { x, y, width, height: HEIGHT },
+            title: plot.title,
+            x: axis(plot.x, values(|(x, _)| *x)),
+            y: axis(plot.y, values(|(_, y)| *y)),
+            lines: plot.lines.iter().map(line).collect(),
+            verticals: Vec::new(),
+            highlight: None,
+        }
+        .draw(&mut svg);
+        for line in plot.lines.iter().filter(|line| !line.name.is_empty()) {
+            if !entries.iter().any(|(name, _)| name == line.name) {
+                entries.push((line.name.to_owned(), stroke(line)));
+            }
+        }
+    }
+    let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, whole - LEFT, &entries);
+    svg.finish(whole, height, label)
 }
 
 /// Height of a row with a name at its left.

@@ -1,0 +1,68 @@
+//! The book's figures, all of them: computed by the experiments of this crate, or drawn from a training of the tutorial's network. A test
+//! compares what stands in `docs/images` with what is computed now.
+
+mod rates;
+mod sets;
+mod signals;
+mod tutorial;
+
+use std::path::Path;
+
+use morphograd::run::RunError;
+
+/// A figure's file name in `docs/images`, and its SVG.
+pub type Figure = (&'static str, String);
+
+/// The figures that take no training, in seconds.
+pub fn computed() -> Vec<Figure> {
+    let mut figures = rates::figures();
+    figures.extend(sets::figures());
+    figures.extend(signals::figures());
+    figures.push(("published.svg", tutorial::published()));
+    figures
+}
+
+/// The figures of the tutorial: its four runs, trained on the embedded digits. Their files go into a new folder in `base`.
+///
+/// # Errors
+/// If the folder cannot be written into.
+pub fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
+    tutorial::trained(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not a number, and the numbers.
+    fn parts(svg: &str) -> (String, Vec<f64>) {
+        let mut words = String::new();
+        let mut numbers = Vec::new();
+        for token in svg.split_inclusive(|c: char| !c.is_ascii_digit() && !".-".contains(c)) {
+            let number = token.trim_end_matches(|c: char| !c.is_ascii_digit() && !".-".contains(c));
+            match number.parse() {
+                Ok(value) => numbers.push(value),
+                Err(_) => words += number,
+            }
+            words += &token[number.len()..];
+        }
+        (words, numbers)
+    }
+
+    #[test]
+    fn the_figures_in_the_book_are_those_of_the_code() {
+        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/images");
+        for (name, svg) in computed() {
+            let there = std::fs::read_to_string(images.join(name))
+                .unwrap_or_else(|error| panic!("{name}: {error}; run `cargo xtask book --figures`"));
+            let ((words, numbers), (old_words, old_numbers)) = (parts(&svg), parts(&there));
+            assert!(words == old_words, "{name}: differs; run `cargo xtask book --figures`");
+            // Logarithms and cosines differ between systems in their last digits, which a coordinate of two decimals can show.
+            let far = numbers.iter().zip(&old_numbers).find(|(new, old)| (*new - *old).abs() > 0.25);
+            assert!(
+                numbers.len() == old_numbers.len() && far.is_none(),
+                "{name}: {far:?}; run `cargo xtask book --figures`"
+            );
+        }
+    }
+}

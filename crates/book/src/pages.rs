@@ -1,0 +1,38 @@
+//! The pages with Rust in them, so that their examples are compiled and run as those of the documentation are. A test compares this list
+//! with the table of contents.
+
+#[doc = include_str!("../../../docs/tutorial/first-training.md")]
+mod first_training {}
+
+#[doc = include_str!("../../../docs/projected-gradient/gradient-descent.md")]
+mod gradient_descent {}
+
+#[doc = include_str!("../../../docs/projected-gradient/projection.md")]
+mod projection {}
+
+#[doc = include_str!("../../../docs/projected-gradient/convex-sets.md")]
+mod convex_sets {}
+
+#[doc = include_str!("../../../docs/projected-gradient/metric.md")]
+mod metric {}
+
+#[doc = include_str!("../../../docs/max-plus/lattices.md")]
+mod lattices {}
+
+#[doc = include_str!("../../../docs/max-plus/subgradients.md")]
+mod subgradients {}
+
+#[doc = include_str!("../../../docs/autodiff/tape.md")]
+mod tape {}
+
+#[doc = include_str!("../../../docs/cookbook/operator.md")]
+mod operator {}
+
+#[doc = include_str!("../../../docs/cookbook/constraint.md")]
+mod constraint {}
+
+#[doc = include_str!("../../../docs/cookbook/optimizer.md")]
+mod optimizer {}
+
+#[doc = include_str!("../../../docs/cookbook/data-set.md")]
+mod data_set {}
