@@ -36,3 +36,6 @@ mod optimizer {}
 
 #[doc = include_str!("../../../docs/cookbook/data-set.md")]
 mod data_set {}
+
+#[doc = include_str!("../../../docs/constraints.md")]
+mod constraints {}
