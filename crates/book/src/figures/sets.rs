@@ -20,9 +20,12 @@ fn circle() -> Vec<Point> {
     (0..=120).map(|i| f64::from(i) * PI / 60.0).map(|t| [t.cos(), t.sin()]).collect()
 }
 
+/// A set, what it is called, and its boundary.
+type Outlined = (&'static str, Box<dyn Constraint<f64>>, Vec<Point>);
+
 /// Twelve points around six sets, each with a line to its projection.
 fn projections() -> String {
-    let sets: [(&str, Box<dyn Constraint<f64>>, Vec<Point>); 6] = [
+    let sets: [Outlined; 6] = [
         ("Simplex: x, y ≥ 0, x + y = 1", Box::new(Simplex { sum: 1.0 }), vec![[0.0, 1.0], [1.0, 0.0]]),
         (
             "L1Ball: |x| + |y| ≤ 1",
