@@ -135,7 +135,7 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping: 0 exactly where the constrained
     /// problem is stationary, and equal to the gradient norm where there are no constraints (Nesterov, 2004, section 2.2.3). With a
-    /// learning rate of 0 it is taken for $η = 1$. It cannot be smaller than the rounding of $θ$, divided by $η$.
+    /// learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller than the rounding of $θ$, divided by $η$.
     pub gradient_mapping: f64,
     /// How many coordinates the projection moved.
     pub moved: usize,

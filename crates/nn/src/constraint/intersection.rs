@@ -224,15 +224,26 @@ impl<T: Precision> Constraint<T> for Intersection {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        let known = Cell::new(true);
+        let known = Cell::new(None);
         settle(
             value,
             |w| self.violation(shape, w),
             |w| {
-                known.set(known.get() && self.dykstra(shape, Some(metric), w).is_some());
+                let found = self.dykstra(shape, Some(metric), w).is_some();
+                known.set(Some(known.get().unwrap_or(true) && found));
             },
         );
-        known.get()
+        // A value inside asks nothing of the members, but the answer must not depend on the value.
+        known.get().unwrap_or_else(|| {
+            with_scratch(2 * value.len(), |scratch: &mut [f64]| {
+                let (weights, copy) = scratch.split_at_mut(value.len());
+                weights.iter_mut().zip(metric).for_each(|(w, m)| *w = m.f64());
+                (0..self.members.len()).all(|i| {
+                    copy.iter_mut().zip(value.iter()).for_each(|(c, v)| *c = v.f64());
+                    self.member(i).project_in_metric(shape, weights, copy)
+                })
+            })
+        })
     }
 }
 
@@ -241,7 +252,9 @@ const NAME: &str = "intersection";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constraint::{Cardinality, FixedSum, Halfspace, Interval, L2Ball, NonNegative, Simplex};
+    use crate::constraint::{
+        Cardinality, FixedSum, Halfspace, Interval, L2Ball, NonNegative, Simplex, SpectralBall,
+    };
     use morphograd_testkit::assert_close;
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -289,6 +302,20 @@ mod tests {
         let mut value = [f64::NAN, 0.0, 0.0];
         assert!(!set.project_with_proof([3].into(), &mut value).converged);
         assert!(Constraint::<f64>::violation(&set, [3].into(), &value).is_nan());
+    }
+
+    #[test]
+    fn whether_there_is_a_projection_in_a_metric_does_not_depend_on_the_value() {
+        let (shape, metric) = (Shape::from([2, 2]), [1.0, 2.0, 3.0, 4.0]);
+        let known = Intersection::of(NonNegative).and(L2Ball { radius: 1.0 });
+        let unknown = Intersection::of(NonNegative).and(SpectralBall { radius: 1.0 });
+        for start in [[0.1; 4], [-3.0, 2.0, 1.0, 4.0]] {
+            let mut value: [f64; 4] = start;
+            assert!(known.project_in_metric(shape, &metric, &mut value));
+            let mut value: [f64; 4] = start;
+            assert!(!unknown.project_in_metric(shape, &metric, &mut value));
+            assert_eq!(value, start);
+        }
     }
 
     #[test]
