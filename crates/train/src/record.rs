@@ -7,7 +7,7 @@ use crate::metrics::ConfusionMatrix;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
 /// (as Keras does); validation figures are measured after the last update.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EpochRecord {
     /// 1 for the first epoch.
     pub epoch: usize,
@@ -31,8 +31,24 @@ pub struct EpochRecord {
     pub gradient_mapping: f64,
     /// Largest distance of a parameter from its set at the end of the epoch; 0 when every constraint holds.
     pub violation: f64,
+    /// Share of the coordinates that lie on the boundary of their set at the end of the epoch, in [0, 1]; of the parameters whose set
+    /// counts them ([`Constraint::active`](crate::morphology::nn::autodiff::Constraint::active)), nothing without any.
+    pub active_share: Option<f64>,
+    /// What the entries of each structuring function won at the end of the epoch, one record a filter; empty where nobody asked.
+    pub filters: Vec<FilterWins>,
     /// Wall-clock seconds of the epoch, validation included.
     pub seconds: f64,
+}
+
+/// How the wins of one filter are spread over the entries of its structuring function.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FilterWins {
+    /// Entries of the structuring function.
+    pub entries: usize,
+    /// Entries that won no output: no gradient reaches them.
+    pub dead: usize,
+    /// Share of the outputs that the winner-most entry won, in [0, 1].
+    pub largest_share: f64,
 }
 
 /// Why a run ended.
@@ -82,6 +98,8 @@ pub struct RunRecord {
     pub confusion: ConfusionMatrix,
     /// Learned structuring functions, one image a filter.
     pub filters: Gallery,
+    /// How many outputs each entry of them won, one image a filter: with the restored weights, on the first batch of validation images.
+    pub wins: Gallery,
     /// The digit shown to the filters (one image).
     pub digit: Gallery,
     /// The filters' outputs on that digit, one image a filter.
@@ -117,6 +135,20 @@ impl Gallery {
     /// The images, each `height * width` values. None if the size is zero.
     pub fn images(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.data.chunks_exact((self.height * self.width).max(1))
+    }
+}
+
+impl EpochRecord {
+    /// Dead entries of all filters and the number of all entries; nothing where wins were not counted.
+    pub fn dead_entries(&self) -> Option<(usize, usize)> {
+        let sum = |of: fn(&FilterWins) -> usize| self.filters.iter().map(of).sum();
+        (!self.filters.is_empty()).then(|| (sum(|filter| filter.dead), sum(|filter| filter.entries)))
+    }
+
+    /// Mean over the filters of the share of the winner-most entry; nothing where wins were not counted.
+    pub fn largest_win_share(&self) -> Option<f64> {
+        let sum: f64 = self.filters.iter().map(|filter| filter.largest_share).sum();
+        (!self.filters.is_empty()).then(|| sum / self.filters.len() as f64)
     }
 }
 
