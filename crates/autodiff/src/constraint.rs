@@ -54,6 +54,14 @@ pub trait Constraint<T>: Debug + Send + Sync {
         false
     }
 
+    /// Writes a point of the set with the least product $\langle g, s \rangle$ with a gradient, which a bounded set has: a vertex, for the
+    /// method of Frank and Wolfe.
+    ///
+    /// Returns whether it did. By default it does not: the set is not bounded, or its linear problem is not solved here.
+    fn minimize_linear(&self, _shape: Shape, _gradient: &[T], _vertex: &mut [T]) -> bool {
+        false
+    }
+
     /// How many coordinates of a feasible value lie on the boundary of the set: those at a bound of a box, the zeros in a simplex, all
     /// of a ball's when the norm is the radius. `None`, the default, where the set does not count them.
     fn active(&self, _shape: Shape, _value: &[T]) -> Option<usize> {

@@ -130,6 +130,43 @@ impl<T: Real> Params<T> {
         compare(&self.scratch, param.value.data())
     }
 
+    /// As [`Params::update`], but projects in a metric, which `change` computes too: it is given the value and room for a number a coordinate,
+    /// all of which have to become positive and finite. A set without such a projection ([`Params::has_metric`]) gets its own.
+    pub fn update_in_metric(
+        &mut self,
+        id: ParamId,
+        metric: &mut Vec<T>,
+        change: impl FnOnce(&mut [T], &mut [T]),
+    ) -> Projection {
+        let param = &mut self.entries[id.0 as usize];
+        metric.resize(param.value.data().len(), T::one());
+        change(param.value.data_mut(), metric);
+        let Some(constraint) = &param.constraint else { return Projection::default() };
+        self.scratch.clear();
+        self.scratch.extend_from_slice(param.value.data());
+        let shape = param.value.shape();
+        if !constraint.project_in_metric(shape, metric, param.value.data_mut()) {
+            constraint.project(shape, param.value.data_mut());
+        }
+        compare(&self.scratch, param.value.data())
+    }
+
+    /// Whether the parameter's set, if it has one, can be projected on in a metric.
+    pub fn has_metric(&self, id: ParamId) -> bool {
+        let param = &self.entries[id.0 as usize];
+        let Some(constraint) = &param.constraint else { return true };
+        let (metric, mut value) = (vec![T::one(); param.value.data().len()], param.value.data().to_vec());
+        constraint.project_in_metric(param.value.shape(), &metric, &mut value)
+    }
+
+    /// Whether the parameter's set, if it has one, knows its tangent cone at the value.
+    pub fn has_tangent(&self, id: ParamId) -> bool {
+        let param = &self.entries[id.0 as usize];
+        let Some(constraint) = &param.constraint else { return true };
+        let mut direction = vec![T::zero(); param.value.data().len()];
+        constraint.project_tangent(param.value.shape(), param.value.data(), &mut direction)
+    }
+
     /// The square of the Euclidean distance between the value and the projection of the value `change` would make of it. Nothing is
     /// changed; this is how the gradient mapping $\lVert w - P(w - \eta g) \rVert / \eta$ is measured.
     pub fn trial(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> f64 {

@@ -13,8 +13,17 @@ mod projection {}
 #[doc = include_str!("../../../docs/projected-gradient/convex-sets.md")]
 mod convex_sets {}
 
+#[doc = include_str!("../../../docs/projected-gradient/matrices.md")]
+mod matrices {}
+
+#[doc = include_str!("../../../docs/projected-gradient/non-convex-sets.md")]
+mod non_convex_sets {}
+
 #[doc = include_str!("../../../docs/projected-gradient/metric.md")]
 mod metric {}
+
+#[doc = include_str!("../../../docs/projected-gradient/intersections.md")]
+mod intersections {}
 
 #[doc = include_str!("../../../docs/max-plus/lattices.md")]
 mod lattices {}
@@ -36,3 +45,6 @@ mod optimizer {}
 
 #[doc = include_str!("../../../docs/cookbook/data-set.md")]
 mod data_set {}
+
+#[doc = include_str!("../../../docs/constraints.md")]
+mod constraints {}

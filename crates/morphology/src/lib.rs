@@ -57,7 +57,7 @@ pub mod structuring_function;
 mod subgradient;
 pub mod toggle;
 pub mod top_hat;
-mod win_counts;
+pub mod win_counts;
 mod window;
 
 pub use across_channels::{Separable3d, across_channels};
@@ -112,6 +112,6 @@ pub use structuring_element::StructuringElement;
 pub use structuring_function::{StructuringFunction, SupportOn};
 pub use toggle::toggle2d;
 pub use top_hat::{black_top_hat2d, white_top_hat2d};
-pub use win_counts::{WinCounts, win_counts};
+pub use win_counts::win_counts;
 
 pub use morphograd_nn as nn;

@@ -36,6 +36,12 @@ impl<T: Real> Rule<T> for Adagrad {
         self.initial_accumulator
     }
 
+    fn metric(&self, state: &[Vec<T>], metric: &mut [T]) -> bool {
+        let epsilon = T::of(self.epsilon);
+        metric.iter_mut().zip(&state[0]).for_each(|(d, v)| *d = (*v + epsilon).sqrt());
+        true
+    }
+
     fn update(&self, _: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {
         let (lr, epsilon) = (T::of(lr), T::of(self.epsilon));
         let [sum] = state else { unreachable!("the driver gives as many slots as the rule asks for") };

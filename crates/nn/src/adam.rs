@@ -2,6 +2,7 @@
 
 use morphograd_autodiff::tensor::Real;
 
+use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
 /// Adam (Kingma and Ba, 2015), in the form of the end of the paper's section 2 that Keras uses, where $ε$ is outside the correction of
@@ -54,6 +55,18 @@ impl<T: Real> Rule<T> for Adam {
 
     fn initial(&self, _: usize) -> f64 {
         0.0
+    }
+
+    fn metric(&self, state: &[Vec<T>], metric: &mut [T]) -> bool {
+        // The last slot is the second moment in use.
+        let Some(moment) = state.last() else { return false };
+        let epsilon = T::of(self.epsilon);
+        metric.iter_mut().zip(moment).for_each(|(d, v)| *d = v.sqrt() + epsilon);
+        true
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction { slot: 0, sign: -1.0 })
     }
 
     fn update(&self, step: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {

@@ -9,6 +9,8 @@ use morphograd_autodiff::tensor::Real;
 use morphograd_autodiff::{ParamId, Params, Tape};
 use thiserror::Error;
 
+use crate::metric::Metric;
+use crate::momentum::{Direction, Momentum};
 use crate::schedule::Schedule;
 
 pub use crate::adagrad::Adagrad;
@@ -27,11 +29,25 @@ pub trait Rule<T>: Debug + Send + Sync {
     /// The first value of the numbers of a slot.
     fn initial(&self, slot: usize) -> f64;
 
+    /// Writes the metric in which the last step descended, a positive number a coordinate, from what is remembered, and returns whether there is
+    /// one. By default there is none: the steps are those of the Euclidean metric.
+    fn metric(&self, _state: &[Vec<T>], _metric: &mut [T]) -> bool {
+        false
+    }
+
+    /// Which of the numbers that it remembers are a direction in which it goes on moving. By default none.
+    fn direction(&self) -> Option<Direction> {
+        None
+    }
+
     /// Changes `value`, given the gradient there; `state` holds one vector a slot. The first step is 1. All have the same length.
     fn update(&self, step: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]);
 }
 
 /// Changes parameters by their gradients, and projects each on its set.
+///
+/// The projection is in the Euclidean metric unless [`Optimizer::in_metric`] says otherwise; [`Optimizer::with_momentum`] says what becomes of a
+/// momentum that leads out of a set.
 ///
 /// The step with learning rate $η$ is $θ \leftarrow P(θ + Δ)$, where the rule gives $Δ$ ($-η g$ for plain [`Sgd`]) and $P$ is
 /// the constraints' projection, which [`Params::update`] applies. What is remembered belongs to the parameter at the same place, so the
@@ -72,11 +88,19 @@ pub struct Optimizer<T> {
     rule: Box<dyn Rule<T>>,
     schedule: Box<dyn Schedule>,
     clip: Clip,
+    metric: Metric,
+    momentum: Momentum,
+    /// Whether all sets are known to allow the two.
+    suitable: bool,
     state: State<T>,
     /// Squares of the gradients' norms, one a parameter (0 for frozen ones).
     squares: Vec<f64>,
     /// A clipped gradient.
     scratch: Vec<T>,
+    /// A metric.
+    diagonal: Vec<T>,
+    /// A value before its projection.
+    before: Vec<T>,
 }
 
 /// What an optimizer remembers: everything that, with the parameters, is needed to go on as if nothing had happened.
@@ -152,6 +176,18 @@ pub enum OptimizerError {
         /// Its value.
         found: f64,
     },
+    /// A set that does not know what the metric or the momentum asks of it.
+    #[error("{rule}: expected a set with {missing} for `{parameter}`, found {set}")]
+    Set {
+        /// The rule's name.
+        rule: &'static str,
+        /// The parameter.
+        parameter: String,
+        /// What the set does not have.
+        missing: &'static str,
+        /// The set.
+        set: String,
+    },
     /// Other parameters, or a state of others.
     #[error(
         "{rule}: expected the parameters the optimizer was made for, found other numbers or sizes of them"
@@ -180,9 +216,14 @@ impl<T: Real> Optimizer<T> {
             rule: Box::new(rule),
             schedule: Box::new(learning_rate),
             clip: Clip::None,
+            metric: Metric::Euclidean,
+            momentum: Momentum::Keep,
+            suitable: false,
             state: State { steps: 0, slots },
             squares: Vec::new(),
             scratch: Vec::new(),
+            diagonal: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -193,12 +234,27 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
+    /// The same optimizer with the projection in another metric.
+    #[must_use]
+    pub fn in_metric(mut self, metric: Metric) -> Self {
+        (self.metric, self.suitable) = (metric, false);
+        self
+    }
+
+    /// The same optimizer with another fate of the momentum.
+    #[must_use]
+    pub fn with_momentum(mut self, momentum: Momentum) -> Self {
+        (self.momentum, self.suitable) = (momentum, false);
+        self
+    }
+
     /// One step with the gradients of the tape's last backward pass. At its end, parameters that are not trained follow what they
     /// track ([`Tape::settle`]): the moving averages of a [`BatchNorm`](crate::BatchNorm).
     ///
     /// # Errors
     /// If a trainable parameter has no gradient or one that is not finite, the learning rate or the clipping bound is negative or not
-    /// finite, or the optimizer was made for other parameters. Nothing has changed then.
+    /// finite, a set does not allow the metric or the momentum that was asked for, or the optimizer was made for other parameters. Nothing has
+    /// changed then.
     pub fn step(&mut self, params: &mut Params<T>, tape: &Tape<T>) -> Result<StepReport, OptimizerError> {
         let learning_rate = self.learning_rate();
         self.check(params, tape, learning_rate)?;
@@ -207,7 +263,7 @@ impl<T: Real> Optimizer<T> {
         let mut report =
             StepReport { learning_rate, gradient_norm: gradient_squares.sqrt(), ..StepReport::default() };
         let (mut mapping_squares, mut distance_squared) = (0.0, 0.0);
-        let Self { rule, clip, state, squares, scratch, .. } = self;
+        let Self { rule, clip, metric, momentum, state, squares, scratch, diagonal, before, .. } = self;
         state.steps += 1;
 
         for ((id, slots), square) in params.ids().zip(&mut state.slots).zip(squares) {
@@ -222,8 +278,29 @@ impl<T: Real> Optimizer<T> {
                 *square
             };
             let gradient = clip.apply(gradient, *square, gradient_squares, scratch);
-            let projection =
-                params.update(id, |value| rule.update(state.steps, learning_rate, gradient, slots, value));
+            let constrained = params.constraint(id).is_some();
+            let keep = |value: &[T], before: &mut Vec<T>| {
+                before.clear();
+                before.extend_from_slice(value);
+            };
+            let projection = match metric {
+                Metric::Own if constrained => params.update_in_metric(id, diagonal, |value, metric| {
+                    rule.update(state.steps, learning_rate, gradient, slots, value);
+                    if !rule.metric(slots, metric) {
+                        metric.fill(T::one());
+                    }
+                    keep(value, before);
+                }),
+                _ => params.update(id, |value| {
+                    rule.update(state.steps, learning_rate, gradient, slots, value);
+                    if constrained && *momentum == Momentum::Reset {
+                        keep(value, before);
+                    }
+                }),
+            };
+            if let Some(Direction { slot, sign }) = rule.direction() {
+                momentum.settle(params, id, before, sign, &mut slots[slot]);
+            }
             report.moved += projection.moved;
             distance_squared += projection.distance_squared;
         }
@@ -304,6 +381,30 @@ impl<T: Real> Optimizer<T> {
             }
             self.squares.push(square);
         }
+        self.check_sets(params)
+    }
+
+    /// Whether the sets allow the metric and the momentum. They do not change, so it is asked once.
+    fn check_sets(&mut self, params: &Params<T>) -> Result<(), OptimizerError> {
+        if self.suitable {
+            return Ok(());
+        }
+        for id in params.ids().filter(|id| params.is_trainable(*id)) {
+            let missing = if self.metric == Metric::Own && !params.has_metric(id) {
+                "a projection in a metric"
+            } else if self.momentum == Momentum::Tangent && !params.has_tangent(id) {
+                "a tangent cone"
+            } else {
+                continue;
+            };
+            return Err(OptimizerError::Set {
+                rule: self.rule.name(),
+                parameter: params.name(id).to_owned(),
+                missing,
+                set: format!("{:?}", params.constraint(id)),
+            });
+        }
+        self.suitable = true;
         Ok(())
     }
 }
@@ -319,6 +420,14 @@ impl<T> Rule<T> for Box<dyn Rule<T>> {
 
     fn initial(&self, slot: usize) -> f64 {
         (**self).initial(slot)
+    }
+
+    fn metric(&self, state: &[Vec<T>], metric: &mut [T]) -> bool {
+        (**self).metric(state, metric)
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        (**self).direction()
     }
 
     fn update(&self, step: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {

@@ -2,6 +2,7 @@
 
 use morphograd_autodiff::tensor::Real;
 
+use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
 /// Gradients divided by a running mean of their size (Tieleman and Hinton, 2012), in Keras' form, where $ε$ is inside the root. With a
@@ -41,6 +42,19 @@ impl<T: Real> Rule<T> for RmsProp {
 
     fn initial(&self, _: usize) -> f64 {
         0.0
+    }
+
+    fn metric(&self, state: &[Vec<T>], metric: &mut [T]) -> bool {
+        let epsilon = T::of(self.epsilon);
+        for (i, d) in metric.iter_mut().enumerate() {
+            let mean = if self.centered { state[1][i] } else { T::zero() };
+            *d = ((state[0][i] - mean * mean).max(T::zero()) + epsilon).sqrt();
+        }
+        true
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        (self.momentum != 0.0).then_some(Direction { slot: 1 + usize::from(self.centered), sign: -1.0 })
     }
 
     fn update(&self, _: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {

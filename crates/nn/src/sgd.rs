@@ -2,6 +2,7 @@
 
 use morphograd_autodiff::tensor::Real;
 
+use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
 /// Gradient descent, by default without momentum. With momentum $μ$ there is a velocity, at first 0:
@@ -30,6 +31,10 @@ impl<T: Real> Rule<T> for Sgd {
 
     fn initial(&self, _: usize) -> f64 {
         0.0
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        (self.momentum != 0.0).then_some(Direction { slot: 0, sign: 1.0 })
     }
 
     fn update(&self, _: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {

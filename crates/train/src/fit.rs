@@ -7,9 +7,9 @@ use morphograd_morphology::nn::autodiff::{Mode, ParamId, Params, Snapshot, Tape}
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
 use morphograd_morphology::nn::optimizer::OptimizerError;
 use morphograd_morphology::nn::random::Stream;
-use morphograd_morphology::nn::tensor::{ShapeError, TensorRef};
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
-use morphograd_morphology::{MaxPlus, Scan2d, WinCounts, win_counts};
+use morphograd_morphology::{MaxPlus, Scan2d, win_counts};
 
 use crate::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use crate::data::Images;
@@ -233,13 +233,9 @@ impl Fit<'_> {
     fn filter_wins(&self, params: &Params<f32>) -> Result<Vec<FilterWins>, ShapeError> {
         let Some(dilation) = &self.dilation else { return Ok(Vec::new()) };
         let wins = dilation.wins(params, self.test, self.config.batch_size)?;
-        let entries = wins.counts().data().len() / wins.filters().max(1);
-        let of = |filter| FilterWins {
-            entries,
-            dead: wins.dead(filter),
-            largest_share: wins.largest_share(filter),
-        };
-        Ok((0..wins.filters()).map(of).collect())
+        let filters = wins.shape().dims()[3];
+        let of = |filter| FilterWins::of(wins.data().iter().skip(filter).step_by(filters).copied());
+        Ok((0..filters).map(of).collect())
     }
 
     fn batches(&self) -> usize {
@@ -252,7 +248,12 @@ impl FirstDilation {
     ///
     /// # Errors
     /// If the images do not fit.
-    pub fn wins(&self, params: &Params<f32>, images: &Images, count: usize) -> Result<WinCounts, ShapeError> {
+    pub fn wins(
+        &self,
+        params: &Params<f32>,
+        images: &Images,
+        count: usize,
+    ) -> Result<Tensor<f64>, ShapeError> {
         let first: Vec<usize> = (0..images.len().min(count)).collect();
         let (height, width) = (images.height(), images.width());
         let mut pixels = vec![0.0; first.len() * height * width];

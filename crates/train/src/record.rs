@@ -138,6 +138,21 @@ impl Gallery {
     }
 }
 
+impl FilterWins {
+    /// From the number of outputs that each entry of a filter won; without any output the largest share is 0.
+    pub fn of(wins: impl Iterator<Item = f64>) -> Self {
+        let (mut this, mut all, mut largest) = (Self::default(), 0.0, 0.0_f64);
+        for wins in wins {
+            this.entries += 1;
+            this.dead += usize::from(wins == 0.0);
+            all += wins;
+            largest = largest.max(wins);
+        }
+        this.largest_share = if all > 0.0 { largest / all } else { 0.0 };
+        this
+    }
+}
+
 impl EpochRecord {
     /// Dead entries of all filters and the number of all entries; nothing where wins were not counted.
     pub fn dead_entries(&self) -> Option<(usize, usize)> {
@@ -188,5 +203,22 @@ impl fmt::Display for Stop {
             Self::Interrupted => f.write_str("interrupted"),
             Self::NotFinite { epoch, step } => write!(f, "loss not finite at epoch {epoch}, step {step}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wins_of_a_filter_are_summed_up_also_without_any() {
+        let wins = FilterWins::of([2.0, 0.0, 5.0, 0.0, 1.0].into_iter());
+        assert_eq!(wins, FilterWins { entries: 5, dead: 2, largest_share: 0.625 });
+        let none = FilterWins::of([0.0; 4].into_iter());
+        assert_eq!(none, FilterWins { entries: 4, dead: 4, largest_share: 0.0 });
+        let filters = vec![wins, none];
+        let epoch = EpochRecord { filters, ..EpochRecord::default() };
+        assert_eq!((epoch.dead_entries(), epoch.largest_win_share()), (Some((6, 9)), Some(0.3125)));
+        assert_eq!(EpochRecord::default().dead_entries(), None);
     }
 }

@@ -82,7 +82,7 @@ pub fn run(
     let restored = evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
     let restored = restored.expect("an observer that never breaks");
     let wins = dilation.wins(&params, &dataset.test, config.batch_size).map_err(StepError::from)?;
-    let wins: Vec<f32> = wins.counts().data().iter().map(|count| *count as f32).collect();
+    let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
     let worst =
         |worst: f64, violation: f64| if violation.is_nan() { violation } else { worst.max(violation) };
     Ok(RunRecord {

@@ -2,36 +2,12 @@
 //! projection in its own metric it does not.
 
 use morphograd::morphology::nn::autodiff::Constraint;
+use morphograd::morphology::nn::constraint::FixedSum;
 use morphograd::morphology::nn::optimizer::{Adam, Rule, Sgd};
-use morphograd::morphology::nn::tensor::{Shape, ShapeError};
+use morphograd::morphology::nn::tensor::Shape;
 
 use super::minimize;
 use super::smooth::Separable;
-
-/// The plane $\sum_i w_i = s$; the projection moves every coordinate by the same amount.
-#[derive(Debug, Clone, Copy)]
-pub struct Plane {
-    /// The sum $s$.
-    pub sum: f64,
-}
-
-impl Constraint<f64> for Plane {
-    fn project(&self, _: Shape, value: &mut [f64]) {
-        let missing = (self.sum - value.iter().sum::<f64>()) / value.len() as f64;
-        value.iter_mut().for_each(|w| *w += missing);
-    }
-
-    fn violation(&self, _: Shape, value: &[f64]) -> f64 {
-        (self.sum - value.iter().sum::<f64>()).abs()
-    }
-
-    fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
-        if !shape.is_empty() {
-            return Ok(());
-        }
-        Err(ShapeError::new("plane", "at least one coordinate", "none"))
-    }
-}
 
 /// A quadratic function whose gradient has one sign all over the part of the plane where the methods go.
 fn problem() -> Separable {
@@ -54,7 +30,7 @@ fn gaps(rule: impl Rule<f64> + 'static, rate: f64, steps: u64) -> Vec<(f64, f64)
     let curvature = problem.curvature.clone();
     let start = vec![1.0 / curvature.len() as f64; curvature.len()];
     let mut gaps = Vec::new();
-    minimize(problem, start, Some(Box::new(Plane { sum: 1.0 })), rule, rate, steps, |k, w, _| {
+    minimize(problem, start, Some(Box::new(FixedSum { sum: 1.0 })), rule, rate, steps, |k, w, _| {
         let terms = w.iter().zip(&solution).zip(&curvature);
         gaps.push((k as f64, terms.map(|((w, s), curvature)| 0.5 * curvature * (w - s) * (w - s)).sum()));
     });
@@ -66,12 +42,12 @@ pub fn gradient(steps: u64) -> Vec<(f64, f64)> {
     gaps(Sgd::default(), 1.0 / 8.0, steps)
 }
 
-/// Adam, and after it the projection on the plane in the metric $d_i = \sqrt{v_i} + ε$ of its step:
-/// $w_i \leftarrow w_i + (s - \sum_j w_j) / (d_i \sum_j 1 / d_j)$. The set's own projection finds nothing left to do.
+/// Adam, and after it the projection on the plane in the metric $d_i = \sqrt{v_i} + ε$ of its step. The set's own projection finds nothing left
+/// to do.
 #[derive(Debug, Clone, Copy)]
 struct InMetric {
     adam: Adam,
-    plane: Plane,
+    plane: FixedSum,
 }
 
 impl Rule<f64> for InMetric {
@@ -89,16 +65,15 @@ impl Rule<f64> for InMetric {
 
     fn update(&self, step: u64, lr: f64, grad: &[f64], state: &mut [Vec<f64>], value: &mut [f64]) {
         self.adam.update(step, lr, grad, state, value);
-        let inverse = |v: &f64| 1.0 / (v.sqrt() + self.adam.epsilon);
-        let missing = self.plane.sum - value.iter().sum::<f64>();
-        let share = missing / state[1].iter().map(inverse).sum::<f64>();
-        value.iter_mut().zip(&state[1]).for_each(|(w, v)| *w += share * inverse(v));
+        let metric: Vec<f64> = state[1].iter().map(|v| v.sqrt() + self.adam.epsilon).collect();
+        let projected = self.plane.project_in_metric(Shape::from([value.len()]), &metric, value);
+        assert!(projected, "a sum is projected on in every metric");
     }
 }
 
 /// Adam with the projection in its metric.
 pub fn adam_in_metric(steps: u64) -> Vec<(f64, f64)> {
-    gaps(InMetric { adam: Adam::default(), plane: Plane { sum: 1.0 } }, 0.05, steps)
+    gaps(InMetric { adam: Adam::default(), plane: FixedSum { sum: 1.0 } }, 0.05, steps)
 }
 
 /// Adam with the Euclidean projection.

@@ -74,6 +74,16 @@ impl<T: Real> Constraint<T> for L1Ball {
         check_radius("l1 ball", self.radius)
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        vertex.fill(T::zero());
+        let largest =
+            (0..gradient.len()).reduce(|a, b| if gradient[b].abs() > gradient[a].abs() { b } else { a });
+        if let Some(i) = largest {
+            vertex[i] = T::of(-self.radius) * gradient[i].signum();
+        }
+        true
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -171,6 +181,13 @@ impl<T: Real> Constraint<T> for L2Ball {
         check_radius("l2 ball", self.radius)
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        let norm = length(gradient);
+        let factor = if norm > 0.0 { -self.radius / norm } else { 0.0 };
+        vertex.iter_mut().zip(gradient).for_each(|(s, g)| *s = T::of(factor * g.f64()));
+        true
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -228,6 +245,10 @@ impl<T: Real> Constraint<T> for LInfBall {
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
         check_radius("l-infinity ball", self.radius)
+    }
+
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        super::boxes::corner(gradient, vertex, |_| (-self.radius, self.radius))
     }
 
     fn kind(&self) -> Kind {

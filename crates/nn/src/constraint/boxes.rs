@@ -123,6 +123,10 @@ impl<T: Real> Constraint<T> for Interval {
         Err(ShapeError::new("interval", "min <= max", format!("min {} and max {}", self.min, self.max)))
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        corner(gradient, vertex, |_| (self.min, self.max))
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -209,6 +213,10 @@ impl<T: Real> Constraint<T> for Bounds {
         Ok(())
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        corner(gradient, vertex, |i| (self.min.data()[i], self.max.data()[i]))
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -271,6 +279,22 @@ fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
 /// How many entries lie at a bound.
 fn at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
     value.iter().filter(|w| **w <= min || **w >= max).count()
+}
+
+/// The corner of a box that a gradient points away from; not of an unbounded one.
+pub(super) fn corner<T: Real>(
+    gradient: &[T],
+    vertex: &mut [T],
+    bounds: impl Fn(usize) -> (f64, f64),
+) -> bool {
+    for (i, (s, g)) in vertex.iter_mut().zip(gradient).enumerate() {
+        let (min, max) = bounds(i);
+        if !(min.is_finite() && max.is_finite()) {
+            return false;
+        }
+        *s = T::of(if *g > T::zero() { min } else { max });
+    }
+    true
 }
 
 #[cfg(test)]

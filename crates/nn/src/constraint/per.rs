@@ -152,6 +152,22 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
         self.set.accepts(self.groups(shape).shape)
     }
 
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        let groups = self.groups(shape);
+        let n = groups.shape.len();
+        with_scratch(2 * n, |scratch| {
+            let (group, group_vertex) = scratch.split_at_mut(n);
+            for start in groups.starts() {
+                groups.gather(start, gradient, group);
+                if !self.set.minimize_linear(groups.shape, group, group_vertex) {
+                    return false;
+                }
+                groups.scatter(start, group_vertex, vertex);
+            }
+            true
+        })
+    }
+
     fn kind(&self) -> Kind {
         self.set.kind()
     }

@@ -55,6 +55,11 @@ impl<T: Real> Constraint<T> for Simplex {
         Err(ShapeError::new("simplex", "a finite sum >= 0 and at least one entry", found))
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        fill_up(gradient, vertex, self.sum, self.sum);
+        true
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -130,6 +135,11 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         Err(ShapeError::new("capped simplex", "0 <= sum <= cap times the number of entries", found))
     }
 
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        fill_up(gradient, vertex, self.sum, self.cap);
+        true
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -160,6 +170,18 @@ impl<T: Real> Constraint<T> for CappedSimplex {
     /// The zeros and the entries at the cap.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         Some(value.iter().map(|w| self.at_bounds(*w)).filter(|(zero, cap)| *zero || *cap).count())
+    }
+}
+
+/// Distributes a sum over the entries with the least gradients, at most `cap` each; the first of equal ones first.
+fn fill_up<T: Real>(gradient: &[T], vertex: &mut [T], sum: f64, cap: f64) {
+    let mut order: Vec<usize> = (0..gradient.len()).collect();
+    order.sort_by(|a, b| gradient[*a].f64().total_cmp(&gradient[*b].f64()));
+    let mut left = sum;
+    for i in order {
+        let share = left.min(cap);
+        vertex[i] = T::of(share);
+        left -= share;
     }
 }
 

@@ -171,6 +171,13 @@ impl<T: Real> Constraint<T> for NuclearBall {
         check_ball("nuclear ball", self.radius, shape)
     }
 
+    /// The term of the gradient with the largest singular value, turned around.
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+        let Some(svd) = Svd::of(matrix(shape), gradient) else { return false };
+        svd.write(|k| if k == 0 { -self.radius } else { 0.0 }, vertex);
+        true
+    }
+
     fn kind(&self) -> Kind {
         Kind::Convex
     }
