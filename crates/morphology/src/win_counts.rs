@@ -8,8 +8,8 @@ use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 
 use crate::{Filters2d, Lattice, Scan2d};
 
-/// Outputs that are counted in one pass: up to here `f32` counts without rounding.
-const EXACT: usize = 1 << 24;
+/// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and they are a few megabytes.
+const OUTPUTS: usize = 1 << 20;
 
 /// How many outputs each entry of the kernel wins, as `[kh, kw, channels, filters]`:
 /// $$n_{d,c,f} = \sum_{b,i,j} \frac{\partial}{\partial w_{d,c,f}} \max_e (x_{b,\,s i + r e - p,\,c} + w_{e,c,f}),$$
@@ -18,7 +18,7 @@ const EXACT: usize = 1 << 24;
 /// Takes images `x` `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`. Ties are resolved by the scan: with
 /// [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an output gives equal parts of 1 to all that are tied, else the counts are whole. Of each
 /// channel and filter they add up to the number of outputs, except where a window has no candidate. Cost: the forward pass of
-/// [`Filters2d`], and two additions for each output and channel.
+/// [`Filters2d`], and two additions for each output and channel. Exact in `f32` up to $2^{24}$ windows an image, for any number of images.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -38,23 +38,27 @@ pub fn win_counts<T: Real, L: Lattice>(
     scan: impl Into<Scan2d>,
 ) -> Result<Tensor<f64>, ShapeError> {
     let op = Filters2d::<L>::new(scan);
-    Op::<T>::infer(&op, &[x.shape, kernel.shape])?;
+    let outputs = Op::<T>::infer(&op, &[x.shape, kernel.shape])?.len();
     let &[images, height, width, channels] = x.shape.dims() else { unreachable!("inferred") };
+    let mut counts = Tensor::zeros(kernel.shape);
+    if outputs == 0 {
+        return Ok(counts);
+    }
     let (params, mut tape) = (Params::new(), Tape::new());
-    let (mut counts, mut ones) = (vec![0.0; kernel.data.len()], Vec::new());
-    let (image, some) = (height * width * channels, (EXACT / (height * width)).clamp(1, images.max(1)));
-    for images in x.data.chunks((some * image).max(1)) {
+    let (image, outputs) = (x.data.len() / images, outputs / images);
+    let group = (OUTPUTS / (outputs * channels)).clamp(1, images);
+    let ones = vec![T::one(); group * outputs];
+    for images in x.data.chunks(group * image) {
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        let x = graph.input(TensorRef::new([images.len() / image, height, width, channels], images));
+        let count = images.len() / image;
+        let x = graph.input(TensorRef::new([count, height, width, channels], images));
         let w = graph.variable(kernel);
         let y = graph.apply(op, [x, w])?;
-        ones.resize(graph.shape(y).len(), T::one());
-        graph.backward_with(y, &ones);
+        graph.backward_with(y, &ones[..count * outputs]);
         let wins = graph.grad(w).expect("the output depends on the kernel");
-        let sign = if L::IS_MAXIMUM { 1.0 } else { -1.0 };
-        counts.iter_mut().zip(wins).for_each(|(count, wins)| *count += sign * wins.f64());
+        counts.data_mut().iter_mut().zip(wins).for_each(|(count, wins)| *count += L::SIGN * wins.f64());
     }
-    Ok(Tensor::from_vec(kernel.shape, counts).expect("a count for each entry"))
+    Ok(counts)
 }
 
 #[cfg(test)]
@@ -114,5 +118,18 @@ mod tests {
         assert_eq!(none.data(), [0.0; 4]);
         let error = win_counts::<f32, MaxPlus>(TensorRef::new([9], &[0.0; 9]), kernel, window).unwrap_err();
         assert!(error.to_string().contains("an input [batch, height, width, channels]"), "{error}");
+    }
+    #[test]
+    fn images_that_are_counted_in_groups_are_all_counted() {
+        let (height, width) = (300, 1000);
+        let ramps = Tensor::<f32>::from_fn([7, height, width, 1], |i| (i % width) as f32);
+        let window = Window2d { size: [1, 2], ..Window2d::default() };
+        let kernel = Tensor::zeros([1, 2, 1, 1]);
+        let all = (7 * height * (width - 1)) as f64;
+        let most = win_counts::<_, MaxPlus>(ramps.view(), kernel.view(), window).unwrap();
+        assert_eq!(most.data(), [0.0, all]);
+        // An erosion mirrors its kernel: the left pixel goes with the last entry.
+        let least = win_counts::<_, MinMinus>(ramps.view(), kernel.view(), window).unwrap();
+        assert_eq!(least.data(), [0.0, all]);
     }
 }

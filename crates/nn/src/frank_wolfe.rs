@@ -104,7 +104,7 @@ impl FrankWolfe {
                         let mut next = along(gamma);
                         problem.write(&mut next);
                         let promised = objective - gamma * gap + 0.5 * curvature * gamma * gamma * square;
-                        if problem.value()? <= promised + slack::<T>(objective) {
+                        if problem.trial()? <= promised + slack::<T>(objective) {
                             break next;
                         }
                         curvature *= 2.0;

@@ -102,6 +102,15 @@ where
         self.finite(value)
     }
 
+    /// The loss at a point that a step may go to: infinite where it is not finite. Too long a step may leave the domain of the loss; a shorter one
+    /// need not.
+    pub(crate) fn trial(&mut self) -> Result<f64, SolveError> {
+        match self.value() {
+            Err(SolveError::NotFinite { .. }) => Ok(f64::INFINITY),
+            value => value,
+        }
+    }
+
     /// The loss at the parameters and its gradient.
     pub(crate) fn gradient(&mut self, gradient: &mut Vec<f64>) -> Result<f64, SolveError> {
         let mut graph = self.tape.record(self.params, Mode::Train { step: 0 });

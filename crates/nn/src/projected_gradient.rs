@@ -10,7 +10,7 @@ use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 
 /// Minimizes $f$ over the sets of the parameters.
 ///
-/// Plain: $w \leftarrow P(w - η \nabla f(w))$, where $η$ is halved until
+/// Plain: $w \leftarrow P(w - η \nabla f(w))$, where $η$ is halved until the loss is finite and
 /// $f(w^+) \le f(w) + \langle \nabla f(w), w^+ - w \rangle + \lVert w^+ - w \rVert^2 / 2η$. For a convex $f$ whose gradient has the Lipschitz constant $L$,
 /// $f(w_k) - f^* \le \max(L, 1/η_0) \lVert w_0 - w^* \rVert^2 / k$ (Beck and Teboulle, 2009, Theorem 3.1, with steps that are halved); linear convergence if $f$ is
 /// strongly convex; otherwise the smallest gradient mapping of $k$ steps is $O(1 / \sqrt k)$.
@@ -67,7 +67,7 @@ impl ProjectedGradient {
     /// Moves the trainable parameters to a minimum of the loss that the closure records. It has to be the same at each call.
     ///
     /// # Errors
-    /// If a setting makes no sense, the loss cannot be recorded or is not finite at the start or along the way, or the method is accelerated and
+    /// If a setting makes no sense, the loss cannot be recorded or is not finite at the start or its gradient along the way, or the method is accelerated and
     /// a set is not convex. The parameters are then those of the last step.
     pub fn minimize<T: Real>(
         &self,
@@ -140,7 +140,7 @@ impl ProjectedGradient {
                 if self.accelerated {
                     problem.write(&mut next);
                 }
-                let value = problem.value()?;
+                let value = problem.trial()?;
                 let change: Vec<f64> = next.iter().zip(&y).map(|(a, b)| a - b).collect();
                 let bound = at_y + dot(&gradient, &change) + norm(&change).powi(2) / (2.0 * eta);
                 if value <= bound + slack::<T>(at_y) {

@@ -6,7 +6,7 @@ use morphograd_nn::constraint::{
 };
 use morphograd_nn::frank_wolfe::FrankWolfeStep;
 use morphograd_nn::tensor::{Shape, ShapeError, Tensor};
-use morphograd_nn::{FrankWolfe, ProjectedGradient};
+use morphograd_nn::{Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -169,6 +169,81 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn every_step_of_plain_projected_gradient_lowers_the_objective(
+        problem in quadratic(), start in vec(-1.0..1.0f64, N), step in 0.1..20.0f64,
+    ) {
+        for set in SETS {
+            let mut last = f64::INFINITY;
+            for iterations in 0..12 {
+                let (mut params, w) = parameter(&start, set());
+                let method = ProjectedGradient { step, iterations, tolerance: 0.0, ..ProjectedGradient::default() };
+                let objective = method.minimize(&mut params, problem.loss(w)).unwrap().objective;
+                prop_assert!(objective <= last + 1e-13 * last.abs().min(1e9), "{:?}: {} > {}", set(), objective, last);
+                last = objective;
+            }
+        }
+    }
+
+    #[test]
+    fn the_bits_of_a_solution_do_not_depend_on_the_number_of_threads(
+        inputs in vec(-1.0..1.0f64, 40 * 12), start in vec(-1.0..1.0f64, 12 * 8),
+    ) {
+        let (x, targets) = (Tensor::from_vec([40, 12], inputs).unwrap(), Tensor::filled([40, 8], 1.0));
+        let solve = |threads: usize, franks: bool| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut params = Params::new();
+                let set: Box<dyn Constraint<f64>> = Box::new(Per::filter(L1Ball { radius: 1.0 }));
+                let kernel = Weight::zeros().constrained_by(Some(set));
+                let model = Sequential::builder(&mut params, 0, [12])
+                    .add("dense", Dense { units: 8, kernel, bias: None, ..Dense::default() })
+                    .finish()
+                    .unwrap();
+                let w = params.find("dense.kernel").unwrap();
+                params.update(w, |w| w.copy_from_slice(&start));
+                let loss = |graph: &mut Graph<'_, f64>| {
+                    let (x, targets) = (graph.input(x.view()), graph.input(targets.view()));
+                    let y = model.forward(graph, x)?;
+                    graph.apply(MeanSquaredError, [y, targets])
+                };
+                let solution = if franks {
+                    FrankWolfe { iterations: 20, ..FrankWolfe::default() }.minimize(&mut params, loss)
+                } else {
+                    let method = ProjectedGradient { accelerated: true, iterations: 20, ..ProjectedGradient::default() };
+                    method.minimize(&mut params, loss)
+                };
+                let solution = solution.unwrap();
+                let bits: Vec<u64> = params.value(w).data.iter().map(|w| w.to_bits()).collect();
+                (bits, solution.objective.to_bits(), solution.measure.to_bits())
+            })
+        };
+        for franks in [false, true] {
+            prop_assert_eq!(solve(1, franks), solve(3, franks));
+        }
+    }
+}
+
+#[test]
+fn a_step_that_leaves_the_domain_of_the_loss_is_shortened() {
+    // The fourth power of 100 is a number of single precision, that of where the first step goes is not.
+    let mut params = Params::<f32>::new();
+    let set = Box::new(Interval { min: -1e12, max: 1e12 });
+    let w = params.add("w", Tensor::filled([1], 100.0), Some(set)).unwrap();
+    let method = ProjectedGradient { step: 1e4, iterations: 100, ..ProjectedGradient::default() };
+    let solution = method.minimize(&mut params, |graph| {
+        let w = graph.param(w);
+        let square = graph.apply(Mul, [w, w])?;
+        let fourth = graph.apply(Mul, [square, square])?;
+        graph.apply(Sum, [fourth])
+    });
+    let objective = solution.unwrap().objective;
+    assert!(objective < 1e6, "{objective}");
 }
 
 #[test]

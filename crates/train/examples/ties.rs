@@ -57,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let mut optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
             let (model, optimizer) = (&model, &mut optimizer);
-            let mut fit = Fit { config: &config, model, optimizer, train: &train, test: &test, seed };
+            let mut fit =
+                Fit { config: &config, model, optimizer, train: &train, test: &test, seed, dilation: None };
             let fitted = fit.run::<StepError>(&mut params, &mut |_| Ok(ControlFlow::Continue(())))?;
             for (all, epoch) in accuracies.iter_mut().zip(&fitted.epochs) {
                 all.push(100.0 * epoch.val_accuracy);

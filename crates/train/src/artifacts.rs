@@ -154,9 +154,11 @@ pub struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Columns: the fields of [`EpochRecord`], in order.
+    /// Columns: the fields of [`EpochRecord`], in order. Its filters are four columns: dead entries of all filters, mean share of the
+    /// winner-most entry, and both for each filter, separated by spaces. What was not measured is empty.
     pub const HEADER: &'static str = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,moved_share,moved_distance,\
-                                      gradient_norm,gradient_mapping,violation,seconds";
+                                      gradient_norm,gradient_mapping,violation,active_share,dead_entries,largest_win_share,\
+                                      dead_by_filter,largest_win_share_by_filter,seconds";
 
     /// Starts the file with its header.
     ///
@@ -186,11 +188,22 @@ impl HistoryWriter {
             gradient_norm,
             gradient_mapping,
             violation,
+            active_share,
+            filters,
             seconds,
         } = record;
+        let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        let (active, largest) = (cell(*active_share), cell(record.largest_win_share()));
+        let dead = record.dead_entries().map_or_else(String::new, |(dead, _)| dead.to_string());
+        let dead_by_filter: Vec<String> = filters.iter().map(|filter| filter.dead.to_string()).collect();
+        let largest_by_filter: Vec<String> =
+            filters.iter().map(|filter| filter.largest_share.to_string()).collect();
+        let [dead_by_filter, largest_by_filter] =
+            [dead_by_filter, largest_by_filter].map(|all| all.join(" "));
         self.write_line(&format!(
             "{epoch},{loss},{accuracy},{val_loss},{val_accuracy},{learning_rate},{moved_share},{moved_distance},\
-             {gradient_norm},{gradient_mapping},{violation},{seconds}"
+             {gradient_norm},{gradient_mapping},{violation},{active},{dead},{largest},{dead_by_filter},\
+             {largest_by_filter},{seconds}"
         ))
     }
 
@@ -264,6 +277,7 @@ fn advice(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::FilterWins;
 
     fn epoch(epoch: usize) -> EpochRecord {
         EpochRecord {
@@ -278,6 +292,11 @@ mod tests {
             gradient_norm: 2.0,
             gradient_mapping: f64::INFINITY,
             violation: 0.0,
+            active_share: Some(0.5),
+            filters: vec![
+                FilterWins { entries: 9, dead: 3, largest_share: 0.25 },
+                FilterWins { entries: 9, dead: 0, largest_share: 0.75 },
+            ],
             seconds: 1.5,
         }
     }
@@ -290,11 +309,14 @@ mod tests {
         assert_eq!(path, folder.path().join("non-negative-seed7/history.csv"));
         let mut history = HistoryWriter::create(&path).unwrap();
         history.append(&epoch(1)).unwrap();
-        let row = "1,0.1,0.5,NaN,1,0.01,0.25,0.0000001,2,inf,0,1.5";
+        let row = "1,0.1,0.5,NaN,1,0.01,0.25,0.0000001,2,inf,0,0.5,3,0.5,3 0,0.25 0.75,1.5";
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n{row}\n", HistoryWriter::HEADER));
         history.append(&epoch(2)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(row.split(',').count(), HistoryWriter::HEADER.split(',').count());
+        // What was not measured is an empty cell, never a zero.
+        history.append(&EpochRecord { active_share: None, filters: Vec::new(), ..epoch(3) }).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().ends_with(",inf,0,,,,,,1.5\n"));
     }
 
     #[test]

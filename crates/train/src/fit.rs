@@ -3,17 +3,19 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use morphograd_morphology::nn::autodiff::{Mode, Params, Snapshot, Tape};
+use morphograd_morphology::nn::autodiff::{Mode, ParamId, Params, Snapshot, Tape};
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
 use morphograd_morphology::nn::optimizer::OptimizerError;
 use morphograd_morphology::nn::random::Stream;
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
+use morphograd_morphology::{MaxPlus, Scan2d, win_counts};
 
 use crate::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use crate::data::Images;
 use crate::experiment::Config;
 use crate::metrics::ConfusionMatrix;
-use crate::record::{EpochRecord, Stop};
+use crate::record::{EpochRecord, FilterWins, Stop};
 use crate::step::{StepError, one_hot, predicted, train_step};
 
 /// What to train, on what.
@@ -31,6 +33,17 @@ pub struct Fit<'a> {
     pub test: &'a Images,
     /// Seed of the order of the images.
     pub seed: u64,
+    /// The dilation whose wins are counted after every epoch, if any.
+    pub dilation: Option<FirstDilation>,
+}
+
+/// A dilation of the images themselves: the first layer of a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FirstDilation {
+    /// Its kernel, `[kh, kw, channels, filters]`.
+    pub kernel: ParamId,
+    /// How it goes over the images.
+    pub scan: Scan2d,
 }
 
 /// What happened to a run while it lasts.
@@ -151,10 +164,10 @@ impl Fit<'_> {
                 gradient_norm: per_step(sums.gradient_norm),
                 gradient_mapping: per_step(sums.gradient_mapping),
                 violation: violation(params),
+                active_share: active_share(params),
+                filters: self.filter_wins(params).map_err(StepError::from)?,
                 seconds: epoch_start.elapsed().as_secs_f64(),
             };
-            fitted.epochs.push(record);
-
             let verdict = stopping.observe(record.loss);
             if verdict == Verdict::Improved {
                 params.save_to(&mut best);
@@ -164,7 +177,9 @@ impl Fit<'_> {
             if reduced < learning_rate {
                 self.optimizer.set_learning_rate(reduced);
             }
-            if observe(Event::Epoch(&record))?.is_break() {
+            let seen = observe(Event::Epoch(&record))?;
+            fitted.epochs.push(record);
+            if seen.is_break() {
                 fitted.stop = Stop::Interrupted;
                 break;
             }
@@ -214,8 +229,37 @@ impl Fit<'_> {
         Ok(Ok(sums))
     }
 
+    /// How the wins of each filter are spread after an epoch.
+    fn filter_wins(&self, params: &Params<f32>) -> Result<Vec<FilterWins>, ShapeError> {
+        let Some(dilation) = &self.dilation else { return Ok(Vec::new()) };
+        let wins = dilation.wins(params, self.test, self.config.batch_size)?;
+        let filters = wins.shape().dims()[3];
+        let of = |filter| FilterWins::of(wins.data().iter().skip(filter).step_by(filters).copied());
+        Ok((0..filters).map(of).collect())
+    }
+
     fn batches(&self) -> usize {
         self.train.len().div_ceil(self.config.batch_size)
+    }
+}
+
+impl FirstDilation {
+    /// The wins of its kernel's entries on the first `count` images, or on all if there are fewer.
+    ///
+    /// # Errors
+    /// If the images do not fit.
+    pub fn wins(
+        &self,
+        params: &Params<f32>,
+        images: &Images,
+        count: usize,
+    ) -> Result<Tensor<f64>, ShapeError> {
+        let first: Vec<usize> = (0..images.len().min(count)).collect();
+        let (height, width) = (images.height(), images.width());
+        let mut pixels = vec![0.0; first.len() * height * width];
+        images.gather(&first, &mut pixels);
+        let x = TensorRef::new([first.len(), height, width, 1], &pixels);
+        win_counts::<_, MaxPlus>(x, params.value(self.kernel), self.scan)
     }
 }
 
@@ -261,4 +305,17 @@ fn violation(params: &Params<f32>) -> f64 {
         .ids()
         .map(|id| params.violation(id))
         .fold(0.0, |worst, v| if v.is_nan() || v > worst { v } else { worst })
+}
+
+/// The share of coordinates on the boundary of their set, of the parameters whose set counts them.
+fn active_share(params: &Params<f32>) -> Option<f64> {
+    let (mut active, mut counted) = (0, 0);
+    for id in params.ids() {
+        let value = params.value(id);
+        if let Some(count) = params.constraint(id).and_then(|set| set.active(value.shape, value.data)) {
+            active += count;
+            counted += value.data.len();
+        }
+    }
+    (counted > 0).then(|| active as f64 / counted as f64)
 }

@@ -7,7 +7,7 @@ use crate::metrics::ConfusionMatrix;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
 /// (as Keras does); validation figures are measured after the last update.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EpochRecord {
     /// 1 for the first epoch.
     pub epoch: usize,
@@ -31,8 +31,24 @@ pub struct EpochRecord {
     pub gradient_mapping: f64,
     /// Largest distance of a parameter from its set at the end of the epoch; 0 when every constraint holds.
     pub violation: f64,
+    /// Share of the coordinates that lie on the boundary of their set at the end of the epoch, in [0, 1]; of the parameters whose set
+    /// counts them ([`Constraint::active`](crate::morphology::nn::autodiff::Constraint::active)), nothing without any.
+    pub active_share: Option<f64>,
+    /// What the entries of each structuring function won at the end of the epoch, one record a filter; empty where nobody asked.
+    pub filters: Vec<FilterWins>,
     /// Wall-clock seconds of the epoch, validation included.
     pub seconds: f64,
+}
+
+/// How the wins of one filter are spread over the entries of its structuring function.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FilterWins {
+    /// Entries of the structuring function.
+    pub entries: usize,
+    /// Entries that won no output: no gradient reaches them.
+    pub dead: usize,
+    /// Share of the outputs that the winner-most entry won, in [0, 1].
+    pub largest_share: f64,
 }
 
 /// Why a run ended.
@@ -82,6 +98,8 @@ pub struct RunRecord {
     pub confusion: ConfusionMatrix,
     /// Learned structuring functions, one image a filter.
     pub filters: Gallery,
+    /// How many outputs each entry of them won, one image a filter: with the restored weights, on the first batch of validation images.
+    pub wins: Gallery,
     /// The digit shown to the filters (one image).
     pub digit: Gallery,
     /// The filters' outputs on that digit, one image a filter.
@@ -117,6 +135,35 @@ impl Gallery {
     /// The images, each `height * width` values. None if the size is zero.
     pub fn images(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.data.chunks_exact((self.height * self.width).max(1))
+    }
+}
+
+impl FilterWins {
+    /// From the number of outputs that each entry of a filter won; without any output the largest share is 0.
+    pub fn of(wins: impl Iterator<Item = f64>) -> Self {
+        let (mut this, mut all, mut largest) = (Self::default(), 0.0, 0.0_f64);
+        for wins in wins {
+            this.entries += 1;
+            this.dead += usize::from(wins == 0.0);
+            all += wins;
+            largest = largest.max(wins);
+        }
+        this.largest_share = if all > 0.0 { largest / all } else { 0.0 };
+        this
+    }
+}
+
+impl EpochRecord {
+    /// Dead entries of all filters and the number of all entries; nothing where wins were not counted.
+    pub fn dead_entries(&self) -> Option<(usize, usize)> {
+        let sum = |of: fn(&FilterWins) -> usize| self.filters.iter().map(of).sum();
+        (!self.filters.is_empty()).then(|| (sum(|filter| filter.dead), sum(|filter| filter.entries)))
+    }
+
+    /// Mean over the filters of the share of the winner-most entry; nothing where wins were not counted.
+    pub fn largest_win_share(&self) -> Option<f64> {
+        let sum: f64 = self.filters.iter().map(|filter| filter.largest_share).sum();
+        (!self.filters.is_empty()).then(|| sum / self.filters.len() as f64)
     }
 }
 
@@ -156,5 +203,22 @@ impl fmt::Display for Stop {
             Self::Interrupted => f.write_str("interrupted"),
             Self::NotFinite { epoch, step } => write!(f, "loss not finite at epoch {epoch}, step {step}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wins_of_a_filter_are_summed_up_also_without_any() {
+        let wins = FilterWins::of([2.0, 0.0, 5.0, 0.0, 1.0].into_iter());
+        assert_eq!(wins, FilterWins { entries: 5, dead: 2, largest_share: 0.625 });
+        let none = FilterWins::of([0.0; 4].into_iter());
+        assert_eq!(none, FilterWins { entries: 4, dead: 4, largest_share: 0.0 });
+        let filters = vec![wins, none];
+        let epoch = EpochRecord { filters, ..EpochRecord::default() };
+        assert_eq!((epoch.dead_entries(), epoch.largest_win_share()), (Some((6, 9)), Some(0.3125)));
+        assert_eq!(EpochRecord::default().dead_entries(), None);
     }
 }

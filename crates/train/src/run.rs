@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::checkpoint::{self, CheckpointError};
-use morphograd_morphology::nn::tensor::TensorRef;
+use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 use morphograd_morphology::nn::{Optimizer, Sequential};
 
 use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{DataError, Dataset};
 use crate::experiment::{Config, ConfigError, DILATION};
-use crate::fit::{Event, Fit, evaluate};
+use crate::fit::{Event, FirstDilation, Fit, evaluate};
 use crate::named::{CONSTRAINTS, OPTIMIZERS, find};
 use crate::record::{Gallery, RunRecord};
 use crate::step::StepError;
@@ -57,8 +57,18 @@ pub fn run(
 
     let path = folder.run(constraint.name, seed)?;
     let mut history = HistoryWriter::create(&path.join("history.csv"))?;
-    let mut fit =
-        Fit { config, model: &model, optimizer: &mut optimizer, train: &train, test: &dataset.test, seed };
+    let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
+    let window = Window2d { size: config.kernel, ..Window2d::default() };
+    let dilation = FirstDilation { kernel, scan: window.into() };
+    let mut fit = Fit {
+        config,
+        model: &model,
+        optimizer: &mut optimizer,
+        train: &train,
+        test: &dataset.test,
+        seed,
+        dilation: Some(dilation),
+    };
     let fitted = fit.run(&mut params, &mut |event| {
         if let Event::Epoch(record) = event {
             history.append(record)?;
@@ -71,6 +81,8 @@ pub fn run(
     let mut through = |_| Ok::<_, RunError>(ControlFlow::Continue(()));
     let restored = evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
     let restored = restored.expect("an observer that never breaks");
+    let wins = dilation.wins(&params, &dataset.test, config.batch_size).map_err(StepError::from)?;
+    let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
     let worst =
         |worst: f64, violation: f64| if violation.is_nan() { violation } else { worst.max(violation) };
     Ok(RunRecord {
@@ -78,7 +90,8 @@ pub fn run(
         seed,
         restored_epoch: fitted.restored_epoch,
         confusion: restored.confusion,
-        filters: filters(config, &params),
+        filters: planes(config.kernel, config.filters, params.value(kernel).data),
+        wins: planes(config.kernel, config.filters, &wins),
         digit: digit(dataset),
         feature_maps: feature_maps(dataset, &model, &params, &mut tape)?,
         stop: fitted.stop,
@@ -86,12 +99,6 @@ pub fn run(
         max_constraint_violation: fitted.epochs.iter().map(|epoch| epoch.violation).fold(0.0, worst),
         epochs: fitted.epochs,
     })
-}
-
-/// The kernel `[kh, kw, 1, filters]` of the dilation as one image a filter.
-fn filters(config: &Config, params: &Params<f32>) -> Gallery {
-    let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
-    planes(config.kernel, config.filters, params.value(kernel).data)
 }
 
 /// The first test image.

@@ -2,7 +2,7 @@
 //! Markdown. The report draws its table from the same rows, so the three can never disagree.
 
 use crate::published::{self, Published};
-use crate::record::{ExperimentRecord, RunRecord};
+use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
 
 /// Mean and range of one figure over the seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -216,6 +216,37 @@ pub fn run_line(run: &RunRecord) -> String {
         run.restored_epoch,
         run.train_seconds,
         violation(run.max_constraint_violation),
+    )
+}
+
+/// The head of the lines of [`epoch_line`]. Percentages: of the constrained coordinates those that the projection moved (and by what
+/// distance in all), those that lie on the boundary of their set, and of the wins of a filter those of its winner-most entry.
+pub const EPOCH_HEADER: &str = concat!(
+    "         train   val.  train   val.  learn. moved          grad.  viola- active    dead   top\n",
+    "  epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries win %     s"
+);
+
+/// One epoch of `epochs` in a line of at most 100 characters, with its diagnostics; a dash for what was not measured.
+pub fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
+    let percent =
+        |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share));
+    let dead = record.dead_entries().map_or_else(|| "–".to_owned(), |(dead, all)| format!("{dead}/{all}"));
+    format!(
+        "{:>7} {:6.4} {:6.4} {:6.4} {:6.4} {:7.5} {:>5} {:6.3} {:7.3} {:>7} {:>6} {:>7} {:>5} {:5.2}",
+        format!("{}/{epochs}", record.epoch),
+        record.loss,
+        record.val_loss,
+        record.accuracy,
+        record.val_accuracy,
+        record.learning_rate,
+        percent(Some(record.moved_share)),
+        record.moved_distance,
+        record.gradient_mapping,
+        violation(record.violation),
+        percent(record.active_share),
+        dead,
+        percent(record.largest_win_share()),
+        record.seconds
     )
 }
 

@@ -56,7 +56,8 @@ fn a_training_without_data_uses_the_embedded_digits_says_so_and_leaves_everythin
         "dilation2d (Dilation2D)      (None, 24, 24, 8)         200",
         "Total params: 10,546",
         "Run 4 of 4: none, seed 1",
-        "Epoch   1/1  loss ",
+        "epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries win %     s",
+        "\n    1/1 ",
         "Confusion matrix",
         "weighted avg",
         "published",
@@ -91,7 +92,7 @@ fn a_training_without_data_uses_the_embedded_digits_says_so_and_leaves_everythin
     assert_eq!(weights(&out), weights(&folder.path().join("again")));
     // Quiet: the table and where the results are.
     let text = String::from_utf8(again.stdout).unwrap();
-    assert!(text.contains("best val.") && !text.contains("Epoch"), "{text}");
+    assert!(text.contains("best val.") && !text.contains("epoch   loss"), "{text}");
 }
 
 #[test]
@@ -270,7 +271,7 @@ fn ctrl_c_ends_cleanly_with_what_was_learned_saved() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.starts_with("Epoch   1/")), "no epoch");
+    assert!(lines.any(|line| line.trim_start().starts_with("1/100000 ")), "no epoch");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let rest: Vec<String> = lines.collect();
     assert!(child.wait().unwrap().success());

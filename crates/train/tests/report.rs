@@ -7,7 +7,7 @@ use std::fs;
 use morphograd::artifacts::{RunFolder, metrics_json};
 use morphograd::record::ExperimentRecord;
 use morphograd::report;
-use morphograd::tables::{Comparison, run_line};
+use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use support::{CONSTRAINTS, experiment, interrupted, run};
 
 /// Every odd thing a report must survive: unknown constraints, names to escape, one epoch, none, values that are not finite.
@@ -21,6 +21,10 @@ fn odd() -> ExperimentRecord {
     odd.runs[1].filters.data[3] = f32::NAN;
     odd.runs[1].feature_maps.data.fill(f32::NEG_INFINITY);
     odd.runs[1].filters.data.extend([0.25; 5 * 25]);
+    odd.runs[1].wins.data.fill(0.0);
+    odd.runs[1].epochs[3].filters.clear();
+    odd.runs[1].epochs[4].active_share = None;
+    odd.runs[2].wins.data.truncate(25);
     for epoch in &mut odd.runs[1].epochs[10..] {
         epoch.loss = f64::NAN;
         epoch.val_loss = f64::INFINITY;
@@ -101,7 +105,7 @@ fn the_page_holds_every_figure_and_every_text() {
     let experiment = experiment("mnist", &["none", "lattice"], &[3, 4]);
     let html = report::html(&experiment);
     let figures = report::figures(&experiment);
-    assert_eq!(figures.len(), 1 + 4 * 5);
+    assert_eq!(figures.len(), 1 + 4 * 7);
     for (name, svg) in figures {
         assert!(html.contains(&svg), "{name} is missing");
     }
@@ -110,6 +114,51 @@ fn the_page_holds_every_figure_and_every_text() {
     {
         assert!(html.contains(text), "{text} is missing");
     }
+}
+
+#[test]
+fn the_line_of_an_epoch_stands_under_its_head_and_says_what_was_not_measured() {
+    let mut record = run("non-negative", 1).epochs.swap_remove(0);
+    (record.moved_share, record.moved_distance, record.gradient_mapping) = (0.125, 0.5, 2.25);
+    (record.active_share, record.violation) = (Some(0.375), 0.0);
+    for (filter, wins) in record.filters.iter_mut().enumerate() {
+        (wins.dead, wins.largest_share) = (filter, 0.5);
+    }
+    let line = epoch_line(&record, 100);
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(cells[0], "1/100");
+    assert_eq!(cells[6..13], ["12.5", "0.500", "2.250", "0", "37.5", "28/200", "50.0"]);
+    let widths = EPOCH_HEADER.lines().map(|head| head.chars().count());
+    assert_eq!(widths.max(), Some(line.chars().count()));
+    assert!(line.chars().count() < 100);
+    // Each word of the head ends where its number does.
+    let ends = |text: &str| -> Vec<usize> {
+        let padded: Vec<char> = text.chars().chain([' ']).collect();
+        (1..padded.len()).filter(|&i| padded[i] == ' ' && padded[i - 1] != ' ').collect()
+    };
+    let head = EPOCH_HEADER.lines().last().unwrap().replace("win %", "win_%");
+    assert_eq!(ends(&head), ends(&line));
+
+    (record.active_share, record.filters) = (None, Vec::new());
+    let line = epoch_line(&record, 100);
+    assert_eq!(line.split_whitespace().skip(10).take(3).collect::<Vec<_>>(), ["–", "–", "–"]);
+}
+
+#[test]
+fn dead_entries_are_crossed_out_and_every_filter_has_its_curve() {
+    let mut experiment = experiment("mnist", &["lattice"], &[3]);
+    let wins = &mut experiment.runs[0].wins;
+    wins.data.fill(1.0);
+    wins.data[..3].fill(0.0);
+    let figures = report::figures(&experiment);
+    let figure = |kind: &str| &figures.iter().find(|(name, _)| name.starts_with(kind)).unwrap().1;
+    let svg = figure("wins");
+    assert_eq!(svg.matches('×').count(), 3);
+    assert!(svg.contains("3 dead, 5 %") && svg.contains("0 dead, 4 %"));
+    assert!(svg.contains("filter 1, row 0, column 3: won 1 of 22 outputs (4.55 %)"));
+    let curves = figure("entries");
+    assert_eq!((1..=8).map(|n| curves.matches(&format!("<title>filter {n}</title>")).count()).max(), Some(2));
+    assert_eq!(curves.matches("<title>mean of the filters</title>").count(), 2);
 }
 
 #[test]
@@ -189,10 +238,12 @@ fn the_folder_holds_metrics_figures_and_report() {
         [
             "comparison.svg",
             "confusion-none-1.svg",
+            "entries-none-1.svg",
             "filters-none-1.svg",
             "outputs-none-1.svg",
             "projection-none-1.svg",
-            "training-none-1.svg"
+            "training-none-1.svg",
+            "wins-none-1.svg"
         ]
     );
     let page = fs::read_to_string(folder.path().join("report.html")).expect("the page");

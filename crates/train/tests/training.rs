@@ -61,6 +61,16 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
         assert_eq!(record.max_constraint_violation, 0.0, "{}", constraint.name);
         assert_eq!(record.epochs.len(), 3);
         assert_eq!(record.stop, Stop::EpochLimit);
+        // Diagnostics are of the weights that were kept: every window of 64 images of 28 x 28 pixels has one winner in each filter.
+        let wins: Vec<f64> =
+            record.wins.images().map(|image| image.iter().map(|n| f64::from(*n)).sum()).collect();
+        assert_eq!(wins, [f64::from(24 * 24 * 64); 8], "{}", constraint.name);
+        let kept = &record.epochs[record.restored_epoch - 1].filters;
+        let dead = record.wins.images().map(|image| image.iter().filter(|n| **n == 0.0).count());
+        assert!(kept.iter().map(|filter| filter.dead).eq(dead), "{}", constraint.name);
+        let counted =
+            (constraint.make)().is_some_and(|set| set.active([5, 5, 1, 8].into(), &[0.0; 200]).is_some());
+        assert_eq!(record.epochs[0].active_share.is_some(), counted, "{}", constraint.name);
         // So short a run does not come to a bound of 1.
         let projects = !["none", "lattice", "unit-ball"].contains(&constraint.name);
         assert_eq!(

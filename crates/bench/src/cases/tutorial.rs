@@ -104,7 +104,7 @@ impl Network {
     /// Trains; returns the number of epochs.
     fn fit(&mut self, seed: u64) -> usize {
         let Self { config, model, optimizer, train, test, .. } = self;
-        let mut fit = Fit { config, model, optimizer, train, test, seed };
+        let mut fit = Fit { config, model, optimizer, train, test, seed, dilation: None };
         let fitted = fit.run(&mut self.params, &mut |_| Ok::<_, StepError>(ControlFlow::Continue(())));
         fitted.expect("a run of the tutorial").epochs.len()
     }

@@ -36,10 +36,11 @@ pub(super) fn published() -> String {
 }
 
 /// What is shown of the training, under its name in the report and in the book.
-const SHOWN: [(&str, &str); 6] = [
+const SHOWN: [(&str, &str); 7] = [
     ("comparison.svg", "tutorial-comparison.svg"),
     ("training-non-positive-increasing-0.svg", "tutorial-training.svg"),
     ("filters-non-positive-increasing-0.svg", "tutorial-filters.svg"),
+    ("wins-non-positive-increasing-0.svg", "tutorial-wins.svg"),
     ("outputs-non-positive-increasing-0.svg", "tutorial-outputs.svg"),
     ("confusion-non-positive-increasing-0.svg", "tutorial-confusion.svg"),
     ("projection-non-positive-increasing-0.svg", "tutorial-projection.svg"),

@@ -2,7 +2,9 @@
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Constraint, Mode, Params, Tape, Ties};
-use morphograd_morphology::{Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Scan2d, ZeroCentre};
+use morphograd_morphology::{
+    Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Scan2d, ZeroCentre, win_counts,
+};
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
 
@@ -113,6 +115,21 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
     close(&grads[1], &dw);
 }
 
+/// The wins of every entry are those found by looking at every candidate of every window.
+fn wins_agree<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tensor<f64>) {
+    let (y, _, dw) = naive::<L>(window, Rules { marginal: true, ..rules }, x, w, |_| 1.0);
+    let expected: Vec<f64> = dw.iter().map(|wins| L::SIGN * wins).collect();
+    let scan = Scan2d { window, border: rules.border, ties: rules.ties };
+    let wins = win_counts::<f64, L>(x.view(), w.view(), scan).unwrap();
+    assert_eq!(wins.shape(), w.shape());
+    let tolerance = if rules.ties == Ties::Split { 1e-10 } else { 0.0 };
+    for (found, expected) in wins.data().iter().zip(&expected) {
+        assert!((found - expected).abs() <= tolerance, "{window:?} {rules:?}: {found}, expected {expected}");
+    }
+    let all: f64 = wins.data().iter().sum();
+    assert!((all - y.len() as f64).abs() <= y.len() as f64 * tolerance, "one win for each output");
+}
+
 fn borders() -> impl Strategy<Value = Border> {
     prop_oneof![
         Just(Border::Infinity),
@@ -162,6 +179,8 @@ proptest! {
         agrees::<MinMinus>(window, rules, &x, &w);
         agrees::<MaxPlus>(window, rules, &x, &v);
         agrees::<MinMinus>(window, rules, &x, &v);
+        wins_agree::<MaxPlus>(window, rules, &x, &w);
+        wins_agree::<MinMinus>(window, rules, &x, &w);
     }
 
     #[test]

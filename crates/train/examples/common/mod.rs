@@ -57,7 +57,8 @@ pub(crate) fn train(
         ..Config::default()
     };
     let optimizer = &mut Optimizer::new(params, Adam::default(), 0.001);
-    let mut fit = Fit { config: &config, model, optimizer, train: &data.train, test: &data.test, seed };
+    let mut fit =
+        Fit { config: &config, model, optimizer, train: &data.train, test: &data.test, seed, dilation: None };
     let fitted = fit.run::<StepError>(params, &mut |_| Ok(ControlFlow::Continue(())))?;
     Ok(fitted.epochs)
 }

@@ -16,9 +16,9 @@ use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
 use morphograd::fit::Event;
 use morphograd::named::{CONSTRAINTS, OPTIMIZERS, help};
-use morphograd::record::{EpochRecord, ExperimentRecord, RunRecord, Stop};
+use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::run::run;
-use morphograd::tables::{Comparison, run_line};
+use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::summary::summary;
 
@@ -227,6 +227,7 @@ fn experiment(
         for seed in &config.seeds {
             let title = format!("Run {} of {total}: {constraint}, seed {seed}", record.runs.len() + 1);
             narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
+            narrator.say(EPOCH_HEADER);
             let bar = narrator.bar();
             let run = run(config, dataset, constraint, *seed, out, &mut |event| narrator.event(&bar, event))?;
             bar.finish_and_clear();
@@ -280,30 +281,13 @@ impl Narrator {
                 }
                 bar.set_position(done as u64);
             }
-            Event::Epoch(record) => bar.suspend(|| self.say(&self.epoch_line(record))),
+            Event::Epoch(record) => bar.suspend(|| self.say(&epoch_line(record, self.epochs))),
         }
         if self.interrupted.load(Ordering::Relaxed) {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    }
-
-    fn epoch_line(&self, r: &EpochRecord) -> String {
-        format!(
-            "Epoch {:3}/{}  loss {:.4}  acc {:.4}  val_loss {:.4}  val_acc {:.4}  lr {:<7.5} projected {:4.1} % by {:.3}  mapping {:.3}  {:.2} s",
-            r.epoch,
-            self.epochs,
-            r.loss,
-            r.accuracy,
-            r.val_loss,
-            r.val_accuracy,
-            r.learning_rate,
-            100.0 * r.moved_share,
-            r.moved_distance,
-            r.gradient_mapping,
-            r.seconds
-        )
     }
 
     fn run(&self, run: &RunRecord, names: &[String]) {

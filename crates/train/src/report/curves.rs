@@ -4,7 +4,7 @@ use super::chart::{Axis, Line, Panel, legend};
 use super::palette;
 use super::svg::{Anchor, Frame, Stroke, Svg};
 use crate::published::{self, PUBLISHED, Published};
-use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
+use crate::record::{EpochRecord, ExperimentRecord, FilterWins, RunRecord};
 use crate::tables::Comparison;
 
 const WIDTH: f64 = 960.0;
@@ -169,19 +169,27 @@ fn loss_and_accuracy<'a>(
     finish(&panels, entries, label)
 }
 
-/// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point.
+/// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point; below,
+/// how many coordinates are held by the boundary, and how far the parameters are from their sets.
 pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.constraint, experiment);
     let (bold, gradient) = (Stroke::solid(colour, 2.0), Stroke::solid(GREY, 1.4));
     let (width, height) = ((WIDTH - 3.0 * LEFT - 16.0) / 3.0, 220.0);
     let values = |value: fn(&EpochRecord) -> f64| run.epochs.iter().map(value);
+    // A curve breaks where a value is not a number.
+    let active = |epoch: &EpochRecord| epoch.active_share.unwrap_or(f64::NAN);
     let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
         points: points(&run.epochs, value),
         stroke,
         title: name.to_owned(),
     };
-    let panel = |index: f64, title, y, lines| Panel {
-        frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
+    let panel = |index: usize, title, y, lines| Panel {
+        frame: Frame {
+            x: LEFT + (index % 3) as f64 * (LEFT + width),
+            y: TOP + (index / 3) as f64 * (height + UNDER + TOP),
+            width,
+            height,
+        },
         title,
         x: Axis::epochs(run.epochs.len()),
         y,
@@ -191,7 +199,7 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
     };
     let panels = [
         panel(
-            0.0,
+            0,
             "Share of coordinates moved",
             Axis::above("", 0.0, values(|epoch| epoch.moved_share)),
             vec![curve(bold, "share of the constrained coordinates moved by the projection", |epoch| {
@@ -199,13 +207,13 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
             })],
         ),
         panel(
-            1.0,
+            1,
             "Distance moved",
             Axis::above("", 0.0, values(|epoch| epoch.moved_distance)),
             vec![curve(bold, "distance moved by the projection", |epoch| epoch.moved_distance)],
         ),
         panel(
-            2.0,
+            2,
             "Norms of gradient and gradient mapping",
             Axis::logarithmic(
                 "",
@@ -216,12 +224,72 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
                 curve(bold, "norm of the gradient mapping", |epoch| epoch.gradient_mapping),
             ],
         ),
+        panel(
+            3,
+            "Share of active coordinates",
+            Axis::above("", 0.0, values(active)),
+            vec![curve(bold, "share of the constrained coordinates on the boundary of their set", active)],
+        ),
+        panel(
+            4,
+            "Largest violation",
+            Axis::above("", 0.0, values(|epoch| epoch.violation)),
+            vec![curve(bold, "largest distance of a parameter from its set", |epoch| epoch.violation)],
+        ),
     ];
     let entries = [
-        ("mean over the steps of the epoch; right: gradient mapping".to_owned(), bold),
-        ("right: gradient".to_owned(), gradient),
+        (
+            "above: mean over the steps of the epoch (right: gradient mapping); below: at its end".to_owned(),
+            bold,
+        ),
+        ("above right: gradient".to_owned(), gradient),
     ];
     finish(&panels, &entries, &format!("Projection diagnostics of {}, seed {}", run.constraint, run.seed))
+}
+
+/// How the wins are spread over the entries of the structuring functions: thin lines are filters, bold ones their mean.
+pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
+    let colour = palette::of(&run.constraint, experiment);
+    let (bold, thin) = (Stroke::solid(colour, 2.4), Stroke::solid(colour, 0.8).faint(0.45));
+    let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 220.0);
+    let filters = run.epochs.iter().map(|epoch| epoch.filters.len()).max().unwrap_or(0);
+    let panel = |index: f64, title: &'static str, value: fn(&FilterWins) -> f64| {
+        let mean = |epoch: &EpochRecord| {
+            let sum: f64 = epoch.filters.iter().map(value).sum();
+            sum / epoch.filters.len() as f64
+        };
+        let of = |filter: usize| Line {
+            points: run
+                .epochs
+                .iter()
+                .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch.filters.get(filter)?))))
+                .collect(),
+            stroke: thin,
+            title: format!("filter {}", filter + 1),
+        };
+        let mut lines: Vec<Line<'_>> = (0..filters).map(of).collect();
+        let points = run.epochs.iter().map(|epoch| (epoch.epoch as f64, mean(epoch))).collect();
+        lines.push(Line { points, stroke: bold, title: "mean of the filters".to_owned() });
+        Panel {
+            frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
+            title,
+            x: Axis::epochs(run.epochs.len()),
+            y: Axis::above("", 0.0, run.epochs.iter().flat_map(|epoch| &epoch.filters).map(value)),
+            lines,
+            verticals: Vec::new(),
+            highlight: None,
+        }
+    };
+    let panels = [
+        panel(0.0, "Dead entries of a filter", |filter| filter.dead as f64),
+        panel(1.0, "Share of the winner-most entry", |filter| filter.largest_share),
+    ];
+    let entries = [("mean of the filters".to_owned(), bold), ("one filter".to_owned(), thin)];
+    finish(
+        &panels,
+        &entries,
+        &format!("Wins of the filters' entries of {}, seed {}", run.constraint, run.seed),
+    )
 }
 
 /// The published runs that belong in the comparison, each with the constraint of this experiment whose colour it takes.

@@ -51,6 +51,45 @@ pub(super) fn filters(run: &RunRecord) -> String {
     svg.finish(right + 84.0, height(count), &label)
 }
 
+/// What the entries of the structuring functions won, from white to dark red by the square root of their share of the filter's outputs (linear,
+/// the few wins of most would all look like none); a cross is a dead entry.
+pub(super) fn wins(run: &RunRecord) -> String {
+    let gallery = &run.wins;
+    let count = gallery.images().len();
+    let mut svg = Svg::new();
+    for (index, image) in gallery.images().enumerate() {
+        let tile = tile(index);
+        svg.note(tile.x + TILE / 2.0, tile.y - 7.0, Anchor::Middle, &(index + 1).to_string());
+        let (width, height) = (TILE / gallery.width as f64, TILE / gallery.height as f64);
+        let all: f64 = image.iter().map(|wins| f64::from(*wins)).sum();
+        let share = |wins: f32| if all > 0.0 { f64::from(wins) / all } else { 0.0 };
+        for (cell, &wins) in image.iter().enumerate() {
+            let (row, column) = (cell / gallery.width, cell % gallery.width);
+            let frame =
+                Frame { x: tile.x + column as f64 * width, y: tile.y + row as f64 * height, width, height };
+            let title = format!(
+                "filter {}, row {row}, column {column}: won {wins} of {all} outputs ({:.2} %)",
+                index + 1,
+                100.0 * share(wins)
+            );
+            svg.cell(frame, &palette::hot(share(wins).sqrt()), &title);
+            if wins == 0.0 {
+                let (x, y) = (frame.x + width / 2.0, frame.y + height / 2.0 + 4.0);
+                svg.styled_text(x, y, Anchor::Middle, r##"fill="#8a8a8a" pointer-events="none""##, "×");
+            }
+        }
+        svg.outline(tile);
+        let dead = image.iter().filter(|wins| **wins == 0.0).count();
+        let largest = image.iter().fold(0.0, |largest: f64, wins| share(*wins).max(largest));
+        let text = format!("{dead} dead, {:.0} %", 100.0 * largest);
+        svg.note(tile.x + TILE / 2.0, tile.y + TILE + 16.0, Anchor::Middle, &text);
+    }
+    let right = MARGIN + count.clamp(1, PER_ROW) as f64 * (TILE + GAP);
+    bar(&mut svg, right + 6.0, tile(0).y, &palette::hot, ["0 %", "25 %", "100 %"].map(str::to_owned));
+    let label = format!("Wins of the entries of the filters of {}, seed {}", run.constraint, run.seed);
+    svg.finish(right + 84.0, height(count), &label)
+}
+
 /// One digit and the outputs of the filters on it, each from black at its least value to white at its largest.
 pub(super) fn outputs(run: &RunRecord) -> String {
     let mut svg = Svg::new();

@@ -123,6 +123,9 @@ fn run_figures(run: &RunRecord, experiment: &ExperimentRecord) -> Vec<(&'static 
     if run.filters.images().len() > 0 {
         figures.push(("filters", images::filters(run)));
     }
+    if run.wins.images().len() > 0 {
+        figures.push(("wins", images::wins(run)));
+    }
     if run.feature_maps.images().len() > 0 {
         figures.push(("outputs", images::outputs(run)));
     }
@@ -131,6 +134,9 @@ fn run_figures(run: &RunRecord, experiment: &ExperimentRecord) -> Vec<(&'static 
     }
     if !run.epochs.is_empty() {
         figures.push(("projection", curves::projection(run, experiment)));
+    }
+    if run.epochs.iter().any(|epoch| !epoch.filters.is_empty()) {
+        figures.push(("entries", curves::wins(run, experiment)));
     }
     figures
 }

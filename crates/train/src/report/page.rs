@@ -153,6 +153,15 @@ fn caption(kind: &str) -> &'static str {
             "Learned structuring functions, red below 0 and blue above on one symmetric scale, with their range. Point at a cell for \
              its value."
         }
+        "wins" => {
+            "How many outputs each entry of the filters won with the weights kept, on the first batch of validation images, by the square \
+             root of its share. A cross is a dead entry: it won nothing, so no gradient reaches it from these images. Below, the dead \
+             entries and the share of the winner-most one."
+        }
+        "entries" => {
+            "How the wins are spread over the entries after each epoch, on the first batch of validation images: entries that won nothing, \
+             and the share of the outputs that the winner-most entry of a filter won. At a share of 1 a filter only shifts the image."
+        }
         "outputs" => {
             "One digit and the filters' outputs on it, each from black at its least to white at its largest value, with its range."
         }
@@ -162,7 +171,8 @@ fn caption(kind: &str) -> &'static str {
         "projection" => {
             "What the projection did after each step, averaged over the epoch: share of the constrained coordinates moved, Euclidean \
              distance moved, and the norms of the gradient and of the gradient mapping, which is zero exactly at a stationary point of \
-             the constrained problem."
+             the constrained problem. Below, at the end of the epoch: share of the constrained coordinates on the boundary of their \
+             set, where the set counts them, and the largest distance of a parameter from its set."
         }
         other => unreachable!("no caption for a figure of kind {other:?}"),
     }

@@ -3,7 +3,7 @@
 
 use morphograd::metrics::ConfusionMatrix;
 use morphograd::published;
-use morphograd::record::{EpochRecord, ExperimentRecord, Gallery, RunRecord, Stop};
+use morphograd::record::{EpochRecord, ExperimentRecord, FilterWins, Gallery, RunRecord, Stop};
 
 pub(crate) const CONSTRAINTS: [&str; 6] =
     ["none", "non-negative", "non-positive", "non-positive-increasing", "lattice", "lattice-zero-centre"];
@@ -45,6 +45,14 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
                 gradient_norm: 2.0 * (-age / 25.0).exp() + 0.3,
                 gradient_mapping: 2.0 * (-age / 18.0).exp() + 0.02 * random.uniform(),
                 violation: 0.0,
+                active_share: (constraint != "none").then(|| 0.6 * (1.0 - (-age / 20.0).exp())),
+                filters: (0..8)
+                    .map(|filter| FilterWins {
+                        entries: 25,
+                        dead: (filter + line.epoch / 5) % 20,
+                        largest_share: 0.1 + 0.5 * random.uniform(),
+                    })
+                    .collect(),
                 seconds: 0.3,
             }
         })
@@ -71,6 +79,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
             value as f32
         })
         .collect();
+    let wins = (0..8 * 25).map(|_| (900.0 * (random.uniform() - 0.2)).max(0.0).floor() as f32).collect();
     let digit = digit();
     let feature_maps = dilate(&digit, &filters);
     RunRecord {
@@ -81,6 +90,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
         restored_epoch,
         confusion,
         filters: Gallery { height: 5, width: 5, data: filters },
+        wins: Gallery { height: 5, width: 5, data: wins },
         digit: Gallery { height: 28, width: 28, data: digit },
         feature_maps: Gallery { height: 24, width: 24, data: feature_maps },
         stop: Stop::EarlyStopping { patience: 10 },
@@ -96,6 +106,7 @@ pub(crate) fn interrupted(constraint: &str) -> RunRecord {
         restored_epoch: 0,
         confusion: ConfusionMatrix::new(10),
         filters: nothing.clone(),
+        wins: nothing.clone(),
         digit: nothing.clone(),
         feature_maps: nothing,
         stop: Stop::Interrupted,
