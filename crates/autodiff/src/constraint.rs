@@ -6,6 +6,8 @@ use std::fmt::Debug;
 
 use morphograd_tensor::{Shape, ShapeError};
 
+use crate::Parametrization;
+
 /// A set $C$ of parameter values, given by its projection.
 ///
 /// For a closed convex set the projection is $P_C(w) = \arg\min_{v \in C} \lVert v - w \rVert_2$, which exists and is unique. For a closed
@@ -60,6 +62,20 @@ pub trait Constraint<T>: Debug + Send + Sync {
     /// Returns whether it did. By default it does not: the set is not bounded, or its linear problem is not solved here.
     fn minimize_linear(&self, _shape: Shape, _gradient: &[T], _vertex: &mut [T]) -> bool {
         false
+    }
+
+    /// Replaces the gradient with respect to a projection by that with respect to the point projected, $g \leftarrow J_P(w)^\top g$, where
+    /// `at` is $w$ and `projected` is $P(w)$. Where the projection has no derivative it takes that of one side: a feasible point passes
+    /// the gradient on as if it were inside.
+    ///
+    /// Returns whether it did. By default it does not, and leaves the gradient as it is: the derivative is not known.
+    fn project_vjp(&self, _shape: Shape, _at: &[T], _projected: &[T], _gradient: &mut [T]) -> bool {
+        false
+    }
+
+    /// A smooth map from a free parameter into the set, for a parameter of this shape. By default there is none.
+    fn parametrization(&self, _shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        None
     }
 
     /// How many coordinates of a feasible value lie on the boundary of the set: those at a bound of a box, the zeros in a simplex, all

@@ -1,12 +1,16 @@
 //! The parameters of a model: values with names, each with the set it is kept in.
 //!
 //! The one design choice: [`Params::update`] is the only door through which a value changes, and it projects. Initializers,
-//! optimizers, checkpoints and users all pass through it, so a parameter is feasible at every moment it can be observed.
+//! optimizers, checkpoints and users all pass through it, so a parameter is feasible at every moment it can be observed. A parameter may have
+//! a free one behind it ([`Params::parametrize`]), which is seen by the optimizer only, or be released ([`Params::release`]), and then it is
+//! free until [`Params::finalize`].
 
-use morphograd_tensor::{Real, ShapeError, Tensor, TensorRef};
+use std::sync::Arc;
+
+use morphograd_tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 use thiserror::Error;
 
-use crate::Constraint;
+use crate::{Constraint, Parametrization};
 
 /// A parameter of one [`Params`]. Using the id twice ties weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +57,19 @@ struct Param<T> {
     name: String,
     value: Tensor<T>,
     trainable: bool,
-    constraint: Option<Box<dyn Constraint<T>>>,
+    constraint: Option<Arc<dyn Constraint<T>>>,
+    held: Held<T>,
+}
+
+/// How a parameter is held in its set.
+#[derive(Debug)]
+enum Held<T> {
+    /// Every change is projected.
+    Projected,
+    /// The value is the image of a free parameter.
+    Mapped { free: Vec<T>, map: Box<dyn Parametrization<T>> },
+    /// It is not, for now.
+    Released,
 }
 
 /// What a projection did to a value.
@@ -85,6 +101,16 @@ pub enum ParamError {
         /// What the constraint says.
         source: ShapeError,
     },
+    /// A map from a free parameter whose derivative is not known.
+    #[error(
+        "parameter `{name}`: expected a map with a derivative, found {map}, whose derivative is not known"
+    )]
+    Derivative {
+        /// The parameter.
+        name: String,
+        /// The map.
+        map: String,
+    },
 }
 
 impl<T: Real> Params<T> {
@@ -113,21 +139,66 @@ impl<T: Real> Params<T> {
                 .map_err(|source| ParamError::Constraint { name: name.clone(), source })?;
         }
         let id = ParamId(self.entries.len() as u32);
-        self.entries.push(Param { name, value, trainable: true, constraint });
+        self.entries.push(Param {
+            name,
+            value,
+            trainable: true,
+            constraint: constraint.map(Arc::from),
+            held: Held::Projected,
+        });
         self.update(id, |_| ());
         Ok(id)
     }
 
-    /// Changes a value and projects it on its set: the only way to change one.
-    pub fn update(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
+    /// Puts a free parameter behind the value, from which `map` makes it. It starts where it gives the value of now, as near as the map
+    /// can; [`step`](Self::step) changes it from then on. The value must be in the map's range, as a feasible one is.
+    ///
+    /// # Errors
+    /// If the map does not know its derivative. Nothing has changed then.
+    pub fn parametrize(&mut self, id: ParamId, map: Box<dyn Parametrization<T>>) -> Result<(), ParamError> {
         let param = &mut self.entries[id.0 as usize];
-        change(param.value.data_mut());
-        let Some(constraint) = &param.constraint else { return Projection::default() };
-        self.scratch.clear();
-        self.scratch.extend_from_slice(param.value.data());
-        let shape = param.value.shape();
-        constraint.project(shape, param.value.data_mut());
-        compare(&self.scratch, param.value.data())
+        let (shape, mut free) = (param.value.shape(), param.value.data().to_vec());
+        map.invert(shape, &mut free);
+        let mut weight = vec![T::zero(); free.len()];
+        map.weight(shape, &free, &mut weight);
+        if !map.pull_back(shape, &free, &weight, &mut vec![T::one(); free.len()]) {
+            return Err(ParamError::Derivative { name: param.name.clone(), map: format!("{map:?}") });
+        }
+        param.value.data_mut().copy_from_slice(&weight);
+        param.held = Held::Mapped { free, map };
+        Ok(())
+    }
+
+    /// Lets the parameter leave its set: changes are not projected until [`finalize`](Self::finalize). For methods that lead into the set by
+    /// the loss (penalties, multipliers). [`violation`](Self::violation) says how far away it is.
+    pub fn release(&mut self, id: ParamId) {
+        self.entries[id.0 as usize].held = Held::Released;
+    }
+
+    /// Projects every released parameter on its set, and holds it there from now on. Returns what that did to all of them.
+    pub fn finalize(&mut self) -> Projection {
+        let mut all = Projection::default();
+        for id in self.ids() {
+            let param = &mut self.entries[id.0 as usize];
+            if matches!(param.held, Held::Released) {
+                param.held = Held::Projected;
+                let projection = self.update(id, |_| ());
+                all.moved += projection.moved;
+                all.distance_squared += projection.distance_squared;
+            }
+        }
+        all
+    }
+
+    /// Whether the parameter is released from its set.
+    pub fn is_released(&self, id: ParamId) -> bool {
+        matches!(self.entries[id.0 as usize].held, Held::Released)
+    }
+
+    /// Changes a value and projects it on its set. A free parameter behind it starts anew from there.
+    pub fn update(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
+        change(self.entries[id.0 as usize].value.data_mut());
+        self.project(id, |constraint, shape, value| constraint.project(shape, value))
     }
 
     /// As [`Params::update`], but projects in a metric, which `change` computes too: it is given the value and room for a number a coordinate,
@@ -138,33 +209,88 @@ impl<T: Real> Params<T> {
         metric: &mut Vec<T>,
         change: impl FnOnce(&mut [T], &mut [T]),
     ) -> Projection {
-        let param = &mut self.entries[id.0 as usize];
-        metric.resize(param.value.data().len(), T::one());
-        change(param.value.data_mut(), metric);
-        let Some(constraint) = &param.constraint else { return Projection::default() };
+        let value = self.entries[id.0 as usize].value.data_mut();
+        metric.resize(value.len(), T::one());
+        change(value, metric);
+        self.project(id, |constraint, shape, value| {
+            if !constraint.project_in_metric(shape, metric, value) {
+                constraint.project(shape, value);
+            }
+        })
+    }
+
+    fn project(
+        &mut self,
+        id: ParamId,
+        project: impl FnOnce(&dyn Constraint<T>, Shape, &mut [T]),
+    ) -> Projection {
+        let Param { value, constraint, held, .. } = &mut self.entries[id.0 as usize];
+        let shape = value.shape();
         self.scratch.clear();
-        self.scratch.extend_from_slice(param.value.data());
-        let shape = param.value.shape();
-        if !constraint.project_in_metric(shape, metric, param.value.data_mut()) {
-            constraint.project(shape, param.value.data_mut());
+        self.scratch.extend_from_slice(value.data());
+        match (constraint, &held) {
+            (None, Held::Projected) | (_, Held::Released) => return Projection::default(),
+            (Some(constraint), _) => project(&**constraint, shape, value.data_mut()),
+            (None, Held::Mapped { .. }) => {}
         }
-        compare(&self.scratch, param.value.data())
+        if let Held::Mapped { free, map } = held {
+            free.copy_from_slice(value.data());
+            map.invert(shape, free);
+            map.weight(shape, free, value.data_mut());
+        }
+        compare(&self.scratch, value.data())
     }
 
-    /// Whether the parameter's set, if it has one, can be projected on in a metric.
+    /// The change of an optimizer: of the free parameter where there is one behind the value, which then follows, and
+    /// [`update`](Self::update) otherwise. Where the value follows, nothing is projected, and the report says so.
+    pub fn step(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
+        let Param { value, held, .. } = &mut self.entries[id.0 as usize];
+        let Held::Mapped { free, map } = held else { return self.update(id, change) };
+        change(free);
+        map.weight(value.shape(), free, value.data_mut());
+        Projection::default()
+    }
+
+    /// Replaces the gradient with respect to the value by that with respect to what [`step`](Self::step) changes. Returns whether the two differ.
+    pub fn pull_back(&self, id: ParamId, gradient: &mut [T]) -> bool {
+        let Param { value, held, .. } = &self.entries[id.0 as usize];
+        let Held::Mapped { free, map } = held else { return false };
+        assert!(map.pull_back(value.shape(), free, value.data(), gradient), "asked when it was declared");
+        true
+    }
+
+    /// The free parameter behind the value, if there is one.
+    pub fn free(&self, id: ParamId) -> Option<&[T]> {
+        match &self.entries[id.0 as usize].held {
+            Held::Mapped { free, .. } => Some(free),
+            Held::Projected | Held::Released => None,
+        }
+    }
+
+    /// Whether changes of the value are projected on a set: it has one, is not released and does not follow a free parameter.
+    pub fn is_projected(&self, id: ParamId) -> bool {
+        let Param { constraint, held, .. } = &self.entries[id.0 as usize];
+        constraint.is_some() && matches!(held, Held::Projected)
+    }
+
+    /// Whether the parameter's set can be projected on in a metric, where its changes are projected at all.
     pub fn has_metric(&self, id: ParamId) -> bool {
-        let param = &self.entries[id.0 as usize];
-        let Some(constraint) = &param.constraint else { return true };
-        let (metric, mut value) = (vec![T::one(); param.value.data().len()], param.value.data().to_vec());
-        constraint.project_in_metric(param.value.shape(), &metric, &mut value)
+        self.projecting(id).is_none_or(|(constraint, value)| {
+            let metric = vec![T::one(); value.data.len()];
+            constraint.project_in_metric(value.shape, &metric, &mut value.data.to_vec())
+        })
     }
 
-    /// Whether the parameter's set, if it has one, knows its tangent cone at the value.
+    /// Whether the parameter's set knows its tangent cone at the value, where its changes are projected at all.
     pub fn has_tangent(&self, id: ParamId) -> bool {
-        let param = &self.entries[id.0 as usize];
-        let Some(constraint) = &param.constraint else { return true };
-        let mut direction = vec![T::zero(); param.value.data().len()];
-        constraint.project_tangent(param.value.shape(), param.value.data(), &mut direction)
+        self.projecting(id).is_none_or(|(constraint, value)| {
+            let mut direction = vec![T::zero(); value.data.len()];
+            constraint.project_tangent(value.shape, value.data, &mut direction)
+        })
+    }
+
+    fn projecting(&self, id: ParamId) -> Option<(&dyn Constraint<T>, TensorRef<'_, T>)> {
+        self.constraint(id).filter(|_| self.is_projected(id)).map(|c| (c, self.value(id)))
     }
 
     /// The square of the Euclidean distance between the value and the projection of the value `change` would make of it. Nothing is
@@ -193,6 +319,11 @@ impl<T: Real> Params<T> {
     /// The set the parameter is kept in, if any.
     pub fn constraint(&self, id: ParamId) -> Option<&dyn Constraint<T>> {
         self.entries[id.0 as usize].constraint.as_deref()
+    }
+
+    /// The same, to be kept: a penalty on the distance from the set has to know it.
+    pub fn shared_constraint(&self, id: ParamId) -> Option<Arc<dyn Constraint<T>>> {
+        self.entries[id.0 as usize].constraint.clone()
     }
 
     /// Whether optimizers change the parameter.
@@ -229,7 +360,9 @@ impl<T: Real> Params<T> {
     /// Copies all values into the snapshot, reusing its memory.
     pub fn save_to(&self, snapshot: &mut Snapshot<T>) {
         snapshot.values.clear();
-        self.entries.iter().for_each(|p| snapshot.values.extend_from_slice(p.value.data()));
+        for (id, param) in self.ids().zip(&self.entries) {
+            snapshot.values.extend_from_slice(self.free(id).unwrap_or(param.value.data()));
+        }
     }
 
     /// Goes back to the values of a snapshot of these parameters.
@@ -241,7 +374,7 @@ impl<T: Real> Params<T> {
         let mut rest = &snapshot.values[..];
         for id in self.ids() {
             let (values, tail) = rest.split_at(self.value(id).data.len());
-            self.update(id, |value| value.copy_from_slice(values));
+            self.step(id, |value| value.copy_from_slice(values));
             rest = tail;
         }
     }
@@ -261,6 +394,7 @@ fn compare<T: Real>(before: &[T], after: &[T]) -> Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     #[test]
     fn a_name_can_be_used_once() {
@@ -281,6 +415,88 @@ mod tests {
         params.update(b, |v| v.fill(8.0));
         params.restore(&snapshot);
         assert_eq!((params.value(a).data, params.value(b).data), (&[1.0; 2][..], &[2.0; 3][..]));
+    }
+
+    /// w ≤ 0, for the tests of what is held how.
+    #[derive(Debug)]
+    struct Below;
+
+    impl Constraint<f64> for Below {
+        fn project(&self, _: Shape, value: &mut [f64]) {
+            value.iter_mut().for_each(|v| *v = v.min(0.0));
+        }
+        fn violation(&self, _: Shape, value: &[f64]) -> f64 {
+            value.iter().fold(0.0, |worst, v| v.max(worst))
+        }
+        fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
+            Ok(())
+        }
+        fn kind(&self) -> Kind {
+            Kind::Convex
+        }
+    }
+
+    /// $w = -v^2$, or a map that does not know its derivative.
+    #[derive(Debug)]
+    struct Square {
+        smooth: bool,
+    }
+
+    impl Parametrization<f64> for Square {
+        fn weight(&self, _: Shape, free: &[f64], weight: &mut [f64]) {
+            weight.iter_mut().zip(free).for_each(|(w, v)| *w = -v * v);
+        }
+        fn pull_back(&self, _: Shape, free: &[f64], _: &[f64], gradient: &mut [f64]) -> bool {
+            gradient.iter_mut().zip(free).for_each(|(g, v)| *g *= -2.0 * v);
+            self.smooth
+        }
+        fn invert(&self, _: Shape, weight: &mut [f64]) {
+            weight.iter_mut().for_each(|w| *w = (-*w).sqrt());
+        }
+    }
+
+    fn below(start: f64) -> (Params<f64>, ParamId) {
+        let mut params = Params::new();
+        let id = params.add("a", Tensor::filled([1], start), Some(Box::new(Below))).unwrap();
+        (params, id)
+    }
+
+    #[test]
+    fn a_step_changes_the_free_parameter_and_the_value_follows() {
+        let (mut params, a) = below(-4.0);
+        params.parametrize(a, Box::new(Square { smooth: true })).unwrap();
+        assert_eq!((params.free(a), params.value(a).data), (Some(&[2.0][..]), &[-4.0][..]));
+        let mut gradient = [3.0];
+        assert!(params.pull_back(a, &mut gradient));
+        assert_eq!(gradient, [-12.0]);
+        let mut snapshot = Snapshot::default();
+        params.step(a, |free| free[0] = -3.0);
+        params.save_to(&mut snapshot);
+        assert_eq!((params.free(a), params.value(a).data), (Some(&[-3.0][..]), &[-9.0][..]));
+        params.update(a, |value| value[0] = 7.0);
+        assert_eq!((params.free(a), params.value(a).data), (Some(&[0.0][..]), &[0.0][..]));
+        params.restore(&snapshot);
+        assert_eq!((params.free(a), params.value(a).data), (Some(&[-3.0][..]), &[-9.0][..]));
+    }
+
+    #[test]
+    fn a_map_without_a_derivative_is_refused_by_name_and_changes_nothing() {
+        let (mut params, a) = below(-4.0);
+        let error = params.parametrize(a, Box::new(Square { smooth: false })).unwrap_err().to_string();
+        let expected = "parameter `a`: expected a map with a derivative, found Square { smooth: false }, whose derivative is not known";
+        assert_eq!((error.as_str(), params.free(a), params.value(a).data), (expected, None, &[-4.0][..]));
+    }
+
+    #[test]
+    fn a_released_parameter_is_free_until_it_is_finalized() {
+        let (mut params, a) = below(-4.0);
+        params.release(a);
+        params.update(a, |value| value[0] = 3.0);
+        assert_eq!((params.value(a).data, params.violation(a)), (&[3.0][..], 3.0));
+        assert_eq!(params.finalize(), Projection { moved: 1, distance_squared: 9.0 });
+        assert_eq!((params.value(a).data, params.is_released(a)), (&[0.0][..], false));
+        params.update(a, |value| value[0] = 3.0);
+        assert_eq!(params.value(a).data, [0.0]);
     }
 
     #[test]
