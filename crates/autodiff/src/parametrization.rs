@@ -24,4 +24,8 @@ pub trait Parametrization<T>: Debug + Send + Sync {
     /// Replaces a weight of the set by a $v$ with $φ(v) = w$. Where only an infinite $v$ would do, it takes one whose weight is near, and
     /// says how near in its documentation.
     fn invert(&self, shape: Shape, weight: &mut [T]);
+
+    /// Moves a weight at the boundary inside, where only an infinite $v$ would give it. Called once, when the parameter is declared, so that
+    /// it starts where it can move; by default it does nothing.
+    fn enter(&self, _shape: Shape, _weight: &mut [T]) {}
 }

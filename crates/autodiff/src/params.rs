@@ -158,6 +158,7 @@ impl<T: Real> Params<T> {
     pub fn parametrize(&mut self, id: ParamId, map: Box<dyn Parametrization<T>>) -> Result<(), ParamError> {
         let param = &mut self.entries[id.0 as usize];
         let (shape, mut free) = (param.value.shape(), param.value.data().to_vec());
+        map.enter(shape, &mut free);
         map.invert(shape, &mut free);
         let mut weight = vec![T::zero(); free.len()];
         map.weight(shape, &free, &mut weight);
@@ -273,24 +274,26 @@ impl<T: Real> Params<T> {
         constraint.is_some() && matches!(held, Held::Projected)
     }
 
-    /// Whether the parameter's set can be projected on in a metric, where its changes are projected at all.
+    /// Whether the parameter's set can be projected on in a metric, if it has a set and does not follow a free parameter.
     pub fn has_metric(&self, id: ParamId) -> bool {
-        self.projecting(id).is_none_or(|(constraint, value)| {
-            let metric = vec![T::one(); value.data.len()];
-            constraint.project_in_metric(value.shape, &metric, &mut value.data.to_vec())
-        })
+        let Param { value, constraint: Some(constraint), held: Held::Projected | Held::Released, .. } =
+            &self.entries[id.0 as usize]
+        else {
+            return true;
+        };
+        let metric = vec![T::one(); value.data().len()];
+        constraint.project_in_metric(value.shape(), &metric, &mut value.data().to_vec())
     }
 
-    /// Whether the parameter's set knows its tangent cone at the value, where its changes are projected at all.
+    /// Whether the parameter's set knows its tangent cone at the value, if it has a set and does not follow a free parameter.
     pub fn has_tangent(&self, id: ParamId) -> bool {
-        self.projecting(id).is_none_or(|(constraint, value)| {
-            let mut direction = vec![T::zero(); value.data.len()];
-            constraint.project_tangent(value.shape, value.data, &mut direction)
-        })
-    }
-
-    fn projecting(&self, id: ParamId) -> Option<(&dyn Constraint<T>, TensorRef<'_, T>)> {
-        self.constraint(id).filter(|_| self.is_projected(id)).map(|c| (c, self.value(id)))
+        let Param { value, constraint: Some(constraint), held: Held::Projected | Held::Released, .. } =
+            &self.entries[id.0 as usize]
+        else {
+            return true;
+        };
+        let mut direction = vec![T::zero(); value.data().len()];
+        constraint.project_tangent(value.shape(), value.data(), &mut direction)
     }
 
     /// The square of the Euclidean distance between the value and the projection of the value `change` would make of it. Nothing is

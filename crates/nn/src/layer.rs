@@ -11,6 +11,7 @@ use morphograd_autodiff::{Constraint, Graph, ParamError, ParamId, Params, Var};
 use thiserror::Error;
 
 use crate::MaxPool2d;
+use crate::enforcement::Enforcement;
 use crate::initializer::{Constant, Initializer};
 use crate::random::Stream;
 
@@ -57,11 +58,12 @@ pub trait Regularizer<T: Real>: Debug + Send + Sync {
     fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError>;
 }
 
-/// How a parameter starts, the set it is kept in, and what it costs: Keras' three arguments in one.
+/// How a parameter starts, the set it is kept in and how, and what it costs: Keras' three arguments in one, and a fourth.
 #[derive(Debug)]
 pub struct Weight<T> {
     initializer: Box<dyn Initializer<T>>,
     constraint: Option<Box<dyn Constraint<T>>>,
+    enforcement: Enforcement,
     regularizer: Option<Box<dyn Regularizer<T>>>,
     trainable: bool,
 }
@@ -97,7 +99,13 @@ pub enum BuildError {
 impl<T: Real> Weight<T> {
     /// A parameter that starts as the initializer says, free to take any value.
     pub fn new(initializer: impl Initializer<T> + 'static) -> Self {
-        Self { initializer: Box::new(initializer), constraint: None, regularizer: None, trainable: true }
+        Self {
+            initializer: Box::new(initializer),
+            constraint: None,
+            enforcement: Enforcement::default(),
+            regularizer: None,
+            trainable: true,
+        }
     }
 
     /// A parameter that starts at zero.
@@ -115,6 +123,13 @@ impl<T: Real> Weight<T> {
     #[must_use]
     pub fn constrained_by(mut self, constraint: Option<Box<dyn Constraint<T>>>) -> Self {
         self.constraint = constraint;
+        self
+    }
+
+    /// How the set is enforced; by a projection after each step unless another way is chosen.
+    #[must_use]
+    pub fn enforced(mut self, enforcement: Enforcement) -> Self {
+        self.enforcement = enforcement;
         self
     }
 
@@ -147,7 +162,7 @@ impl<'a, T: Real> Builder<'a, T> {
     /// Declares a parameter. Its start depends on the seed and its path only.
     ///
     /// # Errors
-    /// If the name is taken, the constraint does not accept the shape, or there would be more than 2³¹ numbers.
+    /// If the name is taken, the constraint does not accept the shape or cannot be enforced as chosen, or there would be more than 2³¹ numbers.
     pub fn param(&mut self, name: &str, shape: Shape, weight: Weight<T>) -> Result<ParamId, BuildError> {
         let path = self.join(name);
         let size = shape.dims().iter().try_fold(1usize, |size, length| size.checked_mul(*length));
@@ -159,6 +174,7 @@ impl<'a, T: Real> Builder<'a, T> {
         weight.initializer.fill(shape, &mut Stream::new(self.seed, &path, 0), value.data_mut());
         let id = self.params.add(path, value, weight.constraint)?;
         self.params.set_trainable(id, weight.trainable);
+        weight.enforcement.apply(self.params, self.penalties, id)?;
         if let Some(regularizer) = weight.regularizer {
             self.penalties.push((id, regularizer));
         }

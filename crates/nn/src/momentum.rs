@@ -38,6 +38,9 @@ impl Momentum {
         momentum: &mut [T],
     ) {
         let (Some(set), value) = (params.constraint(id), params.value(id)) else { return };
+        if !params.is_projected(id) {
+            return;
+        }
         match self {
             Self::Keep => (),
             Self::Tangent => {

@@ -93,8 +93,12 @@ pub struct Optimizer<T> {
     /// Whether all sets are known to allow the two.
     suitable: bool,
     state: State<T>,
-    /// Squares of the gradients' norms, one a parameter (0 for frozen ones).
+    /// Squares of the norms of the gradients with respect to what layers see, one a parameter (0 for frozen ones).
+    seen: Vec<f64>,
+    /// The same with respect to what is changed, which differs where a parameter follows a free one.
     squares: Vec<f64>,
+    /// Of the parameters that follow a free one, the gradients with respect to that.
+    pulled: Vec<Vec<T>>,
     /// A clipped gradient.
     scratch: Vec<T>,
     /// A metric.
@@ -131,13 +135,13 @@ pub enum Clip {
 pub struct StepReport {
     /// The learning rate $η$ of this step.
     pub learning_rate: f64,
-    /// $\lVert g \rVert$, before clipping.
+    /// $\lVert g \rVert$, before clipping, for the gradient with respect to the values that layers see.
     pub gradient_norm: f64,
     /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping: 0 exactly where the constrained
     /// problem is stationary, and equal to the gradient norm where there are no constraints (Nesterov, 2004, section 2.2.3). With a
     /// learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller than the rounding of $θ$, divided by $η$.
     pub gradient_mapping: f64,
-    /// How many coordinates the projection moved.
+    /// How many coordinates the projection after the step moved; none of a parameter that another way of enforcing keeps in its set.
     pub moved: usize,
     /// How many coordinates have a constraint.
     pub constrained: usize,
@@ -220,7 +224,9 @@ impl<T: Real> Optimizer<T> {
             momentum: Momentum::Keep,
             suitable: false,
             state: State { steps: 0, slots },
+            seen: Vec::new(),
             squares: Vec::new(),
+            pulled: vec![Vec::new(); params.ids().len()],
             scratch: Vec::new(),
             diagonal: Vec::new(),
             before: Vec::new(),
@@ -258,15 +264,17 @@ impl<T: Real> Optimizer<T> {
     pub fn step(&mut self, params: &mut Params<T>, tape: &Tape<T>) -> Result<StepReport, OptimizerError> {
         let learning_rate = self.learning_rate();
         self.check(params, tape, learning_rate)?;
+        let gradient_norm = self.seen.iter().sum::<f64>().sqrt();
         let gradient_squares: f64 = self.squares.iter().sum();
         let measure = if learning_rate > 0.0 { learning_rate } else { 1.0 };
-        let mut report =
-            StepReport { learning_rate, gradient_norm: gradient_squares.sqrt(), ..StepReport::default() };
+        let mut report = StepReport { learning_rate, gradient_norm, ..StepReport::default() };
         let (mut mapping_squares, mut distance_squared) = (0.0, 0.0);
-        let Self { rule, clip, metric, momentum, state, squares, scratch, diagonal, before, .. } = self;
+        let Self { rule, clip, metric, momentum, state, seen, squares, pulled, scratch, diagonal, before, .. } =
+            self;
         state.steps += 1;
 
-        for ((id, slots), square) in params.ids().zip(&mut state.slots).zip(squares) {
+        let remembered = state.slots.iter_mut().zip(seen).zip(squares).zip(pulled);
+        for (id, (((slots, seen), square), pulled)) in params.ids().zip(remembered) {
             let Some(gradient) = trainable_gradient(params, tape, id) else { continue };
             mapping_squares += if params.constraint(id).is_some() {
                 report.constrained += gradient.len();
@@ -275,25 +283,26 @@ impl<T: Real> Optimizer<T> {
                     |value: &mut [T]| value.iter_mut().zip(gradient).for_each(|(w, g)| *w -= eta * *g);
                 params.trial(id, moved) / (measure * measure)
             } else {
-                *square
+                *seen
             };
+            let gradient = if params.free(id).is_some() { &pulled[..] } else { gradient };
             let gradient = clip.apply(gradient, *square, gradient_squares, scratch);
-            let constrained = params.constraint(id).is_some();
+            let projected = params.is_projected(id);
             let keep = |value: &[T], before: &mut Vec<T>| {
                 before.clear();
                 before.extend_from_slice(value);
             };
             let projection = match metric {
-                Metric::Own if constrained => params.update_in_metric(id, diagonal, |value, metric| {
+                Metric::Own if projected => params.update_in_metric(id, diagonal, |value, metric| {
                     rule.update(state.steps, learning_rate, gradient, slots, value);
                     if !rule.metric(slots, metric) {
                         metric.fill(T::one());
                     }
                     keep(value, before);
                 }),
-                _ => params.update(id, |value| {
+                _ => params.step(id, |value| {
                     rule.update(state.steps, learning_rate, gradient, slots, value);
-                    if constrained && *momentum == Momentum::Reset {
+                    if projected && *momentum == Momentum::Reset {
                         keep(value, before);
                     }
                 }),
@@ -365,9 +374,10 @@ impl<T: Real> Optimizer<T> {
         if params.ids().len() != self.state.slots.len() || !same_sizes {
             return Err(OptimizerError::OtherParameters { rule });
         }
+        self.seen.clear();
         self.squares.clear();
-        for id in params.ids() {
-            let square = match trainable_gradient(params, tape, id) {
+        for (id, pulled) in params.ids().zip(&mut self.pulled) {
+            let seen = match trainable_gradient(params, tape, id) {
                 Some(gradient) => sum_of_squares(gradient),
                 None if !params.is_trainable(id) => 0.0,
                 None => {
@@ -375,10 +385,21 @@ impl<T: Real> Optimizer<T> {
                     return Err(OptimizerError::MissingGradient { rule, parameter });
                 }
             };
-            if !square.is_finite() {
+            let square = match trainable_gradient(params, tape, id) {
+                Some(gradient) if params.free(id).is_some() => {
+                    pulled.clear();
+                    pulled.extend_from_slice(gradient);
+                    params.pull_back(id, pulled);
+                    sum_of_squares(pulled)
+                }
+                _ => seen,
+            };
+            // Both are asked: a map that is flat would hide what is not finite.
+            if let Some(square) = [seen, square].into_iter().find(|square| !square.is_finite()) {
                 let parameter = params.name(id).to_owned();
                 return Err(OptimizerError::NotFinite { rule, parameter, norm: square.sqrt() });
             }
+            self.seen.push(seen);
             self.squares.push(square);
         }
         self.check_sets(params)

@@ -2,16 +2,16 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::Optimizer;
-use morphograd_nn::Regularizer;
 use morphograd_nn::autodiff::{Constraint, Kind, Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::constraint::{
     CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball, L2Ball,
     NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
+use morphograd_nn::enforcement::{Enforcement, ProjectionGradient};
 use morphograd_nn::optimizer::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::tensor::{Shape, Tensor};
+use morphograd_nn::{Bias, Layer, Optimizer, Regularizer, Sequential, Weight};
 
 #[test]
 fn after_the_first_step_nothing_is_allocated() {
@@ -37,6 +37,32 @@ fn after_the_first_step_nothing_is_allocated() {
         assert_eq!(taken.count_total, 0, "{clip:?}: {taken:?}");
         // The counter counts.
         assert!(allocation_counter::measure(|| drop(black_box(vec![0u8; 9]))).count_total > 0);
+    }
+}
+
+#[test]
+fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
+    let exact = Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact };
+    let multiplier = Enforcement::AugmentedLagrangian { weight: 10.0, every: 2 };
+    for way in [exact, Enforcement::Reparametrization, Enforcement::Penalty { weight: 10.0 }, multiplier] {
+        let mut params = Params::<f32>::new();
+        let bias = Weight::zeros().constrained(Interval { min: -1.0, max: 0.0 }).enforced(way);
+        let model = Sequential::builder(&mut params, 0, [40]).add("layer", Bias { bias }).finish().unwrap();
+        let x = Tensor::filled([3, 40], 0.5);
+        let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1);
+        let mut tape = Tape::new();
+        let mut step = |step| {
+            let mut graph = tape.record(&params, Mode::Train { step });
+            let x = graph.input(x.view());
+            let y = model.forward(&mut graph, x).unwrap();
+            let sum = graph.apply(Sum, [y]).unwrap();
+            let loss = model.penalize(&mut graph, sum).unwrap();
+            graph.backward(loss);
+            optimizer.step(&mut params, &tape).unwrap();
+        };
+        (0..2).for_each(&mut step);
+        let taken = allocation_counter::measure(|| (2..6).for_each(&mut step));
+        assert_eq!(taken.count_total, 0, "{way:?}: {taken:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! stays as it is, bit for bit.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::boxes::Interval;
 use super::multiplier::{Clipped, multiplier};
@@ -221,6 +221,11 @@ impl<T: Real> Constraint<T> for L2Ball {
         true
     }
 
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        radial(at, projected, gradient);
+        true
+    }
+
     /// All entries when the norm is the radius.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         let on_it = length(value) >= self.radius * (1.0 - rounding::<T>(value.len()));
@@ -267,6 +272,14 @@ impl<T: Real> Constraint<T> for LInfBall {
         self.interval().project_tangent(shape, at, direction)
     }
 
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        self.interval().project_vjp(shape, at, projected, gradient)
+    }
+
+    fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        self.interval().parametrization(shape)
+    }
+
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
         self.interval().active(shape, value)
     }
@@ -283,6 +296,27 @@ pub(super) fn rescale<T: Real>(norm: f64, value: &mut [T]) {
     if found != 0.0 {
         value.iter_mut().for_each(|w| *w = T::of(w.f64() / found * norm));
     }
+}
+
+/// The derivative of a rescaling to a norm, $\frac{r}{\lVert w \rVert} (g - u (u \cdot g))$ with $u = w / \lVert w \rVert$; of what was not moved, the
+/// identity.
+fn radial<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+    if at != projected {
+        onto_sphere(at, projected, gradient);
+    }
+}
+
+/// The same also where the point was on the sphere already.
+pub(super) fn onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+    let norm = length(at);
+    if norm == 0.0 {
+        // Every direction is radial: the projection has no derivative here, and no side of it is to be preferred.
+        gradient.iter_mut().filter(|g| !g.is_nan()).for_each(|g| *g = T::zero());
+        return;
+    }
+    flatten(at, gradient, norm);
+    let factor = length(projected) / norm;
+    gradient.iter_mut().for_each(|g| *g = T::of(g.f64() * factor));
 }
 
 /// The part of a direction along the unit vector of a point.

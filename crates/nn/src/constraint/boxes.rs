@@ -4,9 +4,10 @@
 //! diagonal metric.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::larger;
+use crate::reparametrization::{Side, Sigmoid, Softplus};
 
 /// $w \ge 0$, by $w \leftarrow \max(w, 0)$. Convex; the projection is exact.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,19 @@ pub struct Interval {
     pub min: f64,
     /// The bound $b$, not below $a$.
     pub max: f64,
+}
+
+impl Interval {
+    /// The sigmoid between two bounds, softplus from one; none where there is none, or where both are the same.
+    fn smooth<T: Real>(self) -> Option<Box<dyn Parametrization<T>>> {
+        let Self { min, max } = self;
+        match (min.is_finite(), max.is_finite()) {
+            (true, true) if min < max => Some(Box::new(Sigmoid { min, max })),
+            (true, false) => Some(Box::new(Softplus { bound: min, side: Side::Above })),
+            (false, true) => Some(Box::new(Softplus { bound: max, side: Side::Below })),
+            _ => None,
+        }
+    }
 }
 
 impl<T: Real> Constraint<T> for NonNegative {
@@ -63,6 +77,15 @@ impl<T: Real> Constraint<T> for NonNegative {
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         stay(at, direction, T::zero(), T::infinity());
         true
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
+    }
+
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Softplus { bound: 0.0, side: Side::Above }))
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
@@ -99,6 +122,15 @@ impl<T: Real> Constraint<T> for NonPositive {
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         stay(at, direction, T::neg_infinity(), T::zero());
         true
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
+    }
+
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Softplus { bound: 0.0, side: Side::Below }))
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
@@ -143,6 +175,15 @@ impl<T: Real> Constraint<T> for Interval {
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         stay(at, direction, T::of(self.min), T::of(self.max));
         true
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
+    }
+
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        self.smooth()
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
@@ -237,6 +278,11 @@ impl<T: Real> Constraint<T> for Bounds {
         true
     }
 
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
+    }
+
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         Some(value.iter().zip(self.each()).filter(|(w, (min, max))| **w <= *min || **w >= *max).count())
     }
@@ -272,6 +318,15 @@ fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
     for (d, w) in direction.iter_mut().zip(at) {
         if (*w <= min && *d < T::zero()) || (*w >= max && *d > T::zero()) {
             *d = T::zero();
+        }
+    }
+}
+
+/// The derivative of clipping: what was moved has none. A NaN was not moved, though it differs from itself.
+pub(super) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+    for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
+        if w != p && !w.is_nan() {
+            *g = T::zero();
         }
     }
 }

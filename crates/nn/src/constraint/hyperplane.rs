@@ -67,6 +67,11 @@ impl<T: Real> Constraint<T> for Hyperplane {
         reach(&self.normal, 0.0, None, direction);
         true
     }
+
+    /// The projection is affine: that of directions, which is its own transpose.
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
+        self.project_tangent(shape, at, gradient)
+    }
 }
 
 impl<T: Real> Constraint<T> for Halfspace {
@@ -101,6 +106,13 @@ impl<T: Real> Constraint<T> for Halfspace {
         let outwards = dot(&self.normal, direction).0;
         if excess >= -slack && leads_out(outwards) {
             reach(&self.normal, 0.0, None, direction);
+        }
+        true
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        if at != projected {
+            reach(&self.normal, 0.0, None, gradient);
         }
         true
     }

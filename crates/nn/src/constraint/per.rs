@@ -212,6 +212,25 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
         })
     }
 
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        let groups = self.groups(shape);
+        let n = groups.shape.len();
+        with_scratch(3 * n, |scratch| {
+            let (group, points) = scratch.split_at_mut(n);
+            let (point, image) = points.split_at_mut(n);
+            for start in groups.starts() {
+                groups.gather(start, gradient, group);
+                groups.gather(start, at, point);
+                groups.gather(start, projected, image);
+                if !self.set.project_vjp(groups.shape, point, image, group) {
+                    return false;
+                }
+                groups.scatter(start, group, gradient);
+            }
+            true
+        })
+    }
+
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
         let groups = self.groups(shape);
         with_scratch(groups.shape.len(), |group| {

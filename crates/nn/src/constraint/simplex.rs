@@ -5,11 +5,12 @@
 //! projections onto the l1-ball for learning in high dimensions* (2008).
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::multiplier::{Clipped, multiplier};
 use super::sum::missed;
 use super::{gain, larger, rounding, settle};
+use crate::reparametrization::Softmax;
 
 /// $\{ w : w \ge 0,\; \sum_i w_i = s \}$, by $w_i \leftarrow \max(w_i - \tau, 0)$ with the $\tau$ that gives the sum. Convex; exact in every diagonal
 /// metric. Cost: O(n) a pass, a few passes.
@@ -74,6 +75,14 @@ impl<T: Real> Constraint<T> for Simplex {
 
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         self.without_cap().project_tangent(shape, at, direction)
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        self.without_cap().project_vjp(shape, at, projected, gradient)
+    }
+
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        (self.sum > 0.0).then(|| Box::new(Softmax { sum: self.sum }) as Box<dyn Parametrization<T>>)
     }
 
     /// The zeros.
@@ -163,6 +172,22 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
         for (i, d) in direction.iter_mut().enumerate() {
             *d = T::of(term(i, *d).at(tau));
+        }
+        true
+    }
+
+    /// Within the face: entries strictly between the bounds share the threshold, the others do not move.
+    fn project_vjp(&self, _: Shape, _: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        let cap = self.cap_in::<T>();
+        let inside = |p: &T| !(*p <= T::zero() || *p >= cap);
+        let (mut sum, mut count) = (0.0, 0);
+        for (g, _) in gradient.iter().zip(projected).filter(|(_, p)| inside(p)) {
+            sum += g.f64();
+            count += 1;
+        }
+        let mean = sum / f64::from(count.max(1));
+        for (g, p) in gradient.iter_mut().zip(projected) {
+            *g = if inside(p) { T::of(g.f64() - mean) } else { T::zero() };
         }
         true
     }

@@ -3,11 +3,14 @@
 //! The one design choice: 0, which every point of the sphere is as near to, goes to the point with equal entries, so that the map is defined
 //! everywhere and prefers no coordinate.
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use std::sync::Arc;
 
-use super::ball::{flatten, leads_out, length, outwards, rescale};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
+
+use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale};
 use super::{forgive, rounding, settle};
+use crate::enforcement::{Projected, ProjectionGradient};
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
 /// This is what Keras' `UnitNorm` means, without its ε.
@@ -68,6 +71,16 @@ impl<T: Real> Constraint<T> for Sphere {
     /// The tangent plane: what is radial is taken away.
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         self.annulus().project_tangent(shape, at, direction)
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        onto_sphere(at, projected, gradient);
+        true
+    }
+
+    /// The projection itself, $r v / \lVert v \rVert$, which is smooth but at 0.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Projected { constraint: Arc::new(*self), gradient: ProjectionGradient::Exact }))
     }
 }
 

@@ -60,6 +60,11 @@ impl<T: Real> Constraint<T> for FixedSum {
         shift(0.0, None, direction);
         true
     }
+
+    /// The projection is affine: that of directions, which is its own transpose.
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
+        self.project_tangent(shape, at, gradient)
+    }
 }
 
 impl FixedMean {
@@ -95,6 +100,10 @@ impl<T: Real> Constraint<T> for FixedMean {
 
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         self.as_sum(at.len()).project_tangent(shape, at, direction)
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
+        self.project_tangent(shape, at, gradient)
     }
 }
 

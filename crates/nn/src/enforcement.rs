@@ -1,0 +1,299 @@
+//! Ways to enforce one constraint, chosen by a word.
+//!
+//! The one design choice: a way changes what stands behind a parameter or what is added to the loss, and never the layers. They see the
+//! same value under the same name.
+//!
+//! | way | what the optimizer changes | what layers see | in the set |
+//! |---|---|---|---|
+//! | [`ProjectedStep`](Enforcement::ProjectedStep) | `w` | `w` | always |
+//! | [`ForwardProjection`](Enforcement::ForwardProjection) | a free `v` | `P(v)` | always |
+//! | [`Reparametrization`](Enforcement::Reparametrization) | a free `v` | a smooth map of `v` | always |
+//! | [`Penalty`](Enforcement::Penalty) | `w` | `w` | not before `Params::finalize` |
+//! | [`AugmentedLagrangian`](Enforcement::AugmentedLagrangian) | `w`, and a multiplier | `w` | not before `Params::finalize` |
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
+use morphograd_autodiff::{
+    Backward, Constraint, Forward, Graph, Kind, Mode, Op, ParamId, Parametrization, Params, Var,
+};
+
+use crate::layer::{BuildError, Penalty, Regularizer};
+
+/// How a parameter is led into its set and kept there. [`Weight::enforced`](crate::Weight::enforced) takes one; without a set there is
+/// nothing to enforce, and every way is the same.
+///
+/// ```
+/// use morphograd_nn::{autodiff::Params, constraint::Interval, enforcement::Enforcement, initializer::Constant};
+/// use morphograd_nn::{Dense, Sequential, Weight};
+/// let kernel = Weight::new(Constant(0.5))
+///     .constrained(Interval { min: 0.0, max: 2.0 })
+///     .enforced(Enforcement::Reparametrization);
+/// let mut params = Params::<f64>::new();
+/// let model = Sequential::builder(&mut params, 0, [2])
+///     .add("dense", Dense { units: 1, kernel, ..Dense::default() })
+///     .finish()?;
+/// let kernel = params.find("dense.kernel").unwrap();
+/// assert!((params.value(kernel).data[0] - 0.5).abs() < 1e-15); // the same start
+/// params.step(kernel, |free| free[0] += 100.0); // what an optimizer may do
+/// assert_eq!(params.value(kernel).data[0], 2.0); // is no way out
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Enforcement {
+    /// $w \leftarrow P(w + Δ)$ after each step: the projected gradient method.
+    #[default]
+    ProjectedStep,
+    /// Layers see $P(v)$ of a free $v$, which starts at the feasible start.
+    ForwardProjection {
+        /// What the projection does to the gradient.
+        gradient: ProjectionGradient,
+    },
+    /// Layers see a smooth map of a free $v$, started where it gives the same weight: [`Constraint::parametrization`]. Where that would be at
+    /// infinity, the start is moved off the boundary by 0.01, as the map says.
+    Reparametrization,
+    /// $\frac{λ}{2} \mathrm{dist}^2(w, C)$ is added to the loss (Courant, 1943); its gradient is $λ (w - P(w))$. The parameter is released:
+    /// it is outside of the set by about the slope of the loss divided by $λ$.
+    Penalty {
+        /// The factor $λ$, above 0.
+        weight: f64,
+    },
+    /// $\frac{ρ}{2} \mathrm{dist}^2(w + y / ρ, C)$ is added to the loss, and every so many steps $y \leftarrow ρ (z - P(z))$ with $z = w + y / ρ$
+    /// (Rockafellar, 1973; for sets in this form Andreani and others, 2008). The multiplier $y$ is a frozen parameter of its own, called
+    /// `….multiplier`, at first 0; so it is in checkpoints. Where it has converged, the parameter is in the set with a finite $ρ$.
+    AugmentedLagrangian {
+        /// The factor $ρ$, above 0.
+        weight: f64,
+        /// Steps between two changes of the multiplier, at least 1.
+        every: u64,
+    },
+}
+
+/// What a projection in the forward pass does to the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProjectionGradient {
+    /// Its derivative: [`Constraint::project_vjp`]. What the projection takes away never comes back by itself, as what is clipped has no
+    /// gradient.
+    #[default]
+    Exact,
+    /// The identity (Bengio, Léonard and Courville, 2013): for every set. With steps of plain gradient descent this is dual averaging, not the
+    /// projected gradient.
+    StraightThrough,
+}
+
+/// The projection in the forward pass, as a map from a free parameter.
+#[derive(Debug)]
+pub(crate) struct Projected<T> {
+    pub(crate) constraint: Arc<dyn Constraint<T>>,
+    pub(crate) gradient: ProjectionGradient,
+}
+
+impl<T: Real> Parametrization<T> for Projected<T> {
+    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+        weight.copy_from_slice(free);
+        self.constraint.project(shape, weight);
+    }
+
+    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+        match self.gradient {
+            ProjectionGradient::Exact => self.constraint.project_vjp(shape, free, weight, gradient),
+            ProjectionGradient::StraightThrough => true,
+        }
+    }
+
+    fn invert(&self, _: Shape, _: &mut [T]) {}
+}
+
+impl Enforcement {
+    /// Puts it into effect for a parameter that has just been added.
+    pub(crate) fn apply<T: Real>(
+        self,
+        params: &mut Params<T>,
+        penalties: &mut Vec<Penalty<T>>,
+        id: ParamId,
+    ) -> Result<(), BuildError> {
+        let Some(constraint) = params.shared_constraint(id) else { return Ok(()) };
+        let shape = params.value(id).shape;
+        let refused = |expected: &str, found: String| {
+            BuildError::from(ShapeError::new("enforcement", expected, found).within(params.name(id)))
+        };
+        if let Self::Penalty { weight } | Self::AugmentedLagrangian { weight, .. } = self {
+            if !(weight > 0.0 && weight.is_finite()) {
+                return Err(refused("a finite weight above 0", format!("{weight}")));
+            }
+            if constraint.kind() == Kind::NotAProjection {
+                return Err(refused(
+                    "a set with a projection, to measure distances",
+                    format!("{constraint:?}"),
+                ));
+            }
+        }
+        match self {
+            Self::ProjectedStep => {}
+            Self::ForwardProjection { gradient } => {
+                params.parametrize(id, Box::new(Projected { constraint, gradient }))?;
+            }
+            Self::Reparametrization => {
+                let map = constraint.parametrization(shape).ok_or_else(|| {
+                    refused("a set with a smooth parametrization", format!("{constraint:?}, which has none"))
+                })?;
+                params.parametrize(id, map)?;
+            }
+            Self::Penalty { weight } => {
+                params.release(id);
+                penalties.push((id, Box::new(Distance { weight, constraint, multiplier: None })));
+            }
+            Self::AugmentedLagrangian { weight, every } => {
+                if every == 0 {
+                    return Err(refused("at least one step between changes of the multiplier", "0".into()));
+                }
+                let name = format!("{}.multiplier", params.name(id));
+                let multiplier = params.add(name, Tensor::zeros(shape), None)?;
+                params.set_trainable(multiplier, false);
+                params.release(id);
+                let multiplier = Some((multiplier, every));
+                penalties.push((id, Box::new(Distance { weight, constraint, multiplier })));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The term that the loss gets.
+#[derive(Debug)]
+struct Distance<T> {
+    weight: f64,
+    constraint: Arc<dyn Constraint<T>>,
+    /// The multiplier, and the steps between its changes.
+    multiplier: Option<(ParamId, u64)>,
+}
+
+impl<T: Real> Regularizer<T> for Distance<T> {
+    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
+        let constraint = || Arc::clone(&self.constraint);
+        let distance = SquaredDistance { weight: self.weight, constraint: constraint() };
+        let Some((id, every)) = self.multiplier else { return graph.apply(distance, [weight]) };
+        let multiplier = graph.param(id);
+        // Recorded at every step, so that the next recording finds its buffers where they were; tracked at some.
+        let next = Multiplier { weight: self.weight, constraint: constraint() };
+        let next = graph.apply(next, [weight, multiplier])?;
+        if matches!(graph.mode(), Mode::Train { step } if (step + 1).is_multiple_of(every)) {
+            graph.track(id, next, 0.0);
+        }
+        graph.apply(distance, [weight, multiplier])
+    }
+}
+
+/// $\frac{ρ}{2} \mathrm{dist}^2(z, C)$ with $z = w$ or, given a multiplier $y$ of the same shape, $z = w + y / ρ$: a scalar. The derivative is
+/// $ρ (z - P(z))$ by $w$ and $z - P(z)$ by $y$, wherever the nearest point is unique (for a convex set everywhere: Moreau, 1965).
+///
+/// Cost: one projection, and a pass forwards and backwards; the sum is accumulated in `f64`, in order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use morphograd_nn::{autodiff::{Mode, Params, Tape}, constraint::NonPositive, enforcement::SquaredDistance, tensor::Tensor};
+/// let mut params = Params::new();
+/// let w = params.add("w", Tensor::from_vec([3], vec![-2.0f64, 1.0, 3.0])?, None)?;
+/// let mut tape = Tape::new();
+/// let mut graph = tape.record(&params, Mode::Train { step: 0 });
+/// let var = graph.param(w);
+/// let loss = graph.apply(SquaredDistance { weight: 10.0, constraint: Arc::new(NonPositive) }, [var])?;
+/// assert_eq!(graph.value(loss).data, [50.0]);
+/// graph.backward(loss);
+/// assert_eq!(tape.grad(w), Some(&[0.0, 10.0, 30.0][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SquaredDistance<T> {
+    /// The factor $ρ$, above 0.
+    pub weight: f64,
+    /// The set $C$, with a true projection.
+    pub constraint: Arc<dyn Constraint<T>>,
+}
+
+impl<T: Real> Op<T> for SquaredDistance<T> {
+    fn name(&self) -> &'static str {
+        "squared_distance"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        alike(Op::<T>::name(self), inputs)?;
+        Ok(Shape::scalar())
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let residual = &mut pass.saved.values;
+        residuals(self.weight, &*self.constraint, pass.inputs, pass.scratch, residual);
+        let square: f64 = residual.iter().map(|r| r.f64() * r.f64()).sum();
+        pass.output[0] = T::of(0.5 * self.weight * square);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        for (slope, grad) in [self.weight, 1.0].into_iter().zip(pass.grad_inputs) {
+            let slope = pass.grad_output[0] * T::of(slope);
+            let Some(grad) = grad else { continue };
+            grad.iter_mut().zip(&pass.saved.values).for_each(|(g, r)| *g += slope * *r);
+        }
+    }
+}
+
+/// The next multiplier. A loss does not depend on it, and so it has no derivative.
+#[derive(Debug)]
+struct Multiplier<T> {
+    weight: f64,
+    constraint: Arc<dyn Constraint<T>>,
+}
+
+impl<T: Real> Op<T> for Multiplier<T> {
+    fn name(&self) -> &'static str {
+        "multiplier"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        alike(Op::<T>::name(self), inputs)
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let residual = &mut pass.saved.values;
+        residuals(self.weight, &*self.constraint, pass.inputs, pass.scratch, residual);
+        let rho = T::of(self.weight);
+        pass.output.iter_mut().zip(residual).for_each(|(y, r)| *y = rho * *r);
+    }
+
+    /// Nothing: it is tracked, and no loss is made of it.
+    fn backward(&self, _: Backward<'_, T>) {}
+}
+
+/// $z - P(z)$.
+fn residuals<T: Real>(
+    rho: f64,
+    constraint: &dyn Constraint<T>,
+    inputs: &[TensorRef<'_, T>],
+    projected: &mut Vec<T>,
+    residual: &mut Vec<T>,
+) {
+    residual.clear();
+    residual.extend_from_slice(inputs[0].data);
+    if let Some(y) = inputs.get(1) {
+        let inverse = T::of(1.0 / rho);
+        residual.iter_mut().zip(y.data).for_each(|(z, y)| *z += inverse * *y);
+    }
+    projected.clear();
+    projected.extend_from_slice(residual);
+    constraint.project(inputs[0].shape, projected);
+    // An entry at an infinity that the set allows is no distance away; a difference would be NaN.
+    residual.iter_mut().zip(projected).for_each(|(z, p)| *z = if *z == *p { T::zero() } else { *z - *p });
+}
+
+fn alike(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+    match inputs {
+        [w] => Ok(*w),
+        [w, y] if w == y => Ok(*w),
+        _ => Err(ShapeError::new(
+            operation,
+            "a weight, and a multiplier of its shape",
+            format!("shapes {inputs:?}"),
+        )),
+    }
+}

@@ -1,0 +1,329 @@
+//! Every way to enforce a constraint: its derivative, its start, and what the parameter is while it is trained.
+
+use std::sync::Arc;
+
+use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sub, Sum, Tape};
+use morphograd_nn::constraint::{
+    Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane, Interval, L2Ball,
+    LInfBall, MaxNorm, NonNegative, NonPositive, Per, Simplex, Sphere,
+};
+use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistance};
+use morphograd_nn::initializer::Constant;
+use morphograd_nn::optimizer::{Adam, Sgd};
+use morphograd_nn::tensor::{Shape, Tensor};
+use morphograd_nn::{Bias, Optimizer, Sequential, Weight, checkpoint};
+use morphograd_testkit::check_op;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+type Set = Box<dyn Constraint<f64>>;
+
+const EXACT: Enforcement = Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact };
+const STRAIGHT: Enforcement =
+    Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough };
+
+/// A model of one parameter, `bias.weight`, in the set.
+fn model(set: Set, start: f64, way: Enforcement, n: usize) -> (Sequential<f64>, Params<f64>) {
+    let mut params = Params::new();
+    let weight = Weight::new(Constant(start)).constrained_by(Some(set)).enforced(way);
+    let model =
+        Sequential::builder(&mut params, 0, [n]).add("layer", Bias { bias: weight }).finish().unwrap();
+    (model, params)
+}
+
+/// Steps towards the target point of least squares; returns the worst violation that was seen.
+fn descend(
+    model: &Sequential<f64>,
+    params: &mut Params<f64>,
+    optimizer: &mut Optimizer<f64>,
+    target: &[f64],
+    steps: u64,
+) -> f64 {
+    let w = params.ids().next().unwrap();
+    let target = Tensor::from_vec([target.len()], target.to_vec()).unwrap();
+    let (mut tape, mut worst) = (Tape::new(), 0.0f64);
+    for step in 0..steps {
+        let mut graph = tape.record(params, Mode::Train { step });
+        let (x, t) = (graph.param(w), graph.input(target.view()));
+        let d = graph.apply(Sub, [x, t]).unwrap();
+        let squares = graph.apply(Mul, [d, d]).unwrap();
+        let loss = graph.apply(Sum, [squares]).unwrap();
+        let loss = model.penalize(&mut graph, loss).unwrap();
+        graph.backward(loss);
+        optimizer.step(params, &tape).unwrap();
+        worst = worst.max(params.violation(w));
+    }
+    worst
+}
+
+/// The derivative of a map against central differences, at a point where it has one.
+fn check_pull_back(
+    name: &str,
+    shape: Shape,
+    v: &[f64],
+    g: &[f64],
+    weight: &dyn Fn(&[f64]) -> Vec<f64>,
+    found: &[f64],
+) {
+    let h = 1e-6;
+    for i in 0..v.len() {
+        let along = |sign: f64| {
+            let mut v = v.to_vec();
+            v[i] += sign * h;
+            weight(&v).iter().zip(g).map(|(w, g)| w * g).sum::<f64>()
+        };
+        let expected = (along(1.0) - along(-1.0)) / (2.0 * h);
+        assert!(
+            (found[i] - expected).abs() < 1e-6,
+            "{name} {shape} at {v:?}: {} is not {expected}",
+            found[i]
+        );
+    }
+}
+
+fn with_derivatives() -> Vec<Set> {
+    let normal = vec![1.0, -2.0, 0.5, 3.0, 0.0, 1.0];
+    vec![
+        Box::new(NonNegative),
+        Box::new(NonPositive),
+        Box::new(Interval { min: -0.5, max: 1.0 }),
+        Box::new(LInfBall { radius: 0.7 }),
+        Box::new(Bounds { min: Tensor::filled([2, 3], -0.25), max: Tensor::filled([2, 3], f64::INFINITY) }),
+        Box::new(FixedSum { sum: 2.0 }),
+        Box::new(FixedMean { mean: 0.5 }),
+        Box::new(Hyperplane { normal: normal.clone(), offset: 1.0 }),
+        Box::new(Halfspace { normal, offset: -1.0 }),
+        Box::new(L2Ball { radius: 1.5 }),
+        Box::new(Sphere { radius: 1.5 }),
+        Box::new(Simplex { sum: 1.0 }),
+        Box::new(CappedSimplex { sum: 1.0, cap: 0.4 }),
+        Box::new(Per::filter(L2Ball { radius: 1.0 })),
+        Box::new(Per::axes([1], Simplex { sum: 1.0 })),
+    ]
+}
+
+fn smooth() -> Vec<Set> {
+    vec![
+        Box::new(NonNegative),
+        Box::new(NonPositive),
+        Box::new(Interval { min: -1.0, max: 0.0 }),
+        Box::new(Interval { min: 0.25, max: f64::INFINITY }),
+        Box::new(Interval { min: f64::NEG_INFINITY, max: -0.25 }),
+        Box::new(LInfBall { radius: 0.5 }),
+        Box::new(Simplex { sum: 2.0 }),
+        Box::new(Sphere { radius: 1.5 }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn derivatives_of_projections_agree_with_differences(v in vec(-2.0..2.0f64, 6), g in vec(-1.0..1.0f64, 6)) {
+        let shape = Shape::from([2, 3]);
+        for set in with_derivatives() {
+            let weight = |v: &[f64]| {
+                let mut w = v.to_vec();
+                set.project(shape, &mut w);
+                w
+            };
+            // Where a neighbour projects differently to first order, there is a kink, and no derivative to compare with.
+            let slope = |h: f64| -> Vec<f64> {
+                let moved: Vec<f64> = v.iter().zip(&g).map(|(v, g)| v + h * g).collect();
+                weight(&moved).iter().zip(weight(&v)).map(|(a, b)| (a - b) / h).collect()
+            };
+            let near = (0..6).any(|i| {
+                let one = |h: f64| {
+                    let mut v = v.clone();
+                    v[i] += h;
+                    weight(&v)
+                };
+                let (at, up, down) = (weight(&v), one(1e-5), one(-1e-5));
+                (0..6).any(|j| ((up[j] - at[j]) - (at[j] - down[j])).abs() > 1e-8)
+            });
+            if near || slope(1e-6).iter().any(|s| s.is_nan()) {
+                continue;
+            }
+            let mut found = g.clone();
+            prop_assert!(set.project_vjp(shape, &v, &weight(&v), &mut found), "{set:?}");
+            check_pull_back(&format!("{set:?}"), shape, &v, &g, &weight, &found);
+        }
+    }
+
+    #[test]
+    fn smooth_maps_lead_into_the_set_back_again_and_have_their_derivative(
+        v in vec(-4.0..4.0f64, 5),
+        g in vec(-1.0..1.0f64, 5),
+    ) {
+        let shape = Shape::from([5]);
+        for set in smooth() {
+            let map = set.parametrization(shape).unwrap();
+            let weight = |v: &[f64]| {
+                let mut w = vec![f64::NAN; v.len()];
+                map.weight(shape, v, &mut w);
+                w
+            };
+            let w = weight(&v);
+            prop_assert_eq!(set.violation(shape, &w), 0.0, "{:?} at {:?}", set, v);
+            let mut back = w.clone();
+            map.invert(shape, &mut back);
+            for (again, w) in weight(&back).iter().zip(&w) {
+                prop_assert!((again - w).abs() < 1e-14, "{set:?}: {again} is not {w}");
+            }
+            let mut found = g.clone();
+            prop_assert!(map.pull_back(shape, &v, &w, &mut found));
+            check_pull_back(&format!("{map:?}"), shape, &v, &g, &weight, &found);
+        }
+    }
+
+    #[test]
+    fn the_squared_distance_has_its_derivative(w in vec(-2.0..2.0f64, 6), y in vec(-2.0..2.0f64, 6), weight in 0.1..5.0f64) {
+        let tensor = |x: &[f64]| Tensor::from_vec([6], x.to_vec()).unwrap();
+        let sets: [Arc<dyn Constraint<f64>>; 4] = [
+            Arc::new(NonPositive),
+            Arc::new(L2Ball { radius: 1.0 }),
+            Arc::new(Simplex { sum: 1.0 }),
+            Arc::new(Sphere { radius: 1.0 }),
+        ];
+        for set in sets {
+            check_op(SquaredDistance { weight, constraint: Arc::clone(&set) }, &[tensor(&w)]);
+            check_op(SquaredDistance { weight, constraint: set }, &[tensor(&w), tensor(&y)]);
+        }
+    }
+
+    #[test]
+    fn what_layers_see_is_in_the_set_whatever_the_steps(target in vec(-30.0..30.0f64, 4), rate in 0.01..2.0f64) {
+        for way in [Enforcement::ProjectedStep, EXACT, STRAIGHT, Enforcement::Reparametrization] {
+            for set in [Box::new(Interval { min: -1.0, max: 0.0 }) as Set, Box::new(Simplex { sum: 1.0 }), Box::new(Sphere { radius: 2.0 })] {
+                let name = format!("{way:?} {set:?}");
+                let (model, mut params) = model(set, 0.25, way, 4);
+                let mut optimizer = Optimizer::new(&params, Adam::default(), rate);
+                prop_assert_eq!(descend(&model, &mut params, &mut optimizer, &target, 20), 0.0, "{}", name);
+            }
+        }
+    }
+}
+
+/// The nearest point of w ≤ 0 to (−3, 2) is (−3, 0): by every way.
+#[test]
+fn every_way_finds_the_solution() {
+    let ways = [
+        (Enforcement::ProjectedStep, 1e-9),
+        (EXACT, 1e-9),
+        (STRAIGHT, 1e-9),
+        // Near the bound its slope vanishes: it creeps.
+        (Enforcement::Reparametrization, 1e-2),
+        // λ (w − 0) = 2 (2 − w): 4 / 102.
+        (Enforcement::Penalty { weight: 100.0 }, 0.04),
+        (Enforcement::AugmentedLagrangian { weight: 10.0, every: 10 }, 1e-9),
+    ];
+    for (way, tolerance) in ways {
+        let (model, mut params) = model(Box::new(NonPositive), -1.0, way, 2);
+        let rate = if matches!(way, Enforcement::Penalty { .. }) { 0.01 } else { 0.05 };
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), rate);
+        descend(&model, &mut params, &mut optimizer, &[-3.0, 2.0], 4000);
+        let w = params.ids().next().unwrap();
+        let found = params.value(w).data;
+        assert!((found[0] + 3.0).abs() < 1e-6, "{way:?}: {found:?}");
+        assert!(found[1].abs() <= tolerance, "{way:?}: {found:?}");
+        if let Enforcement::Penalty { .. } = way {
+            assert!((params.violation(w) - 4.0 / 102.0).abs() < 1e-9, "{found:?}");
+            params.finalize();
+            assert_eq!((params.violation(w), params.value(w).data[1]), (0.0, 0.0));
+        }
+    }
+}
+
+#[test]
+fn the_multiplier_is_the_slope_of_the_loss_at_the_solution() {
+    let way = Enforcement::AugmentedLagrangian { weight: 10.0, every: 10 };
+    let (model, mut params) = model(Box::new(NonPositive), -1.0, way, 2);
+    let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.05);
+    descend(&model, &mut params, &mut optimizer, &[-3.0, 2.0], 1000);
+    let y = params.find("layer.bias.multiplier").unwrap();
+    let y = params.value(y).data;
+    // −∇f = 2 (t − w) = (0, 4).
+    assert!(y[0].abs() < 1e-9 && (y[1] - 4.0).abs() < 1e-9, "{y:?}");
+}
+
+#[test]
+fn every_way_starts_at_the_same_point_inside_and_near_it_at_the_boundary() {
+    for way in [EXACT, STRAIGHT, Enforcement::Reparametrization, Enforcement::Penalty { weight: 1.0 }] {
+        let (_, params) = model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.3, way, 2);
+        assert!((params.value(params.ids().next().unwrap()).data[0] + 0.3).abs() < 1e-15, "{way:?}");
+    }
+    let (_, params) =
+        model(Box::new(Interval { min: -1.0, max: 0.0 }), 0.0, Enforcement::Reparametrization, 2);
+    assert!((params.value(params.ids().next().unwrap()).data[0] + 0.01).abs() < 1e-15);
+}
+
+#[test]
+fn a_projection_that_is_straight_through_moves_what_an_exact_one_has_lost() {
+    for (way, expected) in [(EXACT, 0.0), (STRAIGHT, -1.0)] {
+        let (model, mut params) = model(Box::new(NonPositive), 0.0, way, 1);
+        let w = params.ids().next().unwrap();
+        params.step(w, |free| free[0] = 0.5); // outside: the weight is 0
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.1);
+        descend(&model, &mut params, &mut optimizer, &[-1.0], 300);
+        assert!((params.value(w).data[0] - expected).abs() < 1e-9, "{way:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_brings_the_weight_back_under_every_way() {
+    let folder = tempfile::tempdir().unwrap();
+    for (i, way) in
+        [Enforcement::ProjectedStep, EXACT, STRAIGHT, Enforcement::Reparametrization].into_iter().enumerate()
+    {
+        let path = folder.path().join(format!("{i}.safetensors"));
+        let make = || model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.5, way, 2);
+        let (model, mut params) = make();
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.1);
+        descend(&model, &mut params, &mut optimizer, &[-0.25, 3.0], 50);
+        checkpoint::save(&params, &path).unwrap();
+        let (_, mut loaded) = make();
+        checkpoint::load(&mut loaded, &path).unwrap();
+        let w = params.ids().next().unwrap();
+        for (a, b) in params.value(w).data.iter().zip(loaded.value(w).data) {
+            assert!((a - b).abs() < 1e-15, "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_enforced_is_refused_by_name() {
+    let refused = |set: Set, way| {
+        let mut params = Params::<f64>::new();
+        let weight = Weight::zeros().constrained_by(Some(set)).enforced(way);
+        Sequential::builder(&mut params, 0, [2])
+            .add("layer", Bias { bias: weight })
+            .finish()
+            .unwrap_err()
+            .to_string()
+    };
+    let sparse = || Box::new(Cardinality { count: 1 }) as Set;
+    let expected = "parameter `layer.bias`: expected a map with a derivative, found ";
+    assert!(refused(sparse(), EXACT).starts_with(expected), "{}", refused(sparse(), EXACT));
+    let text = refused(sparse(), Enforcement::Reparametrization);
+    assert!(text.contains("expected a set with a smooth parametrization, found Cardinality"), "{text}");
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let text = refused(sparse(), Enforcement::Penalty { weight });
+        assert!(text.contains("expected a finite weight above 0"), "{text}");
+    }
+    let text =
+        refused(Box::new(MaxNorm { max: 1.0, ..MaxNorm::default() }), Enforcement::Penalty { weight: 1.0 });
+    assert!(text.contains("expected a set with a projection"), "{text}");
+    let text = refused(sparse(), Enforcement::AugmentedLagrangian { weight: 1.0, every: 0 });
+    assert!(text.contains("expected at least one step"), "{text}");
+}
+
+#[test]
+fn nan_goes_through_every_map() {
+    for set in smooth() {
+        let shape = Shape::from([2]);
+        let map = set.parametrization(shape).unwrap();
+        let mut w = [0.0; 2];
+        map.weight(shape, &[f64::NAN, 0.0], &mut w);
+        assert!(w[0].is_nan(), "{map:?}");
+    }
+}
