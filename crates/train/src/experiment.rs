@@ -8,7 +8,7 @@ use morphograd_morphology::nn::{
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
-use crate::named::{CONSTRAINTS, KernelConstraint, OPTIMIZERS, UnknownName, find};
+use crate::named::{CONSTRAINTS, ENFORCEMENTS, KernelConstraint, OPTIMIZERS, UnknownName, find};
 
 /// Everything that decides the result of an experiment, apart from the data: what `config.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Config {
     pub batch_size: usize,
     /// Name of the optimizer.
     pub optimizer: String,
+    /// Name of the way to enforce the constraint.
+    #[serde(default = "first_enforcement")]
+    pub enforcement: String,
     /// Learning rate of the first epoch.
     pub learning_rate: f64,
     /// Filters of the dilation.
@@ -44,6 +47,11 @@ pub struct Config {
     pub plateau_min_delta: f64,
 }
 
+/// What was the only way when older configurations were written.
+fn first_enforcement() -> String {
+    ENFORCEMENTS[0].name.to_owned()
+}
+
 impl Default for Config {
     /// The tutorial's settings.
     fn default() -> Self {
@@ -54,6 +62,7 @@ impl Default for Config {
             epochs: 100,
             batch_size: 128,
             optimizer: "adam".to_owned(),
+            enforcement: first_enforcement(),
             learning_rate: 0.01,
             filters: 8,
             kernel: [5, 5],
@@ -111,6 +120,7 @@ impl Config {
         let repeated = |i: &usize| self.seeds[..*i].contains(&self.seeds[*i]);
         twice("seeds", (0..self.seeds.len()).find(repeated).map(|i| self.seeds[i].to_string()))?;
         find("optimizer", OPTIMIZERS, &self.optimizer)?;
+        find("enforcement", ENFORCEMENTS, &self.enforcement)?;
         let available = dataset.train.len();
         let within = |value: usize, most: usize, setting, what: &str| {
             let expected = format!("a number from 1 to {most}{what}");
@@ -133,13 +143,21 @@ impl Config {
             "a positive number".into(),
             rate.to_string(),
         )?;
-        self.network(dataset, None, 0, &mut Params::new()).map(|_| ()).map_err(ConfigError::from)
+        // With every set: some cannot be enforced in every way.
+        for name in names {
+            let set = (find("constraint", CONSTRAINTS, name)?.make)();
+            self.network(dataset, set, 0, &mut Params::new())?;
+        }
+        Ok(())
     }
 
     /// Builds the tutorial's network for the images and classes of a data set. The logits come out; the softmax is part of the loss.
     ///
     /// # Errors
-    /// If a window does not fit what comes into its layer.
+    /// If a window does not fit what comes into its layer, or the set cannot be enforced as chosen.
+    ///
+    /// # Panics
+    /// If the way to enforce it has no such name, which [`validate`](Self::validate) finds.
     pub fn network(
         &self,
         dataset: &Dataset,
@@ -147,13 +165,14 @@ impl Config {
         seed: u64,
         params: &mut Params<f32>,
     ) -> Result<Sequential<f32>, BuildError> {
+        let enforcement = find("enforcement", ENFORCEMENTS, &self.enforcement).expect("validated");
         Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
             .add(
                 DILATION,
                 Dilation2d {
                     filters: self.filters,
                     size: self.kernel,
-                    kernel: Weight::zeros().constrained_by(constraint),
+                    kernel: Weight::zeros().constrained_by(constraint).enforced((enforcement.make)()),
                     ..Dilation2d::default()
                 },
             )

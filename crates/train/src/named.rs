@@ -3,6 +3,7 @@
 
 use morphograd_morphology::nn::autodiff::Constraint;
 use morphograd_morphology::nn::constraint::{Interval, L2Ball, NonNegative, Per};
+use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionGradient};
 use morphograd_morphology::nn::optimizer::{Adagrad, Adam, RmsProp, Rule, Sgd};
 use morphograd_morphology::{Concave, Flat, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre};
 
@@ -123,6 +124,46 @@ pub const OPTIMIZERS: &[Named<Box<dyn Rule<f32>>>] = &[
     },
     Named { name: "rmsprop", aliases: &[], about: "RMSprop", make: || Box::new(RmsProp::default()) },
     Named { name: "adagrad", aliases: &[], about: "Adagrad", make: || Box::new(Adagrad::default()) },
+];
+
+/// The ways to enforce the constraint of the experiment. The multiplier changes once in 8 steps, an epoch of the tutorial.
+pub const ENFORCEMENTS: &[Named<Enforcement>] = &[
+    Named {
+        name: "projected-step",
+        aliases: &["projection"],
+        about: "a projection after each step",
+        make: || Enforcement::ProjectedStep,
+    },
+    Named {
+        name: "forward-projection",
+        aliases: &["exact"],
+        about: "a projection in the forward pass, with its own derivative",
+        make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact },
+    },
+    Named {
+        name: "straight-through",
+        aliases: &[],
+        about: "a projection in the forward pass that the gradient does not see",
+        make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough },
+    },
+    Named {
+        name: "reparametrization",
+        aliases: &["smooth"],
+        about: "a smooth map from a free parameter; for boxes, started 1 % inside",
+        make: || Enforcement::Reparametrization,
+    },
+    Named {
+        name: "penalty",
+        aliases: &[],
+        about: "5 times the squared distance in the loss, projected at the end",
+        make: || Enforcement::Penalty { weight: 10.0 },
+    },
+    Named {
+        name: "augmented-lagrangian",
+        aliases: &["lagrangian"],
+        about: "the same with a multiplier, projected at the end",
+        make: || Enforcement::AugmentedLagrangian { weight: 10.0, every: 8 },
+    },
 ];
 
 /// A name that no table has.

@@ -75,6 +75,8 @@ pub fn run(
         }
         Ok::<_, RunError>(observe(event))
     })?;
+    // What the penalty ways left outside of its set is measured and used as it will be: inside.
+    params.finalize();
     checkpoint::save(&params, path.join("weights.safetensors"))?;
 
     let mut tape = Tape::new();

@@ -15,7 +15,7 @@ use morphograd::artifacts::RunFolder;
 use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
 use morphograd::fit::Event;
-use morphograd::named::{CONSTRAINTS, OPTIMIZERS, help};
+use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     /// Optimizer, see below [default: adam]
     #[arg(long, value_name = "NAME", value_parser = optimizer_name)]
     optimizer: Option<String>,
+    /// How the set is enforced, see below [default: projected-step]
+    #[arg(long, value_name = "NAME", value_parser = enforcement_name)]
+    enforcement: Option<String>,
     /// Filters of the dilation [default: 8]
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
@@ -84,13 +87,14 @@ type Size = [usize; 2];
 
 fn after_help() -> String {
     format!(
-        "Constraints:\n{}\n\nOptimizers:\n{}\n\nExamples:\n  \
+        "Constraints:\n{}\n\nOptimizers:\n{}\n\nEnforcements:\n{}\n\nExamples:\n  \
          cargo xtask train                                     the tutorial\n  \
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
          cargo xtask train --data fashion-mnist --samples 5000 other data\n\n\
          Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends at once.",
         help(CONSTRAINTS),
-        help(OPTIMIZERS)
+        help(OPTIMIZERS),
+        help(ENFORCEMENTS)
     )
 }
 
@@ -100,6 +104,10 @@ fn constraint_name(word: &str) -> Result<String, String> {
 
 fn optimizer_name(word: &str) -> Result<String, String> {
     named("optimizer", OPTIMIZERS, word)
+}
+
+fn enforcement_name(word: &str) -> Result<String, String> {
+    named("enforcement", ENFORCEMENTS, word)
 }
 
 fn named<V>(kind: &'static str, table: &[morphograd::named::Named<V>], word: &str) -> Result<String, String> {
@@ -163,6 +171,7 @@ impl Arguments {
             batch_size,
             lr,
             optimizer,
+            enforcement,
             filters,
             kernel,
             seed,
@@ -177,6 +186,9 @@ impl Arguments {
         }
         if let Some(n) = seeds {
             config.seeds = (0..*n).collect();
+        }
+        if let Some(enforcement) = enforcement {
+            config.enforcement.clone_from(enforcement);
         }
         if let Some(optimizer) = optimizer {
             config.optimizer.clone_from(optimizer);
