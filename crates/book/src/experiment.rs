@@ -1,5 +1,5 @@
-//! Experiments that show the theorems of the book at work: small problems with a known solution, solved by the crate's own optimizers, and
-//! the bound that the theorem gives for each of them.
+//! Experiments that show the theorems of the book at work: small problems with a known solution, solved by the library's own optimizers and
+//! methods, and the bound that the theorem gives for each of them.
 //!
 //! The one design choice: a problem knows its solution exactly, so that the distance to it can be measured far below the rounding of
 //! the objective's value.
@@ -16,8 +16,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use morphograd::morphology::nn::Optimizer;
-use morphograd::morphology::nn::autodiff::{Backward, Constraint, Forward, Mode, Op, Params, Tape};
-use morphograd::morphology::nn::optimizer::{Rule, StepReport};
+use morphograd::morphology::nn::autodiff::{
+    Backward, Constraint, Forward, Graph, Mode, Op, Params, Tape, Var,
+};
+use morphograd::morphology::nn::objective::{Solution, SolveError};
+use morphograd::morphology::nn::optimizer::{Sgd, StepReport};
 use morphograd::morphology::nn::schedule::Schedule;
 use morphograd::morphology::nn::tensor::{Shape, ShapeError, Tensor};
 
@@ -87,6 +90,11 @@ pub fn milestones(last: u64) -> Vec<u64> {
     steps
 }
 
+/// Plain projected gradient: what the theorems with a step that is known beforehand are about.
+pub fn gradient_descent(rate: impl Schedule + 'static) -> impl FnOnce(&Params<f64>) -> Optimizer<f64> {
+    move |params| Optimizer::new(params, Sgd::default(), rate)
+}
+
 /// Minimizes by `steps` steps of an optimizer. `observe` is told the number of steps made so far, the point, and what the next step, from
 /// there, reports.
 ///
@@ -96,8 +104,7 @@ pub fn minimize<F: Objective>(
     objective: F,
     start: Vec<f64>,
     constraint: Option<Box<dyn Constraint<f64>>>,
-    rule: impl Rule<f64> + 'static,
-    rate: impl Schedule + 'static,
+    optimizer: impl FnOnce(&Params<f64>) -> Optimizer<f64>,
     steps: u64,
     mut observe: impl FnMut(u64, &[f64], &StepReport),
 ) {
@@ -105,7 +112,7 @@ pub fn minimize<F: Objective>(
     let mut params = Params::new();
     let start = Tensor::from_vec([start.len()], start).expect("as many numbers as the shape says");
     let id = params.add("w", start, constraint).expect("a set for this shape");
-    let mut optimizer = Optimizer::new(&params, rule, rate);
+    let mut optimizer = optimizer(&params);
     let mut tape = Tape::new();
     let mut point = Vec::new();
     for step in 0..=steps {
@@ -119,6 +126,34 @@ pub fn minimize<F: Objective>(
         let report = optimizer.step(&mut params, &tape).expect("a finite gradient");
         observe(step, &point, &report);
     }
+}
+
+/// What a method for deterministic objectives asks for: a closure that records the loss.
+pub type Record<'a> = dyn FnMut(&mut Graph<'_, f64>) -> Result<Var, ShapeError> + 'a;
+
+/// Minimizes by a method of the library for deterministic objectives, and returns the point where it ended. `observe` is told every point for which
+/// the method records the objective, in order.
+///
+/// # Panics
+/// If the constraint does not accept the point, or the method fails: experiments are ours.
+pub fn solve<F: Objective>(
+    objective: F,
+    start: Vec<f64>,
+    constraint: impl Constraint<f64> + 'static,
+    method: impl FnOnce(&mut Params<f64>, &mut Record<'_>) -> Result<Solution, SolveError>,
+    mut observe: impl FnMut(&[f64]),
+) -> Vec<f64> {
+    let objective = Arc::new(objective);
+    let mut params = Params::new();
+    let start = Tensor::from_vec([start.len()], start).expect("as many numbers as the shape says");
+    let id = params.add("w", start, Some(Box::new(constraint))).expect("a set for this shape");
+    let solution = method(&mut params, &mut |graph| {
+        let w = graph.param(id);
+        observe(graph.value(w).data);
+        graph.apply(Evaluate { objective: Arc::clone(&objective), step: 0 }, [w])
+    });
+    solution.expect("a finite loss and a set for the method");
+    params.value(id).data.to_vec()
 }
 
 /// The objective as an operation on the tape.

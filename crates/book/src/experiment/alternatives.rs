@@ -1,31 +1,41 @@
 //! What to use where projecting hurts: the method of Frank and Wolfe, which only minimizes linear functions on the set; a penalty, whose
 //! minimizers are outside; a reparametrization, which never reaches the bound.
 
-use morphograd::morphology::nn::optimizer::Sgd;
+use morphograd::morphology::nn::FrankWolfe;
+use morphograd::morphology::nn::constraint::Simplex;
+use morphograd::morphology::nn::frank_wolfe::FrankWolfeStep;
 
-use super::{Objective, Rate, milestones, minimize};
+use super::smooth::Separable;
+use super::{Objective, Rate, gradient_descent, milestones, minimize, solve};
 
 /// The gap of $f(w) = \tfrac12 \lVert w \rVert^2$ on the simplex, from a corner, and the bound $2 L D^2 / (k + 2)$ with $L = 1$ and $D^2 = 2$. Each step makes
 /// one more coordinate positive, so after $k$ steps the gap is at least $\tfrac12 (1/(k+1) - 1/n)$: nothing that steps to corners is faster.
 pub fn frank_wolfe(steps: u64) -> Rate {
     const COUNT: usize = 20_000;
-    let mut w = vec![0.0; COUNT];
-    w[0] = 1.0;
+    let mut start = vec![0.0; COUNT];
+    start[0] = 1.0;
+    let objective = Separable { curvature: vec![1.0; COUNT], target: vec![0.0; COUNT] };
     let mut rate = Rate { name: "Frank and Wolfe".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
-    for k in 0..=steps {
-        if marks.binary_search(&k).is_ok() {
-            // f(w) - f(w*), where w* has all coordinates 1/n.
-            let gap = 0.5 * (w.iter().map(|w| w * w).sum::<f64>() - 1.0 / COUNT as f64);
-            rate.measured.push((k as f64, gap));
-            rate.bound.push((k as f64, 4.0 / (k as f64 + 2.0)));
-        }
-        // The gradient is w; a corner of the simplex at its smallest component minimizes the linear function.
-        let corner = (0..COUNT).fold(0, |best, i| if w[i] < w[best] { i } else { best });
-        let step = 2.0 / (k as f64 + 2.0);
-        w.iter_mut().for_each(|w| *w *= 1.0 - step);
-        w[corner] += step;
-    }
+    let iterations = usize::try_from(steps).expect("a number of steps");
+    // The theorem's step is open, so the objective is recorded once a step, at the point where the step begins.
+    let method = FrankWolfe { step: FrankWolfeStep::Open, iterations, tolerance: 0.0 };
+    let mut k = 0;
+    solve(
+        objective,
+        start,
+        Simplex { sum: 1.0 },
+        |params, loss| method.minimize(params, loss),
+        |w| {
+            if marks.binary_search(&k).is_ok() {
+                // f(w) - f(w*), where w* has all coordinates 1/n.
+                let gap = 0.5 * (w.iter().map(|w| w * w).sum::<f64>() - 1.0 / COUNT as f64);
+                rate.measured.push((k as f64, gap));
+                rate.bound.push((k as f64, 4.0 / (k as f64 + 2.0)));
+            }
+            k += 1;
+        },
+    );
     rate
 }
 
@@ -58,8 +68,7 @@ pub fn penalty() -> Rate {
             Penalized { weight },
             vec![0.0],
             None,
-            Sgd::default(),
-            1.0 / (1.0 + weight),
+            gradient_descent(1.0 / (1.0 + weight)),
             2000,
             |_, w, _| {
                 last = w[0];
@@ -91,7 +100,7 @@ pub fn reparametrized(steps: u64) -> Rate {
     const STEP: f64 = 0.1;
     let mut rate = Rate { name: "reparametrized".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
-    minimize(Exponential, vec![0.0], None, Sgd::default(), STEP, steps, |k, theta, _| {
+    minimize(Exponential, vec![0.0], None, gradient_descent(STEP), steps, |k, theta, _| {
         if marks.binary_search(&k).is_ok() {
             rate.measured.push((k as f64, theta[0].exp()));
             rate.bound.push((k as f64, 1.0 / (STEP * k as f64 + 1.0)));

@@ -1,18 +1,16 @@
 //! Alternating projections against Dykstra's algorithm on two sets in the plane: both find a point of the intersection, and only the second
 //! finds the nearest.
 
+use morphograd::morphology::nn::constraint::intersection::Precision;
+use morphograd::morphology::nn::constraint::{Halfspace, Intersection, L2Ball};
+
 /// A point of the plane.
 pub type Point = [f64; 2];
 
-/// Projection on the unit disk.
-fn disk([x, y]: Point) -> Point {
-    let norm = x.hypot(y);
-    if norm > 1.0 { [x / norm, y / norm] } else { [x, y] }
-}
-
-/// Projection on the upper half-plane.
-fn half_plane([x, y]: Point) -> Point {
-    [x, y.max(0.0)]
+/// The unit disk, and then the upper half-plane.
+pub fn half_disk() -> Intersection {
+    let (disk, above) = (L2Ball { radius: 1.0 }, Halfspace { normal: vec![0.0, -1.0], offset: 0.0 });
+    Intersection::of(disk).and(above)
 }
 
 /// Where both methods start. The nearest point of the upper half of the disk is [`NEAREST`]: what is left, (0.4, -1), points out of both
@@ -25,25 +23,27 @@ pub const NEAREST: Point = [1.0, 0.0];
 /// The points of alternating projections, the start and then one a projection.
 pub fn alternating(sweeps: usize) -> Vec<Point> {
     let mut points = vec![START];
-    let mut x = START;
+    let (sets, mut x) = (half_disk().members, START);
     for _ in 0..sweeps {
-        for project in [disk, half_plane] {
-            x = project(x);
+        for set in &sets {
+            f64::view(&**set).project([2].into(), &mut x);
             points.push(x);
         }
     }
     points
 }
 
-/// The points of Dykstra's algorithm: before each projection, what that set's last projection has taken away is given back.
+/// The points of Dykstra's algorithm: before each projection, what that set's last projection has taken away is given back. It is written out because
+/// the figure shows every projection, and `Intersection` returns the points after whole sweeps; a test compares those.
 pub fn dykstra(sweeps: usize) -> Vec<Point> {
     let mut points = vec![START];
-    let mut x = START;
+    let (sets, mut x) = (half_disk().members, START);
     let mut corrections = [[0.0; 2]; 2];
     for _ in 0..sweeps {
-        for (project, correction) in [disk, half_plane].into_iter().zip(&mut corrections) {
+        for (set, correction) in sets.iter().zip(&mut corrections) {
             let y = [x[0] + correction[0], x[1] + correction[1]];
-            x = project(y);
+            x = y;
+            f64::view(&**set).project([2].into(), &mut x);
             *correction = [y[0] - x[0], y[1] - x[1]];
             points.push(x);
         }
@@ -55,6 +55,16 @@ pub fn dykstra(sweeps: usize) -> Vec<Point> {
 mod tests {
     use super::*;
     use crate::experiment::distance;
+
+    #[test]
+    fn the_points_after_whole_sweeps_are_those_of_the_library() {
+        let points = dykstra(20);
+        for sweeps in 1..=20 {
+            let mut point = START;
+            Intersection { tolerance: 0.0, sweeps, ..half_disk() }.project_with_proof([2].into(), &mut point);
+            assert!(distance(&point, &points[2 * sweeps]) < 1e-12, "{sweeps}: {point:?}");
+        }
+    }
 
     #[test]
     fn only_dykstra_finds_the_nearest_point() {

@@ -1,13 +1,13 @@
 //! Adam followed by the Euclidean projection, on a set that is no box: it can stop where it started, at a point that is no solution. With the
 //! projection in its own metric it does not.
 
-use morphograd::morphology::nn::autodiff::Constraint;
+use morphograd::morphology::nn::autodiff::Params;
 use morphograd::morphology::nn::constraint::FixedSum;
-use morphograd::morphology::nn::optimizer::{Adam, Rule, Sgd};
-use morphograd::morphology::nn::tensor::Shape;
+use morphograd::morphology::nn::optimizer::Adam;
+use morphograd::morphology::nn::{Metric, Optimizer};
 
-use super::minimize;
 use super::smooth::Separable;
+use super::{gradient_descent, minimize};
 
 /// A quadratic function whose gradient has one sign all over the part of the plane where the methods go.
 fn problem() -> Separable {
@@ -25,12 +25,12 @@ pub fn solution() -> Vec<f64> {
 }
 
 /// The gap $f(w_k) - f(w^*)$ over the steps. On the plane it is $\tfrac12 \sum_i λ_i (w_i - w^*_i)^2$.
-fn gaps(rule: impl Rule<f64> + 'static, rate: f64, steps: u64) -> Vec<(f64, f64)> {
+fn gaps(optimizer: impl FnOnce(&Params<f64>) -> Optimizer<f64>, steps: u64) -> Vec<(f64, f64)> {
     let (problem, solution) = (problem(), solution());
     let curvature = problem.curvature.clone();
     let start = vec![1.0 / curvature.len() as f64; curvature.len()];
     let mut gaps = Vec::new();
-    minimize(problem, start, Some(Box::new(FixedSum { sum: 1.0 })), rule, rate, steps, |k, w, _| {
+    minimize(problem, start, Some(Box::new(FixedSum { sum: 1.0 })), optimizer, steps, |k, w, _| {
         let terms = w.iter().zip(&solution).zip(&curvature);
         gaps.push((k as f64, terms.map(|((w, s), curvature)| 0.5 * curvature * (w - s) * (w - s)).sum()));
     });
@@ -39,46 +39,17 @@ fn gaps(rule: impl Rule<f64> + 'static, rate: f64, steps: u64) -> Vec<(f64, f64)
 
 /// Projected gradient with step $1/L$.
 pub fn gradient(steps: u64) -> Vec<(f64, f64)> {
-    gaps(Sgd::default(), 1.0 / 8.0, steps)
+    gaps(gradient_descent(1.0 / 8.0), steps)
 }
 
-/// Adam, and after it the projection on the plane in the metric $d_i = \sqrt{v_i} + ε$ of its step. The set's own projection finds nothing left
-/// to do.
-#[derive(Debug, Clone, Copy)]
-struct InMetric {
-    adam: Adam,
-    plane: FixedSum,
-}
-
-impl Rule<f64> for InMetric {
-    fn name(&self) -> &'static str {
-        "adam in its metric"
-    }
-
-    fn slots(&self) -> usize {
-        Rule::<f64>::slots(&self.adam)
-    }
-
-    fn initial(&self, slot: usize) -> f64 {
-        Rule::<f64>::initial(&self.adam, slot)
-    }
-
-    fn update(&self, step: u64, lr: f64, grad: &[f64], state: &mut [Vec<f64>], value: &mut [f64]) {
-        self.adam.update(step, lr, grad, state, value);
-        let metric: Vec<f64> = state[1].iter().map(|v| v.sqrt() + self.adam.epsilon).collect();
-        let projected = self.plane.project_in_metric(Shape::from([value.len()]), &metric, value);
-        assert!(projected, "a sum is projected on in every metric");
-    }
-}
-
-/// Adam with the projection in its metric.
+/// Adam with the projection in the metric $d_i = \sqrt{v_i} + ε$ of its step.
 pub fn adam_in_metric(steps: u64) -> Vec<(f64, f64)> {
-    gaps(InMetric { adam: Adam::default(), plane: FixedSum { sum: 1.0 } }, 0.05, steps)
+    gaps(|params| Optimizer::new(params, Adam::default(), 0.05).in_metric(Metric::Own), steps)
 }
 
 /// Adam with the Euclidean projection.
 pub fn adam(steps: u64) -> Vec<(f64, f64)> {
-    gaps(Adam::default(), 0.05, steps)
+    gaps(|params| Optimizer::new(params, Adam::default(), 0.05), steps)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 //! of the bound is nearly met.
 
 use morphograd::morphology::nn::constraint::Interval;
-use morphograd::morphology::nn::optimizer::Sgd;
 
-use super::{Objective, Rate, milestones, minimize};
+use super::{Objective, Rate, gradient_descent, milestones, minimize};
 
 /// The exponent $p$; the smaller, the flatter.
 const P: f64 = 0.1;
@@ -37,7 +36,7 @@ pub fn gradient_mapping(steps: u64) -> Rate {
         Rate { name: "smallest gradient mapping".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
     let mut best = f64::INFINITY;
-    minimize(Hill, start, Some(Box::new(set)), Sgd::default(), 1.0 / P, steps, |k, _, report| {
+    minimize(Hill, start, Some(Box::new(set)), gradient_descent(1.0 / P), steps, |k, _, report| {
         if marks.binary_search(&k).is_ok() {
             rate.measured.push((k as f64, best));
             rate.bound.push((k as f64, (2.0 * P * height / k as f64).sqrt()));

@@ -2,11 +2,10 @@
 //! falls as $1/k$ goes on. Many runs are made at once, as blocks of one parameter, and averaged.
 
 use morphograd::morphology::nn::constraint::Interval;
-use morphograd::morphology::nn::optimizer::Sgd;
 use morphograd::morphology::nn::random::Stream;
 use morphograd::morphology::nn::schedule::{InverseTimeDecay, Schedule};
 
-use super::{Objective, Rate, milestones, minimize};
+use super::{Objective, Rate, gradient_descent, milestones, minimize};
 
 const COORDINATES: usize = 20;
 const RUNS: usize = 60;
@@ -46,7 +45,7 @@ fn run(name: String, rate: impl Schedule + 'static, steps: u64, bound: impl Fn(f
     let marks = milestones(steps);
     let mut result = Rate { name, measured: Vec::new(), bound: Vec::new() };
     let set = Interval { min: -1.0, max: 1.0 };
-    minimize(Noisy, start, Some(Box::new(set)), Sgd::default(), rate, steps, |k, w, _| {
+    minimize(Noisy, start, Some(Box::new(set)), gradient_descent(rate), steps, |k, w, _| {
         if marks.binary_search(&k).is_ok() {
             let square = |(i, w): (usize, &f64)| (w - coordinate(i % COORDINATES)[1]).powi(2);
             let mean = w.iter().enumerate().map(square).sum::<f64>() / RUNS as f64;

@@ -1,11 +1,10 @@
 //! The projected subgradient method on a function with kinks everywhere it matters: a sum of absolute values.
 
 use morphograd::morphology::nn::constraint::Interval;
-use morphograd::morphology::nn::optimizer::Sgd;
 use morphograd::morphology::nn::random::Stream;
 use morphograd::morphology::nn::schedule::Schedule;
 
-use super::{Objective, Rate, distance, milestones, minimize};
+use super::{Objective, Rate, distance, gradient_descent, milestones, minimize};
 
 /// $f(w) = \tfrac1{\sqrt n} \sum_i \lvert w_i - t_i \rvert$, which changes by at most $\lVert v - w \rVert$ between $v$ and $w$.
 #[derive(Debug, Clone)]
@@ -59,7 +58,7 @@ pub fn convex(steps: u64) -> Rate {
     let marks = milestones(steps);
     let measure = problem.clone();
     let (mut best, mut sum, mut squares) = (f64::INFINITY, 0.0, 0.0);
-    minimize(problem, start, Some(Box::new(set)), Sgd::default(), schedule, steps, |k, w, report| {
+    minimize(problem, start, Some(Box::new(set)), gradient_descent(schedule), steps, |k, w, report| {
         if marks.binary_search(&k).is_ok() {
             rate.measured.push((k as f64, best - lowest));
             rate.bound.push((k as f64, (radius * radius + squares) / (2.0 * sum)));
