@@ -142,6 +142,24 @@ proptest! {
     }
 
     #[test]
+    fn a_kernel_that_is_its_mirror_image_commutes_with_mirrors(
+        x in strategy::tensor([1, 6, 6, 1]), w in strategy::tensor([3, 3, 1])
+    ) {
+        let left_right = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i / 6 * 6 + 5 - i % 6]);
+        let up_down = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[(5 - i / 6) * 6 + i % 6]);
+        for set in [Symmetric::LeftRight, Symmetric::UpDown, Symmetric::Axial, Symmetric::Dihedral] {
+            let mut w: Tensor<f64> = w.clone();
+            set.project(w.shape(), w.data_mut());
+            if set != Symmetric::UpDown {
+                prop_assert_eq!(dilate(&left_right(&x), &w), left_right(&dilate(&x, &w)));
+            }
+            if set != Symmetric::LeftRight {
+                prop_assert_eq!(dilate(&up_down(&x), &w), up_down(&dilate(&x, &w)));
+            }
+        }
+    }
+
+    #[test]
     fn a_separable_kernel_is_two_dilations(x in image(), w in kernel_in(Separable)) {
         let a = Tensor::from_fn([SIZE[0], 1, 1], |i| w.data()[i * SIZE[1]]);
         let b = Tensor::from_fn([1, SIZE[1], 1], |j| w.data()[j] - w.data()[0]);
@@ -175,9 +193,42 @@ proptest! {
         let (mut x, mut w): (Tensor<f64>, Tensor<f64>) = (x, w);
         Concave.project(x.shape(), x.data_mut());
         Concave.project(w.shape(), w.data_mut());
-        let x = Tensor::from_vec([1, 1, 9, 1], x.data().to_vec()).unwrap();
-        let dilated = dilate(&x, &w);
-        prop_assert!(dilated.data().windows(3).all(|y| y[0] - 2.0 * y[1] + y[2] <= 1e-9));
+        // As a row, and as a column.
+        for (image, kernel) in [([1, 1, 9, 1], [1, 5, 1]), ([1, 9, 1, 1], [5, 1, 1])] {
+            let x = Tensor::from_vec(image, x.data().to_vec()).unwrap();
+            let w = Tensor::from_vec(kernel, w.data().to_vec()).unwrap();
+            let dilated = dilate(&x, &w);
+            prop_assert!(dilated.data().windows(3).all(|y| y[0] - 2.0 * y[1] + y[2] <= 1e-9));
+        }
+    }
+
+    #[test]
+    fn a_concave_plane_keeps_a_concave_line_concave_in_all_four_directions(
+        w in kernel_in(Concave), line in strategy::tensor([1, 7]), from in 0..42usize
+    ) {
+        let mut line: Tensor<f64> = line;
+        Concave.project(line.shape(), line.data_mut());
+        let at = |i: usize, step: [isize; 2], t: isize| {
+            let y = (i / IMAGE[2]).checked_add_signed(t * step[0]).filter(|y| *y < IMAGE[1])?;
+            let x = (i % IMAGE[2]).checked_add_signed(t * step[1]).filter(|x| *x < IMAGE[2])?;
+            Some(y * IMAGE[2] + x)
+        };
+        for step in [[0, 1], [1, 0], [1, 1], [1, -1]] {
+            let mut x = Tensor::filled(IMAGE, f64::NEG_INFINITY);
+            for t in 0..7 {
+                // The middle of the signal at the pixel `from`.
+                if let Some(i) = at(from, step, t - 3) {
+                    x.data_mut()[i] = line.data()[t as usize];
+                }
+            }
+            let dilated = dilate(&x, &w);
+            for i in 0..42 {
+                if let (Some(before), Some(after)) = (at(i, step, -1), at(i, step, 1)) {
+                    let [a, b, c] = [before, i, after].map(|i| dilated.data()[i]);
+                    prop_assert!(a + c <= 2.0 * b + 1e-9, "{step:?} at {i}: {a} {b} {c}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -190,4 +241,22 @@ proptest! {
         let once = dilate(&x, &cone);
         prop_assert!(distance(&dilate(&once, &cone), &once) <= ROUNDING);
     }
+}
+
+/// A parabola that is concave also between the directions of the grid, sampled around the middle of a square.
+fn parabola(size: usize, [yy, xx, yx, y, x]: [f64; 5]) -> Vec<f64> {
+    let middle = (size / 2) as f64;
+    let points = (0..size * size).map(|i| [(i / size) as f64 - middle, (i % size) as f64 - middle]);
+    points.map(|[i, j]| yy * i * i + xx * j * j + 2.0 * yx * i * j + y * i + x * j).collect()
+}
+
+#[test]
+fn a_concave_plane_does_not_keep_every_concave_image_concave() {
+    let image = parabola(5, [-3.0, -3.0, 2.0, -1.0, 1.0]);
+    let kernel = parabola(3, [-3.0, -2.0, -2.0, -1.0, -1.0]);
+    assert_eq!(Concave.violation([5, 5].into(), &image), 0.0);
+    assert_eq!(Concave.violation([3, 3].into(), &kernel), 0.0);
+    let x = Tensor::from_vec([1, 5, 5, 1], image).unwrap();
+    let dilated = dilate(&x, &Tensor::from_vec([3, 3, 1], kernel).unwrap());
+    assert_eq!(Concave.violation([5, 5].into(), dilated.data()), 3.0);
 }
