@@ -1,6 +1,6 @@
 //! Projected gradient for deterministic objectives: with a step that is found by backtracking, and accelerated.
 //!
-//! The one design choice: the accelerated method is the one whose three sequences all stay in the set (Auslander and Teboulle, 2006). FISTA's
+//! The one design choice: the accelerated method is the one whose three sequences all stay in the set (Auslender and Teboulle, 2006). FISTA's
 //! extrapolated point may lie outside, where a loss need not be defined; the bound on the rate is the same.
 
 use morphograd_autodiff::tensor::{Real, ShapeError};
