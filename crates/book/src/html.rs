@@ -94,7 +94,10 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                     Some(Event::Text(next)) if !next.starts_with(char::is_whitespace) => {
                         shown.push(Event::InlineHtml("<span class=\"unbroken\">".into()));
                         shown.push(math);
-                        let end = next.find(char::is_whitespace).unwrap_or(next.len());
+                        *next = closed(next).into();
+                        // With the space that is not to be broken, and what follows it.
+                        let is_end = |c: char| c.is_whitespace() && c != '\u{a0}';
+                        let end = next.find(is_end).unwrap_or(next.len());
                         shown.push(Event::Text(next[..end].to_owned().into()));
                         *next = next[end..].to_owned().into();
                         Event::InlineHtml("</span>".into())
@@ -131,6 +134,7 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                 }
                 continue;
             }
+            Event::Text(part) => Event::Text(closed(&part).into()),
             Event::End(TagEnd::CodeBlock) => {
                 let (is_rust, text) = code.take().unwrap_or_default();
                 let text = if is_rust { visible(&text) } else { text };
@@ -171,13 +175,31 @@ fn visible(code: &str) -> String {
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Code in a sentence. It may be broken behind the parts of a long name.
+/// Code in a sentence. It may be broken behind the parts of a long name, and not behind the sign of a number or the dashes of an option.
 fn breakable(code: &str) -> String {
-    let mut html = escape(code);
-    for end in ["_", "::", "/"] {
-        html = html.replace(end, &format!("{end}<wbr>"));
+    let mut html = String::new();
+    let (mut rest, mut before) = (code, ' ');
+    while let Some(first) = rest.chars().next() {
+        let dashes = rest.len() - rest.trim_start_matches('-').len();
+        let next = rest[dashes..].chars().next().filter(|c| c.is_alphanumeric());
+        if let (1.., false, Some(next)) = (dashes, before.is_alphanumeric(), next) {
+            let (sign, behind) = rest.split_at(dashes + next.len_utf8());
+            html += &format!("<span class=\"unbroken\">{sign}</span>");
+            (rest, before) = (behind, next);
+            continue;
+        }
+        html += &escape(&first.to_string());
+        if first == '_' || first == '/' || (first == ':' && before == ':') {
+            html += "<wbr>";
+        }
+        (rest, before) = (&rest[first.len_utf8()..], first);
     }
     html
+}
+
+/// The sign at the end of a proof stays on the line of its last word.
+fn closed(text: &str) -> String {
+    text.replace(" ∎", "\u{a0}∎")
 }
 
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
@@ -316,6 +338,18 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("</math> all."), "{html}");
+    }
+
+    #[test]
+    fn the_end_of_a_proof_and_the_sign_of_a_number_stay_with_what_they_belong_to() {
+        let html =
+            render("two.md", "# T\n\nSo $x$. ∎ And then. ∎\n\n`w - 1, -inf` and `a --b-c`.\n").unwrap();
+        assert!(html.contains("</math>.\u{a0}∎</span> And then.\u{a0}∎"), "{html}");
+        let signs = "<code>w - 1, <span class=\"unbroken\">-i</span>nf</code>";
+        assert!(
+            html.contains(signs) && html.contains("<code>a <span class=\"unbroken\">--b</span>-c"),
+            "{html}"
+        );
     }
 
     #[test]
