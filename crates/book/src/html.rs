@@ -189,10 +189,12 @@ fn breakable(code: &str) -> String {
             continue;
         }
         html += &escape(&first.to_string());
-        if first == '_' || first == '/' || (first == ':' && before == ':') {
+        (rest, before) = (&rest[first.len_utf8()..], first);
+        // What is behind a low line may be an index only.
+        let is_part = || rest.chars().take_while(|c| c.is_alphanumeric()).count() > 1;
+        if first == '/' || (first == '_' && is_part()) || (first == ':' && html.ends_with("::")) {
             html += "<wbr>";
         }
-        (rest, before) = (&rest[first.len_utf8()..], first);
     }
     html
 }
@@ -317,9 +319,9 @@ mod tests {
 
     #[test]
     fn a_long_name_may_be_broken_behind_its_parts() {
-        let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
+        let html = render("two.md", "# T\n\nSee `nn::aa_bb` and `x_i < 1`.\n").unwrap();
         assert!(
-            html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            html.contains("<code>nn::<wbr>aa_<wbr>bb</code>") && html.contains("<code>x_i &lt; 1</code>"),
             "{html}"
         );
     }
