@@ -82,7 +82,7 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
 
         let dataset = digits();
         let mut params = Params::new();
-        short().network(&dataset, (constraint.make)(), 99, &mut params).unwrap();
+        short().network(&dataset, constraint.name, 99, &mut params).unwrap();
         let path = folder.path().join(format!("{}-seed0/weights.safetensors", constraint.name));
         assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0);
     }
@@ -119,8 +119,8 @@ fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_
     assert!(matches!(record.stop, Stop::NotFinite { epoch: 1, step: 2 }), "{:?}", record.stop);
     let dataset = digits();
     let (mut params, mut start) = (Params::new(), Params::new());
-    config.network(&dataset, None, 77, &mut params).unwrap();
-    config.network(&dataset, None, 0, &mut start).unwrap();
+    config.network(&dataset, "none", 77, &mut params).unwrap();
+    config.network(&dataset, "none", 0, &mut start).unwrap();
     checkpoint::load(&mut params, folder.path().join("none-seed0/weights.safetensors")).unwrap();
     for id in params.ids() {
         assert_eq!(params.value(id), start.value(id), "no epoch was finished: the weights of the start");
@@ -153,7 +153,7 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
     // Allocations are counted in the thread that makes them: with one thread, that is the one of the pool.
     let counts = on_threads(1, || {
         let mut params = Params::new();
-        let model = config.network(&dataset, (constraint.make)(), 0, &mut params).unwrap();
+        let model = config.network(&dataset, constraint.name, 0, &mut params).unwrap();
         let mut optimizer = Optimizer::new(&params, (rule.make)(), 0.01);
         let mut tape = Tape::new();
         let mut step = |batch: &[usize]| {
@@ -180,7 +180,7 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
 fn evaluation_can_be_interrupted_too() {
     let dataset = digits();
     let mut params = Params::new();
-    let model = short().network(&dataset, None, 0, &mut params).unwrap();
+    let model = short().network(&dataset, "none", 0, &mut params).unwrap();
     let mut batches = 0;
     let result = evaluate(&model, &params, &dataset.test, 64, &mut Tape::new(), &mut |done| {
         batches = done;

@@ -42,7 +42,7 @@ fn gradients_losses_and_weights_of_five_steps_agree_with_tensorflow() {
         let config = Config { samples: 64, batch_size: 64, dropout: 0.0, ..Config::default() };
         let constraint = find("constraint", CONSTRAINTS, constraint).unwrap();
         let mut params = Params::new();
-        let model = config.network(&dataset, (constraint.make)(), 0, &mut params).unwrap();
+        let model = config.network(&dataset, constraint.name, 0, &mut params).unwrap();
         assert_eq!(params.count(), 10_546);
         let ids: Vec<ParamId> = params.ids().collect();
         for (k, id) in ids.iter().enumerate() {

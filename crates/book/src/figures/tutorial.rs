@@ -52,7 +52,7 @@ pub(super) fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
     let folder = RunFolder::create(base, "book-figures")?;
     let mut runs = Vec::new();
     for constraint in &config.constraints {
-        runs.push(run(&config, &dataset, constraint, 0, &folder, &mut |_| ControlFlow::Continue(()))?);
+        runs.push(run(&config, &dataset, &constraint[..], 0, &folder, &mut |_| ControlFlow::Continue(()))?);
     }
     let experiment = ExperimentRecord {
         dataset: dataset.name.clone(),
