@@ -21,6 +21,9 @@ use morphograd_autodiff::{
 
 use crate::layer::{BuildError, Penalty, Regularizer};
 
+/// What the name of a parameter gets for its multiplier.
+pub(crate) const MULTIPLIER: &str = ".multiplier";
+
 /// How a parameter is led into its set and kept there. [`Weight::enforced`](crate::Weight::enforced) takes one; without a set there is
 /// nothing to enforce, and every way is the same.
 ///
@@ -148,7 +151,7 @@ impl Enforcement {
                 if every == 0 {
                     return Err(refused("at least one step between changes of the multiplier", "0".into()));
                 }
-                let name = format!("{}.multiplier", params.name(id));
+                let name = format!("{}{MULTIPLIER}", params.name(id));
                 let multiplier = params.add(name, Tensor::zeros(shape), None)?;
                 params.set_trainable(multiplier, false);
                 params.release(id);

@@ -332,7 +332,8 @@ fn ways_to_enforce_are_compared_under_their_constraint() {
     let published: Vec<bool> = comparison.rows.iter().map(|row| row.published.is_some()).collect();
     assert_eq!(published, [true, false, false]);
     let text = comparison.text();
-    assert!(text.contains("\n  penalty ") && text.contains("end 1e-1"), "{text}");
+    assert!(text.contains("\n  penalty ") && text.contains("  1e-1\n"), "{text}");
+    assert!(text.contains("Violation: the largest at the end of an epoch, and "), "{text}");
     assert!(comparison.markdown().contains("| non-positive by penalty | 2 |"));
     assert!(run_line(&experiment.runs[2]).ends_with("violation 2e-1, 1e-1 at the end"));
     let (_, figure) = &report::figures(&experiment)[0];
