@@ -25,6 +25,9 @@ mod metric {}
 #[doc = include_str!("../../../docs/projected-gradient/intersections.md")]
 mod intersections {}
 
+#[doc = include_str!("../../../docs/projected-gradient/alternatives.md")]
+mod alternatives {}
+
 #[doc = include_str!("../../../docs/max-plus/lattices.md")]
 mod lattices {}
 

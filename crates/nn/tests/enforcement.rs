@@ -11,7 +11,7 @@ use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistanc
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::optimizer::{Adam, Sgd};
 use morphograd_nn::tensor::{Shape, Tensor};
-use morphograd_nn::{Bias, Optimizer, Sequential, Weight, checkpoint};
+use morphograd_nn::{Average, Bias, Optimizer, Sequential, Weight, checkpoint};
 use morphograd_testkit::check_op;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -307,6 +307,22 @@ fn a_checkpoint_goes_on_as_if_nothing_had_happened_and_is_read_under_every_other
             let close = found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9);
             assert!(close, "{way:?} read under {other:?}: {found:?} {expected:?}");
         }
+    }
+}
+
+#[test]
+fn averages_are_feasible_and_leave_the_free_parameter_where_it_was() {
+    for way in [EXACT, STRAIGHT, Enforcement::Reparametrization] {
+        let (_, mut params) = model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.5, way, 1);
+        let w = params.ids().next().unwrap();
+        let mut average = Average::new(&params, 0.5);
+        params.step(w, |free| free[0] = 3.0);
+        average.update(&params);
+        let expected = f64::midpoint(-0.5, params.value(w).data[0]);
+        average.swap(&mut params);
+        assert!((params.value(w).data[0] - expected).abs() < 1e-12, "{way:?}");
+        average.swap(&mut params);
+        assert_eq!(params.free(w), Some(&[3.0][..]), "{way:?}");
     }
 }
 
