@@ -381,6 +381,52 @@ fn keras_maps_are_no_projections() {
     assert_eq!((again[4], again[0]), (5.0, 1.0));
 }
 
+/// The entries of [[3, 0.25, -0.5], [4, -0.125, 0]], and where `RadialConstraint` takes what each ring gets from: computed with Keras 3.15.1, and with
+/// tf_keras 2.21.0 (the same numbers), which alone has `RadialConstraint`: Keras 3 is without it.
+#[test]
+fn keras_maps_are_what_keras_computes() {
+    let w = [3.0, 0.25, -0.5, 4.0, -0.125, 0.0];
+    let unit = |axes: &[usize]| -> Box<dyn Member> { Box::new(UnitNorm { axes: axes.to_vec() }) };
+    let max = |axes: &[usize]| -> Box<dyn Member> { Box::new(MaxNorm { max: 1.5, axes: axes.to_vec() }) };
+    let both = |axes: &[usize]| -> Box<dyn Member> {
+        Box::new(MinMaxNorm { min: 0.4, max: 2.0, rate: 0.75, axes: axes.to_vec() })
+    };
+    let norms: [(Box<dyn Member>, [f32; 6]); 9] = [
+        (unit(&[0]), [0.6, 0.8944269, -0.99999976, 0.8, -0.44721344, 0.0]),
+        (unit(&[1]), [0.9830783, 0.081923194, -0.16384639, 0.9995121, -0.031234752, 0.0]),
+        (unit(&[0, 1]), [0.59610087, 0.049675073, -0.09935015, 0.7948012, -0.024837537, 0.0]),
+        (max(&[0]), [0.90000004, 0.24999993, -0.49999988, 1.2, -0.12499996, 0.0]),
+        (max(&[1]), [1.4746175, 0.12288479, -0.24576958, 1.499268, -0.046852127, 0.0]),
+        (max(&[0, 1]), [0.89415133, 0.07451261, -0.14902522, 1.1922017, -0.037256304, 0.0]),
+        (both(&[0]), [1.6500001, 0.33082804, -0.49999988, 2.2, -0.16541402, 0.0]),
+        (both(&[1]), [2.2246175, 0.18538478, -0.37076956, 2.4992683, -0.078102134, 0.0]),
+        (both(&[0, 1]), [1.6441514, 0.13701262, -0.27402523, 2.1922019, -0.06850631, 0.0]),
+    ];
+    for (map, expected) in &norms {
+        // Keras' norms are sums in single precision.
+        for (found, expected) in keras(f32::view(&**map), [2, 3], &w).iter().zip(expected) {
+            assert!((found - expected).abs() <= 2e-7 * expected.abs(), "{map:?}: {found} for {expected}");
+        }
+    }
+    // Kernels [k, k, 1, 2] of 0, 1, 2, ...: the first filter's rings, from the centre outwards. The second filter's are 1 more.
+    let rings: [&[f32]; 6] = [
+        &[0.0],
+        &[0.0, 8.0],
+        &[10.0, 30.0],
+        &[12.0, 24.0, 36.0],
+        &[28.0, 56.0, 70.0],
+        &[32.0, 48.0, 64.0, 80.0],
+    ];
+    for (k, rings) in (2..).zip(rings) {
+        let kernel: Vec<f32> = (0..2 * k * k).map(|i| i as f32).collect();
+        for (i, found) in keras(&RadialConstraint, [k, k, 1, 2], &kernel).into_iter().enumerate() {
+            let (y, x) = (i / 2 / k, i / 2 % k);
+            let from_border = y.min(x).min(k - 1 - y).min(k - 1 - x);
+            assert_eq!(found, rings[(k - 1) / 2 - from_border] + (i % 2) as f32, "{k} x {k}, entry {i}");
+        }
+    }
+}
+
 /// The cells of the row on a set in a table of a document.
 fn row<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
     let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
