@@ -8,7 +8,7 @@ use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::boxes::Interval;
 use super::multiplier::{Clipped, multiplier};
-use super::{forgive, gain, norm_of, rounding, settle};
+use super::{forgive, gain, norm_of, rounding, settle, stop};
 
 /// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$ with the $\tau$ that gives the radius. Convex; exact in every
 /// diagonal metric. Cost: O(n) a pass, a few passes.
@@ -120,8 +120,8 @@ impl<T: Real> Constraint<T> for L1Ball {
             return true;
         }
         if (0..at.len()).all(is_zero) {
-            // The radius is 0, and so is the cone; what is not a number remains to be seen.
-            direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
+            // The radius is 0, and so is the cone.
+            stop(direction);
             return true;
         }
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
@@ -214,7 +214,7 @@ impl<T: Real> Constraint<T> for L2Ball {
             return true;
         }
         if norm == 0.0 {
-            direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
+            stop(direction);
         } else if leads_out(outwards(at, direction, norm)) {
             flatten(at, direction, norm);
         }
@@ -311,7 +311,7 @@ pub(super) fn onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]
     let norm = length(at);
     if norm == 0.0 {
         // Every direction is radial: the projection has no derivative here, and no side of it is to be preferred.
-        gradient.iter_mut().filter(|g| !g.is_nan()).for_each(|g| *g = T::zero());
+        stop(gradient);
         return;
     }
     flatten(at, gradient, norm);

@@ -47,6 +47,14 @@ impl Sphere {
     }
 }
 
+impl Annulus {
+    /// Whether a norm is at the lower bound, if there is one, and at the upper, within rounding.
+    fn at_bounds<T: Real>(self, norm: f64, n: usize) -> [bool; 2] {
+        let slack = rounding::<T>(n) * self.max;
+        [self.min > 0.0 && norm <= self.min + slack, norm >= self.max - slack]
+    }
+}
+
 impl<T: Real> Constraint<T> for Sphere {
     fn project(&self, shape: Shape, value: &mut [T]) {
         self.annulus().project(shape, value);
@@ -122,17 +130,21 @@ impl<T: Real> Constraint<T> for Annulus {
     /// At a bound, what leads out is taken away.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         let norm = length(at);
-        let slack = rounding::<T>(at.len()) * self.max;
         if norm == 0.0 {
             return true;
         }
         let out = outwards(at, direction, norm);
-        let leaves = (norm >= self.max - slack && leads_out(out))
-            || (self.min > 0.0 && norm <= self.min + slack && leads_out(-out));
-        if leaves {
+        let [at_min, at_max] = self.at_bounds::<T>(norm, at.len());
+        if (at_max && leads_out(out)) || (at_min && leads_out(-out)) {
             flatten(at, direction, norm);
         }
         true
+    }
+
+    /// All entries when the norm is at a bound.
+    fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
+        let [at_min, at_max] = self.at_bounds::<T>(length(value), value.len());
+        Some(if at_min || at_max { value.len() } else { 0 })
     }
 }
 
