@@ -21,8 +21,8 @@
 //! | [`Polyhedron`] | `a_j . w <= b_j for every j` | yes | p exchanges, each p³ | group | yes | yes |
 //! | [`L1Ball`] | `sum \|w\| <= r` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`L2Ball`] | `\|\|w\|\|_2 <= r` | yes | n | group | yes | yes |
-//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | no | yes |
-//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | no | yes |
+//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | yes | yes |
+//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | yes | yes |
 //! | [`Simplex`] | `w >= 0, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`CappedSimplex`] | `0 <= w <= c, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`Isotonic`] | `w_1 <= w_2 <= ... <= w_n` | yes | n | group, in row-major order | yes | yes |

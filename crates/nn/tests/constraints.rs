@@ -87,8 +87,8 @@ fn sets() -> Vec<Entry> {
         Entry::new("L1Ball", v, L1Ball { radius: 3.0 }).metric().tangent(0.0),
         Entry::new("L2Ball", v, L2Ball { radius: 1.5 }).metric().tangent(1.0),
         Entry::new("LInfBall", v, LInfBall { radius: 0.75 }).metric().tangent(0.0),
-        Entry::new("Sphere", v, Sphere { radius: 1.5 }).tangent(1.0),
-        Entry::new("Annulus", v, Annulus { min: 2.0, max: 3.0 }).tangent(1.0),
+        Entry::new("Sphere", v, Sphere { radius: 1.5 }).metric().tangent(1.0),
+        Entry::new("Annulus", v, Annulus { min: 2.0, max: 3.0 }).metric().tangent(1.0),
         Entry::new("Simplex", v, Simplex { sum: 2.0 }).metric().tangent(0.0),
         Entry::new("CappedSimplex", v, CappedSimplex { sum: 4.0, cap: 0.75 }).metric().tangent(0.0),
         Entry::new("Isotonic", v, Isotonic::NonDecreasing).metric().tangent(0.0),
@@ -108,7 +108,7 @@ fn sets() -> Vec<Entry> {
         Entry::new("Per", [2, 3, 2], Per::channel(Rank { rank: 1 })).within(1e-11).tangent(4.0),
         Entry::new("Per", [2, 3, 2], Per::axes([], Interval { min: 0.0, max: 0.5 })).metric().tangent(0.0),
         Entry::new("Per", [3, 2, 2], Per::filter(L1Ball { radius: 1.0 })).metric().tangent(0.0),
-        Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).tangent(2.0),
+        Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).metric().tangent(2.0),
     ]
 }
 

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
-use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale};
+use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, rescale_in};
 use super::{forgive, rounding, settle};
 use crate::enforcement::{Projected, ProjectionGradient};
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
 /// This is what Keras' `UnitNorm` means, without its ε.
+///
+/// In a diagonal metric it is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the radius, which may be below 0; a nearest point too. If the entries
+/// of least weight are 0 and the others cannot reach the radius, those get the rest of the norm, all the same and above 0.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Sphere, tensor::Tensor};
@@ -32,7 +35,8 @@ pub struct Sphere {
 }
 
 /// $\{ w : a \le \lVert w \rVert_2 \le b \}$, by $w \leftarrow w \, \mathrm{clip}(n, a, b) / n$ with $n = \lVert w \rVert$; 0 goes to the point with entries
-/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n). This is what Keras' `MinMaxNorm` means, without its ε.
+/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n), in a diagonal metric as for
+/// [`Sphere`]. This is what Keras' `MinMaxNorm` means, without its ε.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Annulus {
     /// The smallest norm $a$, not negative.
@@ -74,6 +78,10 @@ impl<T: Real> Constraint<T> for Sphere {
 
     fn formula(&self) -> &'static str {
         "||w||_2 = r"
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+        self.annulus().project_in_metric(shape, metric, value)
     }
 
     /// The tangent plane: what is radial is taken away.
@@ -127,6 +135,15 @@ impl<T: Real> Constraint<T> for Annulus {
         "a <= ||w||_2 <= b"
     }
 
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w),
+        );
+        true
+    }
+
     /// At a bound, what leads out is taken away.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         let norm = length(at);
@@ -159,6 +176,7 @@ fn check(operation: &'static str, set: Annulus, shape: Shape) -> Result<(), Shap
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn norms_that_no_value_has_are_refused() {
@@ -168,6 +186,51 @@ mod tests {
         let error = Constraint::<f32>::accepts(&Sphere { radius: -1.0 }, [2].into()).unwrap_err().to_string();
         let expected = "sphere: expected norms with 0 <= min <= max, max > 0, and at least one entry, found [-1, -1] for shape [2]";
         assert_eq!(error, expected);
+    }
+
+    proptest! {
+        /// Also where an entry is all but 0, and next to where the nearest point changes sides.
+        #[test]
+        fn in_a_metric_no_point_of_a_circle_is_nearer(
+            w in (-2..=2i8, -2..=2i8), m in (1..=3u8, 1..=3u8), tiny in prop_oneof![Just(1.0), Just(1e-9), Just(1e-200)], first in prop::bool::ANY
+        ) {
+            let mut w = [f64::from(w.0), f64::from(w.1)];
+            w[usize::from(first)] *= tiny;
+            let m = [f64::from(m.0), f64::from(m.1)];
+            let cost = |v: [f64; 2]| m[0] * (v[0] - w[0]).powi(2) + m[1] * (v[1] - w[1]).powi(2);
+            let (set, mut found) = (Sphere { radius: 1.5 }, w);
+            prop_assert!(set.project_in_metric([2].into(), &m, &mut found));
+            prop_assert_eq!(set.violation([2].into(), &found), 0.0, "{:?}", found);
+            let angles = (0..3600).map(|k| f64::from(k) * std::f64::consts::TAU / 3600.0);
+            for (sine, cosine) in angles.map(f64::sin_cos) {
+                prop_assert!(cost(found) <= cost([1.5 * cosine, 1.5 * sine]) + 1e-12, "{w:?} in {m:?} is not {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_metric_what_is_left_goes_to_the_entries_of_least_weight() {
+        // The third alone has 2 * 0.5 / (2 - 1) = 1 at most, as far as the Lagrangian is convex.
+        let mut value = [0.0f64, 0.0, 0.5];
+        assert!(Sphere { radius: 3.0 }.project_in_metric([3].into(), &[1.0, 1.0, 2.0], &mut value));
+        assert!((value[0] - 2.0).abs() < 1e-15 && value[0] == value[1] && value[2] == 1.0, "{value:?}");
+        let mut value = [0.0f32; 4];
+        assert!(Annulus { min: 1.0, max: 2.0 }.project_in_metric([4].into(), &[3.0; 4], &mut value));
+        assert_eq!(value, [0.5; 4]);
+        let mut value = [f64::NAN, 1.0];
+        assert!(Sphere { radius: 1.0 }.project_in_metric([2].into(), &[1.0, 2.0], &mut value));
+        assert!(value.iter().all(|w| w.is_nan()));
+    }
+
+    #[test]
+    fn an_annulus_counts_both_bounds() {
+        let set = Annulus { min: 1.0, max: 5.0 };
+        let active = |value| Constraint::<f32>::active(&set, [2].into(), value);
+        assert_eq!(
+            (active(&[3.0, 4.0]), active(&[0.0, 1.0]), active(&[2.0, 0.0])),
+            (Some(2), Some(2), Some(0))
+        );
+        assert_eq!(Annulus { min: 0.0, max: 1.0 }.active([2].into(), &[0.0f32; 2]), Some(0));
     }
 
     #[test]
