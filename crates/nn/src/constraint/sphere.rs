@@ -176,6 +176,7 @@ fn check(operation: &'static str, set: Annulus, shape: Shape) -> Result<(), Shap
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     #[test]
@@ -205,6 +206,35 @@ mod tests {
             for (sine, cosine) in angles.map(f64::sin_cos) {
                 prop_assert!(cost(found) <= cost([1.5 * cosine, 1.5 * sine]) + 1e-12, "{w:?} in {m:?} is not {found:?}");
             }
+        }
+    }
+
+    proptest! {
+        /// $m (w - v) = \lambda v$ with $\lambda \ge -\min m$, which makes $v$ nearest of all.
+        #[test]
+        fn in_a_metric_of_wild_range_the_lagrangian_is_stationary_and_convex(
+            entries in vec((-2.0..2.0f64, -12..8i32, -6..6i32), 1..12), radius in -3..3i32
+        ) {
+            let w: Vec<f64> = entries.iter().map(|(w, exponent, _)| w * 10f64.powi(*exponent)).collect();
+            let m: Vec<f64> = entries.iter().map(|(w, _, exponent)| (1.0 + w.abs()) * 10f64.powi(*exponent)).collect();
+            let (set, n) = (Sphere { radius: 10f64.powi(radius) }, Shape::from([w.len()]));
+            let mut v = w.clone();
+            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
+            // The multiplier from the entry that determines it best.
+            let part = |i: usize| m[i] * (w[i] - v[i]) / v[i];
+            let size = |i: usize| m[i] * (w[i].abs() + v[i].abs()) / v[i].abs();
+            let best = (0..w.len()).min_by(|i, j| size(*i).total_cmp(&size(*j))).unwrap();
+            let least = m.iter().fold(f64::INFINITY, |least, m| least.min(*m));
+            prop_assert!(part(best) >= -least - 1e-12 * size(best), "{w:?} in {m:?}: {v:?}");
+            for i in 0..w.len() {
+                let missed = (part(i) - part(best)).abs();
+                prop_assert!(missed <= 1e-10 * (size(i) + size(best)), "{w:?} in {m:?}: {v:?}");
+            }
+            let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
+            let (m, mut v) = (single(&m), single(&w));
+            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
         }
     }
 
