@@ -73,7 +73,7 @@ impl<T: Real> Constraint<T> for Grid {
         true
     }
 
-    /// Every point is isolated, and the cone is {0}.
+    /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
     fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
         stop(direction);
         true

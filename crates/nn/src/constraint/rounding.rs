@@ -62,7 +62,7 @@ impl<T: Real> Constraint<T> for Rounding {
         true
     }
 
-    /// Every point is isolated, and the cone is {0}.
+    /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
     fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
         stop(direction);
         true

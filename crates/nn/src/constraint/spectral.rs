@@ -279,7 +279,7 @@ impl<T: Real> Constraint<T> for NuclearBall {
             let lambda = multiplier(1 + parts.values.len(), term, 0.0);
             parts.write(|k| parts.values[k].min(lambda), &mut outside);
             direction.iter_mut().zip(outside).for_each(|(d, e)| *d = T::of(d.f64() - e));
-            let diagonal = |i: usize| if i % (rank + 1) == 0 { lambda } else { 0.0 };
+            let diagonal = |i: usize| if i.is_multiple_of(rank + 1) { lambda } else { 0.0 };
             svd.subtract(&(0..rank * rank).map(diagonal).collect::<Vec<_>>(), rank, direction);
         })
     }
