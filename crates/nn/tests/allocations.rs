@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::autodiff::{Constraint, Kind, Mode, Mul, Params, Sum, Tape};
+use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::constraint::{
     CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball, L2Ball,
     NonNegative, Per, Simplex, Sphere, UnitNorm,
@@ -125,10 +125,8 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
             set.project(shape, &mut value);
             set.violation(shape, &value);
             set.active(shape, &value);
-            if set.kind() == Kind::Convex {
-                set.project_in_metric(shape, &metric, &mut value);
-                set.project_tangent(shape, &value, &mut direction);
-            }
+            set.project_in_metric(shape, &metric, &mut value);
+            set.project_tangent(shape, &value, &mut direction);
         });
         assert_eq!(taken.count_total, 0, "{set:?}: {taken:?}");
     }

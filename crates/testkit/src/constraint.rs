@@ -107,6 +107,7 @@ pub fn check_projection_in_metric_within(
 
 /// Checks `project_tangent` at the image of `point` against what makes it the projection on the tangent cone $K$:
 /// - the image $t$ of the direction $d$ is one along which the point stays: $\operatorname{dist}(x + h t, C) = O(h^2)$;
+/// - it is as near to $d$ as $s = (P(x + h d) - x) / h$ is, up to $O(h)$, and for a convex set $s$ itself, which tends to it;
 /// - $d - t$ is at right angles to $t$, and not at a smaller one to where any feasible point lies ($K$ contains those directions if the set is
 ///   convex): $(d - t) \cdot (v - x) \le 0$.
 ///
@@ -135,14 +136,25 @@ pub fn check_tangent(
     let mut tangent = direction.to_vec();
     assert!(constraint.project_tangent(shape, &at, &mut tangent), "{constraint:?} knows no tangent cone");
 
-    // So short that no other face of the set is met, but by a chance of that size.
-    let step = 1e-7;
+    // So short that no other face of the set is met, but by a chance of that size; of a curved set, no place where it is curved as much.
+    let step = if curvature == 0.0 { 1e-7 } else { 1e-8 };
     let moved: Vec<f64> = at.iter().zip(&tangent).map(|(x, t)| x + step * t).collect();
     let missed = distance(&ones, &moved, &project(&moved));
     let length = distance(&ones, &tangent, &vec![0.0; tangent.len()]);
     assert!(
         missed <= curvature * step * step * length * length + slack,
         "{constraint:?}: {tangent:?} leads {missed} out of the set at {at:?}"
+    );
+    let stepped: Vec<f64> = at.iter().zip(direction).map(|(x, d)| x + step * d).collect();
+    let quotient: Vec<f64> = project(&stepped).iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
+    let apart = if convex {
+        distance(&ones, &quotient, &tangent)
+    } else {
+        (distance(&ones, direction, &quotient) - distance(&ones, direction, &tangent)).abs()
+    };
+    assert!(
+        apart <= slack / step,
+        "{constraint:?}: {tangent:?} is not what {quotient:?}, {direction:?} in the set, tends to at {at:?}"
     );
     let normal: Vec<f64> = direction.iter().zip(&tangent).map(|(d, t)| d - t).collect();
     let angle = dot(&ones, &normal, &tangent);

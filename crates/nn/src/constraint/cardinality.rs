@@ -96,9 +96,17 @@ impl<T: Real> Constraint<T> for Cardinality {
         true
     }
 
-    /// The zeros.
+    /// The cone of directions with at most $k - s$ entries where the point's are 0, for a point with $s$ that are not: those of the point stay, and of the
+    /// others the $k - s$ of largest magnitude.
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+        self.solve(direction, |i, d| if at[i] == T::zero() { d.f64().abs() } else { f64::INFINITY });
+        true
+    }
+
+    /// The zeros, unless every entry may differ from 0.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(value.iter().filter(|w| **w == T::zero()).count())
+        let zeros = value.iter().filter(|w| **w == T::zero()).count();
+        Some(if self.count < value.len() { zeros } else { 0 })
     }
 }
 
