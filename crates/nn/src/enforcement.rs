@@ -85,11 +85,21 @@ pub enum ProjectionGradient {
     StraightThrough,
 }
 
-/// The projection in the forward pass, as a map from a free parameter.
+/// The projection in the forward pass, as a map from a free parameter. Where the projection is smooth (on a plane it is linear) it is a
+/// parametrization too.
 #[derive(Debug)]
-pub(crate) struct Projected<T> {
-    pub(crate) constraint: Arc<dyn Constraint<T>>,
-    pub(crate) gradient: ProjectionGradient,
+pub struct Projected<T> {
+    /// The set.
+    pub constraint: Arc<dyn Constraint<T>>,
+    /// What the projection does to the gradient.
+    pub gradient: ProjectionGradient,
+}
+
+impl<T: Real> Projected<T> {
+    /// The projection on a set, with its derivative, to be returned by [`Constraint::parametrization`].
+    pub fn smooth(set: impl Constraint<T> + 'static) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Self { constraint: Arc::new(set), gradient: ProjectionGradient::Exact }))
+    }
 }
 
 impl<T: Real> Parametrization<T> for Projected<T> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sub, Sum, Tape};
 use morphograd_nn::constraint::{
-    Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane, Interval, L2Ball,
-    LInfBall, MaxNorm, NonNegative, NonPositive, Per, Simplex, Sphere,
+    Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane, Interval,
+    Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding, Simplex, Sphere,
 };
 use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistance};
 use morphograd_nn::initializer::Constant;
@@ -93,13 +93,23 @@ fn with_derivatives() -> Vec<Set> {
         Box::new(FixedMean { mean: 0.5 }),
         Box::new(Hyperplane { normal: normal.clone(), offset: 1.0 }),
         Box::new(Halfspace { normal, offset: -1.0 }),
+        Box::new(L1Ball { radius: 1.5 }),
         Box::new(L2Ball { radius: 1.5 }),
+        Box::new(affine()),
+        Box::new(Isotonic::NonDecreasing),
+        Box::new(Isotonic::NonIncreasing),
+        Box::new(Cardinality { count: 3 }),
         Box::new(Sphere { radius: 1.5 }),
         Box::new(Simplex { sum: 1.0 }),
         Box::new(CappedSimplex { sum: 1.0, cap: 0.4 }),
         Box::new(Per::filter(L2Ball { radius: 1.0 })),
         Box::new(Per::axes([1], Simplex { sum: 1.0 })),
     ]
+}
+
+fn affine() -> Affine {
+    let rows = vec![1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -2.0, 0.0, 1.0];
+    Affine::new(&Tensor::from_vec([2, 6], rows).unwrap(), &[1.0, 0.5]).unwrap()
 }
 
 fn smooth() -> Vec<Set> {
@@ -112,6 +122,16 @@ fn smooth() -> Vec<Set> {
         Box::new(LInfBall { radius: 0.5 }),
         Box::new(Simplex { sum: 2.0 }),
         Box::new(Sphere { radius: 1.5 }),
+        Box::new(Bounds { min: Tensor::filled([2, 3], -0.25), max: Tensor::filled([2, 3], f64::INFINITY) }),
+        Box::new(L2Ball { radius: 1.5 }),
+        Box::new(FixedSum { sum: 2.0 }),
+        Box::new(FixedMean { mean: 0.5 }),
+        Box::new(Hyperplane { normal: vec![1.0, -2.0, 0.5, 3.0, 0.0, 1.0], offset: 1.0 }),
+        Box::new(affine()),
+        Box::new(Isotonic::NonDecreasing),
+        Box::new(Isotonic::NonIncreasing),
+        Box::new(Per::axes([1], Simplex { sum: 2.0 })),
+        Box::new(Per::filter(Isotonic::NonDecreasing)),
     ]
 }
 
@@ -152,10 +172,10 @@ proptest! {
 
     #[test]
     fn smooth_maps_lead_into_the_set_back_again_and_have_their_derivative(
-        v in vec(-4.0..4.0f64, 5),
-        g in vec(-1.0..1.0f64, 5),
+        v in vec(-4.0..4.0f64, 6),
+        g in vec(-1.0..1.0f64, 6),
     ) {
-        let shape = Shape::from([5]);
+        let shape = Shape::from([2, 3]);
         for set in smooth() {
             let map = set.parametrization(shape).unwrap();
             let weight = |v: &[f64]| {
@@ -339,7 +359,8 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     };
     let sparse = || Box::new(Cardinality { count: 1 }) as Set;
     let expected = "parameter `layer.bias`: expected a map with a derivative, found ";
-    assert!(refused(sparse(), EXACT).starts_with(expected), "{}", refused(sparse(), EXACT));
+    let rounded = refused(Box::new(Rounding { decimals: 1 }), EXACT);
+    assert!(rounded.starts_with(expected), "{rounded}");
     let text = refused(sparse(), Enforcement::Reparametrization);
     assert!(text.contains("expected a set with a smooth parametrization, found Cardinality"), "{text}");
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -356,10 +377,11 @@ fn what_cannot_be_enforced_is_refused_by_name() {
 #[test]
 fn nan_goes_through_every_map() {
     for set in smooth() {
-        let shape = Shape::from([2]);
+        let shape = Shape::from([2, 3]);
         let map = set.parametrization(shape).unwrap();
-        let mut w = [0.0; 2];
-        map.weight(shape, &[f64::NAN, 0.0], &mut w);
+        let (mut v, mut w) = ([0.5; 6], [0.0; 6]);
+        v[0] = f64::NAN;
+        map.weight(shape, &v, &mut w);
         assert!(w[0].is_nan(), "{map:?}");
     }
 }

@@ -9,6 +9,7 @@ use morphograd_autodiff::{Constraint, Kind, Parametrization};
 use super::boxes::Interval;
 use super::multiplier::{Clipped, multiplier};
 use super::{forgive, gain, norm_of, rounding, settle, stop};
+use crate::reparametrization::OpenBall;
 
 /// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$ with the $\tau$ that gives the radius. Convex; exact in every
 /// diagonal metric. Cost: O(n) a pass, a few passes.
@@ -132,6 +133,24 @@ impl<T: Real> Constraint<T> for L1Ball {
         true
     }
 
+    /// On the face of the signs that are left, the mean along it is taken away; off it there is nothing. Inside, the gradient as it is.
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        if at == projected {
+            return true;
+        }
+        let sign = |p: &T| if *p == T::zero() { 0.0 } else { p.f64().signum() };
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (p, g) in projected.iter().zip(&*gradient) {
+            sum += sign(p) * g.f64();
+            count += sign(p) * sign(p);
+        }
+        for (p, g) in projected.iter().zip(gradient) {
+            let sign = sign(p);
+            *g = if sign == 0.0 { T::zero() } else { T::of(g.f64() - sign * sum / count) };
+        }
+        true
+    }
+
     /// All entries when the norm is the radius.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         let norm: f64 = value.iter().map(|w| w.f64().abs()).sum();
@@ -196,6 +215,11 @@ impl<T: Real> Constraint<T> for L2Ball {
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         radial(at, projected, gradient);
         true
+    }
+
+    /// $r v / \sqrt{r^2 + \lVert v \rVert^2}$. A start beyond 0.99 $r$ is moved there.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(OpenBall { radius: self.radius }))
     }
 
     /// All entries when the norm is the radius.

@@ -5,6 +5,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
+use super::boxes::pass;
 use super::larger;
 use super::scratch::with_scratch;
 
@@ -85,6 +86,12 @@ impl<T: Real> Constraint<T> for Cardinality {
 
     fn kind(&self) -> Kind {
         Kind::NonConvex
+    }
+
+    /// What was set to 0 has no gradient.
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
     }
 
     fn formula(&self) -> &'static str {

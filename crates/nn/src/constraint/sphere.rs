@@ -3,14 +3,12 @@
 //! The one design choice: 0, which every point of the sphere is as near to, goes to the point with equal entries, so that the map is defined
 //! everywhere and prefers no coordinate.
 
-use std::sync::Arc;
-
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, rescale_in};
 use super::{forgive, rounding, settle};
-use crate::enforcement::{Projected, ProjectionGradient};
+use crate::enforcement::Projected;
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
 /// This is what Keras' `UnitNorm` means, without its ε.
@@ -96,7 +94,7 @@ impl<T: Real> Constraint<T> for Sphere {
 
     /// The projection itself, $r v / \lVert v \rVert$, which is smooth but at 0.
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
-        Some(Box::new(Projected { constraint: Arc::new(*self), gradient: ProjectionGradient::Exact }))
+        Projected::smooth(*self)
     }
 }
 
