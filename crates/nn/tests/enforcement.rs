@@ -12,7 +12,7 @@ use morphograd_nn::initializer::Constant;
 use morphograd_nn::optimizer::{Adam, Sgd};
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Average, Bias, Optimizer, Sequential, Weight, checkpoint};
-use morphograd_testkit::check_op;
+use morphograd_testkit::{check_op, check_parametrization, check_project_vjp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -54,31 +54,6 @@ fn descend(
         worst = worst.max(params.violation(w));
     }
     worst
-}
-
-/// The derivative of a map against central differences, at a point where it has one.
-fn check_pull_back(
-    name: &str,
-    shape: Shape,
-    v: &[f64],
-    g: &[f64],
-    weight: &dyn Fn(&[f64]) -> Vec<f64>,
-    found: &[f64],
-) {
-    let h = 1e-6;
-    for i in 0..v.len() {
-        let along = |sign: f64| {
-            let mut v = v.to_vec();
-            v[i] += sign * h;
-            weight(&v).iter().zip(g).map(|(w, g)| w * g).sum::<f64>()
-        };
-        let expected = (along(1.0) - along(-1.0)) / (2.0 * h);
-        assert!(
-            (found[i] - expected).abs() < 1e-6,
-            "{name} {shape} at {v:?}: {} is not {expected}",
-            found[i]
-        );
-    }
 }
 
 fn with_derivatives() -> Vec<Set> {
@@ -140,33 +115,8 @@ proptest! {
 
     #[test]
     fn derivatives_of_projections_agree_with_differences(v in vec(-2.0..2.0f64, 6), g in vec(-1.0..1.0f64, 6)) {
-        let shape = Shape::from([2, 3]);
         for set in with_derivatives() {
-            let weight = |v: &[f64]| {
-                let mut w = v.to_vec();
-                set.project(shape, &mut w);
-                w
-            };
-            // Where a neighbour projects differently to first order, there is a kink, and no derivative to compare with.
-            let slope = |h: f64| -> Vec<f64> {
-                let moved: Vec<f64> = v.iter().zip(&g).map(|(v, g)| v + h * g).collect();
-                weight(&moved).iter().zip(weight(&v)).map(|(a, b)| (a - b) / h).collect()
-            };
-            let near = (0..6).any(|i| {
-                let one = |h: f64| {
-                    let mut v = v.clone();
-                    v[i] += h;
-                    weight(&v)
-                };
-                let (at, up, down) = (weight(&v), one(1e-5), one(-1e-5));
-                (0..6).any(|j| ((up[j] - at[j]) - (at[j] - down[j])).abs() > 1e-8)
-            });
-            if near || slope(1e-6).iter().any(|s| s.is_nan()) {
-                continue;
-            }
-            let mut found = g.clone();
-            prop_assert!(set.project_vjp(shape, &v, &weight(&v), &mut found), "{set:?}");
-            check_pull_back(&format!("{set:?}"), shape, &v, &g, &weight, &found);
+            check_project_vjp(&*set, [2, 3].into(), &v, &g);
         }
     }
 
@@ -175,24 +125,8 @@ proptest! {
         v in vec(-4.0..4.0f64, 6),
         g in vec(-1.0..1.0f64, 6),
     ) {
-        let shape = Shape::from([2, 3]);
         for set in smooth() {
-            let map = set.parametrization(shape).unwrap();
-            let weight = |v: &[f64]| {
-                let mut w = vec![f64::NAN; v.len()];
-                map.weight(shape, v, &mut w);
-                w
-            };
-            let w = weight(&v);
-            prop_assert_eq!(set.violation(shape, &w), 0.0, "{:?} at {:?}", set, v);
-            let mut back = w.clone();
-            map.invert(shape, &mut back);
-            for (again, w) in weight(&back).iter().zip(&w) {
-                prop_assert!((again - w).abs() < 1e-14, "{set:?}: {again} is not {w}");
-            }
-            let mut found = g.clone();
-            prop_assert!(map.pull_back(shape, &v, &w, &mut found));
-            check_pull_back(&format!("{map:?}"), shape, &v, &g, &weight, &found);
+            check_parametrization(&*set, [2, 3].into(), &v, &g);
         }
     }
 

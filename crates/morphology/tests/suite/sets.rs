@@ -10,7 +10,8 @@ use morphograd_morphology::{
     ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
-    check_projection_in_metric_within, check_projection_within, check_tangent, strategy,
+    check_parametrization, check_project_vjp, check_projection_in_metric_within, check_projection_within,
+    check_tangent, strategy,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -100,6 +101,21 @@ proptest! {
             }
             if entry.has_tangent {
                 check_tangent(set, shape, 0.0, point, &direction[..n], &others);
+            }
+        }
+    }
+
+    /// What `--enforcement` asks of a set. `Concave` and intersections know neither, and sets that are not planes no smooth map.
+    #[test]
+    fn derivatives_and_smooth_maps_agree_with_differences(point in vec(-2.0..2.0f64, 30), gradient in vec(-1.0..1.0f64, 30)) {
+        for entry in sets() {
+            let (set, shape): (&dyn Constraint<f64>, _) = (&*entry.set, entry.shape);
+            let (point, gradient) = (&point[..shape.len()], &gradient[..shape.len()]);
+            if !["Concave", "Intersection"].contains(&entry.name) {
+                check_project_vjp(set, shape, point, gradient);
+            }
+            if ["ZeroCentre", "Support", "Flat", "Symmetric", "Separable", "Per"].contains(&entry.name) {
+                check_parametrization(set, shape, point, gradient);
             }
         }
     }
