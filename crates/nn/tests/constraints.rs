@@ -239,7 +239,7 @@ proptest! {
         let spectral = SpectralBall { radius: values.iter().fold(0.0, |m: f64, x| m.max(*x)) };
         let nuclear = NuclearBall { radius: values.iter().sum() };
         let rank = Rank { rank: rank + more };
-        let all: [(&dyn Constraint<f64>, Shape, Vec<f64>); 7] = [
+        let all: [(&dyn Member, Shape, Vec<f64>); 7] = [
             (&spectral, [3, 4].into(), sum(&u, &v)),
             (&spectral, [4, 3].into(), sum(&v, &u)),
             (&nuclear, [3, 4].into(), sum(&u, &v)),
@@ -249,6 +249,7 @@ proptest! {
             (&PositiveSemidefinite, [3, 3].into(), sum(&u, &u)),
         ];
         for (set, shape, at) in all {
+            let (set, single): (&dyn Constraint<f64>, &dyn Constraint<f32>) = (set, set);
             prop_assert_eq!(set.violation(shape, &at), 0.0, "{:?}", set);
             let (step, direction) = (1e-6, &direction[..shape.len()]);
             let mut tangent = direction.to_vec();
@@ -263,6 +264,15 @@ proptest! {
                 _ => (distance(direction, &quotient) - distance(direction, &tangent)).abs(),
             };
             prop_assert!(apart < 2e-4, "{set:?} {apart}: {tangent:?} is not {quotient:?} at {at:?}");
+            // In single precision the same values are taken for the same.
+            let [at, mut rounded] = [&at[..], direction].map(|x| x.iter().map(|x| *x as f32).collect::<Vec<_>>());
+            prop_assert!(single.project_tangent(shape, &at, &mut rounded));
+            let rounded: Vec<f64> = rounded.into_iter().map(f64::from).collect();
+            let apart = match set.kind() {
+                Kind::Convex => distance(&rounded, &tangent),
+                _ => (distance(direction, &rounded) - distance(direction, &tangent)).abs(),
+            };
+            prop_assert!(apart < 1e-5, "{set:?} {apart}: {rounded:?} is not {tangent:?} at {at:?}");
         }
     }
 }

@@ -134,6 +134,37 @@ proptest! {
         }
     }
 
+    #[test]
+    fn coordinates_are_counted_on_the_boundary_only(
+        point in vec(number(), 30), direction in vec(number(), 30), steepness in prop_oneof![Just(0.0), Just(9.0)]
+    ) {
+        for entry in sets() {
+            let (set, shape, n): (&dyn Constraint<f64>, _, _) = (&*entry.set, entry.shape, entry.shape.len());
+            let mut value: Vec<f64> = point[..n].to_vec();
+            // Below a steep paraboloid nothing is at a bound of the cones.
+            let [height, width] = [0, 1].map(|axis| shape.dims()[axis]);
+            let rest = n / (height * width);
+            for (i, w) in value.iter_mut().enumerate() {
+                let position = i / rest;
+                let [y, x] = [(position / width, height), (position % width, width)].map(|(at, size)| at as f64 - ((size - 1) / 2) as f64);
+                *w -= steepness * (y * y + x * x);
+            }
+            set.project(shape, &mut value);
+            let counts = !["Flat", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
+            let active = set.active(shape, &value);
+            prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
+            prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);
+            // Where nothing is held, every direction leads into the set, backwards too.
+            if active == Some(0) {
+                let mut tangent = direction[..n].to_vec();
+                prop_assert!(set.project_tangent(shape, &value, &mut tangent));
+                for (t, d) in tangent.iter().zip(&direction) {
+                    prop_assert!((t - d).abs() < 1e-12, "{}", entry.name);
+                }
+            }
+        }
+    }
+
     /// The order between rings against its definition, pair by pair.
     #[test]
     fn no_entry_exceeds_one_nearer_to_the_centre(point in vec(number(), 20)) {
