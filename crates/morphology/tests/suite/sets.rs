@@ -327,3 +327,24 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
         }
     }
 }
+
+/// What the page lists of the sets for ways to enforce.
+#[test]
+fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    let listed = |line: &str, name: &str| {
+        let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
+        line.contains(&format!("`{name}`"))
+    };
+    for entry in sets().iter().filter(|entry| !["Per", "Intersection"].contains(&entry.name)) {
+        let (set, n): (&dyn Constraint<f64>, _) = (&*entry.set, entry.shape.len());
+        let (point, mut gradient) = (vec![0.5; n], vec![1.0; n]);
+        let mut image = point.clone();
+        set.project(entry.shape, &mut image);
+        let derivative = set.project_vjp(entry.shape, &point, &image, &mut gradient);
+        assert_eq!(listed("| the derivative of its projection |", entry.name), derivative, "{}", entry.name);
+        let smooth = set.parametrization(entry.shape).is_some();
+        assert_eq!(listed("| a smooth map into it |", entry.name), smooth, "{}", entry.name);
+    }
+}
