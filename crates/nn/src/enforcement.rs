@@ -129,7 +129,9 @@ impl Enforcement {
         let Some(constraint) = params.shared_constraint(id) else { return Ok(()) };
         let shape = params.value(id).shape;
         let refused = |expected: &str, found: String| {
-            BuildError::from(ShapeError::new("enforcement", expected, found).within(params.name(id)))
+            // The layer is named by whoever builds it.
+            let name = params.name(id).rsplit('.').next().unwrap_or_default();
+            BuildError::from(ShapeError::new("enforcement", expected, found).within(name))
         };
         if let Self::Penalty { weight } | Self::AugmentedLagrangian { weight, .. } = self {
             if !(weight > 0.0 && weight.is_finite()) {

@@ -8,8 +8,8 @@ use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::Config;
 use morphograd::fit::evaluate;
-use morphograd::named::{CONSTRAINTS, OPTIMIZERS, find};
-use morphograd::record::{RunRecord, Stop};
+use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, find};
+use morphograd::record::{Gallery, RunRecord, Stop};
 use morphograd::run::run;
 use morphograd::step::{StepError, train_step};
 use morphograd_morphology::nn::autodiff::{Params, Tape};
@@ -86,6 +86,55 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
         let path = folder.path().join(format!("{}-seed0/weights.safetensors", constraint.name));
         assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0);
     }
+}
+
+#[test]
+fn every_way_to_enforce_ends_inside_of_the_set_and_says_how_far_out_it_was() {
+    let config = Config {
+        constraints: vec!["none".into(), "non-positive-increasing".into()],
+        enforcements: ENFORCEMENTS.iter().map(|way| way.name.to_owned()).collect(),
+        epochs: 2,
+        ..short()
+    };
+    let dataset = digits();
+    config.validate(&dataset).unwrap();
+    let variants = config.variants().unwrap();
+    // Where there is nothing to enforce, there is one way.
+    assert_eq!(variants.len(), 1 + ENFORCEMENTS.len());
+    for variant in &variants[1..] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = RunFolder::exactly(folder.path()).unwrap();
+        let record =
+            run(&config, &dataset, variant.clone(), 0, &out, &mut |_| ControlFlow::Continue(())).unwrap();
+        let leads_only = ["penalty", "augmented-lagrangian"].contains(&&variant.enforcement[..]);
+        assert_eq!(record.max_constraint_violation > 0.0, leads_only, "{variant}");
+        assert_eq!(record.final_constraint_violation > 0.0, leads_only, "{variant}");
+        // As it is read by whoever does not know how it was enforced.
+        let path =
+            folder.path().join(format!("{variant}-seed0").replace(' ', "-")).join("weights.safetensors");
+        let mut params = Params::new();
+        config.network(&dataset, "non-positive-increasing", 99, &mut params).unwrap();
+        assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0, "{variant}");
+        let kernel = params.value(params.find("dilation2d.kernel").unwrap());
+        assert!(kernel.data.iter().eq(planes(&record.filters).iter()), "{variant}");
+    }
+}
+
+/// Filters as the kernel holds them: the filter is the last axis.
+fn planes(filters: &Gallery) -> Vec<f32> {
+    let images: Vec<&[f32]> = filters.images().collect();
+    (0..images[0].len()).flat_map(|i| images.iter().map(move |image| image[i])).collect()
+}
+
+#[test]
+fn what_cannot_be_enforced_so_is_refused_before_the_training() {
+    let config = Config {
+        constraints: vec!["concave".into()],
+        enforcements: vec!["reparametrization".into()],
+        ..short()
+    };
+    let error = config.validate(&digits()).unwrap_err().to_string();
+    assert!(error.contains("expected a set with a smooth parametrization, found Concave"), "{error}");
 }
 
 #[test]
