@@ -16,7 +16,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use morphograd::morphology::nn::Optimizer;
-use morphograd::morphology::nn::autodiff::{Backward, Constraint, Forward, Mode, Op, Params, Tape};
+use morphograd::morphology::nn::autodiff::{
+    Backward, Constraint, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var,
+};
 use morphograd::morphology::nn::optimizer::{Rule, StepReport};
 use morphograd::morphology::nn::schedule::Schedule;
 use morphograd::morphology::nn::tensor::{Shape, ShapeError, Tensor};
@@ -118,6 +120,18 @@ pub fn minimize<F: Objective>(
         point.extend_from_slice(params.value(id).data);
         let report = optimizer.step(&mut params, &tape).expect("a finite gradient");
         observe(step, &point, &report);
+    }
+}
+
+/// The objective as a loss to record, for the methods for deterministic objectives.
+pub fn loss<F: Objective>(
+    objective: F,
+    w: ParamId,
+) -> impl FnMut(&mut Graph<'_, f64>) -> Result<Var, ShapeError> {
+    let objective = Arc::new(objective);
+    move |graph| {
+        let w = graph.param(w);
+        graph.apply(Evaluate { objective: Arc::clone(&objective), step: 0 }, [w])
     }
 }
 

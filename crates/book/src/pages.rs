@@ -22,6 +22,9 @@ mod non_convex_sets {}
 #[doc = include_str!("../../../docs/projected-gradient/metric.md")]
 mod metric {}
 
+#[doc = include_str!("../../../docs/projected-gradient/noise.md")]
+mod noise {}
+
 #[doc = include_str!("../../../docs/projected-gradient/intersections.md")]
 mod intersections {}
 

@@ -1,18 +1,23 @@
 //! Alternating projections against Dykstra's algorithm on two sets in the plane: both find a point of the intersection, and only the second
 //! finds the nearest.
 
+use morphograd::morphology::nn::autodiff::Constraint;
+use morphograd::morphology::nn::constraint::{Halfspace, L2Ball};
+
 /// A point of the plane.
 pub type Point = [f64; 2];
 
-/// Projection on the unit disk.
-fn disk([x, y]: Point) -> Point {
-    let norm = x.hypot(y);
-    if norm > 1.0 { [x / norm, y / norm] } else { [x, y] }
+/// The unit disk.
+const DISK: L2Ball = L2Ball { radius: 1.0 };
+
+/// The upper half-plane.
+fn half_plane() -> Halfspace {
+    Halfspace { normal: vec![0.0, -1.0], offset: 0.0 }
 }
 
-/// Projection on the upper half-plane.
-fn half_plane([x, y]: Point) -> Point {
-    [x, y.max(0.0)]
+fn project(set: &dyn Constraint<f64>, mut point: Point) -> Point {
+    set.project([2].into(), &mut point);
+    point
 }
 
 /// Where both methods start. The nearest point of the upper half of the disk is [`NEAREST`]: what is left, (0.4, -1), points out of both
@@ -26,9 +31,10 @@ pub const NEAREST: Point = [1.0, 0.0];
 pub fn alternating(sweeps: usize) -> Vec<Point> {
     let mut points = vec![START];
     let mut x = START;
+    let sets: [&dyn Constraint<f64>; 2] = [&DISK, &half_plane()];
     for _ in 0..sweeps {
-        for project in [disk, half_plane] {
-            x = project(x);
+        for set in sets {
+            x = project(set, x);
             points.push(x);
         }
     }
@@ -40,10 +46,11 @@ pub fn dykstra(sweeps: usize) -> Vec<Point> {
     let mut points = vec![START];
     let mut x = START;
     let mut corrections = [[0.0; 2]; 2];
+    let sets: [&dyn Constraint<f64>; 2] = [&DISK, &half_plane()];
     for _ in 0..sweeps {
-        for (project, correction) in [disk, half_plane].into_iter().zip(&mut corrections) {
+        for (set, correction) in sets.into_iter().zip(&mut corrections) {
             let y = [x[0] + correction[0], x[1] + correction[1]];
-            x = project(y);
+            x = project(set, y);
             *correction = [y[0] - x[0], y[1] - x[1]];
             points.push(x);
         }
@@ -55,12 +62,15 @@ pub fn dykstra(sweeps: usize) -> Vec<Point> {
 mod tests {
     use super::*;
     use crate::experiment::distance;
+    use morphograd::morphology::nn::constraint::Intersection;
 
     #[test]
     fn only_dykstra_finds_the_nearest_point() {
         let [alternating, dykstra] = [alternating(2000), dykstra(2000)].map(|points| *points.last().unwrap());
         assert!(distance(&dykstra, &NEAREST) < 1e-3, "{dykstra:?}");
         assert!(distance(&alternating, &NEAREST) > 0.1, "{alternating:?}");
+        let found = project(&Intersection::of(DISK).and(half_plane()), START);
+        assert!(distance(&found, &NEAREST) < 1e-6, "{found:?}");
         assert!(alternating[0].hypot(alternating[1]) <= 1.0 + 1e-12 && alternating[1] >= 0.0);
     }
 }
