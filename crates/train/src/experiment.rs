@@ -145,7 +145,7 @@ impl Config {
         )?;
         // Each of them: some sets cannot be enforced in every way.
         for variant in self.variants()? {
-            self.network(dataset, variant, 0, &mut Params::new())?;
+            self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
         }
         Ok(())
     }
@@ -170,29 +170,22 @@ impl Config {
         Ok(variants)
     }
 
-    /// Builds the tutorial's network for the images and classes of a data set. The logits come out; the softmax is part of the loss.
+    /// Builds the tutorial's network for the images and classes of a data set, with this kernel in its dilation: that of a named
+    /// [`Variant`], or any other. The logits come out; the softmax is part of the loss.
     ///
     /// # Errors
-    /// If a name is unknown, a window does not fit what comes into its layer, or the set cannot be enforced as chosen.
+    /// If a window does not fit what comes into its layer, or the kernel's set cannot be enforced as chosen.
     pub fn network(
         &self,
         dataset: &Dataset,
-        variant: impl Into<Variant>,
+        kernel: Weight<f32>,
         seed: u64,
         params: &mut Params<f32>,
-    ) -> Result<Sequential<f32>, ConfigError> {
-        let Variant { constraint, enforcement } = variant.into();
-        let constraint = (find("constraint", CONSTRAINTS, &constraint)?.make)();
-        let enforcement = (find("enforcement", ENFORCEMENTS, &enforcement)?.make)();
+    ) -> Result<Sequential<f32>, BuildError> {
         Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
             .add(
                 DILATION,
-                Dilation2d {
-                    filters: self.filters,
-                    size: self.kernel,
-                    kernel: Weight::zeros().constrained_by(constraint).enforced(enforcement),
-                    ..Dilation2d::default()
-                },
+                Dilation2d { filters: self.filters, size: self.kernel, kernel, ..Dilation2d::default() },
             )
             .add("max_pooling2d", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
             .add(
@@ -204,7 +197,18 @@ impl Config {
             .add("dropout", Dropout { rate: self.dropout })
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })
             .finish()
-            .map_err(ConfigError::from)
+    }
+}
+
+impl Variant {
+    /// The kernel of the dilation: at first 0, as in the tutorial, and kept in the set in this way.
+    ///
+    /// # Errors
+    /// If a name is unknown.
+    pub fn kernel(&self) -> Result<Weight<f32>, UnknownName> {
+        let constraint = (find("constraint", CONSTRAINTS, &self.constraint)?.make)();
+        let enforcement = (find("enforcement", ENFORCEMENTS, &self.enforcement)?.make)();
+        Ok(Weight::zeros().constrained_by(constraint).enforced(enforcement))
     }
 }
 

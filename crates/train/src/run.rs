@@ -51,7 +51,8 @@ pub fn run(
     let variant = variant.into();
     let rule = find("optimizer", OPTIMIZERS, &config.optimizer).map_err(ConfigError::from)?;
     let mut params = Params::new();
-    let model = config.network(dataset, variant.clone(), seed, &mut params)?;
+    let kernel = variant.kernel().map_err(ConfigError::from)?;
+    let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
     let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate);
     let train = dataset.train.take(config.samples)?;
 

@@ -19,6 +19,7 @@ use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
+use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::summary::summary;
 
@@ -214,7 +215,7 @@ fn experiment(
     let settings = format!("# {}\n{}", dataset.note, toml::to_string(config)?);
     out.write("config.toml", settings.as_bytes())?;
     let mut params = Params::new();
-    let model = config.network(dataset, "none", 0, &mut params)?;
+    let model = config.network(dataset, Weight::zeros(), 0, &mut params)?;
     let mut record = ExperimentRecord {
         dataset: dataset.name.clone(),
         dataset_note: dataset.note.clone(),
