@@ -55,7 +55,7 @@ fn accelerated() -> String {
         .iter()
         .map(|rate| {
             let [measured, bound] = rate.exponents(FROM);
-            [format!("{}: slope {measured:.2}", rate.name), format!("its bound: slope {bound:.2}")]
+            [format!("{}: slope {measured:.2}", rate.name), format!("bounds of both: slope {bound:.2}")]
         })
         .collect();
     let title = "Gap of the accelerated methods";
