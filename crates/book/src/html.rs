@@ -72,13 +72,26 @@ pub fn html_name(path: &str) -> String {
     }
 }
 
+/// The end of a proof stays on the line of its last word.
+fn glued(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Text(text) if text.contains(" ∎") => Event::Text(text.replace(" ∎", "\u{a0}∎").into()),
+        other => other,
+    }
+}
+
+/// Whether a line may end here.
+fn breaks(c: char) -> bool {
+    c.is_whitespace() && c != '\u{a0}'
+}
+
 fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<String>> {
     let here = Path::new(DOCS).join(path);
     let mut wrong = Vec::new();
     let mut anchors = headings(text).into_iter().map(|heading| heading.anchor);
     let mut code: Option<(bool, String)> = None;
     let mut shown = Vec::new();
-    let mut events = events(text).peekable();
+    let mut events = events(text).map(glued).peekable();
     while let Some(event) = events.next() {
         let mut formula = |latex: &str, display| match mathml(latex, display) {
             Ok(text) => Event::InlineHtml(text.into()),
@@ -91,10 +104,10 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
             Event::InlineMath(latex) => {
                 let math = formula(&latex, false);
                 match events.peek_mut() {
-                    Some(Event::Text(next)) if !next.starts_with(char::is_whitespace) => {
+                    Some(Event::Text(next)) if !next.starts_with(breaks) => {
                         shown.push(Event::InlineHtml("<span class=\"unbroken\">".into()));
                         shown.push(math);
-                        let end = next.find(char::is_whitespace).unwrap_or(next.len());
+                        let end = next.find(breaks).unwrap_or(next.len());
                         shown.push(Event::Text(next[..end].to_owned().into()));
                         *next = next[end..].to_owned().into();
                         Event::InlineHtml("</span>".into())
