@@ -184,13 +184,23 @@ fn visible(code: &str) -> String {
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Code in a sentence. It may be broken behind the parts of a long name.
+/// Code in a sentence. It may be broken behind the parts of a long name, but not behind the sign of a number or of an option, nor
+/// before an index.
 fn breakable(code: &str) -> String {
-    let mut html = escape(code);
-    for end in ["_", "::", "/"] {
-        html = html.replace(end, &format!("{end}<wbr>"));
-    }
-    html
+    let several = code.contains(' ');
+    let words = code.split(' ').map(|word| {
+        let mut html = escape(word);
+        if word.contains('-') && (several || word.starts_with('-')) {
+            return format!("<span class=\"unbroken\">{html}</span>");
+        }
+        for end in ["_", "::", "/"] {
+            if end != "_" || !several || word.len() > 16 {
+                html = html.replace(end, &format!("{end}<wbr>"));
+            }
+        }
+        html
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
@@ -311,6 +321,17 @@ mod tests {
         let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
         assert!(
             html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn an_option_a_formula_in_code_and_the_end_of_a_proof_are_not_broken() {
+        let html = render("two.md", "# T\n\n`train --data x`, `w_i >= -inf`: $x = 0$. ∎\n").unwrap();
+        assert!(
+            html.contains("<code>train <span class=\"unbroken\">--data</span> x</code>")
+                && html.contains("<code>w_i &gt;= <span class=\"unbroken\">-inf</span></code>")
+                && html.contains("</math>.\u{a0}∎</span>"),
             "{html}"
         );
     }
