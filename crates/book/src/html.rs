@@ -72,13 +72,26 @@ pub fn html_name(path: &str) -> String {
     }
 }
 
+/// The end of a proof stays on the line of its last word.
+fn glued(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Text(text) if text.contains(" ∎") => Event::Text(text.replace(" ∎", "\u{a0}∎").into()),
+        other => other,
+    }
+}
+
+/// Whether a line may end here.
+fn breaks(c: char) -> bool {
+    c.is_whitespace() && c != '\u{a0}'
+}
+
 fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<String>> {
     let here = Path::new(DOCS).join(path);
     let mut wrong = Vec::new();
     let mut anchors = headings(text).into_iter().map(|heading| heading.anchor);
     let mut code: Option<(bool, String)> = None;
     let mut shown = Vec::new();
-    let mut events = events(text).peekable();
+    let mut events = events(text).map(glued).peekable();
     while let Some(event) = events.next() {
         let mut formula = |latex: &str, display| match mathml(latex, display) {
             Ok(text) => Event::InlineHtml(text.into()),
@@ -91,10 +104,10 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
             Event::InlineMath(latex) => {
                 let math = formula(&latex, false);
                 match events.peek_mut() {
-                    Some(Event::Text(next)) if !next.starts_with(char::is_whitespace) => {
+                    Some(Event::Text(next)) if !next.starts_with(breaks) => {
                         shown.push(Event::InlineHtml("<span class=\"unbroken\">".into()));
                         shown.push(math);
-                        let end = next.find(char::is_whitespace).unwrap_or(next.len());
+                        let end = next.find(breaks).unwrap_or(next.len());
                         shown.push(Event::Text(next[..end].to_owned().into()));
                         *next = next[end..].to_owned().into();
                         Event::InlineHtml("</span>".into())
@@ -171,13 +184,23 @@ fn visible(code: &str) -> String {
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Code in a sentence. It may be broken behind the parts of a long name.
+/// Code in a sentence. It may be broken behind the parts of a long name, but not behind the sign of a number or of an option, nor
+/// before an index.
 fn breakable(code: &str) -> String {
-    let mut html = escape(code);
-    for end in ["_", "::", "/"] {
-        html = html.replace(end, &format!("{end}<wbr>"));
-    }
-    html
+    let several = code.contains(' ');
+    let words = code.split(' ').map(|word| {
+        let mut html = escape(word);
+        if word.contains('-') && (several || word.starts_with('-')) {
+            return format!("<span class=\"unbroken\">{html}</span>");
+        }
+        for end in ["_", "::", "/"] {
+            if end != "_" || !several || word.len() > 16 {
+                html = html.replace(end, &format!("{end}<wbr>"));
+            }
+        }
+        html
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
@@ -298,6 +321,17 @@ mod tests {
         let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
         assert!(
             html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn an_option_a_formula_in_code_and_the_end_of_a_proof_are_not_broken() {
+        let html = render("two.md", "# T\n\n`train --data x`, `w_i >= -inf`: $x = 0$. ∎\n").unwrap();
+        assert!(
+            html.contains("<code>train <span class=\"unbroken\">--data</span> x</code>")
+                && html.contains("<code>w_i &gt;= <span class=\"unbroken\">-inf</span></code>")
+                && html.contains("</math>.\u{a0}∎</span>"),
             "{html}"
         );
     }
