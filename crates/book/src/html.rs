@@ -72,10 +72,12 @@ pub fn html_name(path: &str) -> String {
     }
 }
 
-/// The end of a proof stays on the line of its last word.
+/// The end of a proof stays on the line of its last word, and an error on that of its number.
 fn glued(event: Event<'_>) -> Event<'_> {
     match event {
-        Event::Text(text) if text.contains(" ∎") => Event::Text(text.replace(" ∎", "\u{a0}∎").into()),
+        Event::Text(text) if text.contains(['∎', '±']) => {
+            Event::Text(text.replace(" ∎", "\u{a0}∎").replace(" ± ", "\u{a0}±\u{a0}").into())
+        }
         other => other,
     }
 }
