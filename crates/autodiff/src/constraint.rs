@@ -78,8 +78,11 @@ pub trait Constraint<T>: Debug + Send + Sync {
         None
     }
 
-    /// How many coordinates of a feasible value lie on the boundary of the set: those at a bound of a box, the zeros in a simplex, all
-    /// of a ball's when the norm is the radius. `None`, the default, where the set does not count them.
+    /// How many coordinates of a feasible value an inequality holds: those at a bound of a box, the zeros in a simplex, all of a ball's when the
+    /// norm is the radius. Where it is 0, what can be moved along can be moved along both ways, so that the tangent cone is a subspace.
+    ///
+    /// `None`, the default, where the set does not count them: equalities hold every coordinate always (a sphere, orthonormal columns,
+    /// a grid), which says nothing about a value, and a boundary may be no matter of coordinates (that of the matrices of low rank).
     fn active(&self, _shape: Shape, _value: &[T]) -> Option<usize> {
         None
     }

@@ -1,5 +1,5 @@
-//! Experiments that show the theorems of the book at work: small problems with a known solution, solved by the library's own optimizers and
-//! methods, and the bound that the theorem gives for each of them.
+//! Experiments that show the theorems of the book at work: small problems with a known solution, solved by the crate's own optimizers, and
+//! the bound that the theorem gives for each of them.
 //!
 //! The one design choice: a problem knows its solution exactly, so that the distance to it can be measured far below the rounding of
 //! the objective's value.
@@ -17,9 +17,8 @@ use std::sync::Arc;
 
 use morphograd::morphology::nn::Optimizer;
 use morphograd::morphology::nn::autodiff::{
-    Backward, Constraint, Forward, Graph, Mode, Op, Params, Tape, Var,
+    Backward, Constraint, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var,
 };
-use morphograd::morphology::nn::objective::{Solution, SolveError};
 use morphograd::morphology::nn::optimizer::{Sgd, StepReport};
 use morphograd::morphology::nn::schedule::Schedule;
 use morphograd::morphology::nn::tensor::{Shape, ShapeError, Tensor};
@@ -128,32 +127,16 @@ pub fn minimize<F: Objective>(
     }
 }
 
-/// What a method for deterministic objectives asks for: a closure that records the loss.
-pub type Record<'a> = dyn FnMut(&mut Graph<'_, f64>) -> Result<Var, ShapeError> + 'a;
-
-/// Minimizes by a method of the library for deterministic objectives, and returns the point where it ended. `observe` is told every point for which
-/// the method records the objective, in order.
-///
-/// # Panics
-/// If the constraint does not accept the point, or the method fails: experiments are ours.
-pub fn solve<F: Objective>(
+/// The objective as a loss to record, for the methods for deterministic objectives.
+pub fn loss<F: Objective>(
     objective: F,
-    start: Vec<f64>,
-    constraint: impl Constraint<f64> + 'static,
-    method: impl FnOnce(&mut Params<f64>, &mut Record<'_>) -> Result<Solution, SolveError>,
-    mut observe: impl FnMut(&[f64]),
-) -> Vec<f64> {
+    w: ParamId,
+) -> impl FnMut(&mut Graph<'_, f64>) -> Result<Var, ShapeError> {
     let objective = Arc::new(objective);
-    let mut params = Params::new();
-    let start = Tensor::from_vec([start.len()], start).expect("as many numbers as the shape says");
-    let id = params.add("w", start, Some(Box::new(constraint))).expect("a set for this shape");
-    let solution = method(&mut params, &mut |graph| {
-        let w = graph.param(id);
-        observe(graph.value(w).data);
+    move |graph| {
+        let w = graph.param(w);
         graph.apply(Evaluate { objective: Arc::clone(&objective), step: 0 }, [w])
-    });
-    solution.expect("a finite loss and a set for the method");
-    params.value(id).data.to_vec()
+    }
 }
 
 /// The objective as an operation on the tape.

@@ -8,6 +8,7 @@ mod tutorial;
 
 use std::path::Path;
 
+use morphograd::data::Dataset;
 use morphograd::run::RunError;
 
 /// A figure's file name in `docs/images`, and its SVG.
@@ -28,6 +29,14 @@ pub fn computed() -> Vec<Figure> {
 /// If the folder cannot be written into.
 pub fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
     tutorial::trained(base)
+}
+
+/// The figure of the ways to enforce a constraint: thirty runs on a data set, which its page takes to be MNIST.
+///
+/// # Errors
+/// If the data cannot be used or the folder cannot be written into.
+pub fn enforced(dataset: Dataset, base: &Path) -> Result<Figure, RunError> {
+    tutorial::enforced(dataset, base)
 }
 
 #[cfg(test)]

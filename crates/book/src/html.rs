@@ -72,13 +72,28 @@ pub fn html_name(path: &str) -> String {
     }
 }
 
+/// The end of a proof stays on the line of its last word, and an error on that of its number.
+fn glued(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Text(text) if text.contains(['∎', '±']) => {
+            Event::Text(text.replace(" ∎", "\u{a0}∎").replace(" ± ", "\u{a0}±\u{a0}").into())
+        }
+        other => other,
+    }
+}
+
+/// Whether a line may end here.
+fn breaks(c: char) -> bool {
+    c.is_whitespace() && c != '\u{a0}'
+}
+
 fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<String>> {
     let here = Path::new(DOCS).join(path);
     let mut wrong = Vec::new();
     let mut anchors = headings(text).into_iter().map(|heading| heading.anchor);
     let mut code: Option<(bool, String)> = None;
     let mut shown = Vec::new();
-    let mut events = events(text).peekable();
+    let mut events = events(text).map(glued).peekable();
     while let Some(event) = events.next() {
         let mut formula = |latex: &str, display| match mathml(latex, display) {
             Ok(text) => Event::InlineHtml(text.into()),
@@ -91,13 +106,10 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
             Event::InlineMath(latex) => {
                 let math = formula(&latex, false);
                 match events.peek_mut() {
-                    Some(Event::Text(next)) if !next.starts_with(char::is_whitespace) => {
+                    Some(Event::Text(next)) if !next.starts_with(breaks) => {
                         shown.push(Event::InlineHtml("<span class=\"unbroken\">".into()));
                         shown.push(math);
-                        *next = closed(next).into();
-                        // With the space that is not to be broken, and what follows it.
-                        let is_end = |c: char| c.is_whitespace() && c != '\u{a0}';
-                        let end = next.find(is_end).unwrap_or(next.len());
+                        let end = next.find(breaks).unwrap_or(next.len());
                         shown.push(Event::Text(next[..end].to_owned().into()));
                         *next = next[end..].to_owned().into();
                         Event::InlineHtml("</span>".into())
@@ -134,7 +146,6 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                 }
                 continue;
             }
-            Event::Text(part) => Event::Text(closed(&part).into()),
             Event::End(TagEnd::CodeBlock) => {
                 let (is_rust, text) = code.take().unwrap_or_default();
                 let text = if is_rust { visible(&text) } else { text };
@@ -175,33 +186,23 @@ fn visible(code: &str) -> String {
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Code in a sentence. It may be broken behind the parts of a long name, and not behind the sign of a number or the dashes of an option.
+/// Code in a sentence. It may be broken behind the parts of a long name, but not behind the sign of a number or of an option, nor
+/// before an index.
 fn breakable(code: &str) -> String {
-    let mut html = String::new();
-    let (mut rest, mut before) = (code, ' ');
-    while let Some(first) = rest.chars().next() {
-        let dashes = rest.len() - rest.trim_start_matches('-').len();
-        let next = rest[dashes..].chars().next().filter(|c| c.is_alphanumeric());
-        if let (1.., false, Some(next)) = (dashes, before.is_alphanumeric(), next) {
-            let (sign, behind) = rest.split_at(dashes + next.len_utf8());
-            html += &format!("<span class=\"unbroken\">{sign}</span>");
-            (rest, before) = (behind, next);
-            continue;
+    let several = code.contains(' ');
+    let words = code.split(' ').map(|word| {
+        let mut html = escape(word);
+        if word.contains('-') && (several || word.starts_with('-')) {
+            return format!("<span class=\"unbroken\">{html}</span>");
         }
-        html += &escape(&first.to_string());
-        (rest, before) = (&rest[first.len_utf8()..], first);
-        // What is behind a low line may be an index only.
-        let is_part = || rest.chars().take_while(|c| c.is_alphanumeric()).count() > 1;
-        if first == '/' || (first == '_' && is_part()) || (first == ':' && html.ends_with("::")) {
-            html += "<wbr>";
+        for end in ["_", "::", "/"] {
+            if end != "_" || !several || word.len() > 16 {
+                html = html.replace(end, &format!("{end}<wbr>"));
+            }
         }
-    }
-    html
-}
-
-/// The sign at the end of a proof stays on the line of its last word.
-fn closed(text: &str) -> String {
-    text.replace(" ∎", "\u{a0}∎")
+        html
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
@@ -319,9 +320,20 @@ mod tests {
 
     #[test]
     fn a_long_name_may_be_broken_behind_its_parts() {
-        let html = render("two.md", "# T\n\nSee `nn::aa_bb` and `x_i < 1`.\n").unwrap();
+        let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
         assert!(
-            html.contains("<code>nn::<wbr>aa_<wbr>bb</code>") && html.contains("<code>x_i &lt; 1</code>"),
+            html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn an_option_a_formula_in_code_and_the_end_of_a_proof_are_not_broken() {
+        let html = render("two.md", "# T\n\n`train --data x`, `w_i >= -inf`: $x = 0$. ∎\n").unwrap();
+        assert!(
+            html.contains("<code>train <span class=\"unbroken\">--data</span> x</code>")
+                && html.contains("<code>w_i &gt;= <span class=\"unbroken\">-inf</span></code>")
+                && html.contains("</math>.\u{a0}∎</span>"),
             "{html}"
         );
     }
@@ -340,18 +352,6 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("</math> all."), "{html}");
-    }
-
-    #[test]
-    fn the_end_of_a_proof_and_the_sign_of_a_number_stay_with_what_they_belong_to() {
-        let html =
-            render("two.md", "# T\n\nSo $x$. ∎ And then. ∎\n\n`w - 1, -inf` and `a --b-c`.\n").unwrap();
-        assert!(html.contains("</math>.\u{a0}∎</span> And then.\u{a0}∎"), "{html}");
-        let signs = "<code>w - 1, <span class=\"unbroken\">-i</span>nf</code>";
-        assert!(
-            html.contains(signs) && html.contains("<code>a <span class=\"unbroken\">--b</span>-c"),
-            "{html}"
-        );
     }
 
     #[test]

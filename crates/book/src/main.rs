@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use morphograd::data::{DataSource, Search};
 use morphograd_book::book::Book;
 use morphograd_book::figures;
 
@@ -61,6 +62,16 @@ fn draw(root: &Path) -> Result<(), Box<dyn Error>> {
     let mut all = figures::computed();
     eprintln!("training, about a minute ...");
     all.extend(figures::trained(&root.join("target"))?);
+    let named = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
+    let datasets = root.join("datasets");
+    let search = Search { option: None, environment: named.as_deref(), datasets: &datasets };
+    let mnist = DataSource::find(&search)?.load()?;
+    if mnist.name == "mnist" {
+        eprintln!("training on MNIST, about four minutes ...");
+        all.push(figures::enforced(mnist, &root.join("target"))?);
+    } else {
+        eprintln!("enforcement.svg stays as it is, for it shows MNIST: {}", mnist.note);
+    }
     for (name, figure) in all {
         let path = root.join("docs/images").join(name);
         fs::write(&path, figure).map_err(|error| format!("{}: {error}", path.display()))?;

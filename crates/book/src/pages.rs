@@ -22,8 +22,14 @@ mod non_convex_sets {}
 #[doc = include_str!("../../../docs/projected-gradient/metric.md")]
 mod metric {}
 
+#[doc = include_str!("../../../docs/projected-gradient/noise.md")]
+mod noise {}
+
 #[doc = include_str!("../../../docs/projected-gradient/intersections.md")]
 mod intersections {}
+
+#[doc = include_str!("../../../docs/projected-gradient/alternatives.md")]
+mod alternatives {}
 
 #[doc = include_str!("../../../docs/max-plus/lattices.md")]
 mod lattices {}

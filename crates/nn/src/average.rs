@@ -4,8 +4,8 @@
 //! changes nothing but rounding; on others the mean of feasible points need not be feasible, and Keras' `use_ema`, which averages values
 //! before their projection, leaves even convex sets.
 
-use morphograd_autodiff::Params;
 use morphograd_autodiff::tensor::Real;
+use morphograd_autodiff::{Params, Snapshot};
 
 /// The exponential moving average $a \leftarrow β a + (1 - β) w$ of all parameters, which starts at their values (Polyak and Juditsky, 1992, for
 /// the plain mean). Cost: one pass over the parameters an update; after the first nothing is allocated.
@@ -27,6 +27,8 @@ use morphograd_autodiff::tensor::Real;
 pub struct Average<T> {
     decay: f64,
     values: Vec<Vec<T>>,
+    /// What the averages stand in the place of, with the free parameters behind it.
+    aside: Option<Snapshot<T>>,
 }
 
 impl<T: Real> Average<T> {
@@ -36,7 +38,7 @@ impl<T: Real> Average<T> {
     /// If `decay` is not.
     pub fn new(params: &Params<T>, decay: f64) -> Self {
         assert!((0.0..1.0).contains(&decay), "average: expected a decay in [0, 1), found {decay}");
-        Self { decay, values: params.ids().map(|id| params.value(id).data.to_vec()).collect() }
+        Self { decay, values: params.ids().map(|id| params.value(id).data.to_vec()).collect(), aside: None }
     }
 
     /// Takes the parameters' values in. The parameters have to be those it was made for.
@@ -52,11 +54,17 @@ impl<T: Real> Average<T> {
         }
     }
 
-    /// Exchanges the averages and the parameters' values. Each parameter gets the projection of its average; a second call brings the
-    /// values back.
+    /// Puts the averages into the parameters, each projected on its set; a second call brings back what was there, and undoes what happened to
+    /// the parameters in between.
     pub fn swap(&mut self, params: &mut Params<T>) {
-        for (id, average) in params.ids().zip(&mut self.values) {
-            params.update(id, |value| value.swap_with_slice(average));
+        if let Some(aside) = self.aside.take() {
+            return params.restore(&aside);
+        }
+        let mut aside = Snapshot::default();
+        params.save_to(&mut aside);
+        self.aside = Some(aside);
+        for (id, average) in params.ids().zip(&self.values) {
+            params.update(id, |value| value.copy_from_slice(average));
         }
     }
 }

@@ -13,9 +13,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use morphograd_autodiff::tensor::{Real, TensorRef};
-use morphograd_autodiff::{Params, Projection};
+use morphograd_autodiff::{ParamId, Params, Projection};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, View};
 use thiserror::Error;
+
+use crate::enforcement::MULTIPLIER;
+
+/// What the name of a parameter gets for the free one behind it.
+const FREE: &str = ".free";
 
 /// Why a checkpoint could not be written or read. Neither the parameters nor an existing file have changed.
 #[derive(Debug, Error)]
@@ -102,7 +107,7 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes all parameters, frozen ones too, to a file. The same values give the same bytes. The file appears at once and complete, or
+/// Writes all parameters, frozen ones too, to a file, and the free parameters behind them (as `….free`). The same values give the same bytes. The file appears at once and complete, or
 /// not at all: a file of that name is replaced only when the new one is on the disk.
 ///
 /// # Errors
@@ -124,8 +129,16 @@ pub fn save<T: Real>(params: &Params<T>, path: impl AsRef<Path>) -> Result<(), C
     let path = path.as_ref();
     for id in params.ids() {
         check_numbers(path, params.name(id), params.value(id).data)?;
+        if let Some(free) = params.free(id) {
+            check_numbers(path, &behind(params, id), free)?;
+        }
     }
-    let tensors = params.ids().map(|id| (params.name(id), Stored(params.value(id))));
+    let values = params.ids().map(|id| (params.name(id).to_owned(), Stored(params.value(id))));
+    let free = params.ids().filter_map(|id| {
+        let TensorRef { shape, .. } = params.value(id);
+        Some((behind(params, id), Stored(TensorRef { shape, data: params.free(id)? })))
+    });
+    let tensors = values.chain(free);
     // The crate sorts by name. Metadata would come in the order of a hash map, so there is none.
     let bytes = safetensors::serialize(tensors, None)
         .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
@@ -139,8 +152,11 @@ pub fn save<T: Real>(params: &Params<T>, path: impl AsRef<Path>) -> Result<(), C
 /// Reads all parameters from a file that [`save`] wrote, and projects each on its set. Returns what the projection did: nothing, if the
 /// file was saved with the same constraints.
 ///
+/// The set may have been enforced in another [way](crate::enforcement::Enforcement): what only that way remembers, a free parameter or a multiplier, is
+/// left out, and what only this way remembers starts anew.
+///
 /// # Errors
-/// If the file cannot be read or is no safetensors file, if its names are not exactly those of the parameters, or a shape or type
+/// If the file cannot be read or is no safetensors file, if its names are not those of the parameters, or a shape or type
 /// differs, or a number is NaN. Nothing has changed then.
 pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<Projection, CheckpointError> {
     let path = path.as_ref();
@@ -154,27 +170,59 @@ pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<P
 
     let mut names = file.names();
     names.sort_unstable(); // a hash map's order: which of two errors is reported must not depend on it
-    if let Some(name) = names.into_iter().find(|name| params.find(name).is_none()) {
+    let known = |name: &str| params.find(name).is_some();
+    if let Some(name) = names.into_iter().find(|name| !known(name) && !remembered(name).is_some_and(known)) {
         return Err(CheckpointError::Unknown { path: path.to_owned(), name: name.to_owned() });
     }
     let mut values = Vec::with_capacity(params.ids().len());
     for id in params.ids() {
+        let read = |name: &str| {
+            let Ok(view) = file.tensor(name) else { return Ok(None) };
+            let value = numbers::<T>(path, name, &view, params.value(id))?;
+            check_numbers(path, name, &value)?;
+            Ok(Some(value))
+        };
         let name = params.name(id);
-        let view = file
-            .tensor(name)
-            .map_err(|_| CheckpointError::Missing { path: path.to_owned(), name: name.to_owned() })?;
-        let value = numbers::<T>(path, name, &view, params.value(id))?;
-        check_numbers(path, name, &value)?;
-        values.push(value);
+        let value = match read(name)? {
+            Some(value) => value,
+            None if remembered(name).is_some_and(known) => vec![T::zero(); params.value(id).data.len()],
+            None => return Err(CheckpointError::Missing { path: path.to_owned(), name: name.to_owned() }),
+        };
+        let free = if params.free(id).is_some() { read(&behind(params, id))? } else { None };
+        values.push((value, free));
     }
 
     let mut total = Projection::default();
-    for (id, new) in params.ids().zip(&values) {
+    for (id, (new, free)) in params.ids().zip(&values) {
         let projection = params.update(id, |value| value.copy_from_slice(new));
+        if let Some(free) = free {
+            params.step(id, |value| value.copy_from_slice(free));
+            // Of another map it makes another value, and is of no use.
+            if !same(params.value(id).data, new) {
+                params.update(id, |value| value.copy_from_slice(new));
+            }
+        }
         total.moved += projection.moved;
         total.distance_squared += projection.distance_squared;
     }
     Ok(total)
+}
+
+/// Whether two values differ by no more than a function of the standard library does between machines.
+fn same<T: Real>(a: &[T], b: &[T]) -> bool {
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| a == b || (*a - *b).abs() <= T::of(8.0) * T::epsilon() * (T::one() + b.abs()))
+}
+
+/// The name under which the free parameter behind this one is stored.
+fn behind<T: Real>(params: &Params<T>, id: ParamId) -> String {
+    format!("{}{FREE}", params.name(id))
+}
+
+/// The parameter for which something of this name is remembered.
+fn remembered(name: &str) -> Option<&str> {
+    [FREE, MULTIPLIER].into_iter().find_map(|suffix| name.strip_suffix(suffix))
 }
 
 /// The tensor's numbers, if they are what the parameter needs.

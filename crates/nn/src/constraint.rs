@@ -11,8 +11,8 @@
 //! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
 //! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
 //! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
-//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | no |
-//! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | no |
+//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | yes |
+//! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | yes |
 //! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
 //! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
 //! | [`Hyperplane`] | `a . w = b` | yes | n | group | yes | yes |
@@ -21,16 +21,16 @@
 //! | [`Polyhedron`] | `a_j . w <= b_j for every j` | yes | p exchanges, each p³ | group | yes | yes |
 //! | [`L1Ball`] | `sum \|w\| <= r` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`L2Ball`] | `\|\|w\|\|_2 <= r` | yes | n | group | yes | yes |
-//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | no | yes |
-//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | no | yes |
+//! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | yes | yes |
+//! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | yes | yes |
 //! | [`Simplex`] | `w >= 0, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`CappedSimplex`] | `0 <= w <= c, sum w = s` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`Isotonic`] | `w_1 <= w_2 <= ... <= w_n` | yes | n | group, in row-major order | yes | yes |
-//! | [`Cardinality`] | `#{w != 0} <= k` | no | n | group | yes | no |
-//! | [`Rank`] | `rank W <= r` | no | m n min(m, n) a sweep | matrix | no | no |
-//! | [`SpectralBall`] | `sigma_1(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
-//! | [`NuclearBall`] | `sum_k sigma_k(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | no |
-//! | [`PositiveSemidefinite`] | `W = W^T, lambda_min(W) >= 0` | yes | n³ a sweep | square matrix | no | no |
+//! | [`Cardinality`] | `#{w != 0} <= k` | no | n | group | yes | yes |
+//! | [`Rank`] | `rank W <= r` | no | m n min(m, n) a sweep | matrix | no | yes |
+//! | [`SpectralBall`] | `sigma_1(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | yes |
+//! | [`NuclearBall`] | `sum_k sigma_k(W) <= r` | yes | m n min(m, n) a sweep | matrix | no | yes |
+//! | [`PositiveSemidefinite`] | `W = W^T, lambda_min(W) >= 0` | yes | n³ a sweep | square matrix | no | yes |
 //! | [`OrthonormalColumns`] | `W^T W = I` | no | m n² a sweep | matrix | no | yes |
 //! | [`Intersection`] | `w in every C_i` | yes | the members' times the sweeps | group | if all members have it | no |
 //! | [`Per`] | as its set | as its set | its set's | each group | as its set | as its set |
@@ -111,6 +111,11 @@ fn rounding<T: Real>(n: usize) -> f64 {
 /// 0 for what is not more than rounding (or negative). NaN stays, and so does an infinity: the rounding of one is infinite too.
 fn forgive(missed: f64, slack: f64) -> f64 {
     if missed <= slack.max(0.0) && missed < f64::INFINITY { 0.0 } else { missed }
+}
+
+/// Replaces a direction by 0, where a point can move nowhere; what is not a number remains to be seen.
+fn stop<T: Real>(direction: &mut [T]) {
+    direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
 }
 
 /// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a force.

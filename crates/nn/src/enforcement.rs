@@ -21,6 +21,9 @@ use morphograd_autodiff::{
 
 use crate::layer::{BuildError, Penalty, Regularizer};
 
+/// What the name of a parameter gets for its multiplier.
+pub(crate) const MULTIPLIER: &str = ".multiplier";
+
 /// How a parameter is led into its set and kept there. [`Weight::enforced`](crate::Weight::enforced) takes one; without a set there is
 /// nothing to enforce, and every way is the same.
 ///
@@ -82,11 +85,21 @@ pub enum ProjectionGradient {
     StraightThrough,
 }
 
-/// The projection in the forward pass, as a map from a free parameter.
+/// The projection in the forward pass, as a map from a free parameter. Where the projection is smooth (on a plane it is linear) it is a
+/// parametrization too.
 #[derive(Debug)]
-pub(crate) struct Projected<T> {
-    pub(crate) constraint: Arc<dyn Constraint<T>>,
-    pub(crate) gradient: ProjectionGradient,
+pub struct Projected<T> {
+    /// The set.
+    pub constraint: Arc<dyn Constraint<T>>,
+    /// What the projection does to the gradient.
+    pub gradient: ProjectionGradient,
+}
+
+impl<T: Real> Projected<T> {
+    /// The projection on a set, with its derivative, to be returned by [`Constraint::parametrization`].
+    pub fn smooth(set: impl Constraint<T> + 'static) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Self { constraint: Arc::new(set), gradient: ProjectionGradient::Exact }))
+    }
 }
 
 impl<T: Real> Parametrization<T> for Projected<T> {
@@ -116,7 +129,9 @@ impl Enforcement {
         let Some(constraint) = params.shared_constraint(id) else { return Ok(()) };
         let shape = params.value(id).shape;
         let refused = |expected: &str, found: String| {
-            BuildError::from(ShapeError::new("enforcement", expected, found).within(params.name(id)))
+            // The layer is named by whoever builds it.
+            let name = params.name(id).rsplit('.').next().unwrap_or_default();
+            BuildError::from(ShapeError::new("enforcement", expected, found).within(name))
         };
         if let Self::Penalty { weight } | Self::AugmentedLagrangian { weight, .. } = self {
             if !(weight > 0.0 && weight.is_finite()) {
@@ -148,7 +163,7 @@ impl Enforcement {
                 if every == 0 {
                     return Err(refused("at least one step between changes of the multiplier", "0".into()));
                 }
-                let name = format!("{}.multiplier", params.name(id));
+                let name = format!("{}{MULTIPLIER}", params.name(id));
                 let multiplier = params.add(name, Tensor::zeros(shape), None)?;
                 params.set_trainable(multiplier, false);
                 params.release(id);

@@ -3,6 +3,8 @@
 //! The one design choice: the solution of the linear problem is a function of the set (`Constraint::minimize_linear`), so a set that has one works
 //! at once; the step is found by backtracking on the curvature, so nothing has to be known of the objective.
 
+use std::ops::ControlFlow;
+
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Params, Var};
 
@@ -69,14 +71,33 @@ impl FrankWolfe {
         params: &mut Params<T>,
         loss: impl FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
     ) -> Result<Solution, SolveError> {
-        let mut problem = Problem::new("frank-wolfe", params, loss);
+        self.minimize_observed(params, loss, |_, _| ControlFlow::Continue(()))
+    }
+
+    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with the parameters there and what is known of them; the method ends
+    /// where it breaks.
+    ///
+    /// # Errors
+    /// As `minimize`.
+    pub fn minimize_observed<T: Real>(
+        &self,
+        params: &mut Params<T>,
+        loss: impl FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
+        mut observe: impl FnMut(&Params<T>, &Solution) -> ControlFlow<()>,
+    ) -> Result<Solution, SolveError> {
+        let mut problem = Problem::new("frank-wolfe", params, loss)?;
         let mut w = problem.read();
-        let result = self.run(&mut problem, &mut w);
+        let result = self.run(&mut problem, &mut w, &mut observe);
         problem.write(&mut w);
         result
     }
 
-    fn run<T: Real, F>(&self, problem: &mut Problem<'_, T, F>, w: &mut [f64]) -> Result<Solution, SolveError>
+    fn run<T: Real, F>(
+        &self,
+        problem: &mut Problem<'_, T, F>,
+        w: &mut [f64],
+        observe: &mut dyn FnMut(&Params<T>, &Solution) -> ControlFlow<()>,
+    ) -> Result<Solution, SolveError>
     where
         F: FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
     {
@@ -89,8 +110,9 @@ impl FrankWolfe {
             // Rounding may leave a gap slightly below 0.
             let gap = (-dot(&gradient, &direction)).max(0.0);
             let converged = gap <= self.tolerance;
-            if converged || k == self.iterations {
-                return Ok(Solution { iterations: k, objective, measure: gap, converged });
+            let solution = Solution { iterations: k, objective, measure: gap, converged };
+            if observe(problem.params, &solution).is_break() || converged || k == self.iterations {
+                return Ok(solution);
             }
             let along =
                 |gamma: f64| -> Vec<f64> { w.iter().zip(&direction).map(|(w, d)| w + gamma * d).collect() };

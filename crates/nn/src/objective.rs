@@ -71,9 +71,15 @@ impl<'a, T: Real, F> Problem<'a, T, F>
 where
     F: FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
 {
-    pub(crate) fn new(method: &'static str, params: &'a mut Params<T>, loss: F) -> Self {
-        let ids = params.ids().filter(|id| params.is_trainable(*id)).collect();
-        Self { method, params, ids, loss, tape: Tape::new() }
+    pub(crate) fn new(method: &'static str, params: &'a mut Params<T>, loss: F) -> Result<Self, SolveError> {
+        let ids: Vec<ParamId> = params.ids().filter(|id| params.is_trainable(*id)).collect();
+        let elsewhere =
+            ids.iter().find(|id| params.constraint(**id).is_some() && !params.is_projected(**id)).copied();
+        let problem = Self { method, params, ids, loss, tape: Tape::new() };
+        match elsewhere {
+            Some(id) => Err(problem.refuse(id, "a set that is enforced by projections")),
+            None => Ok(problem),
+        }
     }
 
     /// The parameters as one vector.

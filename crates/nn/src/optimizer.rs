@@ -269,8 +269,20 @@ impl<T: Real> Optimizer<T> {
         let measure = if learning_rate > 0.0 { learning_rate } else { 1.0 };
         let mut report = StepReport { learning_rate, gradient_norm, ..StepReport::default() };
         let (mut mapping_squares, mut distance_squared) = (0.0, 0.0);
-        let Self { rule, clip, metric, momentum, state, seen, squares, pulled, scratch, diagonal, before, .. } =
-            self;
+        let Self {
+            rule,
+            clip,
+            metric,
+            momentum,
+            state,
+            seen,
+            squares,
+            pulled,
+            scratch,
+            diagonal,
+            before,
+            ..
+        } = self;
         state.steps += 1;
 
         let remembered = state.slots.iter_mut().zip(seen).zip(squares).zip(pulled);

@@ -3,6 +3,8 @@
 //! The one design choice: the accelerated method is the one whose three sequences all stay in the set (Auslender and Teboulle, 2006). FISTA's
 //! extrapolated point may lie outside, where a loss need not be defined; the bound on the rate is the same.
 
+use std::ops::ControlFlow;
+
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Kind, Params, Var};
 
@@ -74,7 +76,21 @@ impl ProjectedGradient {
         params: &mut Params<T>,
         loss: impl FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
     ) -> Result<Solution, SolveError> {
-        let mut problem = Problem::new("projected gradient", params, loss);
+        self.minimize_observed(params, loss, |_, _| ControlFlow::Continue(()))
+    }
+
+    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with the parameters there and what is known of them; the method ends
+    /// where it breaks.
+    ///
+    /// # Errors
+    /// As `minimize`.
+    pub fn minimize_observed<T: Real>(
+        &self,
+        params: &mut Params<T>,
+        loss: impl FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
+        mut observe: impl FnMut(&Params<T>, &Solution) -> ControlFlow<()>,
+    ) -> Result<Solution, SolveError> {
+        let mut problem = Problem::new("projected gradient", params, loss)?;
         if !(self.step > 0.0 && self.step.is_finite()) {
             let (method, expected) = (problem.method, "a step that is positive and finite");
             return Err(SolveError::Setting { method, expected, found: self.step });
@@ -88,7 +104,7 @@ impl ProjectedGradient {
             return Err(problem.refuse(*id, "a convex set, for acceleration,"));
         }
         let mut w = problem.read();
-        let result = self.run(&mut problem, &mut w);
+        let result = self.run(&mut problem, &mut w, &mut observe);
         // Also after an error: the last step's point, where the loss was finite.
         problem.write(&mut w);
         result
@@ -98,6 +114,7 @@ impl ProjectedGradient {
         &self,
         problem: &mut Problem<'_, T, F>,
         w: &mut Vec<f64>,
+        observe: &mut dyn FnMut(&Params<T>, &Solution) -> ControlFlow<()>,
     ) -> Result<Solution, SolveError>
     where
         F: FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
@@ -111,8 +128,10 @@ impl ProjectedGradient {
             let at_w = problem.gradient(&mut gradient)?;
             let measure = mapping(problem, w, &gradient, eta);
             let converged = measure <= self.tolerance;
-            if converged || k == self.iterations {
-                return Ok(Solution { iterations: k, objective: at_w, measure, converged });
+            let solution = Solution { iterations: k, objective: at_w, measure, converged };
+            problem.write(w);
+            if observe(problem.params, &solution).is_break() || converged || k == self.iterations {
+                return Ok(solution);
             }
             reference = if k == 0 { measure } else { reference };
             if self.accelerated

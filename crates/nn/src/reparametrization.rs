@@ -1,4 +1,4 @@
-//! Smooth maps from a free parameter into a set: softplus, sigmoid and softmax.
+//! Smooth maps from a free parameter into a set: softplus and sums of it, sigmoid, softmax, and the open ball.
 //!
 //! The one design choice: each is computed from the bound that it is near to, so that it can be inverted there, and a weight comes back
 //! from its free parameter to rounding. Only weights nearer to a bound than 10⁻³⁰ of the set's size are moved to that distance.
@@ -55,6 +55,29 @@ pub struct Sigmoid {
 pub struct Softmax {
     /// The sum $s$, above 0.
     pub sum: f64,
+}
+
+/// $w_i \in [a_i, b_i]$, each coordinate by the softplus or the sigmoid of its bounds; as it is without bounds, and fixed where they are equal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coordinatewise {
+    /// The bounds $a_i$ and $b_i$, in row-major order.
+    pub bounds: Vec<[f64; 2]>,
+}
+
+/// $w_1 = v_1$, $w_{i+1} = w_i ± \ln(1 + e^{v_{i+1}})$: monotone chains. Neighbours of the start that are less than 0.01 apart are moved apart, from the
+/// first on. The derivative is that of sums.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Increments {
+    /// On which side of an entry the next one is.
+    pub side: Side,
+}
+
+/// $w = r v / \sqrt{r^2 + \lVert v \rVert^2}$: the ball without its boundary. A start beyond 0.99 $r$ is moved there. The gradient becomes
+/// $s (g - w \langle w, g \rangle / r^2)$ with $s = r / \sqrt{r^2 + \lVert v \rVert^2}$.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OpenBall {
+    /// The radius $r$, above 0.
+    pub radius: f64,
 }
 
 impl Side {
@@ -164,6 +187,158 @@ impl<T: Real> Parametrization<T> for Softmax {
         let least = ENTRY * self.sum / weight.len() as f64;
         weight.iter_mut().for_each(|w| *w = T::of(at_least(least, w.f64())));
     }
+}
+
+/// The map of one coordinate.
+enum Coordinate {
+    Free,
+    Fixed(f64),
+    Softplus(Softplus),
+    Sigmoid(Sigmoid),
+}
+
+impl Coordinatewise {
+    /// Calls `work` with the map of each coordinate and its position.
+    fn each(&self, mut work: impl FnMut(usize, Coordinate)) {
+        for (i, [min, max]) in self.bounds.iter().copied().enumerate() {
+            work(
+                i,
+                match [min.is_finite(), max.is_finite()] {
+                    _ if min == max => Coordinate::Fixed(min),
+                    [true, true] => Coordinate::Sigmoid(Sigmoid { min, max }),
+                    [true, false] => Coordinate::Softplus(Softplus { bound: min, side: Side::Above }),
+                    [false, true] => Coordinate::Softplus(Softplus { bound: max, side: Side::Below }),
+                    [false, false] => Coordinate::Free,
+                },
+            );
+        }
+    }
+}
+
+impl<T: Real> Parametrization<T> for Coordinatewise {
+    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+        self.each(|i, map| match map {
+            Coordinate::Free => weight[i] = free[i],
+            Coordinate::Fixed(value) => weight[i] = T::of(value),
+            Coordinate::Softplus(map) => map.weight(shape, &free[i..=i], &mut weight[i..=i]),
+            Coordinate::Sigmoid(map) => map.weight(shape, &free[i..=i], &mut weight[i..=i]),
+        });
+    }
+
+    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+        self.each(|i, map| {
+            let (free, weight, gradient) = (&free[i..=i], &weight[i..=i], &mut gradient[i..=i]);
+            match map {
+                Coordinate::Free => {}
+                Coordinate::Fixed(_) => gradient.fill(T::zero()),
+                Coordinate::Softplus(map) => drop(map.pull_back(shape, free, weight, gradient)),
+                Coordinate::Sigmoid(map) => drop(map.pull_back(shape, free, weight, gradient)),
+            }
+        });
+        true
+    }
+
+    fn invert(&self, shape: Shape, weight: &mut [T]) {
+        self.each(|i, map| match map {
+            Coordinate::Free | Coordinate::Fixed(_) => {}
+            Coordinate::Softplus(map) => map.invert(shape, &mut weight[i..=i]),
+            Coordinate::Sigmoid(map) => map.invert(shape, &mut weight[i..=i]),
+        });
+    }
+
+    fn enter(&self, shape: Shape, weight: &mut [T]) {
+        self.each(|i, map| match map {
+            Coordinate::Free | Coordinate::Fixed(_) => {}
+            Coordinate::Softplus(map) => map.enter(shape, &mut weight[i..=i]),
+            Coordinate::Sigmoid(map) => map.enter(shape, &mut weight[i..=i]),
+        });
+    }
+}
+
+impl Increments {
+    fn softplus(self) -> Softplus {
+        Softplus { bound: 0.0, side: self.side }
+    }
+}
+
+impl<T: Real> Parametrization<T> for Increments {
+    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+        let Some((first, rest)) = free.split_first() else { return };
+        weight[0] = *first;
+        self.softplus().weight(shape, rest, &mut weight[1..]);
+        let mut sum = first.f64();
+        for w in &mut weight[1..] {
+            sum += w.f64();
+            *w = T::of(sum);
+        }
+    }
+
+    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+        let mut sum = 0.0;
+        for g in gradient.iter_mut().rev() {
+            sum += g.f64();
+            *g = T::of(sum);
+        }
+        let Some(rest) = free.get(1..) else { return true };
+        self.softplus().pull_back(shape, rest, &weight[1..], &mut gradient[1..])
+    }
+
+    fn invert(&self, shape: Shape, weight: &mut [T]) {
+        for i in (1..weight.len()).rev() {
+            weight[i] = T::of(weight[i].f64() - weight[i - 1].f64());
+        }
+        if let Some(rest) = weight.get_mut(1..) {
+            self.softplus().invert(shape, rest);
+        }
+    }
+
+    fn enter(&self, _: Shape, weight: &mut [T]) {
+        let sign = self.side.sign();
+        for i in 1..weight.len() {
+            let step = at_least(ENTRY, sign * (weight[i].f64() - weight[i - 1].f64()));
+            weight[i] = T::of(weight[i - 1].f64() + sign * step);
+        }
+    }
+}
+
+impl OpenBall {
+    /// $r / \sqrt{r^2 + \lVert v \rVert^2}$.
+    fn factor<T: Real>(self, free: &[T]) -> f64 {
+        self.radius / self.radius.hypot(square(free).sqrt())
+    }
+}
+
+impl<T: Real> Parametrization<T> for OpenBall {
+    fn weight(&self, _: Shape, free: &[T], weight: &mut [T]) {
+        let factor = self.factor(free);
+        weight.iter_mut().zip(free).for_each(|(w, v)| *w = T::of(factor * v.f64()));
+    }
+
+    fn pull_back(&self, _: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+        let factor = self.factor(free);
+        let along: f64 = weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum();
+        let along = along / (self.radius * self.radius);
+        gradient.iter_mut().zip(weight).for_each(|(g, w)| *g = T::of(factor * (g.f64() - along * w.f64())));
+        true
+    }
+
+    fn invert(&self, _: Shape, weight: &mut [T]) {
+        let r = self.radius;
+        let left = at_least(LEAST * r * r, r * r - square(weight));
+        let factor = r / left.sqrt();
+        weight.iter_mut().for_each(|w| *w = T::of(factor * w.f64()));
+    }
+
+    fn enter(&self, _: Shape, weight: &mut [T]) {
+        let (norm, most) = (square(weight).sqrt(), (1.0 - ENTRY) * self.radius);
+        if norm > most {
+            weight.iter_mut().for_each(|w| *w = T::of(w.f64() * most / norm));
+        }
+    }
+}
+
+fn square<T: Real>(x: &[T]) -> f64 {
+    x.iter().map(|x| x.f64() * x.f64()).sum()
 }
 
 /// $1 / (1 + e^{-v})$, without overflow.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::autodiff::{Constraint, Kind, Mode, Mul, Params, Sum, Tape};
+use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::constraint::{
     CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball, L2Ball,
     NonNegative, Per, Simplex, Sphere, UnitNorm,
@@ -11,7 +11,7 @@ use morphograd_nn::enforcement::{Enforcement, ProjectionGradient};
 use morphograd_nn::optimizer::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::tensor::{Shape, Tensor};
-use morphograd_nn::{Bias, Layer, Optimizer, Regularizer, Sequential, Weight};
+use morphograd_nn::{Average, Bias, Layer, Metric, Momentum, Optimizer, Regularizer, Sequential, Weight};
 
 #[test]
 fn after_the_first_step_nothing_is_allocated() {
@@ -42,9 +42,12 @@ fn after_the_first_step_nothing_is_allocated() {
 
 #[test]
 fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
-    let exact = Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact };
+    let through = |gradient| Enforcement::ForwardProjection { gradient };
+    let (exact, straight) =
+        (through(ProjectionGradient::Exact), through(ProjectionGradient::StraightThrough));
     let multiplier = Enforcement::AugmentedLagrangian { weight: 10.0, every: 2 };
-    for way in [exact, Enforcement::Reparametrization, Enforcement::Penalty { weight: 10.0 }, multiplier] {
+    let penalty = Enforcement::Penalty { weight: 10.0 };
+    for way in [exact, straight, Enforcement::Reparametrization, penalty, multiplier] {
         let mut params = Params::<f32>::new();
         let bias = Weight::zeros().constrained(Interval { min: -1.0, max: 0.0 }).enforced(way);
         let model = Sequential::builder(&mut params, 0, [40]).add("layer", Bias { bias }).finish().unwrap();
@@ -63,6 +66,33 @@ fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
         (0..2).for_each(&mut step);
         let taken = allocation_counter::measure(|| (2..6).for_each(&mut step));
         assert_eq!(taken.count_total, 0, "{way:?}: {taken:?}");
+    }
+}
+
+#[test]
+fn neither_a_metric_nor_a_turned_momentum_takes_memory_after_the_first_step() {
+    for metric in [Metric::Euclidean, Metric::Own] {
+        for momentum in [Momentum::Keep, Momentum::Tangent, Momentum::Reset] {
+            let mut params = Params::<f32>::new();
+            let set = Box::new(Per::filter(Simplex { sum: 1.0 }));
+            let w = params.add("w", Tensor::filled([5, 5, 1, 8], 0.1), Some(set)).unwrap();
+            let mut optimizer =
+                Optimizer::new(&params, Adam::default(), 0.1).in_metric(metric).with_momentum(momentum);
+            let mut average = Average::new(&params, 0.9);
+            let mut tape = Tape::new();
+            let mut step = |step| {
+                let mut graph = tape.record(&params, Mode::Train { step });
+                let w = graph.param(w);
+                let squares = graph.apply(Mul, [w, w]).unwrap();
+                let loss = graph.apply(Sum, [squares]).unwrap();
+                graph.backward(loss);
+                optimizer.step(&mut params, &tape).unwrap();
+                average.update(&params);
+            };
+            step(0);
+            let taken = allocation_counter::measure(|| (1..4).for_each(&mut step));
+            assert_eq!(taken.count_total, 0, "{metric:?}, {momentum:?}: {taken:?}");
+        }
     }
 }
 
@@ -95,10 +125,8 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
             set.project(shape, &mut value);
             set.violation(shape, &value);
             set.active(shape, &value);
-            if set.kind() == Kind::Convex {
-                set.project_in_metric(shape, &metric, &mut value);
-                set.project_tangent(shape, &value, &mut direction);
-            }
+            set.project_in_metric(shape, &metric, &mut value);
+            set.project_tangent(shape, &value, &mut direction);
         });
         assert_eq!(taken.count_total, 0, "{set:?}: {taken:?}");
     }

@@ -76,8 +76,8 @@ fn sets() -> Vec<Entry> {
         Entry::new("Interval", v, Interval { min: -1.0, max: 0.5 }).metric().tangent(0.0),
         Entry::new("Bounds", v, bounds).metric().tangent(0.0),
         Entry::new("Bounds", v, orthant).metric().tangent(0.0),
-        Entry::new("Rounding", v, Rounding { decimals: 1 }).metric(),
-        Entry::new("Grid", v, Grid { origin: 0.1, step: 0.7, min: -1, max: 2 }).metric(),
+        Entry::new("Rounding", v, Rounding { decimals: 1 }).metric().tangent(0.0),
+        Entry::new("Grid", v, Grid { origin: 0.1, step: 0.7, min: -1, max: 2 }).metric().tangent(0.0),
         Entry::new("FixedSum", v, FixedSum { sum: 1.5 }).metric().tangent(0.0),
         Entry::new("FixedMean", v, FixedMean { mean: -0.25 }).metric().tangent(0.0),
         Entry::new("Hyperplane", v, Hyperplane { normal: normal.clone(), offset: 1.0 }).metric().tangent(0.0),
@@ -87,17 +87,17 @@ fn sets() -> Vec<Entry> {
         Entry::new("L1Ball", v, L1Ball { radius: 3.0 }).metric().tangent(0.0),
         Entry::new("L2Ball", v, L2Ball { radius: 1.5 }).metric().tangent(1.0),
         Entry::new("LInfBall", v, LInfBall { radius: 0.75 }).metric().tangent(0.0),
-        Entry::new("Sphere", v, Sphere { radius: 1.5 }).tangent(1.0),
-        Entry::new("Annulus", v, Annulus { min: 2.0, max: 3.0 }).tangent(1.0),
+        Entry::new("Sphere", v, Sphere { radius: 1.5 }).metric().tangent(1.0),
+        Entry::new("Annulus", v, Annulus { min: 2.0, max: 3.0 }).metric().tangent(1.0),
         Entry::new("Simplex", v, Simplex { sum: 2.0 }).metric().tangent(0.0),
         Entry::new("CappedSimplex", v, CappedSimplex { sum: 4.0, cap: 0.75 }).metric().tangent(0.0),
         Entry::new("Isotonic", v, Isotonic::NonDecreasing).metric().tangent(0.0),
         Entry::new("Isotonic", v, Isotonic::NonIncreasing).metric().tangent(0.0),
-        Entry::new("Cardinality", v, Cardinality { count: 5 }).metric(),
-        Entry::new("Rank", [4, 3], Rank { rank: 2 }).within(1e-11),
-        Entry::new("SpectralBall", [3, 4], SpectralBall { radius: 1.5 }).within(1e-11),
-        Entry::new("NuclearBall", [2, 2, 3], NuclearBall { radius: 2.5 }).within(1e-11),
-        Entry::new("PositiveSemidefinite", [3, 3], PositiveSemidefinite).within(1e-11),
+        Entry::new("Cardinality", v, Cardinality { count: 5 }).metric().tangent(0.0),
+        Entry::new("Rank", [4, 3], Rank { rank: 2 }).within(1e-11).tangent(4.0),
+        Entry::new("SpectralBall", [3, 4], SpectralBall { radius: 1.5 }).within(1e-11).tangent(4.0),
+        Entry::new("NuclearBall", [2, 2, 3], NuclearBall { radius: 2.5 }).within(1e-11).tangent(4.0),
+        Entry::new("PositiveSemidefinite", [3, 3], PositiveSemidefinite).within(1e-11).tangent(4.0),
         Entry::new("OrthonormalColumns", [4, 3], OrthonormalColumns).within(1e-11).tangent(4.0),
         Entry::new("Intersection", v, both()).within(1e-6).metric(),
         // Groups.
@@ -105,12 +105,33 @@ fn sets() -> Vec<Entry> {
         Entry::new("Per", [2, 3, 2], Per::channel(Simplex { sum: 1.0 })).metric().tangent(0.0),
         Entry::new("Per", [2, 3, 2], Per::axes([1], Isotonic::NonDecreasing)).metric().tangent(0.0),
         Entry::new("Per", [2, 3, 2], Per::axes([0, 2], FixedMean { mean: 0.5 })).metric().tangent(0.0),
-        Entry::new("Per", [2, 3, 2], Per::channel(Rank { rank: 1 })).within(1e-11),
+        Entry::new("Per", [2, 3, 2], Per::channel(Rank { rank: 1 })).within(1e-11).tangent(4.0),
         Entry::new("Per", [2, 3, 2], Per::axes([], Interval { min: 0.0, max: 0.5 })).metric().tangent(0.0),
         Entry::new("Per", [3, 2, 2], Per::filter(L1Ball { radius: 1.0 })).metric().tangent(0.0),
-        Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).tangent(2.0),
+        Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).metric().tangent(2.0),
     ]
 }
+
+/// The sets with inequalities that hold coordinates, which they count. `Per` counts if its set does.
+const COUNTED: [&str; 17] = [
+    "NonNegative",
+    "NonPositive",
+    "Interval",
+    "Bounds",
+    "Halfspace",
+    "Polyhedron",
+    "L1Ball",
+    "L2Ball",
+    "LInfBall",
+    "Annulus",
+    "Simplex",
+    "CappedSimplex",
+    "Isotonic",
+    "Cardinality",
+    "SpectralBall",
+    "NuclearBall",
+    "PositiveSemidefinite",
+];
 
 /// Numbers of which some are equal and some 0, so that bounds and ties are met.
 fn number() -> impl Strategy<Value = f64> {
@@ -172,17 +193,86 @@ proptest! {
     }
 
     #[test]
-    fn coordinates_are_counted_on_the_boundary_only(point in vec(number(), 12)) {
+    fn coordinates_are_counted_on_the_boundary_only(
+        point in vec(number(), 12), direction in vec(number(), 12), shrink in prop_oneof![Just(1.0), Just(0.1)]
+    ) {
         for entry in sets() {
-            let (set, shape) = (entry.double(), entry.shape);
-            let mut value = point[..shape.len()].to_vec();
+            let (set, shape, n) = (entry.double(), entry.shape, entry.shape.len());
+            let point: Vec<f64> = point[..n].iter().map(|w| w * shrink).collect();
+            let mut value = point.clone();
             set.project(shape, &mut value);
-            let Some(active) = set.active(shape, &value) else { continue };
-            prop_assert!(active <= value.len(), "{}", entry.name);
-            // What the projection had to move is on the boundary afterwards.
-            if value != point[..shape.len()] {
+            let Some(active) = set.active(shape, &value) else {
+                prop_assert!(!COUNTED.contains(&entry.name), "{}", entry.name);
+                continue;
+            };
+            prop_assert!(COUNTED.contains(&entry.name) || entry.name == "Per", "{}", entry.name);
+            prop_assert!(active <= n, "{}", entry.name);
+            // What an inequality had to move is on the boundary afterwards.
+            if value != point && !set.formula().contains(" = ") {
                 prop_assert!(active > 0, "{} {:?}", entry.name, value);
             }
+            // Where nothing is held, the part of a direction that leads into the set leads into it backwards too.
+            if active == 0 {
+                let [mut forwards, mut backwards] = [1.0, -1.0].map(|sign| -> Vec<f64> { direction[..n].iter().map(|d| sign * d).collect() });
+                prop_assert!(set.project_tangent(shape, &value, &mut forwards) && set.project_tangent(shape, &value, &mut backwards));
+                for (f, b) in forwards.iter().zip(&backwards) {
+                    prop_assert!((f + b).abs() < 1e-12, "{}: {forwards:?} and {backwards:?} at {value:?}", entry.name);
+                }
+            }
+        }
+    }
+
+    /// Where the singular values or eigenvalues are multiples of 1/2, equal or far from one another, a difference quotient is near its limit.
+    #[test]
+    fn directions_at_matrices_are_limits_of_projections(
+        left in vec(-1.0..1.0f64, 9), right in vec(-1.0..1.0f64, 12), halves in vec(0..4u8, 3), more in 0..2usize, direction in vec(-2.0..2.0f64, 12)
+    ) {
+        let (mut u, mut v) = (left, right);
+        OrthonormalColumns.project([3, 3].into(), &mut u);
+        OrthonormalColumns.project([4, 3].into(), &mut v);
+        let values: Vec<f64> = halves.into_iter().map(|h| f64::from(h) / 2.0).collect();
+        let sum = |a: &[f64], b: &[f64]| -> Vec<f64> {
+            let entries = a.chunks(3).flat_map(|a| b.chunks(3).map(move |b| (a, b)));
+            entries.map(|(a, b)| (0..3).map(|k| values[k] * a[k] * b[k]).sum()).collect()
+        };
+        let rank = values.iter().filter(|value| **value > 0.0).count();
+        let spectral = SpectralBall { radius: values.iter().fold(0.0, |m: f64, x| m.max(*x)) };
+        let nuclear = NuclearBall { radius: values.iter().sum() };
+        let rank = Rank { rank: rank + more };
+        let all: [(&dyn Member, Shape, Vec<f64>); 7] = [
+            (&spectral, [3, 4].into(), sum(&u, &v)),
+            (&spectral, [4, 3].into(), sum(&v, &u)),
+            (&nuclear, [3, 4].into(), sum(&u, &v)),
+            (&nuclear, [4, 3].into(), sum(&v, &u)),
+            (&rank, [3, 4].into(), sum(&u, &v)),
+            (&rank, [4, 3].into(), sum(&v, &u)),
+            (&PositiveSemidefinite, [3, 3].into(), sum(&u, &u)),
+        ];
+        for (set, shape, at) in all {
+            let (set, single): (&dyn Constraint<f64>, &dyn Constraint<f32>) = (set, set);
+            prop_assert_eq!(set.violation(shape, &at), 0.0, "{:?}", set);
+            let (step, direction) = (1e-6, &direction[..shape.len()]);
+            let mut tangent = direction.to_vec();
+            prop_assert!(set.project_tangent(shape, &at, &mut tangent));
+            let mut moved: Vec<f64> = at.iter().zip(direction).map(|(x, d)| x + step * d).collect();
+            set.project(shape, &mut moved);
+            let quotient: Vec<f64> = moved.iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
+            let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            // Of low rank there may be two nearest matrices.
+            let apart = match set.kind() {
+                Kind::Convex => distance(&quotient, &tangent),
+                _ => (distance(direction, &quotient) - distance(direction, &tangent)).abs(),
+            };
+            prop_assert!(apart < 2e-4, "{set:?} {apart}: {tangent:?} is not {quotient:?} at {at:?}");
+            // In single precision the same values are taken for the same.
+            let [at, mut rounded] = [&at[..], direction].map(|x| x.iter().map(|x| *x as f32).collect::<Vec<_>>());
+            prop_assert!(single.project_tangent(shape, &at, &mut rounded));
+            let rounded: Vec<f64> = rounded.into_iter().map(f64::from).collect();
+            let apart = match set.kind() {
+                Kind::Convex => distance(&rounded, &tangent),
+                _ => (distance(direction, &rounded) - distance(direction, &tangent)).abs(),
+            };
+            prop_assert!(apart < 1e-5, "{set:?} {apart}: {rounded:?} is not {tangent:?} at {at:?}");
         }
     }
 }
@@ -381,6 +471,52 @@ fn keras_maps_are_no_projections() {
     assert_eq!((again[4], again[0]), (5.0, 1.0));
 }
 
+/// The entries of [[3, 0.25, -0.5], [4, -0.125, 0]], and where `RadialConstraint` takes what each ring gets from: computed with Keras 3.15.1, and with
+/// tf_keras 2.21.0 (the same numbers), which alone has `RadialConstraint`: Keras 3 is without it.
+#[test]
+fn keras_maps_are_what_keras_computes() {
+    let w = [3.0, 0.25, -0.5, 4.0, -0.125, 0.0];
+    let unit = |axes: &[usize]| -> Box<dyn Member> { Box::new(UnitNorm { axes: axes.to_vec() }) };
+    let max = |axes: &[usize]| -> Box<dyn Member> { Box::new(MaxNorm { max: 1.5, axes: axes.to_vec() }) };
+    let both = |axes: &[usize]| -> Box<dyn Member> {
+        Box::new(MinMaxNorm { min: 0.4, max: 2.0, rate: 0.75, axes: axes.to_vec() })
+    };
+    let norms: [(Box<dyn Member>, [f32; 6]); 9] = [
+        (unit(&[0]), [0.6, 0.8944269, -0.99999976, 0.8, -0.44721344, 0.0]),
+        (unit(&[1]), [0.9830783, 0.081923194, -0.16384639, 0.9995121, -0.031234752, 0.0]),
+        (unit(&[0, 1]), [0.59610087, 0.049675073, -0.09935015, 0.7948012, -0.024837537, 0.0]),
+        (max(&[0]), [0.90000004, 0.24999993, -0.49999988, 1.2, -0.12499996, 0.0]),
+        (max(&[1]), [1.4746175, 0.12288479, -0.24576958, 1.499268, -0.046852127, 0.0]),
+        (max(&[0, 1]), [0.89415133, 0.07451261, -0.14902522, 1.1922017, -0.037256304, 0.0]),
+        (both(&[0]), [1.6500001, 0.33082804, -0.49999988, 2.2, -0.16541402, 0.0]),
+        (both(&[1]), [2.2246175, 0.18538478, -0.37076956, 2.4992683, -0.078102134, 0.0]),
+        (both(&[0, 1]), [1.6441514, 0.13701262, -0.27402523, 2.1922019, -0.06850631, 0.0]),
+    ];
+    for (map, expected) in &norms {
+        // Keras' norms are sums in single precision.
+        for (found, expected) in keras(f32::view(&**map), [2, 3], &w).iter().zip(expected) {
+            assert!((found - expected).abs() <= 2e-7 * expected.abs(), "{map:?}: {found} for {expected}");
+        }
+    }
+    // Kernels [k, k, 1, 2] of 0, 1, 2, ...: the first filter's rings, from the centre outwards. The second filter's are 1 more.
+    let rings: [&[f32]; 6] = [
+        &[0.0],
+        &[0.0, 8.0],
+        &[10.0, 30.0],
+        &[12.0, 24.0, 36.0],
+        &[28.0, 56.0, 70.0],
+        &[32.0, 48.0, 64.0, 80.0],
+    ];
+    for (k, rings) in (2..).zip(rings) {
+        let kernel: Vec<f32> = (0..2 * k * k).map(|i| i as f32).collect();
+        for (i, found) in keras(&RadialConstraint, [k, k, 1, 2], &kernel).into_iter().enumerate() {
+            let (y, x) = (i / 2 / k, i / 2 % k);
+            let from_border = y.min(x).min(k - 1 - y).min(k - 1 - x);
+            assert_eq!(found, rings[(k - 1) / 2 - from_border] + (i % 2) as f32, "{k} x {k}, entry {i}");
+        }
+    }
+}
+
 /// The cells of the row on a set in a table of a document.
 fn row<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
     let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
@@ -422,5 +558,26 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
         for (name, map) in maps {
             assert_eq!(row(document, name)[1].replace("\\|", "|"), format!("`{}`", map.formula()), "{name}");
         }
+    }
+}
+
+/// What the page lists of the sets for ways to enforce.
+#[test]
+fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    let listed = |line: &str, name: &str| {
+        let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
+        line.contains(&format!("`{name}`"))
+    };
+    for entry in sets().iter().filter(|entry| entry.name != "Per") {
+        let (set, n): (&dyn Constraint<f64>, _) = (entry.double(), entry.shape.len());
+        let (point, mut gradient) = (vec![0.5; n], vec![1.0; n]);
+        let mut image = point.clone();
+        set.project(entry.shape, &mut image);
+        let derivative = set.project_vjp(entry.shape, &point, &image, &mut gradient);
+        assert_eq!(listed("| the derivative of its projection |", entry.name), derivative, "{}", entry.name);
+        let smooth = set.parametrization(entry.shape).is_some();
+        assert_eq!(listed("| a smooth map into it |", entry.name), smooth, "{}", entry.name);
     }
 }

@@ -1,10 +1,13 @@
 //! Projected gradient and Frank-Wolfe on quadratic functions, whose solutions are projections in a metric.
 
+use std::ops::ControlFlow;
+
 use morphograd_nn::autodiff::{Constraint, Graph, Mul, Params, Sub, Sum, Var};
 use morphograd_nn::constraint::{
     Bounds, CappedSimplex, Interval, L1Ball, L2Ball, LInfBall, NonNegative, NuclearBall, Per, Simplex, Sphere,
 };
 use morphograd_nn::frank_wolfe::FrankWolfeStep;
+use morphograd_nn::objective::Solution;
 use morphograd_nn::tensor::{Shape, ShapeError, Tensor};
 use morphograd_nn::{Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight};
 use proptest::collection::vec;
@@ -246,6 +249,46 @@ fn a_step_that_leaves_the_domain_of_the_loss_is_shortened() {
     assert!(objective < 1e6, "{objective}");
 }
 
+fn methods(iterations: usize) -> (ProjectedGradient, FrankWolfe) {
+    let descent =
+        ProjectedGradient { accelerated: true, step: 0.05, iterations, ..ProjectedGradient::default() };
+    (descent, FrankWolfe { iterations, ..FrankWolfe::default() })
+}
+
+#[test]
+fn an_observer_sees_every_step_and_can_end_the_method() {
+    let target = Tensor::from_vec([N], vec![0.5, 0.3, 0.4, 0.1, 0.2, 0.6]).unwrap();
+    let problem = Quadratic { curvature: Tensor::filled([N], 1.0), target };
+    let start = || parameter(&[1.0 / N as f64; N], Box::new(Simplex { sum: 1.0 }));
+    for franks in [false, true] {
+        let (mut params, w) = start();
+        let mut seen = Vec::new();
+        let observe = |params: &Params<f64>, solution: &Solution| {
+            seen.push((solution.iterations, params.value(w).data.to_vec(), params.violation(w)));
+            if solution.iterations == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (descent, frank_wolfe) = methods(1000);
+        let stopped = if franks {
+            frank_wolfe.minimize_observed(&mut params, problem.loss(w), observe)
+        } else {
+            descent.minimize_observed(&mut params, problem.loss(w), observe)
+        };
+        let stopped = stopped.unwrap();
+        assert_eq!((stopped.iterations, stopped.converged), (4, false));
+        assert!(seen.iter().map(|s| s.0).eq(0..5) && seen.iter().all(|s| s.2 == 0.0));
+        assert_eq!(params.value(w).data, seen[4].1);
+        // As many steps without an observer lead to the same point.
+        let (mut params, w) = start();
+        let (descent, frank_wolfe) = methods(4);
+        if franks {
+            frank_wolfe.minimize(&mut params, problem.loss(w)).unwrap();
+        } else {
+            descent.minimize(&mut params, problem.loss(w)).unwrap();
+        }
+        assert_eq!(params.value(w).data, seen[4].1);
+    }
+}
+
 #[test]
 fn what_a_method_cannot_use_is_refused_by_name() {
     let problem = Quadratic { curvature: Tensor::filled([N], 1.0), target: Tensor::filled([N], 2.0) };
@@ -267,6 +310,12 @@ fn what_a_method_cannot_use_is_refused_by_name() {
         .minimize(&mut params, problem.loss(w))
         .unwrap_err();
     assert_eq!(error.to_string(), "projected gradient: expected a step that is positive and finite, found 0");
+    params.release(w);
+    let error = ProjectedGradient::default().minimize(&mut params, problem.loss(w)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("projected gradient: expected a set that is enforced by projections for `w`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The projected step with its choices: the metric of the projection, and what becomes of the momentum.
 
 use morphograd_nn::autodiff::{Constraint, Mode, Params, Tape};
-use morphograd_nn::constraint::{FixedSum, Interval, L2Ball, NonNegative, Simplex, Sphere};
+use morphograd_nn::constraint::{
+    FixedSum, Intersection, Interval, L2Ball, NonNegative, OrthonormalColumns, Simplex, Sphere,
+};
 use morphograd_nn::optimizer::{Adagrad, Adam, OptimizerError, RmsProp, Rule, Sgd, StepReport};
 use morphograd_nn::tensor::Tensor;
 use morphograd_nn::{Metric, Momentum, Optimizer};
@@ -68,10 +70,11 @@ proptest! {
         gradient in vec(prop_oneof![-2.0..-0.1f64, 0.1..2.0f64], 4),
         others in vec(vec(-1.5..1.5f64, 4), 8),
     ) {
-        let sets: [Set; 3] = [
+        let sets: [Set; 4] = [
             || Box::new(FixedSum { sum: 1.0 }),
             || Box::new(Simplex { sum: 1.0 }),
             || Box::new(L2Ball { radius: 0.5 }),
+            || Box::new(Sphere { radius: 0.5 }),
         ];
         for set in sets {
             for k in 0..scaling().len() {
@@ -101,15 +104,25 @@ proptest! {
 
 #[test]
 fn a_set_without_a_metric_or_a_cone_is_refused_by_name_and_nothing_changes() {
-    let mut params = parameter(&[3.0, 4.0], Box::new(Sphere { radius: 1.0 }));
-    let before = value(&params).to_vec();
-    let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1).in_metric(Metric::Own);
-    let error = step(&mut optimizer, &mut params, &[1.0, 1.0]).unwrap_err().to_string();
-    assert!(
-        error.starts_with("adam: expected a set with a projection in a metric for `w`, found Some(Sphere"),
-        "{error}"
-    );
-    assert_eq!((value(&params), optimizer.steps()), (&before[..], 0));
+    let refused = |mut params: Params<f64>, metric, momentum| {
+        let before = value(&params).to_vec();
+        let mut optimizer =
+            Optimizer::new(&params, Adam::default(), 0.1).in_metric(metric).with_momentum(momentum);
+        let error = step(&mut optimizer, &mut params, &[1.0, 1.0]).unwrap_err().to_string();
+        assert_eq!((value(&params), optimizer.steps()), (&before[..], 0));
+        error
+    };
+    let mut params = Params::new();
+    let start = Tensor::from_vec([2, 1], vec![3.0, 4.0]).unwrap();
+    params.add("w", start, Some(Box::new(OrthonormalColumns))).unwrap();
+    let error = refused(params, Metric::Own, Momentum::Keep);
+    let expected =
+        "adam: expected a set with a projection in a metric for `w`, found Some(OrthonormalColumns";
+    assert!(error.starts_with(expected), "{error}");
+    let params = parameter(&[3.0, 4.0], Box::new(Intersection::of(L2Ball { radius: 1.0 }).and(NonNegative)));
+    let error = refused(params, Metric::Own, Momentum::Tangent);
+    let expected = "adam: expected a set with a tangent cone for `w`, found Some(Intersection";
+    assert!(error.starts_with(expected), "{error}");
 }
 
 /// Steps until a coordinate that was pushed against its bound leaves it, when the gradient has turned.

@@ -107,6 +107,7 @@ pub fn check_projection_in_metric_within(
 
 /// Checks `project_tangent` at the image of `point` against what makes it the projection on the tangent cone $K$:
 /// - the image $t$ of the direction $d$ is one along which the point stays: $\operatorname{dist}(x + h t, C) = O(h^2)$;
+/// - it is as near to $d$ as $s = (P(x + h d) - x) / h$ is, up to $O(h)$, and for a convex set $s$ itself, which tends to it;
 /// - $d - t$ is at right angles to $t$, and not at a smaller one to where any feasible point lies ($K$ contains those directions if the set is
 ///   convex): $(d - t) \cdot (v - x) \le 0$.
 ///
@@ -135,14 +136,25 @@ pub fn check_tangent(
     let mut tangent = direction.to_vec();
     assert!(constraint.project_tangent(shape, &at, &mut tangent), "{constraint:?} knows no tangent cone");
 
-    // So short that no other face of the set is met, but by a chance of that size.
-    let step = 1e-7;
+    // So short that no other face of the set is met, but by a chance of that size; of a curved set, no place where it is curved as much.
+    let step = if curvature == 0.0 { 1e-7 } else { 1e-8 };
     let moved: Vec<f64> = at.iter().zip(&tangent).map(|(x, t)| x + step * t).collect();
     let missed = distance(&ones, &moved, &project(&moved));
     let length = distance(&ones, &tangent, &vec![0.0; tangent.len()]);
     assert!(
         missed <= curvature * step * step * length * length + slack,
         "{constraint:?}: {tangent:?} leads {missed} out of the set at {at:?}"
+    );
+    let stepped: Vec<f64> = at.iter().zip(direction).map(|(x, d)| x + step * d).collect();
+    let quotient: Vec<f64> = project(&stepped).iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
+    let apart = if convex {
+        distance(&ones, &quotient, &tangent)
+    } else {
+        (distance(&ones, direction, &quotient) - distance(&ones, direction, &tangent)).abs()
+    };
+    assert!(
+        apart <= slack / step,
+        "{constraint:?}: {tangent:?} is not what {quotient:?}, {direction:?} in the set, tends to at {at:?}"
     );
     let normal: Vec<f64> = direction.iter().zip(&tangent).map(|(d, t)| d - t).collect();
     let angle = dot(&ones, &normal, &tangent);
@@ -224,4 +236,90 @@ fn dot(metric: &[f64], a: &[f64], b: &[f64]) -> f64 {
 fn distance(metric: &[f64], a: &[f64], b: &[f64]) -> f64 {
     let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     dot(metric, &difference, &difference).sqrt()
+}
+
+/// Checks `project_vjp` against central differences of the projection at `point`, where it has derivatives: near a kink nothing is checked. The set may
+/// have entries that are always infinite.
+///
+/// # Panics
+/// If the derivative is not known, or is not that of the differences within 1e-6 for numbers of size 1.
+#[track_caller]
+pub fn check_project_vjp(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64], gradient: &[f64]) {
+    let project = |point: &[f64]| {
+        let mut image = point.to_vec();
+        constraint.project(shape, &mut image);
+        image
+    };
+    let image = project(point);
+    let kink = (0..point.len()).any(|i| {
+        let [up, down] = [1e-5, -1e-5].map(|step| difference(&project(&moved(point, i, step)), &image));
+        up.iter().zip(&down).any(|(up, down)| (up + down).abs() > 1e-8)
+    });
+    let mut found = gradient.to_vec();
+    assert!(constraint.project_vjp(shape, point, &image, &mut found), "{constraint:?}: no derivative");
+    if !kink {
+        check_pull_back(&format!("{constraint:?} {shape}"), point, gradient, &project, &found);
+    }
+}
+
+/// Checks `parametrization` at a free parameter: the weight is in the set; `invert` gives a free parameter of the same weight; `pull_back` agrees with central
+/// differences; and after `enter` the inverse of a projected point gives that point.
+///
+/// # Panics
+/// If there is no parametrization, or a check fails by more than 1e-6 (derivatives) or 1e-12 for numbers of size 1.
+#[track_caller]
+pub fn check_parametrization(constraint: &dyn Constraint<f64>, shape: Shape, free: &[f64], gradient: &[f64]) {
+    let map = constraint.parametrization(shape).expect("a parametrization");
+    let weight_of = |free: &[f64]| {
+        let mut weight = vec![f64::NAN; free.len()];
+        map.weight(shape, free, &mut weight);
+        weight
+    };
+    let again = |weight: &[f64], what: &str| {
+        let mut back = weight.to_vec();
+        map.invert(shape, &mut back);
+        for (again, w) in difference(&weight_of(&back), weight).iter().zip(weight) {
+            assert!(again.abs() <= 1e-12, "{map:?} {shape}: {what} {w} comes back {again} off");
+        }
+    };
+    let w = weight_of(free);
+    assert_eq!(constraint.violation(shape, &w), 0.0, "{map:?} {shape} at {free:?}");
+    again(&w, "the weight");
+    let mut start = free.to_vec();
+    constraint.project(shape, &mut start);
+    map.enter(shape, &mut start);
+    if constraint.violation(shape, &start) == 0.0 {
+        again(&start, "a start");
+    }
+    let mut found = gradient.to_vec();
+    assert!(map.pull_back(shape, free, &w, &mut found), "{map:?}: no derivative");
+    check_pull_back(&format!("{map:?} {shape}"), free, gradient, &weight_of, &found);
+}
+
+/// The transposed derivative of a map, times a gradient, against central differences.
+#[track_caller]
+fn check_pull_back(
+    name: &str,
+    at: &[f64],
+    gradient: &[f64],
+    map: &dyn Fn(&[f64]) -> Vec<f64>,
+    found: &[f64],
+) {
+    let h = 1e-6;
+    for (i, found) in found.iter().enumerate() {
+        let change = difference(&map(&moved(at, i, h)), &map(&moved(at, i, -h)));
+        let expected = change.iter().zip(gradient).map(|(d, g)| d * g).sum::<f64>() / (2.0 * h);
+        assert!((found - expected).abs() < 1e-6, "{name} at {at:?}: {found} is not {expected}");
+    }
+}
+
+fn moved(at: &[f64], i: usize, step: f64) -> Vec<f64> {
+    let mut moved = at.to_vec();
+    moved[i] += step;
+    moved
+}
+
+/// $a - b$, 0 where both are one infinity.
+fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { a - b }).collect()
 }

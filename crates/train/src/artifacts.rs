@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::record::{EpochRecord, ExperimentRecord};
+use crate::record::{EpochRecord, ExperimentRecord, Variant};
 use crate::report;
 
 /// Why an artifact could not be written.
@@ -103,12 +103,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// Creates the folder `<constraint>-seed<seed>` of one run, which holds its `history.csv` and `weights.safetensors`.
+    /// Creates the folder `<variant>-seed<seed>` of one run, which holds its `history.csv` and `weights.safetensors`.
     ///
     /// # Errors
     /// If the folder cannot be created.
-    pub fn run(&self, constraint: &str, seed: u64) -> Result<PathBuf, ArtifactError> {
-        let path = self.path.join(format!("{}-seed{seed}", report::file_stem(constraint)));
+    pub fn run(&self, variant: &Variant, seed: u64) -> Result<PathBuf, ArtifactError> {
+        let path = self.path.join(format!("{}-seed{seed}", report::file_stem(&variant.to_string())));
         fs::create_dir_all(&path).map_err(io_error("create folder", &path))?;
         Ok(path)
     }
@@ -212,9 +212,9 @@ impl HistoryWriter {
     }
 }
 
-/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "seed", "epochs", "best_val_accuracy",
-/// "restored_val_accuracy", "best_val_loss", "train_seconds", "seconds_per_epoch", "max_constraint_violation"}]}`, keys in this
-/// order. JSON has no infinity and no NaN: such a figure is `null`.
+/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "enforcement", "seed", "epochs", "best_val_accuracy",
+/// "restored_val_accuracy", "best_val_loss", "train_seconds", "seconds_per_epoch", "max_constraint_violation", "final_constraint_violation"}]}`, keys in
+/// this order. JSON has no infinity and no NaN: such a figure is `null`.
 pub fn metrics_json(experiment: &ExperimentRecord) -> String {
     #[derive(Serialize)]
     struct Metrics<'a> {
@@ -224,6 +224,7 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
     #[derive(Serialize)]
     struct RunMetrics<'a> {
         constraint: &'a str,
+        enforcement: &'a str,
         seed: u64,
         epochs: usize,
         best_val_accuracy: f64,
@@ -232,12 +233,14 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
         train_seconds: f64,
         seconds_per_epoch: f64,
         max_constraint_violation: f64,
+        final_constraint_violation: f64,
     }
     let runs = experiment
         .runs
         .iter()
         .map(|run| RunMetrics {
-            constraint: &run.constraint,
+            constraint: &run.variant.constraint,
+            enforcement: &run.variant.enforcement,
             seed: run.seed,
             epochs: run.epochs.len(),
             best_val_accuracy: run.best_val_accuracy(),
@@ -246,6 +249,7 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
             train_seconds: run.train_seconds,
             seconds_per_epoch: run.seconds_per_epoch(),
             max_constraint_violation: run.max_constraint_violation,
+            final_constraint_violation: run.final_constraint_violation,
         })
         .collect();
     let metrics = Metrics { dataset: &experiment.dataset, runs };
@@ -305,7 +309,7 @@ mod tests {
     fn a_history_can_be_read_after_every_epoch() {
         let base = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(base.path(), "run").unwrap();
-        let path = folder.run("non-negative", 7).unwrap().join("history.csv");
+        let path = folder.run(&"non-negative".into(), 7).unwrap().join("history.csv");
         assert_eq!(path, folder.path().join("non-negative-seed7/history.csv"));
         let mut history = HistoryWriter::create(&path).unwrap();
         history.append(&epoch(1)).unwrap();

@@ -8,7 +8,8 @@ use morphograd_morphology::nn::{
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
-use crate::named::{CONSTRAINTS, ENFORCEMENTS, KernelConstraint, OPTIMIZERS, UnknownName, find};
+use crate::named::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
+use crate::record::Variant;
 
 /// Everything that decides the result of an experiment, apart from the data: what `config.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,7 +17,10 @@ use crate::named::{CONSTRAINTS, ENFORCEMENTS, KernelConstraint, OPTIMIZERS, Unkn
 pub struct Config {
     /// Names of the constraints, run one after the other.
     pub constraints: Vec<String>,
-    /// Seeds, one run each for every constraint.
+    /// Names of the ways to enforce each.
+    #[serde(default = "projected_step")]
+    pub enforcements: Vec<String>,
+    /// Seeds, one run each for every variant.
     pub seeds: Vec<u64>,
     /// Training images: the first ones of the data set.
     pub samples: usize,
@@ -26,9 +30,6 @@ pub struct Config {
     pub batch_size: usize,
     /// Name of the optimizer.
     pub optimizer: String,
-    /// Name of the way to enforce the constraint.
-    #[serde(default = "first_enforcement")]
-    pub enforcement: String,
     /// Learning rate of the first epoch.
     pub learning_rate: f64,
     /// Filters of the dilation.
@@ -48,8 +49,8 @@ pub struct Config {
 }
 
 /// What was the only way when older configurations were written.
-fn first_enforcement() -> String {
-    ENFORCEMENTS[0].name.to_owned()
+fn projected_step() -> Vec<String> {
+    vec![ENFORCEMENTS[0].name.to_owned()]
 }
 
 impl Default for Config {
@@ -57,12 +58,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             constraints: CONSTRAINTS[..4].iter().map(|constraint| constraint.name.to_owned()).collect(),
+            enforcements: projected_step(),
             seeds: vec![0],
             samples: 1024,
             epochs: 100,
             batch_size: 128,
             optimizer: "adam".to_owned(),
-            enforcement: first_enforcement(),
             learning_rate: 0.01,
             filters: 8,
             kernel: [5, 5],
@@ -108,19 +109,18 @@ impl Config {
         let list = |n: usize, setting| require(n > 0, setting, "at least one".into(), "none".into());
         list(self.constraints.len(), "constraints")?;
         list(self.seeds.len(), "seeds")?;
-        let names = self.constraints.iter().map(|name| find("constraint", CONSTRAINTS, name).map(|c| c.name));
-        let names = names.collect::<Result<Vec<_>, _>>()?;
+        list(self.enforcements.len(), "enforcements")?;
         // Two runs of one name would write into one folder and count as two.
-        let twice = |setting, found: Option<String>| match found {
-            None => Ok(()),
-            Some(found) => require(false, setting, "each once".into(), format!("{found} twice")),
+        let once = |setting, names: Vec<String>| {
+            let twice = (0..names.len()).find(|i| names[..*i].contains(&names[*i]));
+            twice.map_or(Ok(()), |i| {
+                require(false, setting, "each once".into(), format!("{} twice", names[i]))
+            })
         };
-        let repeated = |i: &usize| names[..*i].contains(&names[*i]);
-        twice("constraints", (0..names.len()).find(repeated).map(|i| names[i].to_owned()))?;
-        let repeated = |i: &usize| self.seeds[..*i].contains(&self.seeds[*i]);
-        twice("seeds", (0..self.seeds.len()).find(repeated).map(|i| self.seeds[i].to_string()))?;
+        once("constraints", known("constraint", CONSTRAINTS, &self.constraints)?)?;
+        once("enforcements", known("enforcement", ENFORCEMENTS, &self.enforcements)?)?;
+        once("seeds", self.seeds.iter().map(u64::to_string).collect())?;
         find("optimizer", OPTIMIZERS, &self.optimizer)?;
-        find("enforcement", ENFORCEMENTS, &self.enforcement)?;
         let available = dataset.train.len();
         let within = |value: usize, most: usize, setting, what: &str| {
             let expected = format!("a number from 1 to {most}{what}");
@@ -143,38 +143,49 @@ impl Config {
             "a positive number".into(),
             rate.to_string(),
         )?;
-        // With every set: some cannot be enforced in every way.
-        for name in names {
-            let set = (find("constraint", CONSTRAINTS, name)?.make)();
-            self.network(dataset, set, 0, &mut Params::new())?;
+        // Each of them: some sets cannot be enforced in every way.
+        for variant in self.variants()? {
+            self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
         }
         Ok(())
     }
 
-    /// Builds the tutorial's network for the images and classes of a data set. The logits come out; the softmax is part of the loss.
+    /// What is compared, in the order in which it is run: every constraint with every way to enforce it, or once where there is nothing to
+    /// enforce.
     ///
     /// # Errors
-    /// If a window does not fit what comes into its layer, or the set cannot be enforced as chosen.
+    /// If a name is unknown.
+    pub fn variants(&self) -> Result<Vec<Variant>, ConfigError> {
+        let ways = known("enforcement", ENFORCEMENTS, &self.enforcements)?;
+        let mut variants = Vec::new();
+        for name in &self.constraints {
+            let constraint = find("constraint", CONSTRAINTS, name)?;
+            let free = (constraint.make)().is_none();
+            let ways = if free { &projected_step() } else { &ways };
+            variants.extend(
+                ways.iter()
+                    .map(|way| Variant { constraint: constraint.name.to_owned(), enforcement: way.clone() }),
+            );
+        }
+        Ok(variants)
+    }
+
+    /// Builds the tutorial's network for the images and classes of a data set, with this kernel in its dilation: that of a named
+    /// [`Variant`], or any other. The logits come out; the softmax is part of the loss.
     ///
-    /// # Panics
-    /// If the way to enforce it has no such name, which [`validate`](Self::validate) finds.
+    /// # Errors
+    /// If a window does not fit what comes into its layer, or the kernel's set cannot be enforced as chosen.
     pub fn network(
         &self,
         dataset: &Dataset,
-        constraint: KernelConstraint,
+        kernel: Weight<f32>,
         seed: u64,
         params: &mut Params<f32>,
     ) -> Result<Sequential<f32>, BuildError> {
-        let enforcement = find("enforcement", ENFORCEMENTS, &self.enforcement).expect("validated");
         Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
             .add(
                 DILATION,
-                Dilation2d {
-                    filters: self.filters,
-                    size: self.kernel,
-                    kernel: Weight::zeros().constrained_by(constraint).enforced((enforcement.make)()),
-                    ..Dilation2d::default()
-                },
+                Dilation2d { filters: self.filters, size: self.kernel, kernel, ..Dilation2d::default() },
             )
             .add("max_pooling2d", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
             .add(
@@ -187,6 +198,23 @@ impl Config {
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })
             .finish()
     }
+}
+
+impl Variant {
+    /// The kernel of the dilation: at first 0, as in the tutorial, and kept in the set in this way.
+    ///
+    /// # Errors
+    /// If a name is unknown.
+    pub fn kernel(&self) -> Result<Weight<f32>, UnknownName> {
+        let constraint = (find("constraint", CONSTRAINTS, &self.constraint)?.make)();
+        let enforcement = (find("enforcement", ENFORCEMENTS, &self.enforcement)?.make)();
+        Ok(Weight::zeros().constrained_by(constraint).enforced(enforcement))
+    }
+}
+
+/// The names that stand in the table for these words.
+fn known<V>(kind: &'static str, table: &[Named<V>], words: &[String]) -> Result<Vec<String>, UnknownName> {
+    words.iter().map(|word| find(kind, table, word).map(|entry| entry.name.to_owned())).collect()
 }
 
 /// The layer whose kernel is constrained, and whose output is shown.

@@ -15,7 +15,7 @@ use crate::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use crate::data::Images;
 use crate::experiment::Config;
 use crate::metrics::ConfusionMatrix;
-use crate::record::{EpochRecord, FilterWins, Stop};
+use crate::record::{EpochRecord, FilterWins, Stop, worst};
 use crate::step::{StepError, one_hot, predicted, train_step};
 
 /// What to train, on what.
@@ -300,11 +300,8 @@ pub fn evaluate<E: From<StepError>>(
 }
 
 /// The largest distance of any parameter from its set.
-fn violation(params: &Params<f32>) -> f64 {
-    params
-        .ids()
-        .map(|id| params.violation(id))
-        .fold(0.0, |worst, v| if v.is_nan() || v > worst { v } else { worst })
+pub(crate) fn violation(params: &Params<f32>) -> f64 {
+    worst(params.ids().map(|id| params.violation(id)))
 }
 
 /// The share of coordinates on the boundary of their set, of the parameters whose set counts them.

@@ -137,31 +137,31 @@ pub const ENFORCEMENTS: &[Named<Enforcement>] = &[
     Named {
         name: "forward-projection",
         aliases: &["exact"],
-        about: "a projection in the forward pass, with its own derivative",
+        about: "a projection in the forward pass, with its derivative in the backward pass",
         make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact },
     },
     Named {
         name: "straight-through",
         aliases: &[],
-        about: "a projection in the forward pass that the gradient does not see",
+        about: "a projection in the forward pass that gradients pass as if it were not there",
         make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough },
     },
     Named {
         name: "reparametrization",
         aliases: &["smooth"],
-        about: "a smooth map from a free parameter; for boxes, started 1 % inside",
+        about: "a smooth map from a free parameter (sigmoid, softplus, ...), started off the boundary",
         make: || Enforcement::Reparametrization,
     },
     Named {
         name: "penalty",
         aliases: &[],
-        about: "5 times the squared distance in the loss, projected at the end",
+        about: "5 times the squared distance from the set in the loss; projected at the end",
         make: || Enforcement::Penalty { weight: 10.0 },
     },
     Named {
         name: "augmented-lagrangian",
         aliases: &["lagrangian"],
-        about: "the same with a multiplier, projected at the end",
+        about: "the same, with a multiplier that ends in the set; projected at the end",
         make: || Enforcement::AugmentedLagrangian { weight: 10.0, every: 8 },
     },
 ];

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::metrics::ConfusionMatrix;
+use crate::named::ENFORCEMENTS;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
 /// (as Keras does); validation figures are measured after the last update.
@@ -83,11 +84,21 @@ pub struct Gallery {
     pub data: Vec<f32>,
 }
 
-/// One run: one constraint, one seed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRecord {
+/// What is compared: a constraint and the way to enforce it. Its text names figures and folders: `non-positive`, or
+/// `non-positive by penalty` where it is not the projected step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
     /// Name of the constraint, as given to `--constraint`.
     pub constraint: String,
+    /// Name of the way to enforce it, as given to `--enforcement`.
+    pub enforcement: String,
+}
+
+/// One run: one variant, one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// The constraint and how it was enforced.
+    pub variant: Variant,
     /// Seed of the run.
     pub seed: u64,
     /// The epochs, in order.
@@ -110,6 +121,9 @@ pub struct RunRecord {
     pub train_seconds: f64,
     /// Largest constraint violation seen at the end of any epoch.
     pub max_constraint_violation: f64,
+    /// Constraint violation of the restored weights before the projection that ends a run: what a way to enforce that only leads towards
+    /// the set has left over.
+    pub final_constraint_violation: f64,
 }
 
 /// The whole experiment: what was run, on what, and every run.
@@ -129,6 +143,41 @@ pub struct ExperimentRecord {
     pub threads: usize,
     /// The runs, in the order they were made.
     pub runs: Vec<RunRecord>,
+}
+
+impl Variant {
+    /// Whether it is enforced by the projected step, the tutorial's way and the first of
+    /// [`ENFORCEMENTS`](crate::named::ENFORCEMENTS).
+    pub fn is_projected_step(&self) -> bool {
+        self.enforcement == ENFORCEMENTS[0].name
+    }
+}
+
+impl From<&str> for Variant {
+    /// A constraint enforced by the projected step.
+    fn from(constraint: &str) -> Self {
+        Self { constraint: constraint.to_owned(), enforcement: ENFORCEMENTS[0].name.to_owned() }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.constraint)?;
+        if self.is_projected_step() { Ok(()) } else { write!(f, " by {}", self.enforcement) }
+    }
+}
+
+/// The largest violation, 0 without any; one that is not a number is the worst there is.
+pub(crate) fn worst(violations: impl Iterator<Item = f64>) -> f64 {
+    // `f64::max` would drop it.
+    violations.fold(0.0, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
+}
+
+impl ExperimentRecord {
+    /// The runs of one variant, in order.
+    pub fn runs_of(&self, variant: &Variant) -> Vec<&RunRecord> {
+        self.runs.iter().filter(|run| run.variant == *variant).collect()
+    }
 }
 
 impl Gallery {

@@ -10,9 +10,9 @@ use morphograd_morphology::nn::{Optimizer, Sequential};
 use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{DataError, Dataset};
 use crate::experiment::{Config, ConfigError, DILATION};
-use crate::fit::{Event, FirstDilation, Fit, evaluate};
-use crate::named::{CONSTRAINTS, OPTIMIZERS, find};
-use crate::record::{Gallery, RunRecord};
+use crate::fit::{Event, FirstDilation, Fit, evaluate, violation};
+use crate::named::{OPTIMIZERS, find};
+use crate::record::{Gallery, RunRecord, Variant, worst};
 use crate::step::StepError;
 
 /// Why a run could not be made.
@@ -35,7 +35,7 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Trains with one constraint and one seed; writes `history.csv` epoch by epoch and `weights.safetensors` at the end, also when the run is
+/// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors` at the end, also when the run is
 /// interrupted or its loss is no longer finite.
 ///
 /// # Errors
@@ -43,19 +43,20 @@ pub enum RunError {
 pub fn run(
     config: &Config,
     dataset: &Dataset,
-    constraint: &str,
+    variant: impl Into<Variant>,
     seed: u64,
     folder: &RunFolder,
     observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<RunRecord, RunError> {
-    let constraint = find("constraint", CONSTRAINTS, constraint).map_err(ConfigError::from)?;
+    let variant = variant.into();
     let rule = find("optimizer", OPTIMIZERS, &config.optimizer).map_err(ConfigError::from)?;
     let mut params = Params::new();
-    let model = config.network(dataset, (constraint.make)(), seed, &mut params).map_err(ConfigError::from)?;
+    let kernel = variant.kernel().map_err(ConfigError::from)?;
+    let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
     let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate);
     let train = dataset.train.take(config.samples)?;
 
-    let path = folder.run(constraint.name, seed)?;
+    let path = folder.run(&variant, seed)?;
     let mut history = HistoryWriter::create(&path.join("history.csv"))?;
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     let window = Window2d { size: config.kernel, ..Window2d::default() };
@@ -75,7 +76,8 @@ pub fn run(
         }
         Ok::<_, RunError>(observe(event))
     })?;
-    // What the penalty ways left outside of its set is measured and used as it will be: inside.
+    let final_constraint_violation = violation(&params);
+    // What a way to enforce has left outside of the set is measured and saved as it will be used: inside.
     params.finalize();
     checkpoint::save(&params, path.join("weights.safetensors"))?;
 
@@ -85,10 +87,8 @@ pub fn run(
     let restored = restored.expect("an observer that never breaks");
     let wins = dilation.wins(&params, &dataset.test, config.batch_size).map_err(StepError::from)?;
     let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
-    let worst =
-        |worst: f64, violation: f64| if violation.is_nan() { violation } else { worst.max(violation) };
     Ok(RunRecord {
-        constraint: constraint.name.to_owned(),
+        variant,
         seed,
         restored_epoch: fitted.restored_epoch,
         confusion: restored.confusion,
@@ -98,7 +98,8 @@ pub fn run(
         feature_maps: feature_maps(dataset, &model, &params, &mut tape)?,
         stop: fitted.stop,
         train_seconds: fitted.seconds,
-        max_constraint_violation: fitted.epochs.iter().map(|epoch| epoch.violation).fold(0.0, worst),
+        max_constraint_violation: worst(fitted.epochs.iter().map(|epoch| epoch.violation)),
+        final_constraint_violation,
         epochs: fitted.epochs,
     })
 }

@@ -1,8 +1,8 @@
-//! Comparison of the runs, one row a constraint, beside the published figures: the numbers, and their layout for the terminal and in
+//! Comparison of the runs, one row a variant, beside the published figures: the numbers, and their layout for the terminal and in
 //! Markdown. The report draws its table from the same rows, so the three can never disagree.
 
 use crate::published::{self, Published};
-use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
+use crate::record::{EpochRecord, ExperimentRecord, RunRecord, Variant, worst};
 
 /// Mean and range of one figure over the seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,11 +25,11 @@ impl Spread {
     }
 }
 
-/// The runs of one constraint. Runs interrupted within their first epoch have no figures and count in none of the spreads.
+/// The runs of one variant. Runs interrupted within their first epoch have no figures and count in none of the spreads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparisonRow {
-    /// Name of the constraint.
-    pub constraint: String,
+    /// The constraint and how it was enforced.
+    pub variant: Variant,
     /// Seeds, in the order they were run.
     pub seeds: Vec<u64>,
     /// Epochs until the run ended.
@@ -44,6 +44,8 @@ pub struct ComparisonRow {
     pub seconds_per_epoch: Option<Spread>,
     /// Largest constraint violation of any run; not a number if one of them was.
     pub max_violation: f64,
+    /// The same of the restored weights, before the projection that ends a run.
+    pub final_violation: f64,
     /// The published run to compare with.
     pub published: Option<&'static Published>,
 }
@@ -60,7 +62,7 @@ pub struct ComparisonRow {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// One row a constraint, in the order they were first run.
+    /// One row a variant, in the order they were first run.
     pub rows: Vec<ComparisonRow>,
     /// Footnotes: mark and sentence. A row's mark is [`ComparisonRow::mark`].
     pub footnotes: Vec<(&'static str, String)>,
@@ -78,26 +80,22 @@ impl ComparisonRow {
 }
 
 impl Comparison {
-    /// Groups the runs by constraint.
+    /// Groups the runs by variant.
     pub fn new(experiment: &ExperimentRecord) -> Self {
-        let mut names: Vec<&str> = Vec::new();
+        let mut variants: Vec<&Variant> = Vec::new();
         for run in &experiment.runs {
-            if !names.contains(&run.constraint.as_str()) {
-                names.push(&run.constraint);
+            if !variants.contains(&&run.variant) {
+                variants.push(&run.variant);
             }
         }
-        let rows: Vec<ComparisonRow> = names
-            .into_iter()
-            .map(|name| {
-                row(name, &experiment.runs.iter().filter(|run| run.constraint == name).collect::<Vec<_>>())
-            })
-            .collect();
+        let rows: Vec<ComparisonRow> =
+            variants.into_iter().map(|variant| row(variant, &experiment.runs_of(variant))).collect();
         let footnotes = footnotes(&rows, &experiment.dataset);
         Self { rows, footnotes }
     }
 
-    /// The table for a terminal: at most 110 columns with the constraint names of this crate. A second line gives the ranges where
-    /// there are several seeds.
+    /// The table for a terminal: at most 110 columns with the names of this crate. A second line gives the way to enforce where it is not
+    /// the projected step, the ranges where there are several seeds, and the final violation where the largest is not 0.
     pub fn text(&self) -> String {
         let mut lines = vec![
             ["", "", "", "best val.", "restored", "val.", "sec. /", "max.", "published:"].map(str::to_owned),
@@ -116,7 +114,7 @@ impl Comparison {
         ];
         for row in &self.rows {
             lines.push([
-                row.constraint.clone(),
+                row.variant.constraint.clone(),
                 row.seeds.len().to_string(),
                 mean(row.epochs, if row.seeds.len() > 1 { 1 } else { 0 }),
                 mean(row.best_val_accuracy, 4),
@@ -129,12 +127,20 @@ impl Comparison {
                     |[epochs, best, restored]| format!("{epochs} {best} {restored}{:1}", row.mark()),
                 ),
             ]);
+            let mut second = <[String; 9]>::default();
+            if !row.variant.is_projected_step() {
+                second[0] = format!("  {}", row.variant.enforcement);
+            }
             if row.seeds.len() > 1 {
-                let mut ranges = <[String; 9]>::default();
-                ranges[2] = range(row.epochs, 0);
-                ranges[3] = range(row.best_val_accuracy, 4);
-                ranges[4] = range(row.restored_val_accuracy, 4);
-                lines.push(ranges);
+                second[2] = range(row.epochs, 0);
+                second[3] = range(row.best_val_accuracy, 4);
+                second[4] = range(row.restored_val_accuracy, 4);
+            }
+            if row.max_violation != 0.0 {
+                second[7] = violation(row.final_violation);
+            }
+            if second.iter().any(|cell| !cell.is_empty()) {
+                lines.push(second);
             }
         }
         let widths: [usize; 9] = std::array::from_fn(|column| {
@@ -170,16 +176,16 @@ impl Comparison {
     pub fn markdown(&self) -> String {
         let mut text = String::from(
             "| constraint | seeds | epochs | best val. accuracy | restored val. accuracy | best val. loss | s / epoch \
-             | max. violation | published epochs | published best | published restored |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+             | max. violation | final violation | published epochs | published best | published restored |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for row in &self.rows {
             let [epochs, best, restored] =
                 published_cells(row).unwrap_or_else(|| std::array::from_fn(|_| "–".to_owned()));
             let mark = row.mark();
             text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {epochs}{mark} | {best}{mark} | {restored}{mark} |\n",
-                row.constraint.replace('|', "\\|"),
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {epochs}{mark} | {best}{mark} | {restored}{mark} |\n",
+                row.variant.to_string().replace('|', "\\|"),
                 row.seeds.len(),
                 mean_and_range(row.epochs, 0),
                 mean_and_range(row.best_val_accuracy, 4),
@@ -187,6 +193,7 @@ impl Comparison {
                 mean(row.best_val_loss, 4),
                 seconds(row.seconds_per_epoch),
                 violation(row.max_violation),
+                violation(row.final_violation),
             );
         }
         for (mark, note) in &self.footnotes {
@@ -198,7 +205,7 @@ impl Comparison {
 
 /// The line printed when a run ends.
 pub fn run_line(run: &RunRecord) -> String {
-    let name = format!("{}, seed {}", run.constraint, run.seed);
+    let name = format!("{}, seed {}", run.variant, run.seed);
     if run.epochs.is_empty() {
         let measured = match run.confusion.total() {
             0 => String::new(),
@@ -215,7 +222,10 @@ pub fn run_line(run: &RunRecord) -> String {
         run.restored_val_accuracy(),
         run.restored_epoch,
         run.train_seconds,
-        violation(run.max_constraint_violation),
+        match run.max_constraint_violation {
+            0.0 => "0".to_owned(),
+            most => format!("{}, {} at the end", violation(most), violation(run.final_constraint_violation)),
+        },
     )
 }
 
@@ -296,7 +306,7 @@ fn mean_and_range(spread: Option<Spread>, decimals: usize) -> String {
     }
 }
 
-fn row(constraint: &str, runs: &[&RunRecord]) -> ComparisonRow {
+fn row(variant: &Variant, runs: &[&RunRecord]) -> ComparisonRow {
     let spread = |figure: &dyn Fn(&RunRecord) -> f64| {
         Spread::of(runs.iter().filter(|run| !run.epochs.is_empty()).map(|run| figure(run)))
     };
@@ -304,26 +314,25 @@ fn row(constraint: &str, runs: &[&RunRecord]) -> ComparisonRow {
     let measured = runs.iter().filter(|run| run.confusion.total() > 0);
     let restored = Spread::of(measured.map(|run| run.restored_val_accuracy()));
     ComparisonRow {
-        constraint: constraint.to_owned(),
+        variant: variant.clone(),
         seeds: runs.iter().map(|run| run.seed).collect(),
         epochs: spread(&|run| run.epochs.len() as f64),
         best_val_accuracy: spread(&RunRecord::best_val_accuracy),
         restored_val_accuracy: restored,
         best_val_loss: spread(&RunRecord::best_val_loss),
         seconds_per_epoch: spread(&RunRecord::seconds_per_epoch),
-        // `f64::max` would drop a violation that is not a number, the worst there is.
-        max_violation: runs.iter().map(|run| run.max_constraint_violation).fold(
-            0.0,
-            |worst: f64, violation| {
-                if worst.is_nan() || violation.is_nan() { f64::NAN } else { worst.max(violation) }
-            },
-        ),
-        published: published::find(constraint),
+        max_violation: worst(runs.iter().map(|run| run.max_constraint_violation)),
+        final_violation: worst(runs.iter().map(|run| run.final_constraint_violation)),
+        published: published::find(&variant.constraint).filter(|_| variant.is_projected_step()),
     }
 }
 
 fn footnotes(rows: &[ComparisonRow], dataset: &str) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
+    if rows.iter().any(|row| row.max_violation != 0.0) {
+        let note = "Violation: the largest at the end of an epoch, and that of the weights kept before they were projected at the end.";
+        notes.push(("", note.to_owned()));
+    }
     if rows.iter().any(|row| row.published.is_some()) {
         let mut note =
             "Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move them by about a point."

@@ -2,10 +2,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use morphograd::artifacts::{RunFolder, metrics_json};
-use morphograd::record::ExperimentRecord;
+use morphograd::record::{ExperimentRecord, RunRecord, Variant};
 use morphograd::report;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use support::{CONSTRAINTS, experiment, interrupted, run};
@@ -186,6 +187,7 @@ fn metrics_have_exactly_the_promised_keys() {
   "runs": [
     {{
       "constraint": "none",
+      "enforcement": "projected-step",
       "seed": 5,
       "epochs": {},
       "best_val_accuracy": {},
@@ -193,7 +195,8 @@ fn metrics_have_exactly_the_promised_keys() {
       "best_val_loss": {},
       "train_seconds": {:?},
       "seconds_per_epoch": 2.0,
-      "max_constraint_violation": 0.0
+      "max_constraint_violation": 0.0,
+      "final_constraint_violation": 0.0
     }}
   ]
 }}
@@ -309,6 +312,44 @@ fn the_worst_violation_is_shown_even_if_it_is_no_number() {
     assert_eq!(Comparison::new(&experiment).rows[0].max_violation, 2e-7);
     experiment.runs[0].max_constraint_violation = f64::NAN;
     assert!(Comparison::new(&experiment).rows[0].max_violation.is_nan());
+}
+
+#[test]
+fn ways_to_enforce_are_compared_under_their_constraint() {
+    let mut experiment = experiment("mnist", &["non-positive"], &[1, 2]);
+    let by = |way: &str| Variant { enforcement: way.to_owned(), ..Variant::from("non-positive") };
+    for way in ["penalty", "straight-through"] {
+        let runs: Vec<RunRecord> = experiment.runs_of(&"non-positive".into()).into_iter().cloned().collect();
+        experiment.runs.extend(runs.into_iter().map(|run| RunRecord { variant: by(way), ..run }));
+    }
+    let inside = report::html(&experiment);
+    assert!(!inside.contains("Violation at the end of the epoch"));
+    for run in experiment.runs.iter_mut().filter(|run| run.variant == by("penalty")) {
+        run.epochs.iter_mut().for_each(|epoch| epoch.violation = 0.25 / epoch.epoch as f64);
+        (run.max_constraint_violation, run.final_constraint_violation) = (0.25, 0.125);
+    }
+    let comparison = Comparison::new(&experiment);
+    let published: Vec<bool> = comparison.rows.iter().map(|row| row.published.is_some()).collect();
+    assert_eq!(published, [true, false, false]);
+    let text = comparison.text();
+    assert!(text.contains("\n  penalty ") && text.contains("  1e-1\n"), "{text}");
+    assert!(text.contains("Violation: the largest at the end of an epoch, and "), "{text}");
+    assert!(comparison.markdown().contains("| non-positive by penalty | 2 |"));
+    assert!(run_line(&experiment.runs[2]).ends_with("violation 2e-1, 1e-1 at the end"));
+    let (_, figure) = &report::figures(&experiment)[0];
+    assert!(figure.contains("Violation at the end of the epoch"));
+    // Three variants, three colours.
+    let colours: BTreeSet<&str> =
+        ["non-positive", "non-positive by penalty", "non-positive by straight-through"]
+            .map(|name| {
+                let title = figure.find(&format!("<title>{name}</title>")).expect("a curve");
+                let stroke = figure[..title].rfind("stroke=\"#").expect("its colour");
+                &figure[stroke + 8..stroke + 15]
+            })
+            .into();
+    assert_eq!(colours.len(), 3);
+    let names: BTreeSet<String> = report::figures(&experiment).into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains("filters-non-positive-by-penalty-1.svg"));
 }
 
 #[test]

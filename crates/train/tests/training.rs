@@ -8,12 +8,12 @@ use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::Config;
 use morphograd::fit::evaluate;
-use morphograd::named::{CONSTRAINTS, OPTIMIZERS, find};
-use morphograd::record::{RunRecord, Stop};
+use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, find};
+use morphograd::record::{Gallery, RunRecord, Stop, Variant};
 use morphograd::run::run;
 use morphograd::step::{StepError, train_step};
 use morphograd_morphology::nn::autodiff::{Params, Tape};
-use morphograd_morphology::nn::{Optimizer, checkpoint};
+use morphograd_morphology::nn::{Optimizer, Weight, checkpoint};
 
 fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
@@ -27,6 +27,10 @@ fn digits() -> Dataset {
 
 fn short() -> Config {
     Config { samples: 200, epochs: 3, batch_size: 64, ..Config::default() }
+}
+
+fn kernel(constraint: &str) -> Weight<f32> {
+    Variant::from(constraint).kernel().unwrap()
 }
 
 fn train(config: &Config, constraint: &str, seed: u64, folder: &Path) -> RunRecord {
@@ -82,10 +86,59 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
 
         let dataset = digits();
         let mut params = Params::new();
-        short().network(&dataset, (constraint.make)(), 99, &mut params).unwrap();
+        short().network(&dataset, kernel(constraint.name), 99, &mut params).unwrap();
         let path = folder.path().join(format!("{}-seed0/weights.safetensors", constraint.name));
         assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0);
     }
+}
+
+#[test]
+fn every_way_to_enforce_ends_inside_of_the_set_and_says_how_far_out_it_was() {
+    let config = Config {
+        constraints: vec!["none".into(), "non-positive-increasing".into()],
+        enforcements: ENFORCEMENTS.iter().map(|way| way.name.to_owned()).collect(),
+        epochs: 2,
+        ..short()
+    };
+    let dataset = digits();
+    config.validate(&dataset).unwrap();
+    let variants = config.variants().unwrap();
+    // Where there is nothing to enforce, there is one way.
+    assert_eq!(variants.len(), 1 + ENFORCEMENTS.len());
+    for variant in &variants[1..] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = RunFolder::exactly(folder.path()).unwrap();
+        let record =
+            run(&config, &dataset, variant.clone(), 0, &out, &mut |_| ControlFlow::Continue(())).unwrap();
+        let leads_only = ["penalty", "augmented-lagrangian"].contains(&&variant.enforcement[..]);
+        assert_eq!(record.max_constraint_violation > 0.0, leads_only, "{variant}");
+        assert_eq!(record.final_constraint_violation > 0.0, leads_only, "{variant}");
+        // As it is read by whoever does not know how it was enforced.
+        let path =
+            folder.path().join(format!("{variant}-seed0").replace(' ', "-")).join("weights.safetensors");
+        let mut params = Params::new();
+        config.network(&dataset, kernel("non-positive-increasing"), 99, &mut params).unwrap();
+        assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0, "{variant}");
+        let kernel = params.value(params.find("dilation2d.kernel").unwrap());
+        assert!(kernel.data.iter().eq(planes(&record.filters).iter()), "{variant}");
+    }
+}
+
+/// Filters as the kernel holds them: the filter is the last axis.
+fn planes(filters: &Gallery) -> Vec<f32> {
+    let images: Vec<&[f32]> = filters.images().collect();
+    (0..images[0].len()).flat_map(|i| images.iter().map(move |image| image[i])).collect()
+}
+
+#[test]
+fn what_cannot_be_enforced_so_is_refused_before_the_training() {
+    let config = Config {
+        constraints: vec!["concave".into()],
+        enforcements: vec!["reparametrization".into()],
+        ..short()
+    };
+    let error = config.validate(&digits()).unwrap_err().to_string();
+    assert!(error.contains("expected a set with a smooth parametrization, found Concave"), "{error}");
 }
 
 #[test]
@@ -119,8 +172,8 @@ fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_
     assert!(matches!(record.stop, Stop::NotFinite { epoch: 1, step: 2 }), "{:?}", record.stop);
     let dataset = digits();
     let (mut params, mut start) = (Params::new(), Params::new());
-    config.network(&dataset, None, 77, &mut params).unwrap();
-    config.network(&dataset, None, 0, &mut start).unwrap();
+    config.network(&dataset, kernel("none"), 77, &mut params).unwrap();
+    config.network(&dataset, kernel("none"), 0, &mut start).unwrap();
     checkpoint::load(&mut params, folder.path().join("none-seed0/weights.safetensors")).unwrap();
     for id in params.ids() {
         assert_eq!(params.value(id), start.value(id), "no epoch was finished: the weights of the start");
@@ -153,7 +206,7 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
     // Allocations are counted in the thread that makes them: with one thread, that is the one of the pool.
     let counts = on_threads(1, || {
         let mut params = Params::new();
-        let model = config.network(&dataset, (constraint.make)(), 0, &mut params).unwrap();
+        let model = config.network(&dataset, kernel(constraint.name), 0, &mut params).unwrap();
         let mut optimizer = Optimizer::new(&params, (rule.make)(), 0.01);
         let mut tape = Tape::new();
         let mut step = |batch: &[usize]| {
@@ -180,7 +233,7 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
 fn evaluation_can_be_interrupted_too() {
     let dataset = digits();
     let mut params = Params::new();
-    let model = short().network(&dataset, None, 0, &mut params).unwrap();
+    let model = short().network(&dataset, kernel("none"), 0, &mut params).unwrap();
     let mut batches = 0;
     let result = evaluate(&model, &params, &dataset.test, 64, &mut Tape::new(), &mut |done| {
         batches = done;

@@ -4,6 +4,7 @@
 use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
 use morphograd::named::{CONSTRAINTS, OPTIMIZERS, find};
+use morphograd::record::Variant;
 use morphograd::step::train_step;
 use morphograd_idx::{Idx, IdxData};
 use morphograd_morphology::nn::Optimizer;
@@ -42,7 +43,9 @@ fn gradients_losses_and_weights_of_five_steps_agree_with_tensorflow() {
         let config = Config { samples: 64, batch_size: 64, dropout: 0.0, ..Config::default() };
         let constraint = find("constraint", CONSTRAINTS, constraint).unwrap();
         let mut params = Params::new();
-        let model = config.network(&dataset, (constraint.make)(), 0, &mut params).unwrap();
+        let model = config
+            .network(&dataset, Variant::from(constraint.name).kernel().unwrap(), 0, &mut params)
+            .unwrap();
         assert_eq!(params.count(), 10_546);
         let ids: Vec<ParamId> = params.ids().collect();
         for (k, id) in ids.iter().enumerate() {

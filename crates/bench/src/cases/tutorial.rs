@@ -9,7 +9,7 @@ use morphograd::fit::Fit;
 use morphograd::morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd::morphology::nn::optimizer::Adam;
 use morphograd::morphology::nn::{Layer, Optimizer, Sequential};
-use morphograd::named::{CONSTRAINTS, find};
+use morphograd::record::Variant;
 use morphograd::step::{StepError, predicted, train_step};
 
 use crate::case::{Case, Unit, Work};
@@ -92,10 +92,9 @@ struct Network {
 impl Network {
     fn new(config: Config, constraint: &str) -> Self {
         let digits = Dataset::embedded(String::new());
-        let constraint = find("constraint", CONSTRAINTS, constraint).expect("a constraint of the tutorial");
         let mut params = Params::new();
-        let model =
-            config.network(&digits, (constraint.make)(), 0, &mut params).expect("the tutorial's network");
+        let kernel = Variant::from(constraint).kernel().expect("a constraint of the tutorial");
+        let model = config.network(&digits, kernel, 0, &mut params).expect("the tutorial's network");
         let optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
         let train = digits.train.take(config.samples).expect("there are more");
         Self { config, model, params, optimizer, train, test: digits.test, tape: Tape::new() }

@@ -1,42 +1,53 @@
 //! What to use where projecting hurts: the method of Frank and Wolfe, which only minimizes linear functions on the set; a penalty, whose
 //! minimizers are outside; a reparametrization, which never reaches the bound.
 
+use std::ops::ControlFlow;
+
 use morphograd::morphology::nn::FrankWolfe;
+use morphograd::morphology::nn::autodiff::Params;
 use morphograd::morphology::nn::constraint::Simplex;
 use morphograd::morphology::nn::frank_wolfe::FrankWolfeStep;
+use morphograd::morphology::nn::tensor::Tensor;
 
-use super::smooth::Separable;
-use super::{Objective, Rate, gradient_descent, milestones, minimize, solve};
+use super::{Objective, Rate, gradient_descent, loss, milestones, minimize};
 
 /// The gap of $f(w) = \tfrac12 \lVert w \rVert^2$ on the simplex, from a corner, and the bound $2 L D^2 / (k + 2)$ with $L = 1$ and $D^2 = 2$. Each step makes
 /// one more coordinate positive, so after $k$ steps the gap is at least $\tfrac12 (1/(k+1) - 1/n)$: nothing that steps to corners is faster.
 pub fn frank_wolfe(steps: u64) -> Rate {
     const COUNT: usize = 20_000;
-    let mut start = vec![0.0; COUNT];
-    start[0] = 1.0;
-    let objective = Separable { curvature: vec![1.0; COUNT], target: vec![0.0; COUNT] };
+    let corner = Tensor::from_fn([COUNT], |i| if i == 0 { 1.0 } else { 0.0 });
+    let mut params = Params::new();
+    let id = params.add("w", corner, Some(Box::new(Simplex { sum: 1.0 }))).expect("any shape");
     let mut rate = Rate { name: "Frank and Wolfe".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
-    let iterations = usize::try_from(steps).expect("a number of steps");
-    // The theorem's step is open, so the objective is recorded once a step, at the point where the step begins.
-    let method = FrankWolfe { step: FrankWolfeStep::Open, iterations, tolerance: 0.0 };
-    let mut k = 0;
-    solve(
-        objective,
-        start,
-        Simplex { sum: 1.0 },
-        |params, loss| method.minimize(params, loss),
-        |w| {
+    let method = FrankWolfe { step: FrankWolfeStep::Open, iterations: steps as usize, tolerance: 0.0 };
+    method
+        .minimize_observed(&mut params, loss(HalfSquare, id), |params, solution| {
+            let k = solution.iterations as u64;
             if marks.binary_search(&k).is_ok() {
-                // f(w) - f(w*), where w* has all coordinates 1/n.
-                let gap = 0.5 * (w.iter().map(|w| w * w).sum::<f64>() - 1.0 / COUNT as f64);
+                // f(w*) is that of w* with all coordinates 1/n.
+                let gap = HalfSquare.value(params.value(id).data) - 0.5 / COUNT as f64;
                 rate.measured.push((k as f64, gap));
                 rate.bound.push((k as f64, 4.0 / (k as f64 + 2.0)));
             }
-            k += 1;
-        },
-    );
+            ControlFlow::Continue(())
+        })
+        .expect("a bounded set");
     rate
+}
+
+/// $\tfrac12 \lVert w \rVert^2$.
+#[derive(Debug, Clone, Copy)]
+struct HalfSquare;
+
+impl Objective for HalfSquare {
+    fn value(&self, w: &[f64]) -> f64 {
+        0.5 * w.iter().map(|w| w * w).sum::<f64>()
+    }
+
+    fn gradient(&self, _: u64, w: &[f64], gradient: &mut [f64]) {
+        gradient.copy_from_slice(w);
+    }
 }
 
 /// $\sqrt{1 + (w - 3)^2}$ with a penalty $\tfrac{ρ}{2} w^2$ for $w > 0$: the set is $w \le 0$, and the first term changes by at most the distance.

@@ -10,10 +10,7 @@ const LOG: Scale = Scale::Logarithmic;
 pub(super) fn figures() -> Vec<Figure> {
     vec![
         ("rate-convex.svg", power("Gap of projected gradient", "f(w) − f(w*)", &smooth::convex(10_000))),
-        (
-            "rate-accelerated.svg",
-            power("Gap of the accelerated method", "f(w) − f(w*)", &smooth::accelerated(1000)),
-        ),
+        ("rate-accelerated.svg", accelerated()),
         ("rate-strongly-convex.svg", linear(&smooth::strongly_convex(400))),
         (
             "rate-subgradient.svg",
@@ -50,6 +47,25 @@ fn power(title: &str, y: &'static str, rate: &Rate) -> String {
     let plot =
         LinePlot { title, x: ("step k", LOG), y: (y, LOG), lines: pair(rate, [&names[0], &names[1]], 1) };
     line_plots(&format!("{title}: {}, {}", names[0], names[1]).replace('−', "-"), &[plot])
+}
+
+fn accelerated() -> String {
+    let rates = smooth::accelerated(1000);
+    let names: Vec<[String; 2]> = rates
+        .iter()
+        .map(|rate| {
+            let [measured, bound] = rate.exponents(FROM);
+            [format!("{}: slope {measured:.2}", rate.name), format!("bounds of both: slope {bound:.2}")]
+        })
+        .collect();
+    let title = "Gap of the accelerated methods";
+    let lines = rates.iter().zip(&names).enumerate();
+    let lines = lines.flat_map(|(i, (rate, names))| {
+        // Bounds of one slope have one entry in the legend.
+        pair(rate, [&names[0], if i == 0 { &names[1] } else { "" }], i + 1)
+    });
+    let plot = LinePlot { title, x: ("step k", LOG), y: ("f(w) − f(w*)", LOG), lines: lines.collect() };
+    line_plots(&format!("{title}: {}, {}", names[0][0], names[1][0]).replace('−', "-"), &[plot])
 }
 
 fn linear(rate: &Rate) -> String {

@@ -6,6 +6,8 @@ use std::path::Path;
 use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::Config;
+use morphograd::fit::Event;
+use morphograd::named::ENFORCEMENTS;
 use morphograd::published::PUBLISHED;
 use morphograd::record::{EpochRecord, ExperimentRecord};
 use morphograd::report::{figures, histories};
@@ -48,25 +50,43 @@ const SHOWN: [(&str, &str); 7] = [
 
 pub(super) fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
     let dataset = Dataset::embedded("The embedded digits.".to_owned());
-    let config = Config::default();
-    let folder = RunFolder::create(base, "book-figures")?;
-    let mut runs = Vec::new();
-    for constraint in &config.constraints {
-        runs.push(run(&config, &dataset, constraint, 0, &folder, &mut |_| ControlFlow::Continue(()))?);
-    }
-    let experiment = ExperimentRecord {
-        dataset: dataset.name.clone(),
-        dataset_note: dataset.note.clone(),
-        class_names: dataset.class_names.clone(),
-        summary: String::new(),
-        config: String::new(),
-        threads: 1,
-        runs,
-    };
-    let mut drawn = figures(&experiment);
+    let mut drawn = figures(&train(&Config::default(), dataset, base)?);
     let shown = SHOWN.iter().filter_map(|(from, to)| {
         let position = drawn.iter().position(|(name, _)| name == from)?;
         Some((*to, drawn.swap_remove(position).1))
     });
     Ok(shown.collect())
+}
+
+/// Validation accuracy and violation of the box of the tutorial, enforced in every way with five seeds.
+pub(super) fn enforced(dataset: Dataset, base: &Path) -> Result<Figure, RunError> {
+    let config = Config {
+        constraints: vec!["non-positive".to_owned()],
+        enforcements: ENFORCEMENTS.iter().map(|way| way.name.to_owned()).collect(),
+        seeds: (0..5).collect(),
+        ..Config::default()
+    };
+    let mut drawn = figures(&train(&config, dataset, base)?);
+    Ok(("enforcement.svg", drawn.swap_remove(0).1))
+}
+
+/// Every variant with every seed.
+fn train(config: &Config, dataset: Dataset, base: &Path) -> Result<ExperimentRecord, RunError> {
+    let folder = RunFolder::create(base, "book-figures")?;
+    let mut runs = Vec::new();
+    for variant in config.variants()? {
+        for seed in &config.seeds {
+            let on = &mut |_: Event<'_>| ControlFlow::Continue(());
+            runs.push(run(config, &dataset, variant.clone(), *seed, &folder, on)?);
+        }
+    }
+    Ok(ExperimentRecord {
+        dataset: dataset.name,
+        dataset_note: dataset.note,
+        class_names: dataset.class_names,
+        summary: String::new(),
+        config: String::new(),
+        threads: 1,
+        runs,
+    })
 }

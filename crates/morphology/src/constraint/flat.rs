@@ -59,6 +59,7 @@ impl Flat {
 
 impl PlaneSet for Flat {
     const NAME: &'static str = "flat";
+    const AFFINE: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::Convex

@@ -3,8 +3,9 @@
 //! The one design choice: a plane is copied into contiguous numbers of type `f64`, and written back only if it has to change, so that what is
 //! inside stays bit for bit. Planes of up to 1024 entries are copied without taking memory.
 
-use morphograd_nn::autodiff::Kind;
+use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::scratch::with_scratch;
+use morphograd_nn::enforcement::Projected;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -29,6 +30,14 @@ pub(super) trait PlaneSet {
 
     /// As `Constraint::project_tangent`.
     fn tangent(&self, size: [usize; 2], rounding: f64, at: &[f64], direction: &mut [f64]);
+
+    /// Whether the projection is linear up to a constant; then that of directions is its derivative, and it is a smooth map into the set.
+    const AFFINE: bool = false;
+
+    /// As `Constraint::project_vjp`, where the projection is not affine.
+    fn pull_back(&self, _size: [usize; 2], _at: &[f64], _projected: &[f64], _gradient: &mut [f64]) -> bool {
+        false
+    }
 
     /// As `Constraint::active`.
     fn active(&self, _size: [usize; 2], _rounding: f64, _plane: &[f64]) -> Option<usize> {
@@ -118,6 +127,42 @@ pub(super) fn tangent<T: Real>(set: &impl PlaneSet, shape: Shape, at: &[T], dire
     });
 }
 
+pub(super) fn project_vjp<T: Real, S: PlaneSet>(
+    set: &S,
+    shape: Shape,
+    at: &[T],
+    projected: &[T],
+    gradient: &mut [T],
+) -> bool {
+    if S::AFFINE {
+        tangent(set, shape, projected, gradient);
+        return true;
+    }
+    let (size, rest) = (size(shape), rest(shape));
+    let n = size[0] * size[1];
+    with_scratch(3 * n, |scratch: &mut [f64]| {
+        let (point, others) = scratch.split_at_mut(n);
+        let (image, plane) = others.split_at_mut(n);
+        (0..rest).all(|p| {
+            gather(p, rest, at, point);
+            gather(p, rest, projected, image);
+            gather(p, rest, gradient, plane);
+            let known = set.pull_back(size, point, image, plane);
+            if known {
+                scatter(p, rest, plane, gradient);
+            }
+            known
+        })
+    })
+}
+
+pub(super) fn parametrization<T: Real, S>(set: &S) -> Option<Box<dyn Parametrization<T>>>
+where
+    S: PlaneSet + Constraint<T> + Clone + 'static,
+{
+    if S::AFFINE { Projected::smooth(set.clone()) } else { None }
+}
+
 pub(super) fn active<T: Real>(set: &impl PlaneSet, shape: Shape, value: &[T]) -> Option<usize> {
     let (size, rest) = (size(shape), rest(shape));
     with_scratch(size[0] * size[1], |plane: &mut [f64]| {
@@ -172,6 +217,23 @@ macro_rules! constraint_on_planes {
             ) -> bool {
                 $crate::constraint::plane::tangent(self, shape, at, direction);
                 true
+            }
+
+            fn project_vjp(
+                &self,
+                shape: morphograd_nn::tensor::Shape,
+                at: &[T],
+                projected: &[T],
+                gradient: &mut [T],
+            ) -> bool {
+                $crate::constraint::plane::project_vjp(self, shape, at, projected, gradient)
+            }
+
+            fn parametrization(
+                &self,
+                _: morphograd_nn::tensor::Shape,
+            ) -> Option<Box<dyn morphograd_nn::autodiff::Parametrization<T>>> {
+                $crate::constraint::plane::parametrization(self)
             }
 
             fn active(&self, shape: morphograd_nn::tensor::Shape, value: &[T]) -> Option<usize> {

@@ -154,6 +154,27 @@ impl PlaneSet for RadiallyNonIncreasing {
         self.regress(size, |i| at[i] + 0.0, None, direction);
     }
 
+    /// A block that was pooled is its mean: each of its entries gets the mean of the gradient. Blocks are the entries of one height.
+    fn pull_back(&self, size: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) -> bool {
+        // Plus 0: both zeros are one height.
+        let height = |i: f64| projected[i as usize] + 0.0;
+        self.sorted(
+            size,
+            |i| height(i as f64),
+            at,
+            |order, _, _| {
+                for block in order.chunk_by(|a, b| height(*a).total_cmp(&height(*b)).is_eq()) {
+                    let entries = || block.iter().map(|i| *i as usize);
+                    if entries().any(|i| at[i] != projected[i]) {
+                        let mean = entries().map(|i| gradient[i]).sum::<f64>() / block.len() as f64;
+                        entries().for_each(|i| gradient[i] = mean);
+                    }
+                }
+            },
+        );
+        true
+    }
+
     /// The entries that equal one at another distance.
     fn active(&self, size: [usize; 2], _: f64, plane: &[f64]) -> Option<usize> {
         let equals = |i: usize, j: usize| plane[i] == plane[j] && self.ring(size, i) != self.ring(size, j);

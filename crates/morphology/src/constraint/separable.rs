@@ -43,6 +43,7 @@ fn project([height, width]: [usize; 2], plane: &mut [f64]) {
 
 impl PlaneSet for Separable {
     const NAME: &'static str = "separable";
+    const AFFINE: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::Convex

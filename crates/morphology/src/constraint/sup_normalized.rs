@@ -75,6 +75,16 @@ impl PlaneSet for SupNormalized {
         normalize(direction, |i| at[i] == 0.0, None);
     }
 
+    /// What was clipped or raised is 0 whatever it was.
+    fn pull_back(&self, _: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) -> bool {
+        for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
+            if w != p && !w.is_nan() {
+                *g = 0.0;
+            }
+        }
+        true
+    }
+
     /// The zeros.
     fn active(&self, _: [usize; 2], _: f64, plane: &[f64]) -> Option<usize> {
         Some(plane.iter().filter(|w| **w == 0.0).count())

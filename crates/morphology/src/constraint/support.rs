@@ -2,8 +2,9 @@
 //!
 //! The one design choice: what is off the support is $-\infty$ itself, not a number that is low enough for some images.
 
-use morphograd_nn::autodiff::{Constraint, Kind};
+use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::Interval;
+use morphograd_nn::reparametrization::Coordinatewise;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -116,6 +117,25 @@ impl<T: Real> Constraint<T> for Support {
             }
         }
         true
+    }
+
+    /// What was clipped has no derivative, and neither has what is off the support.
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        self.interval().project_vjp(shape, at, projected, gradient);
+        let rest = rest(shape);
+        for (gradient, supported) in gradient.chunks_exact_mut(rest.max(1)).zip(self.positions(shape)) {
+            if !supported {
+                gradient.fill(T::zero());
+            }
+        }
+        true
+    }
+
+    /// That of the bounds, but off the support.
+    fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        let entry = |on| if on { [self.min, self.max] } else { [f64::NEG_INFINITY; 2] };
+        let bounds = self.positions(shape).flat_map(|on| vec![entry(on); rest(shape)]).collect();
+        Some(Box::new(Coordinatewise { bounds }))
     }
 
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {

@@ -93,6 +93,7 @@ impl Symmetric {
 
 impl PlaneSet for Symmetric {
     const NAME: &'static str = "symmetric";
+    const AFFINE: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::Convex

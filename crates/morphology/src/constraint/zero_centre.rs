@@ -2,8 +2,9 @@
 //!
 //! The one design choice: the centre is where a window has the pixel itself, for even sizes too, so that the law holds for every window.
 
-use morphograd_nn::autodiff::{Constraint, Kind};
+use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::Interval;
+use morphograd_nn::reparametrization::Coordinatewise;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -81,6 +82,20 @@ impl<T: Real> Constraint<T> for ZeroCentre {
     }
 
     /// The centre entries, and those at a bound.
+    /// What was clipped has no derivative, and neither has the centre.
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        self.interval().project_vjp(shape, at, projected, gradient);
+        gradient[centre(shape)].fill(T::zero());
+        true
+    }
+
+    /// That of the bounds, but for the centre.
+    fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        let mut bounds = vec![[self.min, self.max]; shape.len()];
+        bounds[centre(shape)].fill([0.0; 2]);
+        Some(Box::new(Coordinatewise { bounds }))
+    }
+
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
         let centre = centre(shape);
         let others = [&value[..centre.start], &value[centre.end..]];

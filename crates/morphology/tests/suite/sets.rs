@@ -10,7 +10,8 @@ use morphograd_morphology::{
     ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
-    check_projection_in_metric_within, check_projection_within, check_tangent, strategy,
+    check_parametrization, check_project_vjp, check_projection_in_metric_within, check_projection_within,
+    check_tangent, strategy,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -104,6 +105,21 @@ proptest! {
         }
     }
 
+    /// What `--enforcement` asks of a set. `Concave` and intersections know neither, and sets that are not planes no smooth map.
+    #[test]
+    fn derivatives_and_smooth_maps_agree_with_differences(point in vec(-2.0..2.0f64, 30), gradient in vec(-1.0..1.0f64, 30)) {
+        for entry in sets() {
+            let (set, shape): (&dyn Constraint<f64>, _) = (&*entry.set, entry.shape);
+            let (point, gradient) = (&point[..shape.len()], &gradient[..shape.len()]);
+            if !["Concave", "Intersection"].contains(&entry.name) {
+                check_project_vjp(set, shape, point, gradient);
+            }
+            if ["ZeroCentre", "Support", "Flat", "Symmetric", "Separable", "Per"].contains(&entry.name) {
+                check_parametrization(set, shape, point, gradient);
+            }
+        }
+    }
+
     #[test]
     fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(point in vec(number(), 30), exponent in -3..4i32) {
         for entry in sets() {
@@ -115,6 +131,37 @@ proptest! {
             let mut twice = once.clone();
             set.project(shape, &mut twice);
             prop_assert_eq!(&once, &twice, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn coordinates_are_counted_on_the_boundary_only(
+        point in vec(number(), 30), direction in vec(number(), 30), steepness in prop_oneof![Just(0.0), Just(9.0)]
+    ) {
+        for entry in sets() {
+            let (set, shape, n): (&dyn Constraint<f64>, _, _) = (&*entry.set, entry.shape, entry.shape.len());
+            let mut value: Vec<f64> = point[..n].to_vec();
+            // Below a steep paraboloid nothing is at a bound of the cones.
+            let [height, width] = [0, 1].map(|axis| shape.dims()[axis]);
+            let rest = n / (height * width);
+            for (i, w) in value.iter_mut().enumerate() {
+                let position = i / rest;
+                let [y, x] = [(position / width, height), (position % width, width)].map(|(at, size)| at as f64 - ((size - 1) / 2) as f64);
+                *w -= steepness * (y * y + x * x);
+            }
+            set.project(shape, &mut value);
+            let counts = !["Flat", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
+            let active = set.active(shape, &value);
+            prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
+            prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);
+            // Where nothing is held, every direction leads into the set, backwards too.
+            if active == Some(0) {
+                let mut tangent = direction[..n].to_vec();
+                prop_assert!(set.project_tangent(shape, &value, &mut tangent));
+                for (t, d) in tangent.iter().zip(&direction) {
+                    prop_assert!((t - d).abs() < 1e-12, "{}", entry.name);
+                }
+            }
         }
     }
 
@@ -278,5 +325,26 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
             assert_eq!(row[row.len() - 2].starts_with("yes"), entry.has_metric, "{}", entry.name);
             assert_eq!(row[row.len() - 1] == "yes", entry.has_tangent, "{}", entry.name);
         }
+    }
+}
+
+/// What the page lists of the sets for ways to enforce.
+#[test]
+fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+    let listed = |line: &str, name: &str| {
+        let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
+        line.contains(&format!("`{name}`"))
+    };
+    for entry in sets().iter().filter(|entry| !["Per", "Intersection"].contains(&entry.name)) {
+        let (set, n): (&dyn Constraint<f64>, _) = (&*entry.set, entry.shape.len());
+        let (point, mut gradient) = (vec![0.5; n], vec![1.0; n]);
+        let mut image = point.clone();
+        set.project(entry.shape, &mut image);
+        let derivative = set.project_vjp(entry.shape, &point, &image, &mut gradient);
+        assert_eq!(listed("| the derivative of its projection |", entry.name), derivative, "{}", entry.name);
+        let smooth = set.parametrization(entry.shape).is_some();
+        assert_eq!(listed("| a smooth map into it |", entry.name), smooth, "{}", entry.name);
     }
 }

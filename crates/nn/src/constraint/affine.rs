@@ -4,10 +4,11 @@
 //! rows are no special case.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::scratch::with_scratch;
 use super::{forgive, larger, rounding, settle};
+use crate::enforcement::Projected;
 
 /// $\{ w : A w = b \}$, kept as $Q w = c$ with orthonormal rows, by $w \leftarrow w - Q^\top (Q w - c)$. Convex; exact in every diagonal metric. Cost:
 /// O(m n) for m equations; in a metric O(m² n), because the rows are made orthonormal in it.
@@ -156,6 +157,16 @@ impl<T: Real> Constraint<T> for Affine {
     fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
         with_scratch(self.products.len(), |zeros: &mut [f64]| descend(&self.rows, zeros, |_| 1.0, direction));
         true
+    }
+
+    /// The projection is affine: that of directions, which is its own transpose.
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
+        self.project_tangent(shape, at, gradient)
+    }
+
+    /// The projection itself, which is linear up to a constant.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Projected::smooth(self.clone())
     }
 }
 

@@ -8,7 +8,8 @@ use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::boxes::Interval;
 use super::multiplier::{Clipped, multiplier};
-use super::{forgive, gain, norm_of, rounding, settle};
+use super::{forgive, gain, norm_of, rounding, settle, stop};
+use crate::reparametrization::OpenBall;
 
 /// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$ with the $\tau$ that gives the radius. Convex; exact in every
 /// diagonal metric. Cost: O(n) a pass, a few passes.
@@ -120,8 +121,8 @@ impl<T: Real> Constraint<T> for L1Ball {
             return true;
         }
         if (0..at.len()).all(is_zero) {
-            // The radius is 0, and so is the cone; what is not a number remains to be seen.
-            direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
+            // The radius is 0, and so is the cone.
+            stop(direction);
             return true;
         }
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
@@ -132,39 +133,29 @@ impl<T: Real> Constraint<T> for L1Ball {
         true
     }
 
+    /// On the face of the signs that are left, the mean along it is taken away; off it there is nothing. Inside, the gradient as it is.
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        if at == projected {
+            return true;
+        }
+        let sign = |p: &T| if *p == T::zero() { 0.0 } else { p.f64().signum() };
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (p, g) in projected.iter().zip(&*gradient) {
+            sum += sign(p) * g.f64();
+            count += sign(p) * sign(p);
+        }
+        for (p, g) in projected.iter().zip(gradient) {
+            let sign = sign(p);
+            *g = if sign == 0.0 { T::zero() } else { T::of(g.f64() - sign * sum / count) };
+        }
+        true
+    }
+
     /// All entries when the norm is the radius.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         let norm: f64 = value.iter().map(|w| w.f64().abs()).sum();
         let on_it = norm >= self.radius * (1.0 - rounding::<T>(value.len()));
         Some(if on_it { value.len() } else { 0 })
-    }
-}
-
-impl L2Ball {
-    /// The weights are those of the metric: $\lambda$ solves $\lVert v(\lambda) \rVert = r$. The inverse of the norm is concave in it, so that Newton's
-    /// steps on its inverse never pass the solution.
-    fn solve_in<T: Real>(self, metric: &[T], value: &mut [T]) {
-        let shrunk = |lambda: f64, i: usize, w: T| w.f64() * (metric[i].f64() / (metric[i].f64() + lambda));
-        let mut lambda = 0.0;
-        for _ in 0..100 {
-            let norm = norm_of(value.iter().enumerate().map(|(i, w)| shrunk(lambda, i, *w)));
-            let slope: f64 = value
-                .iter()
-                .enumerate()
-                .map(|(i, w)| (shrunk(lambda, i, *w) / norm).powi(2) / (metric[i].f64() + lambda))
-                .sum();
-            let step = (norm / self.radius - 1.0) / slope;
-            let next = lambda + step;
-            // Also when the step is not a number, which the value then is.
-            if next <= lambda || next.is_nan() {
-                lambda = if step.is_nan() { f64::NAN } else { lambda };
-                break;
-            }
-            lambda = next;
-        }
-        for (i, w) in value.iter_mut().enumerate() {
-            *w = T::of(shrunk(lambda, i, *w));
-        }
     }
 }
 
@@ -201,7 +192,7 @@ impl<T: Real> Constraint<T> for L2Ball {
             value,
             |w| self.violation(shape, w),
             |w| {
-                if self.radius > 0.0 { self.solve_in(metric, w) } else { rescale(0.0, w) }
+                if self.radius > 0.0 { rescale_in(metric, self.radius, w) } else { rescale(0.0, w) }
             },
         );
         true
@@ -214,7 +205,7 @@ impl<T: Real> Constraint<T> for L2Ball {
             return true;
         }
         if norm == 0.0 {
-            direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
+            stop(direction);
         } else if leads_out(outwards(at, direction, norm)) {
             flatten(at, direction, norm);
         }
@@ -224,6 +215,11 @@ impl<T: Real> Constraint<T> for L2Ball {
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         radial(at, projected, gradient);
         true
+    }
+
+    /// $r v / \sqrt{r^2 + \lVert v \rVert^2}$. A start beyond 0.99 $r$ is moved there.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(OpenBall { radius: self.radius }))
     }
 
     /// All entries when the norm is the radius.
@@ -298,6 +294,45 @@ pub(super) fn rescale<T: Real>(norm: f64, value: &mut [T]) {
     }
 }
 
+/// Goes to the nearest point of the sphere of a radius above 0 in a metric, $v_i = m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the norm: where the Lagrangian
+/// is convex, which is where $\lambda \ge -\min_i m_i$, a stationary point is a nearest one. In $\mu = \lambda + \min_i m_i$ the inverse of the norm is concave and
+/// increasing, so that Newton's steps from the left never pass the solution.
+///
+/// If the coordinates of least weight are 0 and the others too short even for $\mu = 0$, every way to give those the rest of the norm is as good: all of them get the same,
+/// above 0. Source: J. Moré and D. Sorensen, *Computing a trust region step* (1983), where this is the hard case.
+pub(super) fn rescale_in<T: Real>(metric: &[T], radius: f64, value: &mut [T]) {
+    if !value.iter().all(|w| w.is_finite()) {
+        return value.fill(T::nan());
+    }
+    let least = metric.iter().fold(f64::INFINITY, |least, m| least.min(m.f64()));
+    let excess = |i: usize| metric[i].f64() - least;
+    // 0 where it has no end: a coordinate of least weight at the end of the range.
+    let inverse = |mu: f64, i: usize| if excess(i) + mu > 0.0 { 1.0 / (excess(i) + mu) } else { 0.0 };
+    let at = |mu: f64, i: usize, w: T| w.f64() * (metric[i].f64() * inverse(mu, i));
+    let norm = |mu: f64, value: &[T]| norm_of(value.iter().enumerate().map(|(i, w)| at(mu, i, *w)));
+    // Left of the solution: there one coordinate alone has the norm.
+    let alone = value.iter().enumerate().map(|(i, w)| w.f64().abs() / radius * metric[i].f64() - excess(i));
+    let mut mu = alone.fold(0.0, f64::max);
+    for _ in 0..100 {
+        let norm = norm(mu, value);
+        let terms = value.iter().enumerate().map(|(i, w)| (at(mu, i, *w) / norm).powi(2) * inverse(mu, i));
+        let next = mu + (norm / radius - 1.0) / terms.sum::<f64>();
+        // Also when it is not a number: then the norm is 0.
+        if next.is_nan() || next <= mu {
+            break;
+        }
+        mu = next;
+    }
+    let others = norm(mu, value);
+    value.iter_mut().enumerate().for_each(|(i, w)| *w = T::of(at(mu, i, *w)));
+    if mu == 0.0 {
+        let lightest = || (0..metric.len()).filter(|i| excess(*i) == 0.0);
+        let rest = (radius - others).max(0.0).sqrt() * (radius + others).sqrt();
+        let share = rest / (lightest().count() as f64).sqrt();
+        lightest().for_each(|i| value[i] = T::of(share));
+    }
+}
+
 /// The derivative of a rescaling to a norm, $\frac{r}{\lVert w \rVert} (g - u (u \cdot g))$ with $u = w / \lVert w \rVert$; of what was not moved, the
 /// identity.
 fn radial<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
@@ -311,7 +346,7 @@ pub(super) fn onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]
     let norm = length(at);
     if norm == 0.0 {
         // Every direction is radial: the projection has no derivative here, and no side of it is to be preferred.
-        gradient.iter_mut().filter(|g| !g.is_nan()).for_each(|g| *g = T::zero());
+        stop(gradient);
         return;
     }
     flatten(at, gradient, norm);

@@ -7,7 +7,7 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::larger;
-use crate::reparametrization::{Side, Sigmoid, Softplus};
+use crate::reparametrization::{Coordinatewise, Side, Sigmoid, Softplus};
 
 /// $w \ge 0$, by $w \leftarrow \max(w, 0)$. Convex; the projection is exact.
 #[derive(Debug, Clone, Copy)]
@@ -280,7 +280,17 @@ impl<T: Real> Constraint<T> for Bounds {
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         pass(at, projected, gradient);
+        for (g, (min, max)) in gradient.iter_mut().zip(self.each::<T>()) {
+            if min == max {
+                *g = T::zero();
+            }
+        }
         true
+    }
+
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        let bounds = self.each::<f64>().map(|(min, max)| [min, max]).collect();
+        Some(Box::new(Coordinatewise { bounds }))
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {

@@ -5,6 +5,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
+use super::boxes::pass;
 use super::larger;
 use super::scratch::with_scratch;
 
@@ -87,6 +88,12 @@ impl<T: Real> Constraint<T> for Cardinality {
         Kind::NonConvex
     }
 
+    /// What was set to 0 has no gradient.
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        pass(at, projected, gradient);
+        true
+    }
+
     fn formula(&self) -> &'static str {
         "#{w != 0} <= k"
     }
@@ -96,9 +103,17 @@ impl<T: Real> Constraint<T> for Cardinality {
         true
     }
 
-    /// The zeros.
+    /// The cone of directions with at most $k - s$ entries where the point's are 0, for a point with $s$ that are not: those of the point stay, and of the
+    /// others the $k - s$ of largest magnitude.
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+        self.solve(direction, |i, d| if at[i] == T::zero() { d.f64().abs() } else { f64::INFINITY });
+        true
+    }
+
+    /// The zeros, unless every entry may differ from 0.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(value.iter().filter(|w| **w == T::zero()).count())
+        let zeros = value.iter().filter(|w| **w == T::zero()).count();
+        Some(if self.count < value.len() { zeros } else { 0 })
     }
 }
 

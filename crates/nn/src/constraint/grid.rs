@@ -6,7 +6,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
-use super::larger;
+use super::{larger, stop};
 
 /// $w \in \{ o + k h : k \in \mathbb{Z},\; \text{min} \le k \le \text{max} \}$ for every element, by the nearest level; half-way, the even $k$. Not convex; exact in
 /// every diagonal metric, O(n). `min` 0 and `max` 1 make binary weights. Decimal numbers are [`Rounding`](super::Rounding).
@@ -70,6 +70,12 @@ impl<T: Real> Constraint<T> for Grid {
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
         self.project(shape, value);
+        true
+    }
+
+    /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+        stop(direction);
         true
     }
 }

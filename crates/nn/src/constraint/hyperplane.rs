@@ -3,10 +3,11 @@
 //! The one design choice: sums run in `f64`, and a value that misses the equation by rounding only is left as it is.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::ball::leads_out;
 use super::{forgive, gain, rounding, settle};
+use crate::enforcement::Projected;
 
 /// $\{ w : a \cdot w = b \}$, by $w \leftarrow w + \frac{b - a \cdot w}{\lVert a \rVert^2} a$. Convex; exact in every diagonal metric, O(n).
 ///
@@ -71,6 +72,11 @@ impl<T: Real> Constraint<T> for Hyperplane {
     /// The projection is affine: that of directions, which is its own transpose.
     fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
         self.project_tangent(shape, at, gradient)
+    }
+
+    /// The projection itself, which is linear up to a constant.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Projected::smooth(self.clone())
     }
 }
 

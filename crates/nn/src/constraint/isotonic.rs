@@ -4,10 +4,11 @@
 //! that the image lies in the set without any tolerance, in every precision.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::larger;
 use super::scratch::with_scratch;
+use crate::reparametrization::{Increments, Side};
 
 /// $\{ w : w_1 \le w_2 \le \dots \le w_n \}$, or the reverse, by isotonic regression: neighbours out of order are replaced by their mean until none
 /// are. Convex; exact in every diagonal metric (the means are weighted), O(n). For chains along one axis, use
@@ -143,6 +144,31 @@ impl<T: Real> Constraint<T> for Isotonic {
             start += run;
         }
         true
+    }
+
+    /// A block that was pooled is its mean: each of its entries gets the mean of the gradient.
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+        let mut start = 0;
+        while start < at.len() {
+            let run = projected[start..].iter().take_while(|w| **w == projected[start]).count().max(1);
+            let block = start..start + run;
+            if at[block.clone()] != projected[block.clone()] {
+                let mean = gradient[block.clone()].iter().map(|g| g.f64()).sum::<f64>() / run as f64;
+                gradient[block].fill(T::of(mean));
+            }
+            start += run;
+        }
+        true
+    }
+
+    /// Sums of softplus. Neighbours of the start within 0.01 of one another are moved apart.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Some(Box::new(Increments {
+            side: match self {
+                Self::NonDecreasing => Side::Above,
+                Self::NonIncreasing => Side::Below,
+            },
+        }))
     }
 
     /// The entries that equal a neighbour.

@@ -4,7 +4,7 @@
 //! know about axes.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::axes::{Axes, check_axes};
 use super::larger;
@@ -61,11 +61,17 @@ impl<S> Per<S> {
         Self { along: Along::Axes(axes.into()), set }
     }
 
-    fn runs_along(&self, shape: Shape, axis: usize) -> bool {
-        match &self.along {
-            Along::Filter => axis + 1 < shape.rank(),
-            Along::Channel => axis < 2,
-            Along::Axes(axes) => axes.contains(&axis),
+    fn groups(&self, shape: Shape) -> Groups {
+        self.along.groups(shape)
+    }
+}
+
+impl Along {
+    fn contains(&self, shape: Shape, axis: usize) -> bool {
+        match self {
+            Self::Filter => axis + 1 < shape.rank(),
+            Self::Channel => axis < 2,
+            Self::Axes(axes) => axes.contains(&axis),
         }
     }
 
@@ -73,16 +79,53 @@ impl<S> Per<S> {
         let mut dims = [1; morphograd_autodiff::tensor::MAX_RANK];
         let mut rank = 0;
         for (axis, length) in shape.dims().iter().enumerate() {
-            if self.runs_along(shape, axis) {
+            if self.contains(shape, axis) {
                 dims[rank] = *length;
                 rank += 1;
             }
         }
         Groups {
             shape: Shape::new(&dims[..rank]),
-            along: Axes::of(shape, |axis| self.runs_along(shape, axis)),
-            across: Axes::of(shape, |axis| !self.runs_along(shape, axis)),
+            along: Axes::of(shape, |axis| self.contains(shape, axis)),
+            across: Axes::of(shape, |axis| !self.contains(shape, axis)),
         }
+    }
+}
+
+/// A smooth map of each group.
+#[derive(Debug)]
+struct MapPer<T> {
+    along: Along,
+    map: Box<dyn Parametrization<T>>,
+}
+
+impl<T: Real> Parametrization<T> for MapPer<T> {
+    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+        let groups = self.along.groups(shape);
+        let n = groups.shape.len();
+        with_scratch(2 * n, |scratch| {
+            let (group, image) = scratch.split_at_mut(n);
+            for start in groups.starts() {
+                groups.gather(start, free, group);
+                self.map.weight(groups.shape, group, image);
+                groups.scatter(start, image, weight);
+            }
+        });
+    }
+
+    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+        let groups = self.along.groups(shape);
+        groups.each_pulled_back([free, weight], gradient, |free, weight, gradient| {
+            self.map.pull_back(groups.shape, free, weight, gradient)
+        })
+    }
+
+    fn invert(&self, shape: Shape, weight: &mut [T]) {
+        self.along.groups(shape).each(weight, |shape, group| self.map.invert(shape, group));
+    }
+
+    fn enter(&self, shape: Shape, weight: &mut [T]) {
+        self.along.groups(shape).each(weight, |shape, group| self.map.enter(shape, group));
     }
 }
 
@@ -101,6 +144,41 @@ impl Groups {
         (0..if empty { 0 } else { self.across.count() }).map(|group| self.across.offset(group))
     }
 
+    /// Changes each group in its place.
+    fn each<T: Real>(&self, value: &mut [T], mut change: impl FnMut(Shape, &mut [T])) {
+        with_scratch(self.shape.len(), |group| {
+            for start in self.starts() {
+                self.gather(start, value, group);
+                change(self.shape, group);
+                self.scatter(start, group, value);
+            }
+        });
+    }
+
+    /// Changes each group of a gradient, given two points; false as soon as one cannot be changed.
+    fn each_pulled_back<T: Real>(
+        &self,
+        points: [&[T]; 2],
+        gradient: &mut [T],
+        mut change: impl FnMut(&[T], &[T], &mut [T]) -> bool,
+    ) -> bool {
+        let n = self.shape.len();
+        with_scratch(3 * n, |scratch| {
+            let (group, rest) = scratch.split_at_mut(n);
+            let (first, second) = rest.split_at_mut(n);
+            self.starts().all(|start| {
+                self.gather(start, gradient, group);
+                self.gather(start, points[0], first);
+                self.gather(start, points[1], second);
+                let changed = change(first, second, group);
+                if changed {
+                    self.scatter(start, group, gradient);
+                }
+                changed
+            })
+        })
+    }
+
     fn gather<T: Real>(&self, start: usize, from: &[T], group: &mut [T]) {
         for (member, w) in group.iter_mut().enumerate() {
             *w = from[start + self.along.offset(member)];
@@ -116,14 +194,7 @@ impl Groups {
 
 impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        let groups = self.groups(shape);
-        with_scratch(groups.shape.len(), |group| {
-            for start in groups.starts() {
-                groups.gather(start, value, group);
-                self.set.project(groups.shape, group);
-                groups.scatter(start, group, value);
-            }
-        });
+        self.groups(shape).each(value, |shape, group| self.set.project(shape, group));
     }
 
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
@@ -214,21 +285,14 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
 
     fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         let groups = self.groups(shape);
-        let n = groups.shape.len();
-        with_scratch(3 * n, |scratch| {
-            let (group, points) = scratch.split_at_mut(n);
-            let (point, image) = points.split_at_mut(n);
-            for start in groups.starts() {
-                groups.gather(start, gradient, group);
-                groups.gather(start, at, point);
-                groups.gather(start, projected, image);
-                if !self.set.project_vjp(groups.shape, point, image, group) {
-                    return false;
-                }
-                groups.scatter(start, group, gradient);
-            }
-            true
+        groups.each_pulled_back([at, projected], gradient, |at, projected, gradient| {
+            self.set.project_vjp(groups.shape, at, projected, gradient)
         })
+    }
+
+    fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        let map = self.set.parametrization(self.groups(shape).shape)?;
+        Some(Box::new(MapPer { along: self.along.clone(), map }))
     }
 
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {

@@ -6,7 +6,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
-use super::singular::eigen;
+use super::singular::{eigen, positive_part};
 use super::{forgive, larger, norm_of, rounding};
 
 /// $\{ W : W = W^\top,\; x^\top W x \ge 0 \text{ for every } x \}$, by $W \leftarrow \sum_k \max(\lambda_k, 0) q_k q_k^\top$ with the eigenvalues and eigenvectors of $(W + W^\top) / 2$.
@@ -77,6 +77,43 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
 
     fn formula(&self) -> &'static str {
         "W = W^T, lambda_min(W) >= 0"
+    }
+
+    /// With the eigenvectors $N$ of the eigenvalues 0 and the symmetric part $D$: $D \leftarrow D + N B_- N^\top$, where $-B_-$ is the part of $N^\top D N$ with eigenvalues below
+    /// 0. The cone is $\{ D = D^\top : N^\top D N \text{ positive semidefinite} \}$.
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        if !at.iter().chain(&*direction).all(|w| w.is_finite()) {
+            direction.fill(T::nan());
+            return true;
+        }
+        let n = shape.dims()[0];
+        let (pairs, _, slack) = decompose(shape, at);
+        let null: Vec<&[f64]> =
+            pairs.iter().filter(|(value, _)| *value <= slack).map(|(_, q)| &**q).collect();
+        let symmetric: Vec<f64> =
+            (0..n * n).map(|k| 0.5 * direction[k].f64() + 0.5 * direction[k % n * n + k / n].f64()).collect();
+        let indices = |count: usize| (0..count).flat_map(move |i| (0..count).map(move |j| (i, j)));
+        let product = |(a, b): (usize, usize)| -> f64 {
+            -indices(n).map(|(i, j)| null[a][i] * symmetric[i * n + j] * null[b][j]).sum::<f64>()
+        };
+        let mut missed: Vec<f64> = indices(null.len()).map(product).collect();
+        positive_part(null.len(), &mut missed);
+        for (i, j) in indices(n).filter(|(i, j)| j <= i) {
+            let terms = indices(null.len()).zip(&missed);
+            let raised: f64 = terms.map(|((a, b), m)| m * null[a][i] * null[b][j]).sum();
+            let d = T::of(symmetric[i * n + j] + raised);
+            (direction[i * n + j], direction[j * n + i]) = (d, d);
+        }
+        true
+    }
+
+    /// All entries when an eigenvalue is 0.
+    fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
+        if !value.iter().all(|w| w.is_finite()) {
+            return Some(0);
+        }
+        let (pairs, _, slack) = decompose(shape, value);
+        Some(if pairs.iter().any(|(lambda, _)| *lambda <= slack) { value.len() } else { 0 })
     }
 }
 

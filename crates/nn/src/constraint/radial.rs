@@ -1,7 +1,7 @@
 //! Keras' constraint on kernels that are to be the same at every radius.
 //!
-//! The one design choice: the formula is that of Keras (up to TensorFlow 2.15), to the letter, with the sample it takes for the centre, so
-//! that weights trained with it mean the same here.
+//! The one design choice: the formula is that of Keras 2 (today's `tf_keras`; Keras 3 is without it), to the letter, with the sample it
+//! takes for the centre, so that weights trained with it mean the same here.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_samples_are_those_of_keras() {
         assert_eq!(radial::<4>(2), [0.0; 4]);
-        // By hand from Keras' code: 5 x 5 has its centre from (1, 1), its rings from (2, 2) and (3, 3).
+        // 5 x 5 has its centre from (1, 1), its rings from (2, 2) and (3, 3).
         let five = radial::<25>(5);
         assert_eq!((five[12], five[6], five[7], five[0], five[24]), (6.0, 12.0, 12.0, 18.0, 18.0));
         // 4 x 4 has its centre from (1, 1), its ring from (3, 3).

@@ -7,7 +7,7 @@ use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
-use super::larger;
+use super::{larger, stop};
 
 /// $w \in 10^{-c}\,\mathbb{Z}$ for every element: numbers of $c$ decimals (`Rounding` of morpholayers).
 ///
@@ -59,6 +59,12 @@ impl<T: Real> Constraint<T> for Rounding {
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
         self.project(shape, value);
+        true
+    }
+
+    /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+        stop(direction);
         true
     }
 }

@@ -12,9 +12,9 @@ const SWEEPS: usize = 60;
 /// $A = \sum_k \sigma_k u_k v_k^\top$ with $\sigma$ not increasing, for a matrix `[rows, columns]`; `min(rows, columns)` terms.
 pub(super) struct Svd {
     size: [usize; 2],
-    /// The terms' $u$, each of `rows` numbers; 0 where $\sigma$ is.
+    /// The terms' $u$, each of `rows` numbers; 0 where $\sigma$ is, for a matrix that is not wide.
     left: Vec<Vec<f64>>,
-    /// The terms' $v$, each of `columns` numbers.
+    /// The terms' $v$, each of `columns` numbers; 0 where $\sigma$ is, for a wide matrix.
     right: Vec<Vec<f64>>,
     pub(super) values: Vec<f64>,
 }
@@ -76,6 +76,42 @@ impl Svd {
                 let term = |k: usize| values(k) * self.left[k][i] * self.right[k][j];
                 matrix[i * columns + j] = T::of((0..self.values.len()).map(term).sum());
             }
+        }
+    }
+
+    /// The part of a matrix outside the first terms, $(I - U U^\top) D (I - V V^\top)$ with the vectors of those, whose values have to be above 0.
+    pub(super) fn outside<T: Real>(&self, terms: usize, matrix: &[T]) -> Vec<f64> {
+        let [_, columns] = self.size;
+        let mut part: Vec<f64> = matrix.iter().map(|d| d.f64()).collect();
+        for u in &self.left[..terms] {
+            for j in 0..columns {
+                let along: f64 = u.iter().zip(part[j..].iter().step_by(columns)).map(|(u, d)| u * d).sum();
+                u.iter().zip(part[j..].iter_mut().step_by(columns)).for_each(|(u, d)| *d -= along * u);
+            }
+        }
+        for v in &self.right[..terms] {
+            for row in part.chunks_exact_mut(columns) {
+                let along = dot(v, row);
+                row.iter_mut().zip(v).for_each(|(d, v)| *d -= along * v);
+            }
+        }
+        part
+    }
+
+    /// $u_k^\top D v_l$.
+    pub(super) fn product<T: Real>(&self, k: usize, matrix: &[T], l: usize) -> f64 {
+        let row = |row: &[T]| row.iter().zip(&self.right[l]).map(|(d, v)| d.f64() * v).sum::<f64>();
+        self.left[k].iter().zip(matrix.chunks_exact(self.size[1])).map(|(u, d)| u * row(d)).sum()
+    }
+
+    /// Takes $\sum_{kl} S_{kl} u_k v_l^\top$ over the first terms away from a matrix, for $S$ row-major.
+    pub(super) fn subtract<T: Real>(&self, parts: &[f64], terms: usize, matrix: &mut [T]) {
+        let columns = self.size[1];
+        for (i, j) in (0..self.size[0]).flat_map(|i| (0..columns).map(move |j| (i, j))) {
+            let part = |k: usize, l: usize| parts[k * terms + l] * self.left[k][i] * self.right[l][j];
+            let sum: f64 = (0..terms).map(|k| (0..terms).map(|l| part(k, l)).sum::<f64>()).sum();
+            let d = &mut matrix[i * columns + j];
+            *d = T::of(d.f64() - sum);
         }
     }
 
@@ -178,6 +214,14 @@ pub(super) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
         }
     }
     basis.into_iter().enumerate().map(|(k, vector)| (matrix[k * n + k], vector)).collect()
+}
+
+/// Replaces a symmetric matrix `[n, n]` by its part with eigenvalues above 0, the nearest positive semidefinite one.
+pub(super) fn positive_part(n: usize, matrix: &mut [f64]) {
+    let pairs = eigen(n, &mut matrix.to_vec());
+    for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
+        matrix[i * n + j] = pairs.iter().map(|(value, q)| value.max(0.0) * q[i] * q[j]).sum();
+    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::multiplier::{Clipped, multiplier};
-use super::singular::Svd;
-use super::{forgive, rounding};
+use super::singular::{Svd, positive_part};
+use super::{forgive, rounding, stop};
 
 /// $\{ W : \mathrm{rank}\, W \le r \}$, by keeping the $r$ largest singular values. Not convex; a nearest point (Eckart and Young). Cost: a singular
 /// value decomposition, O(m n min(m, n)) a sweep, for the projection and for the violation; it takes memory.
@@ -67,6 +67,15 @@ fn measure<T: Real>(shape: Shape, value: &[T], missed: impl Fn(&Svd) -> f64) -> 
     Svd::of(matrix(shape), value).map_or(f64::NAN, |svd| missed(&svd))
 }
 
+/// Decomposes a point and changes a direction; one with a number that is not finite becomes NaN, and so it does at such a point.
+fn turn<T: Real>(shape: Shape, at: &[T], direction: &mut [T], change: impl FnOnce(&Svd, &mut [T])) -> bool {
+    match Svd::of(matrix(shape), at) {
+        Some(svd) if direction.iter().all(|d| d.is_finite()) => change(&svd, direction),
+        _ => direction.fill(T::nan()),
+    }
+    true
+}
+
 fn check(operation: &'static str, shape: Shape) -> Result<(), ShapeError> {
     if shape.rank() >= 2 && !shape.is_empty() {
         return Ok(());
@@ -83,6 +92,12 @@ impl Rank {
     fn missed<T: Real>(self, svd: &Svd, n: usize) -> f64 {
         forgive(svd.values.get(self.rank).copied().unwrap_or(0.0), rounding::<T>(n) * svd.norm())
     }
+}
+
+/// How many singular values are above 0, within rounding.
+fn rank_of<T: Real>(svd: &Svd, n: usize) -> usize {
+    let slack = rounding::<T>(n) * svd.norm();
+    svd.values.iter().filter(|sigma| **sigma > slack).count()
 }
 
 impl<T: Real> Constraint<T> for Rank {
@@ -112,11 +127,31 @@ impl<T: Real> Constraint<T> for Rank {
     fn formula(&self) -> &'static str {
         "rank W <= r"
     }
+
+    /// Of the part outside the columns and the rows of a point of rank $s$, $E = (I - U U^\top) D (I - V V^\top)$, only the $r - s$ largest singular values stay. At
+    /// rank $r$ this is the tangent space of the matrices of that rank. Source: R. Schneider and A. Uschmajew, *Convergence results for projected
+    /// line-search methods on varieties of low-rank matrices via Łojasiewicz inequality* (2015).
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        turn(shape, at, direction, |svd, direction| {
+            let rank = rank_of::<T>(svd, at.len()).min(self.rank);
+            let mut removed = svd.outside(rank, direction);
+            if let Some(parts) = Svd::of(matrix(shape), &removed) {
+                parts.write(|k| if k < self.rank - rank { 0.0 } else { parts.values[k] }, &mut removed);
+            }
+            direction.iter_mut().zip(removed).for_each(|(d, e)| *d = T::of(d.f64() - e));
+        })
+    }
 }
 
 impl SpectralBall {
     fn missed<T: Real>(self, svd: &Svd, n: usize) -> f64 {
         forgive(svd.values[0] - self.radius, rounding::<T>(n) * svd.norm())
+    }
+
+    /// How many singular values are the radius, within rounding.
+    fn tight<T: Real>(self, svd: &Svd, n: usize) -> usize {
+        let slack = rounding::<T>(n) * svd.norm();
+        svd.values.iter().filter(|sigma| **sigma >= self.radius - slack).count()
     }
 }
 
@@ -141,14 +176,47 @@ impl<T: Real> Constraint<T> for SpectralBall {
     fn formula(&self) -> &'static str {
         "sigma_1(W) <= r"
     }
+
+    /// With the singular vectors $U$, $V$ of the values that are the radius, $D \leftarrow D - U B_+ V^\top$, where $B_+$ is the part with eigenvalues above 0 of the symmetric part of
+    /// $U^\top D V$. For the normal cone is $\{ U S V^\top : S \text{ positive semidefinite} \}$.
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        turn(shape, at, direction, |svd, direction| {
+            if self.radius == 0.0 {
+                return stop(direction);
+            }
+            let tight = self.tight::<T>(svd, at.len());
+            let pairs = (0..tight).flat_map(|k| (0..tight).map(move |l| (k, l)));
+            let symmetric = |(k, l)| 0.5 * svd.product(k, direction, l) + 0.5 * svd.product(l, direction, k);
+            let mut parts: Vec<f64> = pairs.map(symmetric).collect();
+            positive_part(tight, &mut parts);
+            svd.subtract(&parts, tight, direction);
+        })
+    }
+
+    /// All entries when the norm is the radius.
+    fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
+        let svd = Svd::of(matrix(shape), value);
+        Some(svd.filter(|svd| self.tight::<T>(svd, value.len()) > 0).map_or(0, |_| value.len()))
+    }
 }
 
 impl NuclearBall {
-    fn missed<T: Real>(self, svd: &Svd, n: usize) -> f64 {
+    /// By how much the norm exceeds the radius, and what rounding is worth.
+    fn excess<T: Real>(self, svd: &Svd, n: usize) -> (f64, f64) {
         let sum: f64 = svd.values.iter().sum();
         // The sum of k singular values may grow by sqrt(k) times the norm of a change.
         let slack = rounding::<T>(n) * svd.norm() * (svd.values.len() as f64).sqrt();
-        forgive(sum - self.radius, slack)
+        (sum - self.radius, slack)
+    }
+
+    fn missed<T: Real>(self, svd: &Svd, n: usize) -> f64 {
+        let (excess, slack) = self.excess::<T>(svd, n);
+        forgive(excess, slack)
+    }
+
+    fn is_tight<T: Real>(self, svd: &Svd, n: usize) -> bool {
+        let (excess, slack) = self.excess::<T>(svd, n);
+        excess >= -slack
     }
 }
 
@@ -184,6 +252,42 @@ impl<T: Real> Constraint<T> for NuclearBall {
 
     fn formula(&self) -> &'static str {
         "sum_k sigma_k(W) <= r"
+    }
+
+    /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D \rangle + \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
+    /// $\{ \lambda (U V^\top + M) : \lambda \ge 0, \lVert M \rVert_2 \le 1 \}$ with $M$ outside as $E$ is, so $\lambda$ solves $s \lambda = \langle U V^\top, D \rangle + \sum_k \max(\sigma_k(E) - \lambda, 0)$.
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+        turn(shape, at, direction, |svd, direction| {
+            if self.radius == 0.0 {
+                return stop(direction);
+            }
+            if !self.is_tight::<T>(svd, at.len()) {
+                return;
+            }
+            let rank = rank_of::<T>(svd, at.len());
+            let mut outside = svd.outside(rank, direction);
+            let Some(parts) = Svd::of(matrix(shape), &outside) else { return };
+            let grows: f64 = (0..rank).map(|k| svd.product(k, direction, k)).sum();
+            // The norm's growth along the point's own terms, all at once, and along each of the others, which cannot shrink.
+            let term = |k: usize| match k.checked_sub(1) {
+                None => Clipped { w: grows, gain: rank as f64, min: f64::NEG_INFINITY, max: f64::INFINITY },
+                Some(k) => Clipped { w: parts.values[k], gain: 1.0, min: 0.0, max: f64::INFINITY },
+            };
+            if grows + parts.values.iter().sum::<f64>() <= 0.0 {
+                return;
+            }
+            let lambda = multiplier(1 + parts.values.len(), term, 0.0);
+            parts.write(|k| parts.values[k].min(lambda), &mut outside);
+            direction.iter_mut().zip(outside).for_each(|(d, e)| *d = T::of(d.f64() - e));
+            let diagonal = |i: usize| if i.is_multiple_of(rank + 1) { lambda } else { 0.0 };
+            svd.subtract(&(0..rank * rank).map(diagonal).collect::<Vec<_>>(), rank, direction);
+        })
+    }
+
+    /// All entries when the norm is the radius.
+    fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
+        let svd = Svd::of(matrix(shape), value);
+        Some(svd.filter(|svd| self.is_tight::<T>(svd, value.len())).map_or(0, |_| value.len()))
     }
 }
 

@@ -3,17 +3,18 @@
 //! The one design choice: 0, which every point of the sphere is as near to, goes to the point with equal entries, so that the map is defined
 //! everywhere and prefers no coordinate.
 
-use std::sync::Arc;
-
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
-use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale};
+use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, rescale_in};
 use super::{forgive, rounding, settle};
-use crate::enforcement::{Projected, ProjectionGradient};
+use crate::enforcement::Projected;
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
 /// This is what Keras' `UnitNorm` means, without its ε.
+///
+/// In a diagonal metric it is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the radius, which may be below 0; a nearest point too. If the entries
+/// of least weight are 0 and the others cannot reach the radius, those get the rest of the norm, all the same and above 0.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Sphere, tensor::Tensor};
@@ -32,7 +33,8 @@ pub struct Sphere {
 }
 
 /// $\{ w : a \le \lVert w \rVert_2 \le b \}$, by $w \leftarrow w \, \mathrm{clip}(n, a, b) / n$ with $n = \lVert w \rVert$; 0 goes to the point with entries
-/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n). This is what Keras' `MinMaxNorm` means, without its ε.
+/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n), in a diagonal metric as for
+/// [`Sphere`]. This is what Keras' `MinMaxNorm` means, without its ε.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Annulus {
     /// The smallest norm $a$, not negative.
@@ -44,6 +46,14 @@ pub struct Annulus {
 impl Sphere {
     fn annulus(self) -> Annulus {
         Annulus { min: self.radius, max: self.radius }
+    }
+}
+
+impl Annulus {
+    /// Whether a norm is at the lower bound, if there is one, and at the upper, within rounding.
+    fn at_bounds<T: Real>(self, norm: f64, n: usize) -> [bool; 2] {
+        let slack = rounding::<T>(n) * self.max;
+        [self.min > 0.0 && norm <= self.min + slack, norm >= self.max - slack]
     }
 }
 
@@ -68,6 +78,10 @@ impl<T: Real> Constraint<T> for Sphere {
         "||w||_2 = r"
     }
 
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+        self.annulus().project_in_metric(shape, metric, value)
+    }
+
     /// The tangent plane: what is radial is taken away.
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         self.annulus().project_tangent(shape, at, direction)
@@ -80,7 +94,7 @@ impl<T: Real> Constraint<T> for Sphere {
 
     /// The projection itself, $r v / \lVert v \rVert$, which is smooth but at 0.
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
-        Some(Box::new(Projected { constraint: Arc::new(*self), gradient: ProjectionGradient::Exact }))
+        Projected::smooth(*self)
     }
 }
 
@@ -119,20 +133,33 @@ impl<T: Real> Constraint<T> for Annulus {
         "a <= ||w||_2 <= b"
     }
 
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w),
+        );
+        true
+    }
+
     /// At a bound, what leads out is taken away.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         let norm = length(at);
-        let slack = rounding::<T>(at.len()) * self.max;
         if norm == 0.0 {
             return true;
         }
         let out = outwards(at, direction, norm);
-        let leaves = (norm >= self.max - slack && leads_out(out))
-            || (self.min > 0.0 && norm <= self.min + slack && leads_out(-out));
-        if leaves {
+        let [at_min, at_max] = self.at_bounds::<T>(norm, at.len());
+        if (at_max && leads_out(out)) || (at_min && leads_out(-out)) {
             flatten(at, direction, norm);
         }
         true
+    }
+
+    /// All entries when the norm is at a bound.
+    fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
+        let [at_min, at_max] = self.at_bounds::<T>(length(value), value.len());
+        Some(if at_min || at_max { value.len() } else { 0 })
     }
 }
 
@@ -147,6 +174,8 @@ fn check(operation: &'static str, set: Annulus, shape: Shape) -> Result<(), Shap
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn norms_that_no_value_has_are_refused() {
@@ -156,6 +185,80 @@ mod tests {
         let error = Constraint::<f32>::accepts(&Sphere { radius: -1.0 }, [2].into()).unwrap_err().to_string();
         let expected = "sphere: expected norms with 0 <= min <= max, max > 0, and at least one entry, found [-1, -1] for shape [2]";
         assert_eq!(error, expected);
+    }
+
+    proptest! {
+        /// Also where an entry is all but 0, and next to where the nearest point changes sides.
+        #[test]
+        fn in_a_metric_no_point_of_a_circle_is_nearer(
+            w in (-2..=2i8, -2..=2i8), m in (1..=3u8, 1..=3u8), tiny in prop_oneof![Just(1.0), Just(1e-9), Just(1e-200)], first in prop::bool::ANY
+        ) {
+            let mut w = [f64::from(w.0), f64::from(w.1)];
+            w[usize::from(first)] *= tiny;
+            let m = [f64::from(m.0), f64::from(m.1)];
+            let cost = |v: [f64; 2]| m[0] * (v[0] - w[0]).powi(2) + m[1] * (v[1] - w[1]).powi(2);
+            let (set, mut found) = (Sphere { radius: 1.5 }, w);
+            prop_assert!(set.project_in_metric([2].into(), &m, &mut found));
+            prop_assert_eq!(set.violation([2].into(), &found), 0.0, "{:?}", found);
+            let angles = (0..3600).map(|k| f64::from(k) * std::f64::consts::TAU / 3600.0);
+            for (sine, cosine) in angles.map(f64::sin_cos) {
+                prop_assert!(cost(found) <= cost([1.5 * cosine, 1.5 * sine]) + 1e-12, "{w:?} in {m:?} is not {found:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// $m (w - v) = \lambda v$ with $\lambda \ge -\min m$, which makes $v$ nearest of all.
+        #[test]
+        fn in_a_metric_of_wild_range_the_lagrangian_is_stationary_and_convex(
+            entries in vec((-2.0..2.0f64, -12..8i32, -6..6i32), 1..12), radius in -3..3i32
+        ) {
+            let w: Vec<f64> = entries.iter().map(|(w, exponent, _)| w * 10f64.powi(*exponent)).collect();
+            let m: Vec<f64> = entries.iter().map(|(w, _, exponent)| (1.0 + w.abs()) * 10f64.powi(*exponent)).collect();
+            let (set, n) = (Sphere { radius: 10f64.powi(radius) }, Shape::from([w.len()]));
+            let mut v = w.clone();
+            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
+            // The multiplier from the entry that determines it best.
+            let part = |i: usize| m[i] * (w[i] - v[i]) / v[i];
+            let size = |i: usize| m[i] * (w[i].abs() + v[i].abs()) / v[i].abs();
+            let best = (0..w.len()).min_by(|i, j| size(*i).total_cmp(&size(*j))).unwrap();
+            let least = m.iter().fold(f64::INFINITY, |least, m| least.min(*m));
+            prop_assert!(part(best) >= -least - 1e-12 * size(best), "{w:?} in {m:?}: {v:?}");
+            for i in 0..w.len() {
+                let missed = (part(i) - part(best)).abs();
+                prop_assert!(missed <= 1e-10 * (size(i) + size(best)), "{w:?} in {m:?}: {v:?}");
+            }
+            let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
+            let (m, mut v) = (single(&m), single(&w));
+            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
+        }
+    }
+
+    #[test]
+    fn in_a_metric_what_is_left_goes_to_the_entries_of_least_weight() {
+        // The third alone has 2 * 0.5 / (2 - 1) = 1 at most, as far as the Lagrangian is convex.
+        let mut value = [0.0f64, 0.0, 0.5];
+        assert!(Sphere { radius: 3.0 }.project_in_metric([3].into(), &[1.0, 1.0, 2.0], &mut value));
+        assert!((value[0] - 2.0).abs() < 1e-15 && value[0] == value[1] && value[2] == 1.0, "{value:?}");
+        let mut value = [0.0f32; 4];
+        assert!(Annulus { min: 1.0, max: 2.0 }.project_in_metric([4].into(), &[3.0; 4], &mut value));
+        assert_eq!(value, [0.5; 4]);
+        let mut value = [f64::NAN, 1.0];
+        assert!(Sphere { radius: 1.0 }.project_in_metric([2].into(), &[1.0, 2.0], &mut value));
+        assert!(value.iter().all(|w| w.is_nan()));
+    }
+
+    #[test]
+    fn an_annulus_counts_both_bounds() {
+        let set = Annulus { min: 1.0, max: 5.0 };
+        let active = |value| Constraint::<f32>::active(&set, [2].into(), value);
+        assert_eq!(
+            (active(&[3.0, 4.0]), active(&[0.0, 1.0]), active(&[2.0, 0.0])),
+            (Some(2), Some(2), Some(0))
+        );
+        assert_eq!(Annulus { min: 0.0, max: 1.0 }.active([2].into(), &[0.0f32; 2]), Some(0));
     }
 
     #[test]

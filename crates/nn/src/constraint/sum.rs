@@ -3,9 +3,10 @@
 //! The one design choice: these are hyperplanes whose normal is written down nowhere, so that they fit every shape.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Constraint, Kind};
+use morphograd_autodiff::{Constraint, Kind, Parametrization};
 
 use super::{forgive, gain, rounding, settle};
+use crate::enforcement::Projected;
 
 /// $\{ w : \sum_i w_i = s \}$, by adding the same to every entry. Convex; exact in every diagonal metric, O(n).
 ///
@@ -65,6 +66,11 @@ impl<T: Real> Constraint<T> for FixedSum {
     fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
         self.project_tangent(shape, at, gradient)
     }
+
+    /// The projection itself, which is linear up to a constant.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Projected::smooth(*self)
+    }
 }
 
 impl FixedMean {
@@ -104,6 +110,11 @@ impl<T: Real> Constraint<T> for FixedMean {
 
     fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
         self.project_tangent(shape, at, gradient)
+    }
+
+    /// The projection itself, which is linear up to a constant.
+    fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
+        Projected::smooth(*self)
     }
 }
 

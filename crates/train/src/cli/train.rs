@@ -19,6 +19,7 @@ use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
+use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::summary::summary;
 
@@ -53,9 +54,9 @@ pub(crate) struct Arguments {
     /// Optimizer, see below [default: adam]
     #[arg(long, value_name = "NAME", value_parser = optimizer_name)]
     optimizer: Option<String>,
-    /// How the set is enforced, see below [default: projected-step]
-    #[arg(long, value_name = "NAME", value_parser = enforcement_name)]
-    enforcement: Option<String>,
+    /// How the set is enforced, see below; may be repeated [default: projected-step]
+    #[arg(long = "enforcement", value_name = "NAME", value_parser = enforcement_name)]
+    enforcements: Vec<String>,
     /// Filters of the dilation [default: 8]
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
@@ -171,7 +172,7 @@ impl Arguments {
             batch_size,
             lr,
             optimizer,
-            enforcement,
+            enforcements,
             filters,
             kernel,
             seed,
@@ -187,8 +188,8 @@ impl Arguments {
         if let Some(n) = seeds {
             config.seeds = (0..*n).collect();
         }
-        if let Some(enforcement) = enforcement {
-            config.enforcement.clone_from(enforcement);
+        if !enforcements.is_empty() {
+            config.enforcements.clone_from(enforcements);
         }
         if let Some(optimizer) = optimizer {
             config.optimizer.clone_from(optimizer);
@@ -214,7 +215,7 @@ fn experiment(
     let settings = format!("# {}\n{}", dataset.note, toml::to_string(config)?);
     out.write("config.toml", settings.as_bytes())?;
     let mut params = Params::new();
-    let model = config.network(dataset, None, 0, &mut params)?;
+    let model = config.network(dataset, Weight::zeros(), 0, &mut params)?;
     let mut record = ExperimentRecord {
         dataset: dataset.name.clone(),
         dataset_note: dataset.note.clone(),
@@ -234,14 +235,16 @@ fn experiment(
     narrator.say(&record.summary);
 
     let mut healthy = true;
-    let total = config.constraints.len() * config.seeds.len();
-    'runs: for constraint in &config.constraints {
+    let variants = config.variants()?;
+    let total = variants.len() * config.seeds.len();
+    'runs: for variant in &variants {
         for seed in &config.seeds {
-            let title = format!("Run {} of {total}: {constraint}, seed {seed}", record.runs.len() + 1);
+            let title = format!("Run {} of {total}: {variant}, seed {seed}", record.runs.len() + 1);
             narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
             narrator.say(EPOCH_HEADER);
             let bar = narrator.bar();
-            let run = run(config, dataset, constraint, *seed, out, &mut |event| narrator.event(&bar, event))?;
+            let run =
+                run(config, dataset, variant.clone(), *seed, out, &mut |event| narrator.event(&bar, event))?;
             bar.finish_and_clear();
             narrator.run(&run, &record.class_names);
             healthy &= !matches!(run.stop, Stop::NotFinite { .. });

@@ -1,11 +1,11 @@
-//! The figures over epochs: the comparison of all constraints, the training curves of a run, and what its projection did.
+//! The figures over epochs: the comparison of all variants, the training curves of a run, and what its projection did.
 
 use super::chart::{Axis, Line, Panel, legend};
 use super::palette;
 use super::svg::{Anchor, Frame, Stroke, Svg};
 use crate::published::{self, PUBLISHED, Published};
-use crate::record::{EpochRecord, ExperimentRecord, FilterWins, RunRecord};
-use crate::tables::Comparison;
+use crate::record::{EpochRecord, ExperimentRecord, FilterWins, RunRecord, Variant};
+use crate::tables::{Comparison, ComparisonRow};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 62.0;
@@ -16,31 +16,35 @@ const UNDER: f64 = 62.0;
 const GREY: &str = "#8a8a8a";
 
 /// Validation accuracy of every run: thin lines are seeds, bold lines their mean, dashed lines the published runs. A run that stopped
-/// early counts with its last value from then on, so that the mean does not jump when a run ends.
+/// early counts with its last value from then on, so that the mean does not jump when a run ends. Below, the violation of the variants that
+/// were ever outside of their set.
 pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     let rows = Comparison::new(experiment).rows;
     let published = drawn_published(experiment);
-    let colour = |constraint: &str| palette::of(constraint, experiment);
+    let colour = |variant: &Variant| palette::of(variant, experiment);
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut entries = Vec::new();
 
     for (run, reading) in &published {
         let points = run.epochs().iter().map(|epoch| (epoch.epoch as f64, epoch.val_accuracy)).collect();
-        let stroke = Stroke::solid(colour(reading), 1.6).dashed("6 3");
+        let stroke = Stroke::solid(colour(&(*reading).into()), 1.6).dashed("6 3");
         lines.push(Line { points, stroke, title: format!("{} as published", run.constraint) });
     }
     let several = rows.iter().any(|row| row.seeds.len() > 1);
     for run in experiment.runs.iter().filter(|_| several) {
-        let stroke = Stroke::solid(colour(&run.constraint), 0.8).faint(0.45);
-        let title = format!("{}, seed {}", run.constraint, run.seed);
+        let stroke = Stroke::solid(colour(&run.variant), 0.8).faint(0.45);
+        let title = format!("{}, seed {}", run.variant, run.seed);
         lines.push(Line { points: points(&run.epochs, |epoch| epoch.val_accuracy), stroke, title });
     }
     for row in &rows {
-        let runs: Vec<&RunRecord> =
-            experiment.runs.iter().filter(|run| run.constraint == row.constraint).collect();
-        let stroke = Stroke::solid(colour(&row.constraint), 2.4);
-        lines.push(Line { points: mean_accuracy(&runs), stroke, title: row.constraint.clone() });
-        entries.push((row.constraint.clone(), stroke));
+        let runs = experiment.runs_of(&row.variant);
+        let stroke = Stroke::solid(colour(&row.variant), 2.4);
+        lines.push(Line {
+            points: mean_over(&runs, |epoch| epoch.val_accuracy),
+            stroke,
+            title: row.variant.to_string(),
+        });
+        entries.push((row.variant.to_string(), stroke));
     }
     if several {
         entries.push(("one seed (bold: mean)".to_owned(), Stroke::solid(GREY, 1.0)));
@@ -79,12 +83,32 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
         verticals: Vec::new(),
         highlight: None,
     };
-    finish(&[whole, zoomed], &entries, "Validation accuracy of every constraint over the epochs")
+    let mut panels = vec![whole, zoomed];
+    let outside = || rows.iter().filter(|row| row.max_violation > 0.0);
+    if outside().next().is_some() {
+        let line = |row: &ComparisonRow| Line {
+            points: mean_over(&experiment.runs_of(&row.variant), |epoch| epoch.violation),
+            stroke: Stroke::solid(colour(&row.variant), 2.4),
+            title: row.variant.to_string(),
+        };
+        let lines: Vec<Line<'_>> = outside().map(line).collect();
+        let values = lines.iter().flat_map(|line| &line.points).map(|(_, violation)| *violation);
+        panels.push(Panel {
+            frame: Frame { x: LEFT, y: TOP + height + UNDER + TOP, width: 2.0 * width + LEFT, height: 180.0 },
+            title: "Violation at the end of the epoch (the others are never outside of their set)",
+            x: Axis::epochs(last),
+            y: Axis::logarithmic("", values),
+            lines,
+            verticals: Vec::new(),
+            highlight: None,
+        });
+    }
+    finish(&panels, &entries, "Validation accuracy of every variant over the epochs")
 }
 
 /// Loss and accuracy of one run, on the training and on the validation images.
 pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String {
-    let colour = palette::of(&run.constraint, experiment);
+    let colour = palette::of(&run.variant, experiment);
     let (train, validation) = (Stroke::solid(GREY, 1.4), Stroke::solid(colour, 2.2));
     let reduced = Stroke::solid(GREY, 1.0).dashed("1.5 3");
     let restored = Stroke::solid(colour, 1.2).dashed("7 4");
@@ -103,8 +127,9 @@ pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String
         verticals.push((run.restored_epoch as f64, restored));
         entries.push((format!("weights kept: epoch {}", run.restored_epoch), restored));
     }
-    let label = format!("Loss and accuracy of {}, seed {}", run.constraint, run.seed);
-    let histories = [(&run.constraint[..], &run.epochs[..], [train, validation])];
+    let label = format!("Loss and accuracy of {}, seed {}", run.variant, run.seed);
+    let name = run.variant.to_string();
+    let histories = [(&name[..], &run.epochs[..], [train, validation])];
     loss_and_accuracy(&histories, &verticals, &entries, &label)
 }
 
@@ -172,7 +197,7 @@ fn loss_and_accuracy<'a>(
 /// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point; below,
 /// how many coordinates are held by the boundary, and how far the parameters are from their sets.
 pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> String {
-    let colour = palette::of(&run.constraint, experiment);
+    let colour = palette::of(&run.variant, experiment);
     let (bold, gradient) = (Stroke::solid(colour, 2.0), Stroke::solid(GREY, 1.4));
     let (width, height) = ((WIDTH - 3.0 * LEFT - 16.0) / 3.0, 220.0);
     let values = |value: fn(&EpochRecord) -> f64| run.epochs.iter().map(value);
@@ -244,12 +269,12 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
         ),
         ("above right: gradient".to_owned(), gradient),
     ];
-    finish(&panels, &entries, &format!("Projection diagnostics of {}, seed {}", run.constraint, run.seed))
+    finish(&panels, &entries, &format!("Projection diagnostics of {}, seed {}", run.variant, run.seed))
 }
 
 /// How the wins are spread over the entries of the structuring functions: thin lines are filters, bold ones their mean.
 pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
-    let colour = palette::of(&run.constraint, experiment);
+    let colour = palette::of(&run.variant, experiment);
     let (bold, thin) = (Stroke::solid(colour, 2.4), Stroke::solid(colour, 0.8).faint(0.45));
     let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 220.0);
     let filters = run.epochs.iter().map(|epoch| epoch.filters.len()).max().unwrap_or(0);
@@ -285,11 +310,7 @@ pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
         panel(1.0, "Share of the winner-most entry", |filter| filter.largest_share),
     ];
     let entries = [("mean of the filters".to_owned(), bold), ("one filter".to_owned(), thin)];
-    finish(
-        &panels,
-        &entries,
-        &format!("Wins of the filters' entries of {}, seed {}", run.constraint, run.seed),
-    )
+    finish(&panels, &entries, &format!("Wins of the filters' entries of {}, seed {}", run.variant, run.seed))
 }
 
 /// The published runs that belong in the comparison, each with the constraint of this experiment whose colour it takes.
@@ -297,7 +318,7 @@ fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'
     if !published::comparable(&experiment.dataset) {
         return Vec::new();
     }
-    let ran = |name: &&str| experiment.runs.iter().any(|run| run.constraint == **name);
+    let ran = |name: &&str| experiment.runs.iter().any(|run| run.variant == Variant::from(*name));
     PUBLISHED
         .iter()
         .filter_map(|run| Some((run, [Some(run.constraint), run.as_run].into_iter().flatten().find(ran)?)))
@@ -308,14 +329,14 @@ fn points(epochs: &[EpochRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f
     epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
 }
 
-fn mean_accuracy(runs: &[&RunRecord]) -> Vec<(f64, f64)> {
+/// Means over the runs; one that ended counts with its last value.
+fn mean_over(runs: &[&RunRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
     let histories: Vec<&[EpochRecord]> =
         runs.iter().map(|run| &run.epochs[..]).filter(|epochs| !epochs.is_empty()).collect();
     let last = histories.iter().map(|epochs| epochs.len()).max().unwrap_or(0);
     (0..last)
         .map(|index| {
-            let sum: f64 =
-                histories.iter().map(|epochs| epochs[index.min(epochs.len() - 1)].val_accuracy).sum();
+            let sum: f64 = histories.iter().map(|epochs| value(&epochs[index.min(epochs.len() - 1)])).sum();
             ((index + 1) as f64, sum / histories.len() as f64)
         })
         .collect()

@@ -47,7 +47,7 @@ pub(super) fn filters(run: &RunRecord) -> String {
         &|value| palette::diverging(2.0 * value - 1.0),
         [-scale, 0.0, scale].map(short),
     );
-    let label = format!("Filters learned by {}, seed {}", run.constraint, run.seed);
+    let label = format!("Filters learned by {}, seed {}", run.variant, run.seed);
     svg.finish(right + 84.0, height(count), &label)
 }
 
@@ -86,7 +86,7 @@ pub(super) fn wins(run: &RunRecord) -> String {
     }
     let right = MARGIN + count.clamp(1, PER_ROW) as f64 * (TILE + GAP);
     bar(&mut svg, right + 6.0, tile(0).y, &palette::hot, ["0 %", "25 %", "100 %"].map(str::to_owned));
-    let label = format!("Wins of the entries of the filters of {}, seed {}", run.constraint, run.seed);
+    let label = format!("Wins of the entries of the filters of {}, seed {}", run.variant, run.seed);
     svg.finish(right + 84.0, height(count), &label)
 }
 
@@ -109,7 +109,7 @@ pub(super) fn outputs(run: &RunRecord) -> String {
     }
     let maps = run.feature_maps.images().len();
     let width = 2.0 * MARGIN - GAP + (maps.clamp(1, PER_ROW) + 1) as f64 * (TILE + GAP);
-    svg.finish(width, height(maps), &format!("Filter outputs of {}, seed {}", run.constraint, run.seed))
+    svg.finish(width, height(maps), &format!("Filter outputs of {}, seed {}", run.variant, run.seed))
 }
 
 /// The confusion matrix with its counts, true classes as rows. Colour follows the square root of the share of the row: linear, the
@@ -174,7 +174,7 @@ pub(super) fn confusion(run: &RunRecord, class_names: &[String]) -> String {
     svg.styled_text(20.0, top + side / 2.0, Anchor::Middle, &attributes, "true class");
     let ends = ["0 %", "25 %", "100 %"].map(str::to_owned);
     bar(&mut svg, left + side + 16.0, top, &palette::hot, ends);
-    let label = format!("Confusion matrix of {}, seed {}", run.constraint, run.seed);
+    let label = format!("Confusion matrix of {}, seed {}", run.variant, run.seed);
     // A slanted name of the last class leans out over the colour bar.
     let right = 84.0_f64.max(if slanted { 0.71 * longest } else { 0.0 });
     svg.finish(left + side + right, top + side + MARGIN, &label)

@@ -38,7 +38,7 @@ pub fn html(experiment: &ExperimentRecord) -> String {
 pub fn figures(experiment: &ExperimentRecord) -> Vec<(String, String)> {
     let mut figures = vec![("comparison.svg".to_owned(), curves::comparison(experiment))];
     for run in &experiment.runs {
-        let stem = format!("{}-{}", file_stem(&run.constraint), run.seed);
+        let stem = format!("{}-{}", file_stem(&run.variant.to_string()), run.seed);
         figures.extend(
             run_figures(run, experiment).into_iter().map(|(kind, svg)| (format!("{kind}-{stem}.svg"), svg)),
         );

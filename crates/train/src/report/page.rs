@@ -1,5 +1,5 @@
 //! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a test can parse it; runs fold away
-//! under their constraint, so that thirty of them stay readable.
+//! under their variant, so that thirty of them stay readable.
 
 use super::svg::escape;
 use super::{curves, palette, run_figures};
@@ -46,9 +46,9 @@ fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> S
     let mut table = String::from(
         "<div class=\"scroll\"><table>\n<thead>\n<tr><th rowspan=\"2\">constraint</th><th rowspan=\"2\">seeds</th>\
          <th rowspan=\"2\">epochs</th><th colspan=\"2\">validation accuracy</th><th rowspan=\"2\">best<br/>val. loss</th>\
-         <th rowspan=\"2\">seconds<br/>per epoch</th><th rowspan=\"2\">largest<br/>violation</th>\
+         <th rowspan=\"2\">seconds<br/>per epoch</th><th colspan=\"2\">violation</th>\
          <th colspan=\"3\" class=\"group\">published</th></tr>\n\
-         <tr><th>best</th><th>restored</th><th class=\"group\">epochs</th><th>best</th><th>restored</th></tr>\n</thead>\n<tbody>\n",
+         <tr><th>best</th><th>restored</th><th>largest</th><th>final</th><th class=\"group\">epochs</th><th>best</th><th>restored</th></tr>\n</thead>\n<tbody>\n",
     );
     for row in &comparison.rows {
         let cell = |spread: Option<Spread>, decimals: usize, range_decimals: usize| {
@@ -69,10 +69,10 @@ fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> S
             mark => format!("<sup>{mark}</sup>"),
         };
         table += &format!(
-            "<tr><th>{}{}</th><td>{}</td>{}{}{}{}<td>{}</td><td>{}</td><td class=\"group\">{epochs}{mark}</td><td>{best}{mark}</td>\
+            "<tr><th>{}{}</th><td>{}</td>{}{}{}{}<td>{}</td><td>{}</td><td>{}</td><td class=\"group\">{epochs}{mark}</td><td>{best}{mark}</td>\
              <td>{restored}{mark}</td></tr>\n",
-            swatch(palette::of(&row.constraint, experiment)),
-            escape(&row.constraint),
+            swatch(palette::of(&row.variant, experiment)),
+            escape(&row.variant.to_string()),
             row.seeds.len(),
             cell(row.epochs, 0, 0),
             cell(row.best_val_accuracy, 4, 4),
@@ -80,6 +80,7 @@ fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> S
             cell(row.best_val_loss, 4, 4),
             seconds(row.seconds_per_epoch),
             violation(row.max_violation),
+            violation(row.final_violation),
         );
     }
     table += "</tbody>\n</table></div>\n";
@@ -95,16 +96,15 @@ fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> S
     table + "</p>\n"
 }
 
-/// The runs of one constraint.
+/// The runs of one variant.
 fn group(experiment: &ExperimentRecord, row: &ComparisonRow, open: bool) -> String {
-    let runs: Vec<&RunRecord> =
-        experiment.runs.iter().filter(|run| run.constraint == row.constraint).collect();
+    let runs = experiment.runs_of(&row.variant);
     let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
     let mut text = format!(
         "<details class=\"constraint\"{}>\n<summary>{}<b>{}</b> <span class=\"soft\">{} {}; restored accuracy {}</span></summary>\n",
         if open { " open=\"open\"" } else { "" },
-        swatch(palette::of(&row.constraint, experiment)),
-        escape(&row.constraint),
+        swatch(palette::of(&row.variant, experiment)),
+        escape(&row.variant.to_string()),
         if seeds.len() == 1 { "seed" } else { "seeds" },
         seeds.join(", "),
         mean(row.restored_val_accuracy, 4),
@@ -186,7 +186,7 @@ fn timings(experiment: &ExperimentRecord) -> String {
     for run in &experiment.runs {
         table += &format!(
             "<tr><th>{}</th><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.3}</td><td class=\"words\">{}</td></tr>\n",
-            escape(&run.constraint),
+            escape(&run.variant.to_string()),
             run.seed,
             run.epochs.len(),
             run.train_seconds,

@@ -2,7 +2,7 @@
 //! by position: a constraint has one colour in every figure of every report.
 
 use super::svg::BLACK;
-use crate::record::ExperimentRecord;
+use crate::record::{ExperimentRecord, Variant};
 
 const KNOWN: [(&str, &str); 6] = [
     ("none", BLACK),
@@ -13,25 +13,32 @@ const KNOWN: [(&str, &str); 6] = [
     ("lattice-zero-centre", "#cc79a7"),
 ];
 
-/// For constraints without a colour of their own, in the order they appear; then from the start again. The palette's last colour that
-/// shows on white and two of Tol's that stay distinct from it.
+/// For the others: the palette's last colour that shows on white and two of Tol's that stay distinct from it.
 const OTHERS: [&str; 3] = ["#56b4e9", "#882255", "#999933"];
 
 /// Colour of cells whose value is not finite.
 pub(super) const NOT_FINITE: &str = "#9e9e9e";
 
-/// The colour of `constraint` in this experiment.
-pub(super) fn of(constraint: &str, experiment: &ExperimentRecord) -> &'static str {
-    let known = |name: &str| KNOWN.iter().find(|(known, _)| *known == name).map(|(_, colour)| *colour);
-    known(constraint).unwrap_or_else(|| {
-        let mut others: Vec<&str> = Vec::new();
+/// The colour of a variant in this experiment. One without a colour of its own takes the next that no other has, in the order in which they
+/// appear, and then from the start again.
+pub(super) fn of(variant: &Variant, experiment: &ExperimentRecord) -> &'static str {
+    let known = |variant: &Variant| {
+        let own = |(name, _): &&(&str, &str)| variant.is_projected_step() && *name == variant.constraint;
+        KNOWN.iter().find(own).map(|(_, colour)| *colour)
+    };
+    known(variant).unwrap_or_else(|| {
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
         for run in &experiment.runs {
-            if known(&run.constraint).is_none() && !others.contains(&run.constraint.as_str()) {
-                others.push(&run.constraint);
+            match known(&run.variant) {
+                Some(colour) => taken.push(colour),
+                None if others.contains(&&run.variant) => {}
+                None => others.push(&run.variant),
             }
         }
-        let position = others.iter().position(|other| *other == constraint).unwrap_or(0);
-        OTHERS[position % OTHERS.len()]
+        let all = OTHERS.into_iter().chain(KNOWN.map(|(_, colour)| colour));
+        let left: Vec<&str> = all.filter(|colour| !taken.contains(colour)).collect();
+        let position = others.iter().position(|other| *other == variant).unwrap_or(0);
+        left[position % left.len()]
     })
 }
 

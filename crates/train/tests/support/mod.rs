@@ -83,7 +83,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
     let digit = digit();
     let feature_maps = dilate(&digit, &filters);
     RunRecord {
-        constraint: constraint.to_owned(),
+        variant: constraint.into(),
         seed,
         train_seconds: 0.3 * epochs.len() as f64,
         epochs,
@@ -95,6 +95,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
         feature_maps: Gallery { height: 24, width: 24, data: feature_maps },
         stop: Stop::EarlyStopping { patience: 10 },
         max_constraint_violation: 0.0,
+        final_constraint_violation: 0.0,
     }
 }
 
