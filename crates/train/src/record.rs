@@ -146,8 +146,7 @@ pub struct ExperimentRecord {
 }
 
 impl Variant {
-    /// Whether it is enforced by the projected step, the tutorial's way and the first of
-    /// [`ENFORCEMENTS`](crate::named::ENFORCEMENTS).
+    /// Whether it is enforced by the projected step, the tutorial's way and the first of [`ENFORCEMENTS`].
     pub fn is_projected_step(&self) -> bool {
         self.enforcement == ENFORCEMENTS[0].name
     }
