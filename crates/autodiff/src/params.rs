@@ -226,13 +226,15 @@ impl<T: Real> Params<T> {
         project: impl FnOnce(&dyn Constraint<T>, Shape, &mut [T]),
     ) -> Projection {
         let Param { value, constraint, held, .. } = &mut self.entries[id.0 as usize];
+        // First, so that what is free costs no copy.
+        if matches!((&constraint, &held), (None, Held::Projected) | (_, Held::Released)) {
+            return Projection::default();
+        }
         let shape = value.shape();
         self.scratch.clear();
         self.scratch.extend_from_slice(value.data());
-        match (constraint, &held) {
-            (None, Held::Projected) | (_, Held::Released) => return Projection::default(),
-            (Some(constraint), _) => project(&**constraint, shape, value.data_mut()),
-            (None, Held::Mapped { .. }) => {}
+        if let Some(constraint) = constraint {
+            project(&**constraint, shape, value.data_mut());
         }
         if let Held::Mapped { free, map } = held {
             free.copy_from_slice(value.data());
