@@ -1,5 +1,6 @@
-//! The project's chores, on the standard library only, so that `cargo xtask` compiles in a second. It finds the repository, and hands
-//! over to cargo or to the release build of the `morphograd` command.
+//! The project's chores, on the standard library only, so that `cargo xtask` compiles in a second.
+//! It finds the repository, and hands over to cargo or to the release build of the `morphograd`
+//! command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
 mod tidy;
@@ -50,7 +51,12 @@ fn main() -> ExitCode {
 }
 
 /// The release build of a program of ours, with its subcommand if it has one.
-fn release(root: &Path, package: &str, command: Option<&OsString>, arguments: Vec<OsString>) -> ExitCode {
+fn release(
+    root: &Path,
+    package: &str,
+    command: Option<&OsString>,
+    arguments: Vec<OsString>,
+) -> ExitCode {
     let mut cargo = cargo();
     cargo.args(["run", "--release", "--quiet", "--package", package, "--"]);
     cargo.args(command).args(arguments).env("MORPHOGRAD_ROOT", root);
@@ -72,17 +78,17 @@ fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What `cargo run` set for this program is not meant for the next.
     for (name, _) in env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-        {
+        if name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
             cargo.env_remove(name);
         }
     }
     cargo
 }
 
-/// Becomes the other program where the system can do that, so that Ctrl-C and the exit code are the other program's.
+/// Becomes the other program where the system can do that, so that Ctrl-C and the exit code are the
+/// other program's.
 fn hand_over(mut command: Command) -> ExitCode {
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
-//! What the compiler does not check: the arrows between the crates, headers, sizes, stray words, and that the documents agree with one
-//! another. Reads files, changes nothing.
+//! What the compiler does not check: the arrows between the crates, headers, sizes, stray words,
+//! and that the documents agree with one another. Reads files, changes nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("book", &["train", "idx"]),
 ];
 
-/// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these instructions.
+/// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these
+/// instructions.
 const UNSAFE: &[&str] = &[
     "crates/tensor/src/real.rs",
     "crates/tensor/src/gemm.rs",
@@ -58,16 +59,21 @@ fn check(root: &Path) -> Vec<String> {
 /// Every crate is in the list, and depends on nothing else of ours; `testkit` is for tests only.
 fn arrows(root: &Path, problems: &mut Vec<String>) {
     let mut folders: Vec<String> = fs::read_dir(root.join("crates"))
-        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .map(|entries| {
+            entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+        })
         .unwrap_or_default();
     folders.sort();
     for folder in folders {
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == folder) else {
-            problems.push(format!("crates/{folder}: a crate without its arrows in xtask/src/tidy.rs"));
+            problems
+                .push(format!("crates/{folder}: a crate without its arrows in xtask/src/tidy.rs"));
             continue;
         };
         let manifest = root.join("crates").join(&folder).join("Cargo.toml");
-        for (section, dependency) in dependencies(&fs::read_to_string(&manifest).unwrap_or_default()) {
+        for (section, dependency) in
+            dependencies(&fs::read_to_string(&manifest).unwrap_or_default())
+        {
             let target = if dependency == "morphograd" { "train" } else { &dependency };
             let ours = target == "train" || target.starts_with("morphograd-");
             let target = target.strip_prefix("morphograd-").unwrap_or(target);
@@ -76,18 +82,22 @@ fn arrows(root: &Path, problems: &mut Vec<String>) {
             }
             let for_tests = section == "dev-dependencies" && target == "testkit";
             if !for_tests && !allowed.contains(&target) {
-                problems
-                    .push(format!("crates/{folder}: [{section}] {dependency} is not an arrow of the design"));
+                problems.push(format!(
+                    "crates/{folder}: [{section}] {dependency} is not an arrow of the design"
+                ));
             }
         }
     }
     let own = fs::read_to_string(root.join("xtask/Cargo.toml")).unwrap_or_default();
     for (section, dependency) in dependencies(&own) {
-        problems.push(format!("xtask: [{section}] {dependency}: xtask stands on the standard library only"));
+        problems.push(format!(
+            "xtask: [{section}] {dependency}: xtask stands on the standard library only"
+        ));
     }
 }
 
-/// The (section, name) of every dependency in a manifest, as far as our manifests' plain style goes.
+/// The (section, name) of every dependency in a manifest, as far as our manifests' plain style
+/// goes.
 fn dependencies(manifest: &str) -> Vec<(String, String)> {
     let mut section = String::new();
     let mut found = Vec::new();
@@ -115,7 +125,9 @@ fn file(root: &Path, path: &Path, problems: &mut Vec<String>) {
     };
     if extension == "rs" {
         if !text.starts_with("//!") && !text.starts_with("#![doc") {
-            problems.push(format!("{name}: expected a first line `//! ...` that says what the file is"));
+            problems.push(format!(
+                "{name}: expected a first line `//! ...` that says what the file is"
+            ));
         }
         if text.len() as u64 > LARGEST_FILE {
             problems.push(format!(
@@ -127,13 +139,20 @@ fn file(root: &Path, path: &Path, problems: &mut Vec<String>) {
         for (number, line) in text.lines().enumerate() {
             let place = || format!("{name}:{}", number + 1);
             if !is_tidy
-                && ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("].iter().any(|w| line.contains(w))
+                && ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("]
+                    .iter()
+                    .any(|w| line.contains(w))
             {
                 problems.push(format!("{}: left to do: {}", place(), line.trim()));
             }
             let code = line.split("//").next().unwrap_or_default();
-            let is_unsafe = ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.contains(word));
-            if !is_tidy && is_unsafe && !UNSAFE.contains(&name.as_str()) && !name.contains("/tests/") {
+            let is_unsafe =
+                ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.contains(word));
+            if !is_tidy
+                && is_unsafe
+                && !UNSAFE.contains(&name.as_str())
+                && !name.contains("/tests/")
+            {
                 problems.push(format!("{}: unsafe outside {}", place(), UNSAFE.join(", ")));
             }
         }
@@ -168,16 +187,21 @@ fn documents(root: &Path, problems: &mut Vec<String>) {
         }
     }
     if !read(".ci/run").contains("cargo xtask test") {
-        problems.push(".ci/run: does not run the README's own test command `cargo xtask test`".to_owned());
+        problems.push(
+            ".ci/run: does not run the README's own test command `cargo xtask test`".to_owned(),
+        );
     }
     for (folder, _) in ARROWS {
         let text = read(&format!("crates/{folder}/README.md"));
         if !text.contains("```rust") {
-            problems.push(format!("crates/{folder}/README.md: expected an example in a ```rust block"));
+            problems
+                .push(format!("crates/{folder}/README.md: expected an example in a ```rust block"));
         }
-        if !read(&format!("crates/{folder}/src/lib.rs")).contains("include_str!(\"../README.md\")") {
+        if !read(&format!("crates/{folder}/src/lib.rs")).contains("include_str!(\"../README.md\")")
+        {
             problems.push(format!(
-                "crates/{folder}/src/lib.rs: does not include its README, so the example is not compiled"
+                "crates/{folder}/src/lib.rs: does not include its README, so the example is not \
+                 compiled"
             ));
         }
         if !readme.contains(&format!("crates/{folder}")) {
@@ -216,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_wrong_arrow_is_found() {
-        let manifest = "[package]\nname = \"x\"\n[dependencies]\nmorphograd-nn.workspace = true\nrayon = \"1\"\n[lints]\nworkspace = true\n";
+        let manifest = "[package]\nname = \"x\"\n[dependencies]\nmorphograd-nn.workspace = \
+            true\nrayon = \"1\"\n[lints]\nworkspace = true\n";
         let expected = [("dependencies", "morphograd-nn"), ("dependencies", "rayon")];
         assert_eq!(dependencies(manifest), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 
@@ -226,6 +251,9 @@ mod tests {
         let mut problems = Vec::new();
         arrows(&root, &mut problems);
         fs::remove_dir_all(&root).unwrap();
-        assert_eq!(problems, ["crates/tensor: [dependencies] morphograd-nn is not an arrow of the design"]);
+        assert_eq!(
+            problems,
+            ["crates/tensor: [dependencies] morphograd-nn is not an arrow of the design"]
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The arithmetic that any computation needs: sums, differences and products with NumPy's broadcasting, scaling, and total sums.
+//! The arithmetic that any computation needs: sums, differences and products with NumPy's
+//! broadcasting, scaling, and total sums.
 //!
-//! Broadcasting: shapes are aligned at their last axis; an axis of length 1 (or a missing one) is repeated. The gradient of a repeated
-//! element is the sum over its copies.
+//! Broadcasting: shapes are aligned at their last axis; an axis of length 1 (or a missing one) is
+//! repeated. The gradient of a repeated element is the sum over its copies.
 
 use morphograd_tensor::{MAX_RANK, Real, Shape, ShapeError};
 
@@ -140,7 +141,9 @@ impl<T: Real> Op<T> for Mean {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         match inputs[0].is_empty() {
-            true => Err(ShapeError::new("mean", "at least one element", format!("shape {}", inputs[0]))),
+            true => {
+                Err(ShapeError::new("mean", "at least one element", format!("shape {}", inputs[0])))
+            }
             false => Ok(Shape::scalar()),
         }
     }
@@ -163,7 +166,8 @@ fn broadcast(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeEr
     let rank = a.rank().max(b.rank());
     let mut dims = [1; MAX_RANK];
     for axis in 0..rank {
-        let length = |s: Shape| (axis + s.rank()).checked_sub(rank).map_or(1, |own_axis| s.dims()[own_axis]);
+        let length =
+            |s: Shape| (axis + s.rank()).checked_sub(rank).map_or(1, |own_axis| s.dims()[own_axis]);
         dims[axis] = match (length(a), length(b)) {
             (n, m) if n == m => n,
             (1, n) | (n, 1) => n,
@@ -195,7 +199,8 @@ fn position(operand: Shape, output: Shape, mut index: usize) -> usize {
     position
 }
 
-/// True when the operand is repeated as a block (a bias, a scalar, or the same shape): the position is then `index % len`.
+/// True when the operand is repeated as a block (a bias, a scalar, or the same shape): the position
+/// is then `index % len`.
 fn repeats_as_block(operand: Shape, output: Shape) -> bool {
     operand.len() == 1 || output.dims().ends_with(operand.dims())
 }

@@ -1,6 +1,8 @@
-//! What it takes to be a set that a parameter is kept in. The sets themselves live where their meaning is known (`nn`, `morphology`).
+//! What it takes to be a set that a parameter is kept in. The sets themselves live where their
+//! meaning is known (`nn`, `morphology`).
 //!
-//! The one design choice: four functions make a set, and the rest have defaults that say "unknown" rather than guess.
+//! The one design choice: four functions make a set, and the rest have defaults that say "unknown"
+//! rather than guess.
 
 use std::fmt::Debug;
 
@@ -10,18 +12,20 @@ use crate::Parametrization;
 
 /// A set $C$ of parameter values, given by its projection.
 ///
-/// For a closed convex set the projection is $P_C(w) = \arg\min_{v \in C} \lVert v - w \rVert_2$, which exists and is unique. For a closed
-/// set that is not convex it is a nearest point, chosen by a rule that the set documents. [`kind`](Self::kind) tells them apart, and
-/// both from maps that merely implement this trait.
+/// For a closed convex set the projection is $P_C(w) = \arg\min_{v \in C} \lVert v - w \rVert_2$,
+/// which exists and is unique. For a closed set that is not convex it is a nearest point, chosen by
+/// a rule that the set documents. [`kind`](Self::kind) tells them apart, and both from maps that
+/// merely implement this trait.
 ///
-/// `project`, `violation`, `accepts` and `kind` make a set; everything else has a default that claims nothing. Sets that couple
-/// coordinates compute in `f64` and forgive in `violation` what rounding to `T` costs.
+/// `project`, `violation`, `accepts` and `kind` make a set; everything else has a default that
+/// claims nothing. Sets that couple coordinates compute in `f64` and forgive in `violation` what
+/// rounding to `T` costs.
 pub trait Constraint<T>: Debug + Send + Sync {
     /// Replaces the value by its projection on the set. The result depends on the arguments only.
     fn project(&self, shape: Shape, value: &mut [T]);
 
-    /// How far the value is from the set: the largest amount by which a defining inequality or equality is missed; 0 inside.
-    /// NaN in the value gives NaN or a positive number, never 0.
+    /// How far the value is from the set: the largest amount by which a defining inequality or
+    /// equality is missed; 0 inside. NaN in the value gives NaN or a positive number, never 0.
     fn violation(&self, shape: Shape, value: &[T]) -> f64;
 
     /// Whether a parameter of this shape can be kept in the set at all.
@@ -38,51 +42,60 @@ pub trait Constraint<T>: Debug + Send + Sync {
         ""
     }
 
-    /// Replaces the value by the nearest point of the set in a diagonal metric, $\arg\min_{v \in C} \sum_i m_i (v_i - w_i)^2$, with
-    /// every $m_i$ positive and finite. An optimizer that scales its steps by $1 / m_i$ descends in this metric.
+    /// Replaces the value by the nearest point of the set in a diagonal metric, $\arg\min_{v \in C}
+    /// \sum_i m_i (v_i - w_i)^2$, with every $m_i$ positive and finite. An optimizer that scales
+    /// its steps by $1 / m_i$ descends in this metric.
     ///
-    /// Returns whether it did. By default it does not, and leaves the value as it is: the set has no such projection. Where the set
-    /// allows every coordinate its values independently of the others, it is `project` whatever the metric.
+    /// Returns whether it did. By default it does not, and leaves the value as it is: the set has
+    /// no such projection. Where the set allows every coordinate its values independently of the
+    /// others, it is `project` whatever the metric.
     fn project_in_metric(&self, _shape: Shape, _metric: &[T], _value: &mut [T]) -> bool {
         false
     }
 
-    /// Replaces a direction by its projection on the tangent cone of the set at the feasible point `at`: the part of the direction
-    /// along which the point can move and stay in the set, to first order. For a convex set it is
-    /// $\lim_{t \downarrow 0} (P_C(x + t d) - x) / t$.
+    /// Replaces a direction by its projection on the tangent cone of the set at the feasible point
+    /// `at`: the part of the direction along which the point can move and stay in the set, to first
+    /// order. For a convex set it is $\lim_{t \downarrow 0} (P_C(x + t d) - x) / t$.
     ///
-    /// Returns whether it did. By default it does not, and leaves the direction as it is: the cone is not known.
+    /// Returns whether it did. By default it does not, and leaves the direction as it is: the cone
+    /// is not known.
     fn project_tangent(&self, _shape: Shape, _at: &[T], _direction: &mut [T]) -> bool {
         false
     }
 
-    /// Writes a point of the set with the least product $\langle g, s \rangle$ with a gradient, which a bounded set has: a vertex, for the
-    /// method of Frank and Wolfe.
+    /// Writes a point of the set with the least product $\langle g, s \rangle$ with a gradient,
+    /// which a bounded set has: a vertex, for the method of Frank and Wolfe.
     ///
-    /// Returns whether it did. By default it does not: the set is not bounded, or its linear problem is not solved here.
+    /// Returns whether it did. By default it does not: the set is not bounded, or its linear
+    /// problem is not solved here.
     fn minimize_linear(&self, _shape: Shape, _gradient: &[T], _vertex: &mut [T]) -> bool {
         false
     }
 
-    /// Replaces the gradient with respect to a projection by that with respect to the point projected, $g \leftarrow J_P(w)^\top g$, where
-    /// `at` is $w$ and `projected` is $P(w)$. Where the projection has no derivative it takes that of one side: a feasible point passes
-    /// the gradient on as if it were inside.
+    /// Replaces the gradient with respect to a projection by that with respect to the point
+    /// projected, $g \leftarrow J_P(w)^\top g$, where `at` is $w$ and `projected` is $P(w)$. Where
+    /// the projection has no derivative it takes that of one side: a feasible point passes the
+    /// gradient on as if it were inside.
     ///
-    /// Returns whether it did. By default it does not, and leaves the gradient as it is: the derivative is not known.
+    /// Returns whether it did. By default it does not, and leaves the gradient as it is: the
+    /// derivative is not known.
     fn project_vjp(&self, _shape: Shape, _at: &[T], _projected: &[T], _gradient: &mut [T]) -> bool {
         false
     }
 
-    /// A smooth map from a free parameter into the set, for a parameter of this shape. By default there is none.
+    /// A smooth map from a free parameter into the set, for a parameter of this shape. By default
+    /// there is none.
     fn parametrization(&self, _shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
         None
     }
 
-    /// How many coordinates of a feasible value an inequality holds: those at a bound of a box, the zeros in a simplex, all of a ball's when the
-    /// norm is the radius. Where it is 0, what can be moved along can be moved along both ways, so that the tangent cone is a subspace.
+    /// How many coordinates of a feasible value an inequality holds: those at a bound of a box, the
+    /// zeros in a simplex, all of a ball's when the norm is the radius. Where it is 0, what can be
+    /// moved along can be moved along both ways, so that the tangent cone is a subspace.
     ///
-    /// `None`, the default, where the set does not count them: equalities hold every coordinate always (a sphere, orthonormal columns,
-    /// a grid), which says nothing about a value, and a boundary may be no matter of coordinates (that of the matrices of low rank).
+    /// `None`, the default, where the set does not count them: equalities hold every coordinate
+    /// always (a sphere, orthonormal columns, a grid), which says nothing about a value, and a
+    /// boundary may be no matter of coordinates (that of the matrices of low rank).
     fn active(&self, _shape: Shape, _value: &[T]) -> Option<usize> {
         None
     }
@@ -91,11 +104,13 @@ pub trait Constraint<T>: Debug + Send + Sync {
 /// What is known of a set and of its map `project`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A closed convex set. `project` gives the nearest point; it is unique, and distances do not increase.
+    /// A closed convex set. `project` gives the nearest point; it is unique, and distances do not
+    /// increase.
     Convex,
-    /// A closed set that is not convex. `project` gives a nearest point; near points can go to distant ones.
+    /// A closed set that is not convex. `project` gives a nearest point; near points can go to
+    /// distant ones.
     NonConvex,
-    /// `project` is some map into the neighbourhood of a set that need not give the nearest point, nor be idempotent. Theorems on
-    /// projected gradients do not apply to it.
+    /// `project` is some map into the neighbourhood of a set that need not give the nearest point,
+    /// nor be idempotent. Theorems on projected gradients do not apply to it.
     NotAProjection,
 }

@@ -5,11 +5,12 @@ use thiserror::Error;
 
 use crate::{Graph, Mode, ParamId, Params, Tape, Var};
 
-/// Steps of the differences. At a point near a tie of a maximum, a large step crosses the kink and a small one does not; a wrong
-/// gradient agrees with none of them.
+/// Steps of the differences. At a point near a tie of a maximum, a large step crosses the kink and
+/// a small one does not; a wrong gradient agrees with none of them.
 const STEPS: [f64; 5] = [1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
 
-/// Largest difference accepted, relative to the larger of 1 and the derivative; the error of a central difference is well below.
+/// Largest difference accepted, relative to the larger of 1 and the derivative; the error of a
+/// central difference is well below.
 const TOLERANCE: f64 = 1e-5;
 
 /// Why a gradient was not confirmed.
@@ -20,7 +21,8 @@ pub enum GradcheckError {
     Shape(#[from] ShapeError),
     /// A derivative differs from the differences.
     #[error(
-        "gradient of `{parameter}`[{index}]: expected {difference} (central difference), found {gradient}"
+        "gradient of `{parameter}`[{index}]: expected {difference} (central difference), found \
+         {gradient}"
     )]
     Mismatch {
         /// The parameter.
@@ -34,9 +36,10 @@ pub enum GradcheckError {
     },
 }
 
-/// Checks the gradient of `f` with respect to every coordinate of every trainable parameter. `f` may return a tensor of any shape:
-/// its elements are weighted with fixed numbers of both signs, so that no error can cancel. A parameter that `f` does not use has
-/// derivative 0. The parameters must have no constraints (a projected difference is no difference) and come back unchanged.
+/// Checks the gradient of `f` with respect to every coordinate of every trainable parameter. `f`
+/// may return a tensor of any shape: its elements are weighted with fixed numbers of both signs, so
+/// that no error can cancel. A parameter that `f` does not use has derivative 0. The parameters
+/// must have no constraints (a projected difference is no difference) and come back unchanged.
 ///
 /// Cost: up to 10 evaluations of `f` a coordinate, usually 2.
 ///
@@ -67,7 +70,9 @@ pub fn gradcheck(
     graph.backward_with(y, &weights);
     let gradients: Vec<Vec<f64>> = params
         .ids()
-        .map(|id| tape.grad(id).map_or_else(|| vec![0.0; params.value(id).data.len()], <[f64]>::to_vec))
+        .map(|id| {
+            tape.grad(id).map_or_else(|| vec![0.0; params.value(id).data.len()], <[f64]>::to_vec)
+        })
         .collect();
 
     let mut evaluate = |params: &Params<f64>| -> Result<f64, ShapeError> {
@@ -77,7 +82,11 @@ pub fn gradcheck(
     };
     let trainable: Vec<ParamId> = params.ids().filter(|id| params.is_trainable(*id)).collect();
     for id in trainable {
-        assert!(params.constraint(id).is_none(), "gradcheck of the constrained `{}`", params.name(id));
+        assert!(
+            params.constraint(id).is_none(),
+            "gradcheck of the constrained `{}`",
+            params.name(id)
+        );
         for index in 0..params.value(id).data.len() {
             let (gradient, start) = (gradients[id.0 as usize][index], params.value(id).data[index]);
             let mut closest = f64::NAN;
@@ -87,7 +96,8 @@ pub fn gradcheck(
                     params.update(id, |value| value[index] = x);
                     evaluate(params)
                 };
-                let difference = (at(start + step)? - at(start - step)?) / ((start + step) - (start - step));
+                let difference =
+                    (at(start + step)? - at(start - step)?) / ((start + step) - (start - step));
                 at(start)?;
                 if closest.is_nan() || (difference - gradient).abs() < (closest - gradient).abs() {
                     closest = difference;
@@ -99,7 +109,12 @@ pub fn gradcheck(
             }
             if !agrees {
                 let parameter = params.name(id).to_owned();
-                return Err(GradcheckError::Mismatch { parameter, index, difference: closest, gradient });
+                return Err(GradcheckError::Mismatch {
+                    parameter,
+                    index,
+                    difference: closest,
+                    gradient,
+                });
             }
         }
     }
@@ -153,7 +168,10 @@ mod tests {
         fn backward(&self, pass: Backward<'_, f64>) {
             if let [Some(dx), ..] = pass.grad_inputs {
                 let signs = pass.inputs[0].data.iter().map(|x| x.signum());
-                dx.iter_mut().zip(pass.grad_output).zip(signs).for_each(|((dx, g), sign)| *dx += g * sign);
+                dx.iter_mut()
+                    .zip(pass.grad_output)
+                    .zip(signs)
+                    .for_each(|((dx, g), sign)| *dx += g * sign);
             }
         }
     }
@@ -164,7 +182,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(k, shape)| {
-                let value = Tensor::from_fn(Shape::new(shape), |i| ((i * 7 + k * 3) as f64 * 0.37).sin());
+                let value =
+                    Tensor::from_fn(Shape::new(shape), |i| ((i * 7 + k * 3) as f64 * 0.37).sin());
                 params.add(format!("p{k}"), value, None).unwrap()
             })
             .collect();
@@ -244,6 +263,9 @@ mod tests {
             graph.apply(Add, [a, b])
         })
         .unwrap_err();
-        assert_eq!(error.to_string(), "add: expected shapes that can be broadcast, found [2, 3] and [2]");
+        assert_eq!(
+            error.to_string(),
+            "add: expected shapes that can be broadcast, found [2, 3] and [2]"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What it takes to be a differentiable operation: a shape rule, a forward, and directly beneath it a backward.
+//! What it takes to be a differentiable operation: a shape rule, a forward, and directly beneath it
+//! a backward.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -10,8 +11,9 @@ pub const MAX_INPUTS: usize = 8;
 
 /// A differentiable operation. The set is open: any crate can add one.
 ///
-/// An op is a small value that holds its configuration; it never allocates in `forward` or `backward` except through [`Saved`] and
-/// the scratch buffer, which the tape keeps from step to step.
+/// An op is a small value that holds its configuration; it never allocates in `forward` or
+/// `backward` except through [`Saved`] and the scratch buffer, which the tape keeps from step to
+/// step.
 pub trait Op<T>: Any + Debug + Send + Sync {
     /// The field's standard name, for error messages.
     fn name(&self) -> &'static str;
@@ -22,29 +24,32 @@ pub trait Op<T>: Any + Debug + Send + Sync {
     /// If the inputs do not fit the operation.
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError>;
 
-    /// Computes the output from the inputs. Every element of `output` is overwritten; its old content is undefined.
+    /// Computes the output from the inputs. Every element of `output` is overwritten; its old
+    /// content is undefined.
     fn forward(&self, pass: Forward<'_, T>);
 
-    /// Adds to the gradient of each input the product of the output's gradient with the derivative (`+=`, never `=`), unless
-    /// [`Op::overwrites`] says otherwise.
+    /// Adds to the gradient of each input the product of the output's gradient with the derivative
+    /// (`+=`, never `=`), unless [`Op::overwrites`] says otherwise.
     fn backward(&self, pass: Backward<'_, T>);
 
-    /// Whether `backward` writes every element of the gradients that it is given, whose old content is then undefined, instead of adding to
-    /// them. It saves the tape a pass over memory, which pays for large gradients that are cheap to compute.
+    /// Whether `backward` writes every element of the gradients that it is given, whose old content
+    /// is then undefined, instead of adding to them. It saves the tape a pass over memory, which
+    /// pays for large gradients that are cheap to compute.
     fn overwrites(&self) -> bool {
         false
     }
 }
 
-/// What an op wants to remember from its forward for its backward: an arg-max, a mask. The buffers keep their memory from step to step;
-/// their old content is undefined.
+/// What an op wants to remember from its forward for its backward: an arg-max, a mask. The buffers
+/// keep their memory from step to step; their old content is undefined.
 #[derive(Debug, Default)]
 pub struct Saved<T> {
     /// Numbers.
     pub values: Vec<T>,
     /// Positions.
     pub indices: Vec<u32>,
-    /// Small numbers, such as the winning tap of a window: what is saved for every output should be small.
+    /// Small numbers, such as the winning tap of a window: what is saved for every output should be
+    /// small.
     pub codes: Vec<u16>,
 }
 
@@ -78,7 +83,7 @@ pub struct Backward<'a, T> {
     pub saved: &'a Saved<T>,
     /// Memory for anything; its content is undefined.
     pub scratch: &'a mut Vec<T>,
-    /// The gradients to add to (or to write, see [`Op::overwrites`]), one an input; `None` where no gradient is needed. They never overlap, even where two inputs are the
-    /// same variable.
+    /// The gradients to add to (or to write, see [`Op::overwrites`]), one an input; `None` where no
+    /// gradient is needed. They never overlap, even where two inputs are the same variable.
     pub grad_inputs: [Option<&'a mut [T]>; MAX_INPUTS],
 }

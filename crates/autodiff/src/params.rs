@@ -1,9 +1,10 @@
 //! The parameters of a model: values with names, each with the set it is kept in.
 //!
-//! The one design choice: [`Params::update`] is the only door through which a value changes, and it projects. Initializers,
-//! optimizers, checkpoints and users all pass through it, so a parameter is feasible at every moment it can be observed. A parameter may have
-//! a free one behind it ([`Params::parametrize`]), which is seen by the optimizer only, or be released ([`Params::release`]), and then it is
-//! free until [`Params::finalize`].
+//! The one design choice: [`Params::update`] is the only door through which a value changes, and it
+//! projects. Initializers, optimizers, checkpoints and users all pass through it, so a parameter is
+//! feasible at every moment it can be observed. A parameter may have a free one behind it
+//! ([`Params::parametrize`]), which is seen by the optimizer only, or be released
+//! ([`Params::release`]), and then it is free until [`Params::finalize`].
 
 use std::sync::Arc;
 
@@ -19,7 +20,10 @@ pub struct ParamId(pub(crate) u32);
 /// The parameters of a model, in the order in which they were added.
 ///
 /// ```
-/// use morphograd_autodiff::{tensor::{Shape, ShapeError, Tensor}, Constraint, Kind, Params};
+/// use morphograd_autodiff::{
+///     Constraint, Kind, Params,
+///     tensor::{Shape, ShapeError, Tensor},
+/// };
 ///
 /// #[derive(Debug)]
 /// struct AtMostOne;
@@ -39,10 +43,14 @@ pub struct ParamId(pub(crate) u32);
 /// }
 ///
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::from_vec([2], vec![0.5, 7.0])?, Some(Box::new(AtMostOne)))?;
+/// let w =
+///     params.add("w", Tensor::from_vec([2], vec![0.5, 7.0])?, Some(Box::new(AtMostOne)))?;
 /// assert_eq!(params.value(w).data, [0.5, 1.0]); // feasible from birth
 /// let projection = params.update(w, |w| w[0] += 3.5);
-/// assert_eq!((params.value(w).data, projection.moved, projection.distance_squared), (&[1.0, 1.0][..], 1, 9.0));
+/// assert_eq!(
+///     (params.value(w).data, projection.moved, projection.distance_squared),
+///     (&[1.0, 1.0][..], 1, 9.0)
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
@@ -103,7 +111,8 @@ pub enum ParamError {
     },
     /// A map from a free parameter whose derivative is not known.
     #[error(
-        "parameter `{name}`: expected a map with a derivative, found {map}, whose derivative is not known"
+        "parameter `{name}`: expected a map with a derivative, found {map}, whose derivative is \
+         not known"
     )]
     Derivative {
         /// The parameter.
@@ -119,7 +128,8 @@ impl<T: Real> Params<T> {
         Self { entries: Vec::new(), scratch: Vec::new() }
     }
 
-    /// Adds a trainable parameter; its value is projected before anyone sees it. Names are dotted paths (`conv.kernel`).
+    /// Adds a trainable parameter; its value is projected before anyone sees it. Names are dotted
+    /// paths (`conv.kernel`).
     ///
     /// # Errors
     /// If the name is taken, or the constraint does not accept the shape.
@@ -150,12 +160,17 @@ impl<T: Real> Params<T> {
         Ok(id)
     }
 
-    /// Puts a free parameter behind the value, from which `map` makes it. It starts where it gives the value of now, as near as the map
-    /// can; [`step`](Self::step) changes it from then on. The value must be in the map's range, as a feasible one is.
+    /// Puts a free parameter behind the value, from which `map` makes it. It starts where it gives
+    /// the value of now, as near as the map can; [`step`](Self::step) changes it from then on. The
+    /// value must be in the map's range, as a feasible one is.
     ///
     /// # Errors
     /// If the map does not know its derivative. Nothing has changed then.
-    pub fn parametrize(&mut self, id: ParamId, map: Box<dyn Parametrization<T>>) -> Result<(), ParamError> {
+    pub fn parametrize(
+        &mut self,
+        id: ParamId,
+        map: Box<dyn Parametrization<T>>,
+    ) -> Result<(), ParamError> {
         let param = &mut self.entries[id.0 as usize];
         let (shape, mut free) = (param.value.shape(), param.value.data().to_vec());
         map.enter(shape, &mut free);
@@ -163,20 +178,25 @@ impl<T: Real> Params<T> {
         let mut weight = vec![T::zero(); free.len()];
         map.weight(shape, &free, &mut weight);
         if !map.pull_back(shape, &free, &weight, &mut vec![T::one(); free.len()]) {
-            return Err(ParamError::Derivative { name: param.name.clone(), map: format!("{map:?}") });
+            return Err(ParamError::Derivative {
+                name: param.name.clone(),
+                map: format!("{map:?}"),
+            });
         }
         param.value.data_mut().copy_from_slice(&weight);
         param.held = Held::Mapped { free, map };
         Ok(())
     }
 
-    /// Lets the parameter leave its set: changes are not projected until [`finalize`](Self::finalize). For methods that lead into the set by
-    /// the loss (penalties, multipliers). [`violation`](Self::violation) says how far away it is.
+    /// Lets the parameter leave its set: changes are not projected until
+    /// [`finalize`](Self::finalize). For methods that lead into the set by the loss (penalties,
+    /// multipliers). [`violation`](Self::violation) says how far away it is.
     pub fn release(&mut self, id: ParamId) {
         self.entries[id.0 as usize].held = Held::Released;
     }
 
-    /// Projects every released parameter on its set, and holds it there from now on. Returns what that did to all of them.
+    /// Projects every released parameter on its set, and holds it there from now on. Returns what
+    /// that did to all of them.
     pub fn finalize(&mut self) -> Projection {
         let mut all = Projection::default();
         for id in self.ids() {
@@ -196,14 +216,16 @@ impl<T: Real> Params<T> {
         matches!(self.entries[id.0 as usize].held, Held::Released)
     }
 
-    /// Changes a value and projects it on its set. A free parameter behind it starts anew from there.
+    /// Changes a value and projects it on its set. A free parameter behind it starts anew from
+    /// there.
     pub fn update(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
         change(self.entries[id.0 as usize].value.data_mut());
         self.project(id, |constraint, shape, value| constraint.project(shape, value))
     }
 
-    /// As [`Params::update`], but projects in a metric, which `change` computes too: it is given the value and room for a number a coordinate,
-    /// all of which have to become positive and finite. A set without such a projection ([`Params::has_metric`]) gets its own.
+    /// As [`Params::update`], but projects in a metric, which `change` computes too: it is given
+    /// the value and room for a number a coordinate, all of which have to become positive and
+    /// finite. A set without such a projection ([`Params::has_metric`]) gets its own.
     pub fn update_in_metric(
         &mut self,
         id: ParamId,
@@ -244,8 +266,9 @@ impl<T: Real> Params<T> {
         compare(&self.scratch, value.data())
     }
 
-    /// The change of an optimizer: of the free parameter where there is one behind the value, which then follows, and
-    /// [`update`](Self::update) otherwise. Where the value follows, nothing is projected, and the report says so.
+    /// The change of an optimizer: of the free parameter where there is one behind the value, which
+    /// then follows, and [`update`](Self::update) otherwise. Where the value follows, nothing is
+    /// projected, and the report says so.
     pub fn step(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
         let Param { value, held, .. } = &mut self.entries[id.0 as usize];
         let Held::Mapped { free, map } = held else { return self.update(id, change) };
@@ -254,11 +277,15 @@ impl<T: Real> Params<T> {
         Projection::default()
     }
 
-    /// Replaces the gradient with respect to the value by that with respect to what [`step`](Self::step) changes. Returns whether the two differ.
+    /// Replaces the gradient with respect to the value by that with respect to what
+    /// [`step`](Self::step) changes. Returns whether the two differ.
     pub fn pull_back(&self, id: ParamId, gradient: &mut [T]) -> bool {
         let Param { value, held, .. } = &self.entries[id.0 as usize];
         let Held::Mapped { free, map } = held else { return false };
-        assert!(map.pull_back(value.shape(), free, value.data(), gradient), "asked when it was declared");
+        assert!(
+            map.pull_back(value.shape(), free, value.data(), gradient),
+            "asked when it was declared"
+        );
         true
     }
 
@@ -270,16 +297,22 @@ impl<T: Real> Params<T> {
         }
     }
 
-    /// Whether changes of the value are projected on a set: it has one, is not released and does not follow a free parameter.
+    /// Whether changes of the value are projected on a set: it has one, is not released and does
+    /// not follow a free parameter.
     pub fn is_projected(&self, id: ParamId) -> bool {
         let Param { constraint, held, .. } = &self.entries[id.0 as usize];
         constraint.is_some() && matches!(held, Held::Projected)
     }
 
-    /// Whether the parameter's set can be projected on in a metric, if it has a set and does not follow a free parameter.
+    /// Whether the parameter's set can be projected on in a metric, if it has a set and does not
+    /// follow a free parameter.
     pub fn has_metric(&self, id: ParamId) -> bool {
-        let Param { value, constraint: Some(constraint), held: Held::Projected | Held::Released, .. } =
-            &self.entries[id.0 as usize]
+        let Param {
+            value,
+            constraint: Some(constraint),
+            held: Held::Projected | Held::Released,
+            ..
+        } = &self.entries[id.0 as usize]
         else {
             return true;
         };
@@ -287,10 +320,15 @@ impl<T: Real> Params<T> {
         constraint.project_in_metric(value.shape(), &metric, &mut value.data().to_vec())
     }
 
-    /// Whether the parameter's set knows its tangent cone at the value, if it has a set and does not follow a free parameter.
+    /// Whether the parameter's set knows its tangent cone at the value, if it has a set and does
+    /// not follow a free parameter.
     pub fn has_tangent(&self, id: ParamId) -> bool {
-        let Param { value, constraint: Some(constraint), held: Held::Projected | Held::Released, .. } =
-            &self.entries[id.0 as usize]
+        let Param {
+            value,
+            constraint: Some(constraint),
+            held: Held::Projected | Held::Released,
+            ..
+        } = &self.entries[id.0 as usize]
         else {
             return true;
         };
@@ -298,8 +336,9 @@ impl<T: Real> Params<T> {
         constraint.project_tangent(value.shape(), value.data(), &mut direction)
     }
 
-    /// The square of the Euclidean distance between the value and the projection of the value `change` would make of it. Nothing is
-    /// changed; this is how the gradient mapping $\lVert w - P(w - \eta g) \rVert / \eta$ is measured.
+    /// The square of the Euclidean distance between the value and the projection of the value
+    /// `change` would make of it. Nothing is changed; this is how the gradient mapping
+    /// $\lVert w - P(w - \eta g) \rVert / \eta$ is measured.
     pub fn trial(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> f64 {
         let param = &self.entries[id.0 as usize];
         self.scratch.clear();
@@ -359,7 +398,10 @@ impl<T: Real> Params<T> {
     /// How far the parameter is from its set: 0 when it has none or is inside.
     pub fn violation(&self, id: ParamId) -> f64 {
         let param = &self.entries[id.0 as usize];
-        param.constraint.as_ref().map_or(0.0, |c| c.violation(param.value.shape(), param.value.data()))
+        param
+            .constraint
+            .as_ref()
+            .map_or(0.0, |c| c.violation(param.value.shape(), param.value.data()))
     }
 
     /// Copies all values into the snapshot, reusing its memory.
@@ -406,7 +448,10 @@ mod tests {
         let mut params = Params::<f32>::new();
         params.add("w", Tensor::zeros([2]), None).unwrap();
         let error = params.add("w", Tensor::zeros([3]), None).unwrap_err();
-        assert_eq!(error.to_string(), "parameter `w`: expected a name that is not taken, found it twice");
+        assert_eq!(
+            error.to_string(),
+            "parameter `w`: expected a name that is not taken, found it twice"
+        );
     }
 
     #[test]
@@ -487,9 +532,14 @@ mod tests {
     #[test]
     fn a_map_without_a_derivative_is_refused_by_name_and_changes_nothing() {
         let (mut params, a) = below(-4.0);
-        let error = params.parametrize(a, Box::new(Square { smooth: false })).unwrap_err().to_string();
-        let expected = "parameter `a`: expected a map with a derivative, found Square { smooth: false }, whose derivative is not known";
-        assert_eq!((error.as_str(), params.free(a), params.value(a).data), (expected, None, &[-4.0][..]));
+        let error =
+            params.parametrize(a, Box::new(Square { smooth: false })).unwrap_err().to_string();
+        let expected = "parameter `a`: expected a map with a derivative, found Square { smooth: \
+            false }, whose derivative is not known";
+        assert_eq!(
+            (error.as_str(), params.free(a), params.value(a).data),
+            (expected, None, &[-4.0][..])
+        );
     }
 
     #[test]

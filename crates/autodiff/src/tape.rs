@@ -1,7 +1,8 @@
 //! The tape: a list of operations that is recorded forwards and walked backwards.
 //!
-//! The one design choice: a node owns its buffers and the next step reuses the node at the same position. A training loop records the
-//! same computation again and again, so after the first step nothing is allocated, and nothing has to be looked up in a pool.
+//! The one design choice: a node owns its buffers and the next step reuses the node at the same
+//! position. A training loop records the same computation again and again, so after the first step
+//! nothing is allocated, and nothing has to be looked up in a pool.
 
 use std::any::Any;
 use std::fmt;
@@ -12,21 +13,24 @@ use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
 use crate::{ParamId, Params};
 
-/// A value on the tape. It refers to the recording it was made in, and only backwards: the order of the list is a topological order.
+/// A value on the tape. It refers to the recording it was made in, and only backwards: the order of
+/// the list is a topological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Var(u32);
 
 /// What a recording is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A backward pass will follow; dropout is on. Everything random depends on the step, so the same step gives the same result.
+    /// A backward pass will follow; dropout is on. Everything random depends on the step, so the
+    /// same step gives the same result.
     Train {
         /// The number of the training step.
         step: u64,
     },
     /// Values only.
     Eval,
-    /// Shapes only: nothing is computed. Validates a model and fills its summary without touching data.
+    /// Shapes only: nothing is computed. Validates a model and fills its summary without touching
+    /// data.
     Shapes,
 }
 
@@ -42,8 +46,8 @@ pub struct Tape<T> {
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
     scratch: Vec<T>,
-    /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as an earlier input of the same op, or one
-    /// that has a gradient already when the op overwrites.
+    /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as
+    /// an earlier input of the same op, or one that has a gradient already when the op overwrites.
     twins: Vec<Vec<T>>,
 }
 
@@ -104,14 +108,16 @@ impl<T: Real> Tape<T> {
         Graph { params, tape: self, mode }
     }
 
-    /// The gradient of a parameter after [`Graph::backward`]; `None` if the loss did not depend on it.
+    /// The gradient of a parameter after [`Graph::backward`]; `None` if the loss did not depend on
+    /// it.
     pub fn grad(&self, id: ParamId) -> Option<&[T]> {
         let var = self.params.get(id.0 as usize).copied().flatten()?;
         self.grad_of(var)
     }
 
-    /// Moves every parameter that [`Graph::track`] was told of, in the order of the calls. A step does this once, at its end:
-    /// `nn::Optimizer` does; a loop that changes parameters by itself has to, or moving averages stay where they started.
+    /// Moves every parameter that [`Graph::track`] was told of, in the order of the calls. A step
+    /// does this once, at its end: `nn::Optimizer` does; a loop that changes parameters by itself
+    /// has to, or moving averages stay where they started.
     pub fn settle(&self, params: &mut Params<T>) {
         for Tracked { param, value, momentum } in &self.tracked {
             let (keep, take) = (T::of(*momentum), T::of(1.0 - momentum));
@@ -134,8 +140,8 @@ impl<T: Real> Graph<'_, T> {
         self.leaf(x.shape, None, false, |buffer| buffer.copy_from_slice(x.data))
     }
 
-    /// Data that `fill` writes in place, so that a batch can be gathered without a copy. The buffer's old content is undefined. Nothing
-    /// is called in [`Mode::Shapes`].
+    /// Data that `fill` writes in place, so that a batch can be gathered without a copy. The
+    /// buffer's old content is undefined. Nothing is called in [`Mode::Shapes`].
     pub fn input_with(&mut self, shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Var {
         self.leaf(shape.into(), None, false, fill)
     }
@@ -145,26 +151,32 @@ impl<T: Real> Graph<'_, T> {
         self.leaf(x.shape, None, true, |buffer| buffer.copy_from_slice(x.data))
     }
 
-    /// A parameter, borrowed in place. Asking twice gives the same variable, so shared weights accumulate their gradients.
+    /// A parameter, borrowed in place. Asking twice gives the same variable, so shared weights
+    /// accumulate their gradients.
     pub fn param(&mut self, id: ParamId) -> Var {
         if let Some(var) = self.tape.params[id.0 as usize] {
             return var;
         }
-        let var = self.leaf(self.params.value(id).shape, Some(id), self.params.is_trainable(id), |_| ());
+        let var =
+            self.leaf(self.params.value(id).shape, Some(id), self.params.is_trainable(id), |_| ());
         self.tape.params[id.0 as usize] = Some(var);
         var
     }
 
-    /// Asks for a parameter $p$ that is not trained to follow an op's output: $p \leftarrow m p + (1 - m) v$ with momentum $m$, once the step is
-    /// made ([`Tape::settle`]). The parameters are borrowed while a recording lasts, and a step that fails must change nothing, so it
-    /// cannot be at once. Only [`Mode::Train`] tracks.
+    /// Asks for a parameter $p$ that is not trained to follow an op's output:
+    /// $p \leftarrow m p + (1 - m) v$ with momentum $m$, once the step is made ([`Tape::settle`]).
+    /// The parameters are borrowed while a recording lasts, and a step that fails must change
+    /// nothing, so it cannot be at once. Only [`Mode::Train`] tracks.
     ///
     /// # Panics
     /// If the shapes differ, or `value` is no op's output.
     #[track_caller]
     pub fn track(&mut self, param: ParamId, value: Var, momentum: f64) {
         assert_eq!(self.shape(value), self.params.value(param).shape, "shape of what is tracked");
-        assert!(self.tape.nodes[value.0 as usize].op.is_some(), "what is tracked is an op's output");
+        assert!(
+            self.tape.nodes[value.0 as usize].op.is_some(),
+            "what is tracked is an op's output"
+        );
         if matches!(self.mode, Mode::Train { .. }) {
             self.tape.tracked.push(Tracked { param, value, momentum });
         }
@@ -178,7 +190,8 @@ impl<T: Real> Graph<'_, T> {
     /// # Panics
     /// If there are more than [`MAX_INPUTS`](crate::MAX_INPUTS) variables.
     pub fn apply<O: Op<T>>(&mut self, op: O, inputs: impl AsRef<[Var]>) -> Result<Var, ShapeError> {
-        // The op of the last step at this position is overwritten in place when it has the same type: no allocation.
+        // The op of the last step at this position is overwritten in place when it has the same
+        // type: no allocation.
         let old = self.tape.nodes.get_mut(self.tape.len).and_then(|node| node.op.take());
         let boxed = match old {
             Some(mut old) => match (&mut *old as &mut dyn Any).downcast_mut::<O>() {
@@ -242,8 +255,9 @@ impl<T: Real> Graph<'_, T> {
         self.backward_with(loss, &[T::one()]);
     }
 
-    /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the given gradient `g`. An operation's own output
-    /// `y` has no gradient afterwards ([`Graph::grad`]): it is the given one.
+    /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the
+    /// given gradient `g`. An operation's own output `y` has no gradient afterwards
+    /// ([`Graph::grad`]): it is the given one.
     ///
     /// # Panics
     /// If `grad_output` has not as many elements as `y`, or the mode is not [`Mode::Train`].
@@ -263,7 +277,8 @@ impl<T: Real> Graph<'_, T> {
         }
         nodes[top].has_grad = true;
 
-        // Index order is topological order, so going down the list meets every node after all its users.
+        // Index order is topological order, so going down the list meets every node after all its
+        // users.
         for i in (0..=top).rev() {
             if !nodes[i].has_grad || nodes[i].op.is_none() {
                 continue;
@@ -271,7 +286,8 @@ impl<T: Real> Graph<'_, T> {
             let (arity, inputs) = (nodes[i].arity, nodes[i].inputs);
             let inputs = &inputs[..arity];
             let overwrites = nodes[i].op.as_ref().is_some_and(|op| op.overwrites());
-            // The buffers are taken out of their slots for the call, so that an op can write to all of them at once.
+            // The buffers are taken out of their slots for the call, so that an op can write to all
+            // of them at once.
             let mut buffers: [Vec<T>; MAX_INPUTS] = Default::default();
             let mut is_twin = [false; MAX_INPUTS];
             for (k, var) in inputs.iter().enumerate() {
@@ -283,14 +299,16 @@ impl<T: Real> Graph<'_, T> {
                 let twin = inputs[..k].contains(var) || (overwrites && nodes[v].has_grad);
                 is_twin[k] = twin;
                 let buffer = &mut buffers[k];
-                *buffer = if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
+                *buffer =
+                    if twin { twins.pop().unwrap_or_default() } else { mem::take(&mut grads[v]) };
                 if twin || !nodes[v].has_grad {
                     if !overwrites {
                         buffer.clear();
                     }
                     buffer.resize(size, T::zero());
                     if overwrites && cfg!(debug_assertions) {
-                        buffer.fill(T::nan()); // an op that leaves an element unwritten shows itself
+                        // An op that leaves an element unwritten shows itself.
+                        buffer.fill(T::nan());
                     }
                     nodes[v].has_grad = true;
                 }
@@ -339,7 +357,8 @@ impl<T: Real> Graph<'_, T> {
         view(self.params, &self.tape.nodes, &self.tape.values, var)
     }
 
-    /// The gradient of a variable after a backward pass; `None` if the loss did not depend on it or none was needed.
+    /// The gradient of a variable after a backward pass; `None` if the loss did not depend on it or
+    /// none was needed.
     pub fn grad(&self, var: Var) -> Option<&[T]> {
         self.tape.grad_of(var)
     }
@@ -444,7 +463,9 @@ mod tests {
 
     fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
         let mut params = Params::new();
-        let id = params.add("w", Tensor::from_vec([values.len()], values.to_vec()).unwrap(), None).unwrap();
+        let id = params
+            .add("w", Tensor::from_vec([values.len()], values.to_vec()).unwrap(), None)
+            .unwrap();
         (params, id)
     }
 
@@ -506,7 +527,11 @@ mod tests {
             let y = graph.apply(Add, [twice, square]).unwrap();
             let loss = graph.apply(Sum, [y]).unwrap();
             graph.backward(loss);
-            assert_eq!(tape.grad(w), Some(&[8.0, -2.0][..]), "of 2 w + w², double_first = {double_first}");
+            assert_eq!(
+                tape.grad(w),
+                Some(&[8.0, -2.0][..]),
+                "of 2 w + w², double_first = {double_first}"
+            );
         }
         // One variable as both inputs; each gets its gradient.
         let mut graph = tape.record(&params, Mode::Train { step: 1 });

@@ -1,8 +1,10 @@
-//! A case: something of ours whose time is measured. It is a value and no trait, so that a table of cases can be read from top to bottom.
+//! A case: something of ours whose time is measured. It is a value and no trait, so that a table of
+//! cases can be read from top to bottom.
 
 use serde::{Deserialize, Serialize};
 
-/// What a case computes, how much that is, and how to run it. Adding one is one entry of a table in [`cases`](crate::cases).
+/// What a case computes, how much that is, and how to run it. Adding one is one entry of a table in
+/// [`cases`](crate::cases).
 pub struct Case {
     /// How it is asked for, and what peers know it by.
     pub name: String,
@@ -27,7 +29,14 @@ pub type Run = Box<dyn FnMut() + Send>;
 impl Case {
     /// A case of a known amount of work.
     pub fn new(name: &str, what: impl Into<String>, work: Work, prepare: Prepare) -> Self {
-        Self { name: name.into(), what: what.into(), work: Some(work), counted: false, long: false, prepare }
+        Self {
+            name: name.into(),
+            what: what.into(),
+            work: Some(work),
+            counted: false,
+            long: false,
+            prepare,
+        }
     }
 
     /// A case whose instructions are counted too.
@@ -110,7 +119,10 @@ mod tests {
             [0.1234, 1.234, 12.34, 123.4, 1234.0].map(three),
             ["0.123", "1.23", "12.3", "123", "1234"]
         );
-        assert_eq!([1.5e-6, 1.5e-3, 0.9999, 61.0].map(seconds), ["1.50 µs", "1.50 ms", "1.00 s", "61.0 s"]);
+        assert_eq!(
+            [1.5e-6, 1.5e-3, 0.9999, 61.0].map(seconds),
+            ["1.50 µs", "1.50 ms", "1.00 s", "61.0 s"]
+        );
         assert_eq!(Unit::Flop.rate(2.5e10), "25.0 GFLOP/s");
     }
 }

@@ -1,5 +1,5 @@
-//! Every case, group by group. The one design choice: a table. A case is one entry, and the command, the documents, the guard and the peers
-//! know it by its name.
+//! Every case, group by group. The one design choice: a table. A case is one entry, and the
+//! command, the documents, the guard and the peers know it by its name.
 
 pub mod flat;
 pub mod layers;
@@ -47,7 +47,8 @@ pub enum Pass {
 
 impl Pass {
     /// Both, with what they add to the name of a case.
-    pub const BOTH: [(Self, &'static str); 2] = [(Self::Forward, ""), (Self::Gradient, "-gradient")];
+    pub const BOTH: [(Self, &'static str); 2] =
+        [(Self::Forward, ""), (Self::Gradient, "-gradient")];
 
     /// What it adds to the sentence that describes a case.
     pub fn text(self) -> &'static str {
@@ -82,11 +83,16 @@ impl Fill {
     }
 }
 
-/// A computation on a tape that is kept. The inputs are parameters, which a recording borrows in place, so that no copy of them is timed.
+/// A computation on a tape that is kept. The inputs are parameters, which a recording borrows in
+/// place, so that no copy of them is timed.
 pub fn on_tape(
     inputs: impl IntoIterator<Item = (Shape, Fill)>,
     pass: Pass,
-    computation: impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError> + Clone + Send + Sync + 'static,
+    computation: impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
 ) -> Prepare {
     let inputs: Vec<(Shape, Fill)> = inputs.into_iter().collect();
     Box::new(move || {
@@ -142,10 +148,14 @@ mod tests {
 
     #[test]
     fn a_computation_can_be_run_again() {
-        let inputs = [(Shape::from([1, 6, 6, 1]), Fill::Uniform), ([3, 3, 1, 2].into(), Fill::Normal(0.1))];
+        let inputs =
+            [(Shape::from([1, 6, 6, 1]), Fill::Uniform), ([3, 3, 1, 2].into(), Fill::Normal(0.1))];
         for (pass, _) in Pass::BOTH {
-            let mut run =
-                on_tape(inputs, pass, morphology::apply::<morphograd::morphology::MaxPlus>([3, 3]))();
+            let mut run = on_tape(
+                inputs,
+                pass,
+                morphology::apply::<morphograd::morphology::MaxPlus>([3, 3]),
+            )();
             run();
             run();
         }

@@ -35,21 +35,32 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Samples of each case
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 15,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
     samples: u16,
-    /// Interpreter of an environment with other libraries, to be measured in turns with ours; may be repeated
+    /// Interpreter of an environment with other libraries, to be measured in turns with ours; may
+    /// be repeated
     #[arg(long, value_name = "PYTHON")]
     peers: Vec<PathBuf>,
     /// The whole tutorial too, which takes minutes
     #[arg(long)]
     tutorial: bool,
     /// Measure how time and memory grow with each size instead, and fit exponents
-    #[arg(long, conflicts_with_all = ["peers", "tutorial", "save", "against", "words", "instructions"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["peers", "tutorial", "save", "against", "words", "instructions"]
+    )]
     scaling: bool,
-    /// Only print: leave docs/benchmarks.md as it is, which a measurement of everything writes otherwise
+    /// Only print: leave docs/benchmarks.md as it is, which a measurement of everything writes
+    /// otherwise
     #[arg(long)]
     print: bool,
-    /// Count the instructions of the main kernels instead, and fail where there are more than in the repository's file; needs valgrind
+    /// Count the instructions of the main kernels instead, and fail where there are more than in
+    /// the repository's file; needs valgrind
     #[arg(long, conflicts_with_all = ["peers", "tutorial", "save", "against", "threads"])]
     instructions: bool,
     /// With --instructions: write the counts into the repository's file
@@ -94,7 +105,8 @@ fn run(arguments: &Arguments) -> CommandResult {
     }
     let threads = arguments.threads.map_or_else(processors, usize::from);
     if let Some(point) = &arguments.memory {
-        let bytes = run_point(point, threads).ok_or("no such point, or a system that does not tell")?;
+        let bytes =
+            run_point(point, threads).ok_or("no such point, or a system that does not tell")?;
         say(bytes);
         return Ok(ExitCode::SUCCESS);
     }
@@ -133,7 +145,8 @@ fn list() {
 fn scale(arguments: &Arguments, threads: usize) -> CommandResult {
     let program = env::current_exe()?;
     let (machine, load) = (Machine::here(&root()), machine::load());
-    let mut growth = Growth { machine, command: command(), load, times: Vec::new(), memory: Vec::new() };
+    let mut growth =
+        Growth { machine, command: command(), load, times: Vec::new(), memory: Vec::new() };
     warn(load, growth.machine.cores);
     for series in scaling::series() {
         let curve = scaling::times(&series, threads, usize::from(arguments.samples));
@@ -154,7 +167,8 @@ fn scale(arguments: &Arguments, threads: usize) -> CommandResult {
 fn warn(load: Option<f64>, cores: usize) {
     if let Some(load) = load.filter(|load| *load > 0.25 * cores as f64) {
         eprintln!(
-            "warning: other programs are running (load {load}): times will be too long, those of other libraries most of all"
+            "warning: other programs are running (load {load}): times will be too long, those of \
+             other libraries most of all"
         );
     }
 }
@@ -198,14 +212,16 @@ fn guard(arguments: &Arguments) -> CommandResult {
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.words.is_empty() {
-        for name in before.instructions.keys().filter(|name| !now.instructions.contains_key(*name)) {
+        for name in before.instructions.keys().filter(|name| !now.instructions.contains_key(*name))
+        {
             passes = false;
             say(format_args!("{name:28} is in the file and no longer counted: --renew removes it"));
         }
     }
     if !passes {
         return Err(format!(
-            "more instructions than in crates/bench/instructions.json by over {:.0} %, or other cases; \
+            "more instructions than in crates/bench/instructions.json by over {:.0} %, or other \
+             cases; \
              where that is meant, `cargo xtask bench --instructions --renew` writes the file anew",
             100.0 * TOLERANCE
         )
@@ -215,9 +231,13 @@ fn guard(arguments: &Arguments) -> CommandResult {
 }
 
 /// Measures the cases that were asked for, and prints each as soon as it is known.
-fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn Error + Send + Sync>> {
+fn measure_all(
+    arguments: &Arguments,
+    threads: usize,
+) -> Result<Record, Box<dyn Error + Send + Sync>> {
     let groups = groups();
-    let names: Vec<&str> = groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
+    let names: Vec<&str> =
+        groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
     let chosen = chosen(&names, &arguments.words)?;
     let wanted = |case: &&Case| chosen.contains(&&*case.name) && (!case.long || arguments.tutorial);
     if !groups.iter().flat_map(|group| &group.cases).any(|case| wanted(&case)) {
@@ -254,13 +274,16 @@ fn measure_all(arguments: &Arguments, threads: usize) -> Result<Record, Box<dyn 
     Ok(record)
 }
 
-/// The names that are asked for. A word that is a name means that one; any other word means all names that contain it.
+/// The names that are asked for. A word that is a name means that one; any other word means all
+/// names that contain it.
 fn chosen<'a>(names: &[&'a str], words: &[String]) -> Result<Vec<&'a str>, String> {
     let meant = |word: &String, name: &str| {
         if names.contains(&&**word) { name == word } else { name.contains(&**word) }
     };
     if let Some(word) = words.iter().find(|word| !names.iter().any(|name| meant(word, name))) {
-        return Err(format!("no case here has `{word}` in its name; `cargo xtask bench --list` prints all"));
+        return Err(format!(
+            "no case here has `{word}` in its name; `cargo xtask bench --list` prints all"
+        ));
     }
     let wanted = |name: &&&str| words.is_empty() || words.iter().any(|word| meant(word, name));
     Ok(names.iter().filter(wanted).copied().collect())
@@ -308,8 +331,9 @@ mod tests {
     #[test]
     fn a_whole_name_means_one_case_and_a_part_means_many() {
         let names = ["step", "dilation", "dilation-gradient"];
-        let chosen =
-            |words: &[&str]| chosen(&names, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let chosen = |words: &[&str]| {
+            chosen(&names, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        };
         assert_eq!(chosen(&[]).unwrap(), names);
         assert_eq!(chosen(&["dilation"]).unwrap(), ["dilation"]);
         assert_eq!(chosen(&["dilat", "step"]).unwrap(), names);

@@ -1,5 +1,6 @@
-//! `docs/benchmarks.md` and its figures. The one design choice: sections between markers. Each command writes its own section and leaves the
-//! rest as it is, so that times and growth need not be measured on one day, and prose may stand between them.
+//! `docs/benchmarks.md` and its figures. The one design choice: sections between markers. Each
+//! command writes its own section and leaves the rest as it is, so that times and growth need not
+//! be measured on one day, and prose may stand between them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,18 +14,24 @@ use crate::machine::Machine;
 use crate::record::{Measured, PeerMeasured, Record, RecordError, write};
 use crate::scaling::{Axis, Curve};
 
-/// Writes the section on times with its figures; `docs` is the folder of the document. Returns the files.
+/// Writes the section on times with its figures; `docs` is the folder of the document. Returns the
+/// files.
 ///
 /// # Errors
 /// If a file cannot be read or written.
 pub fn write_times(docs: &Path, record: &Record) -> Result<Vec<PathBuf>, RecordError> {
-    let shares: Vec<(&str, f64)> =
-        record.cases.iter().filter_map(|case| Some((&*case.name, 100.0 * record.share(case)?))).collect();
+    let shares: Vec<(&str, f64)> = record
+        .cases
+        .iter()
+        .filter_map(|case| Some((&*case.name, 100.0 * record.share(case)?)))
+        .collect();
     let ratios: Vec<(&str, Vec<(&str, f64)>)> = record
         .cases
         .iter()
         .filter(|case| !case.peers.is_empty())
-        .map(|case| (&*case.name, case.peers.iter().map(|peer| (&*peer.peer, peer.ratio.median)).collect()))
+        .map(|case| {
+            (&*case.name, case.peers.iter().map(|peer| (&*peer.peer, peer.ratio.median)).collect())
+        })
         .collect();
     let mut figures = vec![(
         "bench-limits.svg",
@@ -72,12 +79,15 @@ pub fn write_growth(docs: &Path, growth: &Growth) -> Result<Vec<PathBuf>, Record
     for (title, curves) in [("Time", times), ("Peak memory", memory)] {
         let _ = write!(
             text,
-            "\n### {title}\n\n| what grows | of | sizes | fitted exponent | expected |\n|---|---|---|---|---|\n"
+            "\n### {title}\n\n| what grows | of | sizes | fitted exponent | expected \
+             |\n|---|---|---|---|---|\n"
         );
         for axis in Axis::ALL {
             for curve in curves.iter().filter(|curve| curve.axis == axis) {
-                let sizes: Vec<String> = curve.points.iter().map(|(size, _)| size.to_string()).collect();
-                let fitted = curve.fitted().map_or_else(|| "—".to_owned(), |exponent| signed(exponent, 2));
+                let sizes: Vec<String> =
+                    curve.points.iter().map(|(size, _)| size.to_string()).collect();
+                let fitted =
+                    curve.fitted().map_or_else(|| "—".to_owned(), |exponent| signed(exponent, 2));
                 let (subject, name) = (&curve.subject, axis.names().1);
                 let _ = writeln!(
                     text,
@@ -89,7 +99,11 @@ pub fn write_growth(docs: &Path, growth: &Growth) -> Result<Vec<PathBuf>, Record
         }
     }
     let figures = [
-        ("bench-time.svg", "Time against what grows", curves("Time against what grows", "seconds", times)),
+        (
+            "bench-time.svg",
+            "Time against what grows",
+            curves("Time against what grows", "seconds", times),
+        ),
         (
             "bench-memory.svg",
             "Peak memory against what grows",
@@ -115,7 +129,8 @@ fn curves(label: &str, y: &'static str, curves: &[Curve]) -> String {
                 curves.iter().flat_map(|curve| curve.points.iter().map(|(x, _)| *x)).collect();
             ticks.sort_by(f64::total_cmp);
             ticks.dedup();
-            let lines = curves.iter().map(|curve| (&*curve.subject, curve.points.clone())).collect();
+            let lines =
+                curves.iter().map(|curve| (&*curve.subject, curve.points.clone())).collect();
             let (title, x) = axis.names();
             PowerPlot { title, x, y, ticks, lines }
         })
@@ -154,7 +169,8 @@ fn times(record: &Record) -> String {
             group = &case.group;
             let _ = write!(
                 text,
-                "\n### {group}\n\n| case | what | time | rate | of the limit | their time / ours |\n|---|---|---|---|---|---|\n"
+                "\n### {group}\n\n| case | what | time | rate | of the limit | their time / ours \
+                 |\n|---|---|---|---|---|---|\n"
             );
         }
         let _ = writeln!(text, "{}", row(record, case));
@@ -169,13 +185,17 @@ fn row(record: &Record, case: &Measured) -> String {
         (Some(work), Some(rate)) => work.unit.rate(rate),
         _ => "—".to_owned(),
     };
-    let share = record.share(case).map_or_else(|| "—".to_owned(), |share| format!("{:.0} %", 100.0 * share));
+    let share = record
+        .share(case)
+        .map_or_else(|| "—".to_owned(), |share| format!("{:.0} %", 100.0 * share));
     let ratio = |peer: &PeerMeasured| {
         let r = peer.ratio;
         format!("{} {} ({} to {})", peer.peer, three(r.median), three(r.low), three(r.high))
     };
     let mut peers: Vec<String> = case.peers.iter().map(ratio).collect();
-    peers.extend(case.lacks.iter().map(|(peer, reason)| format!("{peer}: {}", reason.replace('|', "/"))));
+    peers.extend(
+        case.lacks.iter().map(|(peer, reason)| format!("{peer}: {}", reason.replace('|', "/"))),
+    );
     let peers = if peers.is_empty() { "—".to_owned() } else { peers.join("<br>") };
     format!("| `{}` | {} | {time} | {rate} | {share} | {peers} |", case.name, case.what)
 }
@@ -190,7 +210,9 @@ fn section(
     let path = docs.join("benchmarks.md");
     let old = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "# Benchmarks\n".to_owned(),
-        result => result.map_err(|source| RecordError::Io { what: "read", path: path.clone(), source })?,
+        result => {
+            result.map_err(|source| RecordError::Io { what: "read", path: path.clone(), source })?
+        }
     };
     let mut text = text.to_owned();
     let mut written = vec![path.clone()];
@@ -204,7 +226,8 @@ fn section(
     Ok(written)
 }
 
-/// The document with another text between the markers of a section; a section that is not there is added at the end.
+/// The document with another text between the markers of a section; a section that is not there is
+/// added at the end.
 fn replaced(document: &str, name: &str, text: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let new = format!("{open}\n\n{}\n\n{close}", text.trim());
@@ -255,7 +278,8 @@ mod tests {
         assert_eq!(files.len(), 3);
         let text = fs::read_to_string(folder.path().join("benchmarks.md")).unwrap();
         for expected in [
-            "| `first` | something | 500 ms (375 ms to 625 ms) | 2.00 G max-plus/s | 1 % | PyTorch 3.00 (2.25 to 3.75) |",
+            "| `first` | something | 500 ms (375 ms to 625 ms) | 2.00 G max-plus/s | 1 % | \
+             PyTorch 3.00 (2.25 to 3.75) |",
             "<br>morphocore: a / reason |",
             "| others | PyTorch 2 |",
             "| images | dilation | 1, 2 | 1.00 | 1 |",

@@ -1,7 +1,8 @@
 //! The exponent of a power law: least squares on logarithms.
 
-/// The exponent $a$ of $y = c x^a$ that fits the points best: the slope of the line through $(\ln x, \ln y)$ with the least sum of
-/// squares. `None` unless two points differ in $x$ and all coordinates are positive.
+/// The exponent $a$ of $y = c x^a$ that fits the points best: the slope of the line through
+/// $(\ln x, \ln y)$ with the least sum of squares. `None` unless two points differ in $x$ and all
+/// coordinates are positive.
 ///
 /// ```
 /// let squares = [(1.0, 3.0), (2.0, 12.0), (4.0, 48.0)];
@@ -12,7 +13,8 @@ pub fn exponent(points: &[(f64, f64)]) -> Option<f64> {
         return None;
     }
     let logarithms: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
-    let mean = |f: fn(&(f64, f64)) -> f64| logarithms.iter().map(f).sum::<f64>() / logarithms.len() as f64;
+    let mean =
+        |f: fn(&(f64, f64)) -> f64| logarithms.iter().map(f).sum::<f64>() / logarithms.len() as f64;
     let (mean_x, mean_y) = (mean(|p| p.0), mean(|p| p.1));
     let (mut xx, mut xy) = (0.0, 0.0);
     for (x, y) in logarithms {

@@ -1,8 +1,10 @@
-//! The guard: instructions that a kernel executes, counted by valgrind and compared with the file of the repository. Times depend on the
-//! machine's mood, counts do not, so a few percent are a finding. They are no times: an instruction that waits for memory counts as one.
+//! The guard: instructions that a kernel executes, counted by valgrind and compared with the file
+//! of the repository. Times depend on the machine's mood, counts do not, so a few percent are a
+//! finding. They are no times: an instruction that waits for memory counts as one.
 //!
-//! The one design choice: valgrind collects inside one function only, [`morphograd_counted_run`], so that neither data nor set-up count.
-//! It emulates processors up to AVX2, so that version of a kernel is what is counted, on one thread.
+//! The one design choice: valgrind collects inside one function only, [`morphograd_counted_run`],
+//! so that neither data nor set-up count. It emulates processors up to AVX2, so that version of a
+//! kernel is what is counted, on one thread.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +17,8 @@ use crate::case::{Case, Run};
 use crate::machine::rustc;
 use crate::measure::pool;
 
-/// How much dearer a kernel may become. Another compiler moves a count by about as much; a loop that is no longer vectorized doubles it.
+/// How much dearer a kernel may become. Another compiler moves a count by about as much; a loop
+/// that is no longer vectorized doubles it.
 pub const TOLERANCE: f64 = 0.02;
 
 /// The counts of the repository.
@@ -84,7 +87,8 @@ pub enum CountError {
     },
 }
 
-/// Instructions of one run of a case. `program` is this program, which valgrind starts with the option `--count`.
+/// Instructions of one run of a case. `program` is this program, which valgrind starts with the
+/// option `--count`.
 ///
 /// # Errors
 /// If valgrind is not there or does not count.
@@ -100,7 +104,8 @@ pub fn count(program: &Path, case: &str) -> Result<u64, CountError> {
         .output()
         .map_err(CountError::Missing)?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let counted = output.status.success().then(|| collected(&text)).flatten().filter(|count| *count > 0);
+    let counted =
+        output.status.success().then(|| collected(&text)).flatten().filter(|count| *count > 0);
     counted.ok_or_else(|| CountError::Output { case: case.to_owned(), output: text })
 }
 
@@ -113,7 +118,8 @@ pub fn run_counted(case: &Case) {
     });
 }
 
-/// The function whose instructions count. Its name is what valgrind looks for, so it is never inlined.
+/// The function whose instructions count. Its name is what valgrind looks for, so it is never
+/// inlined.
 #[inline(never)]
 pub fn morphograd_counted_run(run: &mut Run) {
     run();
@@ -130,8 +136,8 @@ mod tests {
 
     #[test]
     fn the_count_is_read_from_what_valgrind_says() {
-        let output =
-            "==7== Events    : Ir\n==7== Collected : 19404417\n==7== \n==7== I   refs:      19,404,417\n";
+        let output = "==7== Events    : Ir\n==7== Collected : 19404417\n==7== \n==7== I   refs:   \
+               19,404,417\n";
         assert_eq!(collected(output), Some(19_404_417));
         assert_eq!(collected("==7== Collected :\n"), None);
         assert_eq!(collected("valgrind: failed to start"), None);
@@ -144,7 +150,8 @@ mod tests {
         assert!(matches!(Verdict::of(1021, Some(1000)), Verdict::Dearer(_)));
         assert!(matches!(Verdict::of(979, Some(1000)), Verdict::Cheaper(_)));
         assert_eq!(Verdict::of(1, None), Verdict::New);
-        let passes = [Verdict::Same(0.0), Verdict::Cheaper(-0.5), Verdict::Dearer(0.5), Verdict::New];
+        let passes =
+            [Verdict::Same(0.0), Verdict::Cheaper(-0.5), Verdict::Dearer(0.5), Verdict::New];
         assert_eq!(passes.map(Verdict::passes), [true, true, false, false]);
     }
 }

@@ -1,5 +1,5 @@
-//! What the machine can do at most, measured before anything else: the denominators of "share of the limit". The best of several samples
-//! counts, for a limit is not a habit.
+//! What the machine can do at most, measured before anything else: the denominators of "share of
+//! the limit". The best of several samples counts, for a limit is not a habit.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -18,7 +18,8 @@ pub struct Limits {
     pub threads: usize,
     /// Additions, each followed by a maximum, of numbers in registers: a second, in `f32`.
     pub max_plus: f64,
-    /// Additions and multiplications of fused operations on numbers in registers: a second, in `f32`.
+    /// Additions and multiplications of fused operations on numbers in registers: a second, in
+    /// `f32`.
     pub flop: f64,
     /// Bytes a second of `a = b + s c` on arrays that no cache holds.
     pub byte: f64,
@@ -83,9 +84,11 @@ fn best(samples: usize, mut run: impl FnMut()) -> f64 {
     (0..samples).map(|_| time(&mut run)).fold(f64::INFINITY, f64::min)
 }
 
-/// Vectors that are computed side by side, so that one need not wait for the other; they and a constant fit into 16 registers.
+/// Vectors that are computed side by side, so that one need not wait for the other; they and a
+/// constant fit into 16 registers.
 const VECTORS: usize = 12;
-/// Numbers of a vector: those of the widest registers there are. Narrower ones take two or four steps for it.
+/// Numbers of a vector: those of the widest registers there are. Narrower ones take two or four
+/// steps for it.
 const LANES: usize = 16;
 
 struct MaxPlusPeak {
@@ -124,12 +127,13 @@ impl Kernel for FusedPeak {
     }
 }
 
-/// Applies the operation to every lane of every vector, again and again. Each vector is a variable of its own: in an array of vectors
-/// they would be kept in memory.
+/// Applies the operation to every lane of every vector, again and again. Each vector is a variable
+/// of its own: in an array of vectors they would be kept in memory.
 #[inline(always)]
 fn turn(rounds: u32, operation: impl Fn(f32) -> f32 + Copy) -> f32 {
     let start = black_box([[0.5_f32; LANES]; VECTORS]);
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h, mut i, mut j, mut k, mut l] = start;
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h, mut i, mut j, mut k, mut l] =
+        start;
     for _ in 0..rounds {
         for vector in [&mut a, &mut b, &mut c, &mut d, &mut e, &mut f] {
             vector.iter_mut().for_each(|lane| *lane = operation(*lane));

@@ -1,4 +1,5 @@
-//! Where a measurement was made, and with what: the lines that a table of times means nothing without.
+//! Where a measurement was made, and with what: the lines that a table of times means nothing
+//! without.
 
 use std::fs;
 use std::path::Path;
@@ -30,8 +31,11 @@ impl Machine {
     /// This machine; `root` is the repository.
     pub fn here(root: &Path) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let commit =
-            first_line(Command::new("git").arg("-C").arg(root).args(["rev-parse", "--short", "HEAD"]));
+        let commit = first_line(Command::new("git").arg("-C").arg(root).args([
+            "rev-parse",
+            "--short",
+            "HEAD",
+        ]));
         let changed = first_line(Command::new("git").arg("-C").arg(root).args([
             "status",
             "--porcelain",
@@ -56,7 +60,8 @@ impl Machine {
 /// The compiler's version, by the compiler that cargo uses here.
 pub fn rustc() -> String {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    first_line(Command::new(compiler).arg("--version")).unwrap_or_else(|| "unknown rustc".to_owned())
+    first_line(Command::new(compiler).arg("--version"))
+        .unwrap_or_else(|| "unknown rustc".to_owned())
 }
 
 /// How many programs wanted to run in the last minute, as Linux tells.
@@ -72,8 +77,10 @@ fn first_line(command: &mut Command) -> Option<String> {
 
 /// The name of the first processor in Linux' list.
 fn processor(list: &str) -> String {
-    let name =
-        list.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.trim() == "model name");
+    let name = list
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == "model name");
     name.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
@@ -83,8 +90,8 @@ mod tests {
 
     #[test]
     fn the_processor_is_named_as_the_system_names_it() {
-        let list =
-            "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n\nprocessor\t: 1\nmodel name\t: Another\n";
+        let list = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n\nprocessor\t: 1\nmodel \
+            name\t: Another\n";
         assert_eq!(processor(list), "Some CPU @ 2 GHz");
         assert_eq!(processor("Features : fp"), "unknown processor");
     }

@@ -1,4 +1,5 @@
-//! The `morphograd-bench` command, which `cargo xtask bench` starts: arguments in, lines and files out. The work is the library's.
+//! The `morphograd-bench` command, which `cargo xtask bench` starts: arguments in, lines and files
+//! out. The work is the library's.
 
 mod cli;
 

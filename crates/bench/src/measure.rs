@@ -1,5 +1,6 @@
-//! One measurement: the limits, then case by case. The one design choice: turns. Ours is sampled once, then each peer once, and so on, so
-//! that whatever else the machine does falls on all of them, and a ratio is that of neighbours in time.
+//! One measurement: the limits, then case by case. The one design choice: turns. Ours is sampled
+//! once, then each peer once, and so on, so that whatever else the machine does falls on all of
+//! them, and a ratio is that of neighbours in time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -29,7 +30,8 @@ pub fn limits(pool: &ThreadPool) -> Vec<Limits> {
     limits
 }
 
-/// How long the turns of one case may take, once there are [`LEAST`] of them: some peers need seconds a run.
+/// How long the turns of one case may take, once there are [`LEAST`] of them: some peers need
+/// seconds a run.
 const BUDGET: Duration = Duration::from_secs(45);
 /// Turns that are made in any case.
 const LEAST: usize = 5;
@@ -65,7 +67,8 @@ pub fn case(
         }
     }
     let peers = theirs.into_iter().map(|(peer, seconds)| {
-        let ratios: Vec<f64> = seconds.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
+        let ratios: Vec<f64> =
+            seconds.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
         PeerMeasured { peer, seconds: Quartiles::of(&seconds), ratio: Quartiles::of(&ratios) }
     });
     Ok(Measured {

@@ -1,5 +1,6 @@
-//! Other libraries, measured by a server in Python (`peers/peer.py`) in an environment of its own: one JSON request a line, one JSON
-//! answer a line. It stays alive between requests, so that what is timed is neither its start nor its first call.
+//! Other libraries, measured by a server in Python (`peers/peer.py`) in an environment of its own:
+//! one JSON request a line, one JSON answer a line. It stays alive between requests, so that what
+//! is timed is neither its start nor its first call.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -24,7 +25,8 @@ pub struct Peer {
 pub enum PeerError {
     /// It did not start, or it is gone.
     #[error(
-        "{python}: {what}: expected the interpreter of an environment with numpy and one of the libraries; \
+        "{python}: {what}: expected the interpreter of an environment with numpy and one of the \
+         libraries; \
          crates/bench/README.md says how to make one: {source}"
     )]
     Gone {
@@ -36,7 +38,9 @@ pub enum PeerError {
         source: io::Error,
     },
     /// It has none of the libraries.
-    #[error("{0}: has none of the libraries; crates/bench/README.md says how to make an environment")]
+    #[error(
+        "{0}: has none of the libraries; crates/bench/README.md says how to make an environment"
+    )]
     Empty(String),
     /// It said something else than the protocol has.
     #[error("{python}: expected {expected}, found `{found}`")]
@@ -109,9 +113,12 @@ impl Peer {
     /// # Errors
     /// If the peer is gone or out of order. That it does not have the case is no error.
     pub fn sample(&mut self, case: &str, samples: usize) -> Result<Answer, PeerError> {
-        let request = serde_json::to_string(&Request { case, samples }).expect("a text and a number") + "\n";
+        let request =
+            serde_json::to_string(&Request { case, samples }).expect("a text and a number") + "\n";
         let sent = match &mut self.requests {
-            Some(requests) => requests.write_all(request.as_bytes()).and_then(|()| requests.flush()),
+            Some(requests) => {
+                requests.write_all(request.as_bytes()).and_then(|()| requests.flush())
+            }
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         sent.map_err(|source| self.gone(source))?;
@@ -132,7 +139,11 @@ impl Peer {
         PeerError::Gone { python: self.python.clone(), what: "ended", source }
     }
 
-    fn parse<'a, V: Deserialize<'a>>(&self, expected: &'static str, line: &'a str) -> Result<V, PeerError> {
+    fn parse<'a, V: Deserialize<'a>>(
+        &self,
+        expected: &'static str,
+        line: &'a str,
+    ) -> Result<V, PeerError> {
         serde_json::from_str(line).map_err(|_| PeerError::Answer {
             python: self.python.clone(),
             expected,
@@ -155,9 +166,10 @@ mod tests {
 
     #[test]
     fn answers_are_read_strictly() {
-        let answer: Answer =
-            serde_json::from_str(r#"{"seconds": {"PyTorch": [0.5, 0.25]}, "lacks": {"morphocore": "why"}}"#)
-                .unwrap();
+        let answer: Answer = serde_json::from_str(
+            r#"{"seconds": {"PyTorch": [0.5, 0.25]}, "lacks": {"morphocore": "why"}}"#,
+        )
+        .unwrap();
         assert_eq!(
             (answer.seconds["PyTorch"].clone(), &*answer.lacks["morphocore"]),
             (vec![0.5, 0.25], "why")
@@ -167,7 +179,8 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_is_not_there_is_an_error_with_advice() {
-        let error = Peer::start(Path::new("no/such/python"), Path::new("."), 1).unwrap_err().to_string();
+        let error =
+            Peer::start(Path::new("no/such/python"), Path::new("."), 1).unwrap_err().to_string();
         assert!(
             error.contains("no/such/python: cannot be started") && error.contains("README.md"),
             "{error}"

@@ -1,4 +1,5 @@
-//! What a measurement results in, as plain data: the file of `--save`, and all that tables, figures and documents are made of.
+//! What a measurement results in, as plain data: the file of `--save`, and all that tables, figures
+//! and documents are made of.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +89,8 @@ impl Record {
             path: path.to_owned(),
             source,
         })?;
-        serde_json::from_str(&text).map_err(|source| RecordError::Json { path: path.to_owned(), source })
+        serde_json::from_str(&text)
+            .map_err(|source| RecordError::Json { path: path.to_owned(), source })
     }
 
     /// Writes it.
@@ -110,7 +112,8 @@ pub fn read_json<V: DeserializeOwned>(path: &Path) -> Result<V, RecordError> {
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_str(&text).map_err(|source| RecordError::Json { path: path.to_owned(), source })
+    serde_json::from_str(&text)
+        .map_err(|source| RecordError::Json { path: path.to_owned(), source })
 }
 
 /// Writes a file of ours.
@@ -164,7 +167,8 @@ pub struct Change {
     pub name: String,
     /// The time of now divided by the one of then: above 1 it is slower now.
     pub ratio: f64,
-    /// Whether the middle halves of the samples are apart, by more than two programs of the same source differ.
+    /// Whether the middle halves of the samples are apart, by more than two programs of the same
+    /// source differ.
     pub clear: bool,
 }
 
@@ -173,20 +177,27 @@ const NOTHING: f64 = 0.02;
 
 /// What has changed between two records, and the names of cases that only one of them has.
 pub fn compare(now: &Record, then: &Record) -> (Vec<Change>, Vec<String>) {
-    let limits =
-        now.limits.iter().filter_map(|a| Some((a, then.limits.iter().find(|b| a.threads == b.threads)?)));
+    let limits = now
+        .limits
+        .iter()
+        .filter_map(|a| Some((a, then.limits.iter().find(|b| a.threads == b.threads)?)));
     let mut changes: Vec<Change> = limits
         .flat_map(|(a, b)| {
             // Of a limit only the best sample is known, so nothing says how clear a difference is.
-            [("max-plus", b.max_plus / a.max_plus), ("flop", b.flop / a.flop), ("memory", b.byte / a.byte)]
-                .map(|(what, ratio)| Change {
-                    name: format!("the machine's limit, {what}, threads: {}", a.threads),
-                    ratio,
-                    clear: false,
-                })
+            [
+                ("max-plus", b.max_plus / a.max_plus),
+                ("flop", b.flop / a.flop),
+                ("memory", b.byte / a.byte),
+            ]
+            .map(|(what, ratio)| Change {
+                name: format!("the machine's limit, {what}, threads: {}", a.threads),
+                ratio,
+                clear: false,
+            })
         })
         .collect();
-    let find = |record: &'_ Record, name: &str| record.cases.iter().position(|case| case.name == name);
+    let find =
+        |record: &'_ Record, name: &str| record.cases.iter().position(|case| case.name == name);
     for case in &now.cases {
         if let Some(position) = find(then, &case.name) {
             let before = &then.cases[position];
@@ -196,7 +207,11 @@ pub fn compare(now: &Record, then: &Record) -> (Vec<Change>, Vec<String>) {
         }
     }
     let only = |a: &Record, b: &Record| -> Vec<String> {
-        a.cases.iter().filter(|case| find(b, &case.name).is_none()).map(|case| case.name.clone()).collect()
+        a.cases
+            .iter()
+            .filter(|case| find(b, &case.name).is_none())
+            .map(|case| case.name.clone())
+            .collect()
     };
     (changes, [only(now, then), only(then, now)].concat())
 }
@@ -254,7 +269,10 @@ pub(crate) mod tests {
         assert_eq!(Record::read(&path).unwrap(), record);
         fs::write(&path, "{}").unwrap();
         let error = Record::read(&path).unwrap_err().to_string();
-        assert!(error.contains("record.json: expected a file that `cargo xtask bench` wrote"), "{error}");
+        assert!(
+            error.contains("record.json: expected a file that `cargo xtask bench` wrote"),
+            "{error}"
+        );
     }
 
     #[test]

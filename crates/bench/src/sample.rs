@@ -1,5 +1,6 @@
-//! Timing. One number is a sample: the mean of as many runs as last long enough for the clock and the scheduler. What is reported of many
-//! samples are the quartiles, because times have a floor and a long tail, which a mean and a deviation hide.
+//! Timing. One number is a sample: the mean of as many runs as last long enough for the clock and
+//! the scheduler. What is reported of many samples are the quartiles, because times have a floor
+//! and a long tail, which a mean and a deviation hide.
 
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,8 @@ impl Quartiles {
         Self { low: at(0.25), median: at(0.5), high: at(0.75) }
     }
 
-    /// Whether the middle halves of two sets of samples have something in common: then their difference says little.
+    /// Whether the middle halves of two sets of samples have something in common: then their
+    /// difference says little.
     pub fn overlaps(self, other: Self) -> bool {
         self.low <= other.high && other.low <= self.high
     }

@@ -1,7 +1,9 @@
-//! How cost grows with the work: a table of series, each a computation with one size that grows, and the exponent that theory expects.
+//! How cost grows with the work: a table of series, each a computation with one size that grows,
+//! and the exponent that theory expects.
 //!
-//! Times are taken in turns over the points of a series, so that a slow minute bends no curve. Memory is the peak of a process of its own
-//! for each point, less that of one that computes nothing.
+//! Times are taken in turns over the points of a series, so that a slow minute bends no curve.
+//! Memory is the peak of a process of its own for each point, less that of one that computes
+//! nothing.
 
 use std::io;
 use std::path::Path;
@@ -99,7 +101,11 @@ impl Base {
 
     fn dilation(self, pass: Pass) -> Case {
         let Self { filters, side, .. } = self;
-        morphology::case::<MaxPlus>("dilation", Filters { images: self.images(), filters, side }, pass)
+        morphology::case::<MaxPlus>(
+            "dilation",
+            Filters { images: self.images(), filters, side },
+            pass,
+        )
     }
 
     fn convolution(self) -> Case {
@@ -252,7 +258,8 @@ pub enum MemoryError {
     },
     /// It did not say.
     #[error(
-        "the process of {point}: expected its peak memory, found `{found}` (it is read from /proc/self/status of Linux)"
+        "the process of {point}: expected its peak memory, found `{found}` (it is read from \
+         /proc/self/status of Linux)"
     )]
     Unknown {
         /// Of which size.
@@ -262,12 +269,16 @@ pub enum MemoryError {
     },
 }
 
-/// Measures the peak memory of a series, unless nothing is expected of it. `program` is this program, which is started for each point with
-/// the option `--memory`.
+/// Measures the peak memory of a series, unless nothing is expected of it. `program` is this
+/// program, which is started for each point with the option `--memory`.
 ///
 /// # Errors
 /// If a process fails, or the system does not tell its peak.
-pub fn memory(series: &Series, program: &Path, threads: usize) -> Result<Option<Curve>, MemoryError> {
+pub fn memory(
+    series: &Series,
+    program: &Path,
+    threads: usize,
+) -> Result<Option<Curve>, MemoryError> {
     let Some(expected) = series.memory else { return Ok(None) };
     let nothing = child_memory(program, NOTHING, threads)?;
     let mut points = Vec::new();
@@ -294,8 +305,8 @@ fn child_memory(program: &Path, point: &str, threads: usize) -> Result<u64, Memo
     text.parse().map_err(|_| MemoryError::Unknown { point: point.to_owned(), found: text })
 }
 
-/// What such a process does: computes its point twice and returns its own peak in bytes; `None` where there is no such point or the system
-/// does not tell.
+/// What such a process does: computes its point twice and returns its own peak in bytes; `None`
+/// where there is no such point or the system does not tell.
 pub fn run_point(name: &str, threads: usize) -> Option<u64> {
     let pool = pool(threads);
     if name != NOTHING {

@@ -16,7 +16,8 @@ pub fn case(record: &Record, case: &Measured) -> String {
         (Some(work), Some(rate)) => work.unit.rate(rate),
         _ => String::new(),
     };
-    let share = record.share(case).map_or_else(String::new, |share| format!("{:.0} %", 100.0 * share));
+    let share =
+        record.share(case).map_or_else(String::new, |share| format!("{:.0} %", 100.0 * share));
     let mut text =
         format!("{:NAME$} {:>10}  {rate:>20}  {share:>5}", case.name, seconds(case.seconds.median));
     for peer in &case.peers {
@@ -57,12 +58,15 @@ pub fn changes(changes: &[Change], only: &[String]) -> String {
 
 /// The line of a curve: its exponent and its last point.
 pub fn curve(quantity: &str, curve: &Curve) -> String {
-    let fitted = curve.fitted().map_or_else(|| "none".to_owned(), |exponent| format!("{exponent:.2}"));
+    let fitted =
+        curve.fitted().map_or_else(|| "none".to_owned(), |exponent| format!("{exponent:.2}"));
     let last = curve.points.last().map_or(0.0, |(_, last)| *last);
-    let last = if quantity == "memory" { format!("{} MB", three(last / 1e6)) } else { seconds(last) };
+    let last =
+        if quantity == "memory" { format!("{} MB", three(last / 1e6)) } else { seconds(last) };
     let (subject, expected, name) = (&curve.subject, curve.expected, curve.axis.names().1);
     format!(
-        "{subject:24} {name:20} {quantity:8} exponent {fitted:>6}, expected {expected:>2}; at the end {last}"
+        "{subject:24} {name:20} {quantity:8} exponent {fitted:>6}, expected {expected:>2}; at the \
+         end {last}"
     )
 }
 

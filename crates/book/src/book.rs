@@ -1,5 +1,5 @@
-//! The book as a whole: its pages read, checked and written. What is checked is the pages' source, so that a mistake is found at the
-//! page it stands on, whether or not the book is built.
+//! The book as a whole: its pages read, checked and written. What is checked is the pages' source,
+//! so that a mistake is found at the page it stands on, whether or not the book is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,8 @@ use crate::page;
 use crate::spelling::{mistakes, word_list};
 use crate::summary::{self, Line};
 
-/// The book, and the documents beside it that are checked with it. Paths are relative to the repository.
+/// The book, and the documents beside it that are checked with it. Paths are relative to the
+/// repository.
 #[derive(Debug)]
 pub struct Book {
     root: PathBuf,
@@ -55,14 +56,18 @@ impl Book {
                 .map_err(|source| BookError::File { path: path.to_owned(), source })
         };
         let mut paths: Vec<PathBuf> = Vec::new();
-        for path in files(&root.join(DOCS)).map_err(|source| BookError::File { path: DOCS.into(), source })? {
+        for path in files(&root.join(DOCS))
+            .map_err(|source| BookError::File { path: DOCS.into(), source })?
+        {
             if path.extension().is_some_and(|extension| extension == "md") {
                 paths.push(path.strip_prefix(root).unwrap_or(&path).to_owned());
             }
         }
         paths.extend(BESIDE.iter().map(PathBuf::from).filter(|path| root.join(path).exists()));
         let crates = fs::read_dir(root.join("crates")).into_iter().flatten().flatten();
-        paths.extend(crates.map(|entry| Path::new("crates").join(entry.file_name()).join("README.md")));
+        paths.extend(
+            crates.map(|entry| Path::new("crates").join(entry.file_name()).join("README.md")),
+        );
         let mut documents = BTreeMap::new();
         for path in paths {
             let text = read(&path)?;
@@ -70,16 +75,18 @@ impl Book {
         }
         let summary = summary::lines(&read(&Path::new(DOCS).join("SUMMARY.md"))?);
         let words = Path::new(DOCS).join("words.txt");
-        let allowed = if root.join(&words).exists() { word_list(&read(&words)?) } else { BTreeSet::new() };
+        let allowed =
+            if root.join(&words).exists() { word_list(&read(&words)?) } else { BTreeSet::new() };
         Ok(Self { root: root.to_owned(), summary, documents, allowed })
     }
 
-    /// Everything that is wrong: links to nothing, misspelt words, formulas that are none, pages without a line in the summary, and
-    /// figures that no page shows. One line each, with the page.
+    /// Everything that is wrong: links to nothing, misspelt words, formulas that are none, pages
+    /// without a line in the summary, and figures that no page shows. One line each, with the page.
     pub fn check(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for (path, text) in &self.documents {
-            let mut report = |problem: String| problems.push(format!("{}: {problem}", path.display()));
+            let mut report =
+                |problem: String| problems.push(format!("{}: {problem}", path.display()));
             let is_summary = path.ends_with("SUMMARY.md"); // whose links are looked at below
             for link in page::targets(text).into_iter().filter(|_| !is_summary) {
                 if let Some(problem) = self.link_problem(path, &link) {
@@ -97,8 +104,8 @@ impl Book {
         problems
     }
 
-    /// Writes the book into the folder `out` of the repository and returns the paths of its pages. What was there of an older book and
-    /// is not written again stays.
+    /// Writes the book into the folder `out` of the repository and returns the paths of its pages.
+    /// What was there of an older book and is not written again stays.
     ///
     /// # Errors
     /// All formulas that are wrong, or the first file that cannot be written.
@@ -115,7 +122,9 @@ impl Book {
             match html::page(&context, path, text) {
                 Ok(page) => pages.push((out.join(html_name(path)), page)),
                 Err(errors) => {
-                    wrong.extend(errors.into_iter().map(|error| format!("{}: {error}", source.display())));
+                    wrong.extend(
+                        errors.into_iter().map(|error| format!("{}: {error}", source.display())),
+                    );
                 }
             }
         }
@@ -127,8 +136,11 @@ impl Book {
         }
         self.put(&out.join("book.css"), STYLE.as_bytes())?;
         let images = self.root.join(DOCS).join("images");
-        for path in files(&images).map_err(|source| BookError::File { path: images.clone(), source })? {
-            let bytes = fs::read(&path).map_err(|source| BookError::File { path: path.clone(), source })?;
+        for path in
+            files(&images).map_err(|source| BookError::File { path: images.clone(), source })?
+        {
+            let bytes =
+                fs::read(&path).map_err(|source| BookError::File { path: path.clone(), source })?;
             let name = path.strip_prefix(self.root.join(DOCS)).unwrap_or(&path);
             self.put(&out.join(name), &bytes)?;
         }
@@ -150,9 +162,14 @@ impl Book {
     }
 
     fn link_problem(&self, page: &Path, link: &str) -> Option<String> {
-        let has = |text: &str, anchor: &str| page::headings(text).iter().any(|h| h.anchor == anchor);
+        let has =
+            |text: &str, anchor: &str| page::headings(text).iter().any(|h| h.anchor == anchor);
         match target(page, link) {
-            Target::External(address) if address.starts_with("mailto:") || is_well_formed(address) => None,
+            Target::External(address)
+                if address.starts_with("mailto:") || is_well_formed(address) =>
+            {
+                None
+            }
             Target::External(_) => {
                 Some("expected an address that begins with https:// and a host".to_owned())
             }
@@ -174,7 +191,8 @@ impl Book {
         let mut problems = Vec::new();
         for (i, path) in listed.iter().enumerate() {
             if !self.documents.contains_key(&Path::new(DOCS).join(path)) {
-                problems.push(format!("docs/SUMMARY.md: expected the page {path}, found no such file"));
+                problems
+                    .push(format!("docs/SUMMARY.md: expected the page {path}, found no such file"));
             }
             if listed[..i].contains(path) {
                 problems.push(format!("docs/SUMMARY.md: {path} is there twice"));
@@ -207,7 +225,8 @@ impl Book {
 
 /// All files below a folder, in order.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut entries =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     entries.sort();
     let mut found = Vec::new();
     for path in entries {
@@ -246,7 +265,11 @@ mod tests {
                     assert!(!address.contains("//"), "{}: {address}", path.display());
                 }
             }
-            assert!(!html.contains('$') || html.contains("<code>"), "{}: a formula was left", path.display());
+            assert!(
+                !html.contains('$') || html.contains("<code>"),
+                "{}: a formula was left",
+                path.display()
+            );
         }
         assert!(!STYLE.contains("http") && !STYLE.contains("@import") && !STYLE.contains("url("));
     }
@@ -259,7 +282,8 @@ mod tests {
             assert_eq!(
                 page::has_rust(text),
                 is_included,
-                "docs/{path}: expected in crates/book/src/pages.rs where there is Rust, and only there"
+                "docs/{path}: expected in crates/book/src/pages.rs where there is Rust, and only \
+                 there"
             );
         }
     }
@@ -275,7 +299,8 @@ mod tests {
         put("docs/SUMMARY.md", "# Summary\n\n- [A](a.md)\n- [Gone](gone.md)\n");
         put(
             "docs/a.md",
-            "# A title\n\n[a](#a-title), [a](#no), [a](b.md#b), [a](b.md#no), [a](none.md), [a](http://a.org), teh $x_$\n",
+            "# A title\n\n[a](#a-title), [a](#no), [a](b.md#b), [a](b.md#no), [a](none.md), \
+             [a](http://a.org), teh $x_$\n",
         );
         put("docs/b.md", "# B\n");
         put("docs/images/unused.svg", "<svg/>");
@@ -284,7 +309,8 @@ mod tests {
             "docs/a.md: link `#no`: expected a heading of this page, found none",
             "docs/a.md: link `b.md#no`: expected a heading of docs/b.md, found none",
             "docs/a.md: link `none.md`: expected the file docs/none.md, found none",
-            "docs/a.md: link `http://a.org`: expected an address that begins with https:// and a host",
+            "docs/a.md: link `http://a.org`: expected an address that begins with https:// and a \
+             host",
             "docs/a.md: formula `x_`: expected a token",
             "docs/a.md: `teh`: expected `the`",
             "docs/SUMMARY.md: expected the page gone.md, found no such file",

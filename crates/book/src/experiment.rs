@@ -1,8 +1,8 @@
-//! Experiments that show the theorems of the book at work: small problems with a known solution, solved by the crate's own optimizers, and
-//! the bound that the theorem gives for each of them.
+//! Experiments that show the theorems of the book at work: small problems with a known solution,
+//! solved by the crate's own optimizers, and the bound that the theorem gives for each of them.
 //!
-//! The one design choice: a problem knows its solution exactly, so that the distance to it can be measured far below the rounding of
-//! the objective's value.
+//! The one design choice: a problem knows its solution exactly, so that the distance to it can be
+//! measured far below the rounding of the objective's value.
 
 pub mod alternatives;
 pub mod dykstra;
@@ -25,10 +25,12 @@ use morphograd::morphology::nn::tensor::{Shape, ShapeError, Tensor};
 
 /// A function to minimize, with its gradient or one of its subgradients.
 pub trait Objective: Debug + Send + Sync + 'static {
-    /// The value at `w`. What the experiment measures is mostly something else, so that 0 will do where nothing asks.
+    /// The value at `w`. What the experiment measures is mostly something else, so that 0 will do
+    /// where nothing asks.
     fn value(&self, w: &[f64]) -> f64;
 
-    /// Writes the gradient of training step `step` at `w`; what depends on chance depends on the step.
+    /// Writes the gradient of training step `step` at `w`; what depends on chance depends on the
+    /// step.
     fn gradient(&self, step: u64, w: &[f64], gradient: &mut [f64]);
 }
 
@@ -44,7 +46,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The slopes of the measurement and of the bound in logarithmic axes, from the step `from` on: the exponents of $k$.
+    /// The slopes of the measurement and of the bound in logarithmic axes, from the step `from` on:
+    /// the exponents of $k$.
     pub fn exponents(&self, from: f64) -> [f64; 2] {
         [&self.measured, &self.bound].map(|points| {
             let tail = points.iter().filter(|(k, _)| *k >= from);
@@ -62,7 +65,11 @@ impl Rate {
 
     /// The largest ratio of measurement and bound: at most 1 where the theorem holds.
     pub fn worst_ratio(&self) -> f64 {
-        self.measured.iter().zip(&self.bound).map(|((_, y), (_, bound))| y / bound).fold(0.0, f64::max)
+        self.measured
+            .iter()
+            .zip(&self.bound)
+            .map(|((_, y), (_, bound))| y / bound)
+            .fold(0.0, f64::max)
     }
 }
 
@@ -83,19 +90,22 @@ pub fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
 /// Steps that are evenly spaced on a logarithmic axis, from 1 to `last`, each once.
 pub fn milestones(last: u64) -> Vec<u64> {
     let count = 120_u32;
-    let mut steps: Vec<u64> =
-        (0..=count).map(|i| ((last as f64).powf(f64::from(i) / f64::from(count))).round() as u64).collect();
+    let mut steps: Vec<u64> = (0..=count)
+        .map(|i| ((last as f64).powf(f64::from(i) / f64::from(count))).round() as u64)
+        .collect();
     steps.dedup();
     steps
 }
 
 /// Plain projected gradient: what the theorems with a step that is known beforehand are about.
-pub fn gradient_descent(rate: impl Schedule + 'static) -> impl FnOnce(&Params<f64>) -> Optimizer<f64> {
+pub fn gradient_descent(
+    rate: impl Schedule + 'static,
+) -> impl FnOnce(&Params<f64>) -> Optimizer<f64> {
     move |params| Optimizer::new(params, Sgd::default(), rate)
 }
 
-/// Minimizes by `steps` steps of an optimizer. `observe` is told the number of steps made so far, the point, and what the next step, from
-/// there, reports.
+/// Minimizes by `steps` steps of an optimizer. `observe` is told the number of steps made so far,
+/// the point, and what the next step, from there, reports.
 ///
 /// # Panics
 /// If the constraint does not accept the point, or a gradient is not finite: experiments are ours.
@@ -117,8 +127,9 @@ pub fn minimize<F: Objective>(
     for step in 0..=steps {
         let mut graph = tape.record(&params, Mode::Train { step });
         let w = graph.param(id);
-        let loss =
-            graph.apply(Evaluate { objective: Arc::clone(&objective), step }, [w]).expect("one vector");
+        let loss = graph
+            .apply(Evaluate { objective: Arc::clone(&objective), step }, [w])
+            .expect("one vector");
         graph.backward(loss);
         point.clear();
         point.extend_from_slice(params.value(id).data);
@@ -182,8 +193,9 @@ mod tests {
 
     #[test]
     fn the_slope_of_a_power_is_its_exponent() {
-        let points =
-            |factor: f64| (1..50).map(|k| (f64::from(k), factor * f64::from(k).powf(-1.5))).collect();
+        let points = |factor: f64| {
+            (1..50).map(|k| (f64::from(k), factor * f64::from(k).powf(-1.5))).collect()
+        };
         let rate = Rate { name: String::new(), measured: points(1.0), bound: points(2.0) };
         assert!(rate.exponents(5.0).iter().all(|slope| (slope + 1.5).abs() < 1e-12));
         assert!((rate.worst_ratio() - 0.5).abs() < 1e-12);

@@ -1,5 +1,6 @@
-//! The book's figures, all of them: computed by the experiments of this crate, or drawn from a training of the tutorial's network. A test
-//! compares what stands in `docs/images` with what is computed now.
+//! The book's figures, all of them: computed by the experiments of this crate, or drawn from a
+//! training of the tutorial's network. A test compares what stands in `docs/images` with what is
+//! computed now.
 
 mod rates;
 mod sets;
@@ -23,7 +24,8 @@ pub fn computed() -> Vec<Figure> {
     figures
 }
 
-/// The figures of the tutorial: its four runs, trained on the embedded digits. Their files go into a new folder in `base`.
+/// The figures of the tutorial: its four runs, trained on the embedded digits. Their files go into
+/// a new folder in `base`.
 ///
 /// # Errors
 /// If the folder cannot be written into.
@@ -31,7 +33,8 @@ pub fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
     tutorial::trained(base)
 }
 
-/// The figure of the ways to enforce a constraint: thirty runs on a data set, which its page takes to be MNIST.
+/// The figure of the ways to enforce a constraint: thirty runs on a data set, which its page takes
+/// to be MNIST.
 ///
 /// # Errors
 /// If the data cannot be used or the folder cannot be written into.
@@ -62,12 +65,15 @@ mod tests {
     fn the_figures_in_the_book_are_those_of_the_code() {
         let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/images");
         for (name, svg) in computed() {
-            let there = std::fs::read_to_string(images.join(name))
-                .unwrap_or_else(|error| panic!("{name}: {error}; run `cargo xtask book --figures`"));
+            let there = std::fs::read_to_string(images.join(name)).unwrap_or_else(|error| {
+                panic!("{name}: {error}; run `cargo xtask book --figures`")
+            });
             let ((words, numbers), (old_words, old_numbers)) = (parts(&svg), parts(&there));
             assert!(words == old_words, "{name}: differs; run `cargo xtask book --figures`");
-            // Logarithms and cosines differ between systems in their last digits, which a coordinate of two decimals can show.
-            let far = numbers.iter().zip(&old_numbers).find(|(new, old)| (*new - *old).abs() > 0.25);
+            // Logarithms and cosines differ between systems in their last digits, which a
+            // coordinate of two decimals can show.
+            let far =
+                numbers.iter().zip(&old_numbers).find(|(new, old)| (*new - *old).abs() > 0.25);
             assert!(
                 numbers.len() == old_numbers.len() && far.is_none(),
                 "{name}: {far:?}; run `cargo xtask book --figures`"

@@ -1,5 +1,5 @@
-//! Formulas: LaTeX in, MathML out, which browsers draw without scripts and without fonts from a network. A formula that is wrong is an
-//! error here and never a red word on a page.
+//! Formulas: LaTeX in, MathML out, which browsers draw without scripts and without fonts from a
+//! network. A formula that is wrong is an error here and never a red word on a page.
 
 use pulldown_latex::config::DisplayMode;
 use pulldown_latex::mathml::push_mathml;
@@ -13,7 +13,10 @@ use pulldown_latex::{Parser, RenderConfig, Storage};
 /// ```
 /// use morphograd_book::formula::mathml;
 /// assert!(mathml(r"\frac{L}{2k}", false).unwrap().contains("<mfrac>"));
-/// assert_eq!(mathml(r"x_{1", false).unwrap_err(), "unbalanced group found, expected it to be closed with `}`");
+/// assert_eq!(
+///     mathml(r"x_{1", false).unwrap_err(),
+///     "unbalanced group found, expected it to be closed with `}`"
+/// );
 /// ```
 pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
     let storage = Storage::new();
@@ -34,8 +37,8 @@ pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
     Ok(well_formed(&text))
 }
 
-/// What the library leaves to the leniency of browsers, or gets wrong: the space before a named operator has to stand before its scripts, or it
-/// counts as what they belong to.
+/// What the library leaves to the leniency of browsers, or gets wrong: the space before a named
+/// operator has to stand before its scripts, or it counts as what they belong to.
 fn well_formed(mathml: &str) -> String {
     const SPACE: &str = r#"<mspace width="0.1667em" />"#;
     let mut mathml = mathml.to_owned();
@@ -81,8 +84,8 @@ mod tests {
     /// Elements that are told apart by their position: a child too many shifts the others.
     fn check(latex: &str) {
         let text = mathml(latex, false).unwrap_or_else(|error| panic!("{latex}: {error}"));
-        let document =
-            roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{latex}: {error}: {text}"));
+        let document = roxmltree::Document::parse(&text)
+            .unwrap_or_else(|error| panic!("{latex}: {error}: {text}"));
         for node in document.descendants().filter(roxmltree::Node::is_element) {
             let expected = match node.tag_name().name() {
                 "mfrac" | "msub" | "msup" | "munder" | "mover" | "mroot" => 2,
@@ -96,9 +99,12 @@ mod tests {
 
     #[test]
     fn scripts_belong_to_their_operators() {
-        for latex in
-            [r"a \min_j b", r"a + \sup_{z} b", r"2 \operatorname{dist}^2 x", r"\tfrac12 \arg\min_{v \in C} v"]
-        {
+        for latex in [
+            r"a \min_j b",
+            r"a + \sup_{z} b",
+            r"2 \operatorname{dist}^2 x",
+            r"\tfrac12 \arg\min_{v \in C} v",
+        ] {
             check(latex);
         }
     }

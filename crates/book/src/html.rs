@@ -1,5 +1,6 @@
-//! A page as HTML: MathML for its formulas, links that lead to the other pages, a table of contents beside it. A page loads its style sheet
-//! and its figures from its own folder and nothing from a network; there are no scripts.
+//! A page as HTML: MathML for its formulas, links that lead to the other pages, a table of contents
+//! beside it. A page loads its style sheet and its figures from its own folder and nothing from a
+//! network; there are no scripts.
 
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use crate::link::{Target, relative, target};
 use crate::page::{Anchors, events, headings};
 use crate::summary::{Line, paths};
 
-/// What a page has to know about the book it is in. Paths are relative to the repository, but for those of the summary, which
-/// are relative to `docs`.
+/// What a page has to know about the book it is in. Paths are relative to the repository, but for
+/// those of the summary, which are relative to `docs`.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The table of contents.
@@ -32,7 +33,8 @@ pub const STYLE: &str = include_str!("book.css");
 /// The formulas that are none, each with what the parser says.
 pub fn page(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<String>> {
     let body = body(context, path, text)?;
-    let title = headings(text).into_iter().next().map_or_else(|| path.to_owned(), |heading| heading.text);
+    let title =
+        headings(text).into_iter().next().map_or_else(|| path.to_owned(), |heading| heading.text);
     let root = relative(Path::new(path), Path::new("book.css"));
     let file = |other: &str| relative(Path::new(path), Path::new(&html_name(other)));
     let all: Vec<&str> = paths(context.summary).collect();
@@ -41,7 +43,11 @@ pub fn page(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec
         let other = position.and_then(|i| i.checked_add_signed(offset)).and_then(|i| all.get(i));
         other.map_or_else(String::new, |other| {
             let title = chapter_title(context.summary, other);
-            let label = if class == "next" { format!("{title} {arrow}") } else { format!("{arrow} {title}") };
+            let label = if class == "next" {
+                format!("{title} {arrow}")
+            } else {
+                format!("{arrow} {title}")
+            };
             format!("<a class=\"{class}\" href=\"{}\">{}</a>", escape(&file(other)), escape(&label))
         })
     };
@@ -49,7 +55,8 @@ pub fn page(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{} – morphograd</title>\n<link rel=\"stylesheet\" href=\"{}\">\n</head>\n<body>\n\
-         <nav class=\"contents\">\n{}</nav>\n<main>\n{body}<footer>{}{}</footer>\n</main>\n</body>\n</html>\n",
+         <nav class=\"contents\">\n{}</nav>\n<main>\n{body}\
+         <footer>{}{}</footer>\n</main>\n</body>\n</html>\n",
         escape(&title),
         escape(&root),
         contents(context.summary, path),
@@ -126,7 +133,9 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                 let dest_url = address(context, path, &here, &dest_url).into();
                 Event::Start(Tag::Link { link_type, dest_url, title, id })
             }
-            Event::Code(code) => Event::InlineHtml(format!("<code>{}</code>", breakable(&code)).into()),
+            Event::Code(code) => {
+                Event::InlineHtml(format!("<code>{}</code>", breakable(&code)).into())
+            }
             Event::Start(Tag::Table(alignments)) => {
                 shown.push(Event::Html("<div class=\"table\">".into()));
                 Event::Start(Tag::Table(alignments))
@@ -136,7 +145,8 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
                 Event::Html("</div>\n".into())
             }
             Event::Start(Tag::CodeBlock(kind)) => {
-                let is_rust = matches!(&kind, CodeBlockKind::Fenced(info) if info.starts_with("rust"));
+                let is_rust =
+                    matches!(&kind, CodeBlockKind::Fenced(info) if info.starts_with("rust"));
                 code = Some((is_rust, String::new()));
                 continue;
             }
@@ -149,7 +159,9 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
             Event::End(TagEnd::CodeBlock) => {
                 let (is_rust, text) = code.take().unwrap_or_default();
                 let text = if is_rust { visible(&text) } else { text };
-                Event::Html(format!("<pre><code>{}</code></pre>\n", highlight(&text, is_rust)).into())
+                Event::Html(
+                    format!("<pre><code>{}</code></pre>\n", highlight(&text, is_rust)).into(),
+                )
             }
             other => other,
         };
@@ -163,7 +175,8 @@ fn body(context: &Context<'_>, path: &str, text: &str) -> Result<String, Vec<Str
     Ok(html)
 }
 
-/// A link's address in the book. Other pages of the book become pages; what lies elsewhere in the repository is reached there.
+/// A link's address in the book. Other pages of the book become pages; what lies elsewhere in the
+/// repository is reached there.
 fn address(context: &Context<'_>, path: &str, here: &Path, link: &str) -> String {
     let Target::File(file, anchor) = target(here, link) else { return link.to_owned() };
     let inside = file.strip_prefix(DOCS).ok().and_then(Path::to_str);
@@ -186,8 +199,8 @@ fn visible(code: &str) -> String {
     code.lines().filter(|line| !hidden(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Code in a sentence. It may be broken behind the parts of a long name, but not behind the sign of a number or of an option, nor
-/// before an index.
+/// Code in a sentence. It may be broken behind the parts of a long name, but not behind the sign of
+/// a number or of an option, nor before an index.
 fn breakable(code: &str) -> String {
     let several = code.contains(' ');
     let words = code.split(' ').map(|word| {
@@ -208,9 +221,9 @@ fn breakable(code: &str) -> String {
 /// Comments, strings and keywords of Rust in `<span>`s; other code as it is.
 fn highlight(code: &str, is_rust: bool) -> String {
     const KEYWORDS: &[&str] = &[
-        "as", "break", "const", "continue", "dyn", "else", "enum", "false", "fn", "for", "if", "impl", "in",
-        "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "self", "Self", "static",
-        "struct", "true", "type", "use", "where", "while",
+        "as", "break", "const", "continue", "dyn", "else", "enum", "false", "fn", "for", "if",
+        "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "self",
+        "Self", "static", "struct", "true", "type", "use", "where", "while",
     ];
     if !is_rust {
         return escape(code);
@@ -296,12 +309,15 @@ mod tests {
     fn links_lead_to_pages_and_files() {
         let html = render(
             "a/one.md",
-            "# One\n\n[two](../two.md#x) [code](../../crates/nn/src/adam.rs) ![i](../images/i.svg)\n",
+            "# One\n\n[two](../two.md#x) [code](../../crates/nn/src/adam.rs) \
+             ![i](../images/i.svg)\n",
         )
         .unwrap();
-        for expected in
-            ["href=\"../two.html#x\"", "href=\"../../../crates/nn/src/adam.rs\"", "src=\"../images/i.svg\""]
-        {
+        for expected in [
+            "href=\"../two.html#x\"",
+            "href=\"../../../crates/nn/src/adam.rs\"",
+            "src=\"../images/i.svg\"",
+        ] {
             assert!(html.contains(expected), "{expected}: {html}");
         }
         assert!(html.contains("<h1 id=\"one\">"), "{html}");
@@ -309,12 +325,15 @@ mod tests {
 
     #[test]
     fn hidden_lines_of_examples_are_hidden_and_code_is_escaped() {
-        let html =
-            render("two.md", "# T\n\n```rust\nlet a = 1 < 2; // \"x\"\n# hidden();\n#[derive(Debug)]\n```\n")
-                .unwrap();
+        let html = render(
+            "two.md",
+            "# T\n\n```rust\nlet a = 1 < 2; // \"x\"\n# hidden();\n#[derive(Debug)]\n```\n",
+        )
+        .unwrap();
         assert!(!html.contains("hidden") && html.contains("#[derive(Debug)]"), "{html}");
         assert!(
-            html.contains("1 &lt; 2") && html.contains("<span class=\"comment\">// &quot;x&quot;</span>")
+            html.contains("1 &lt; 2")
+                && html.contains("<span class=\"comment\">// &quot;x&quot;</span>")
         );
     }
 
@@ -322,14 +341,16 @@ mod tests {
     fn a_long_name_may_be_broken_behind_its_parts() {
         let html = render("two.md", "# T\n\nSee `nn::a_b` and `x < 1`.\n").unwrap();
         assert!(
-            html.contains("<code>nn::<wbr>a_<wbr>b</code>") && html.contains("<code>x &lt; 1</code>"),
+            html.contains("<code>nn::<wbr>a_<wbr>b</code>")
+                && html.contains("<code>x &lt; 1</code>"),
             "{html}"
         );
     }
 
     #[test]
     fn an_option_a_formula_in_code_and_the_end_of_a_proof_are_not_broken() {
-        let html = render("two.md", "# T\n\n`train --data x`, `w_i >= -inf`: $x = 0$. ∎\n").unwrap();
+        let html =
+            render("two.md", "# T\n\n`train --data x`, `w_i >= -inf`: $x = 0$. ∎\n").unwrap();
         assert!(
             html.contains("<code>train <span class=\"unbroken\">--data</span> x</code>")
                 && html.contains("<code>w_i &gt;= <span class=\"unbroken\">-inf</span></code>")
@@ -346,7 +367,8 @@ mod tests {
 
     #[test]
     fn a_formula_and_what_is_written_right_after_it_stay_on_one_line() {
-        let html = render("two.md", "# T\n\nFor $x$, of $L$-smooth functions and $y$ all.\n").unwrap();
+        let html =
+            render("two.md", "# T\n\nFor $x$, of $L$-smooth functions and $y$ all.\n").unwrap();
         assert!(
             html.contains("</math>,</span> of") && html.contains("</math>-smooth</span> functions"),
             "{html}"

@@ -1,5 +1,5 @@
-//! Links: where one leads, and whether there is something. Files and anchors are looked up; an address in the network is only read, because
-//! the check runs without one.
+//! Links: where one leads, and whether there is something. Files and anchors are looked up; an
+//! address in the network is only read, because the check runs without one.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -65,11 +65,13 @@ fn normal(path: &Path) -> PathBuf {
 /// assert_eq!(relative("a/b/c.html".as_ref(), "a/d.svg".as_ref()), "../d.svg");
 /// ```
 pub fn relative(from: &Path, to: &Path) -> String {
-    let from: Vec<_> = from.parent().map(|folder| folder.components().collect()).unwrap_or_default();
+    let from: Vec<_> =
+        from.parent().map(|folder| folder.components().collect()).unwrap_or_default();
     let to: Vec<_> = to.components().collect();
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let up = std::iter::repeat_n("..".to_owned(), from.len() - shared);
-    let down = to[shared..].iter().map(|component| component.as_os_str().to_string_lossy().into_owned());
+    let down =
+        to[shared..].iter().map(|component| component.as_os_str().to_string_lossy().into_owned());
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
@@ -80,8 +82,13 @@ mod tests {
     #[test]
     fn addresses_are_read() {
         assert!(is_well_formed("https://doi.org/10.1007/978-1-4419-8853-9"));
-        for wrong in ["http://example.org", "https://", "https://local/x", "https://a.org/b c", "ftp://a.org"]
-        {
+        for wrong in [
+            "http://example.org",
+            "https://",
+            "https://local/x",
+            "https://a.org/b c",
+            "ftp://a.org",
+        ] {
             assert!(!is_well_formed(wrong), "{wrong}");
         }
     }

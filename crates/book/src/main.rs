@@ -1,4 +1,5 @@
-//! The `morphograd-book` command, which `cargo xtask book` starts: builds the book, checks it, or computes its figures.
+//! The `morphograd-book` command, which `cargo xtask book` starts: builds the book, checks it, or
+//! computes its figures.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
 use std::env;
@@ -54,7 +55,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let pages = book.write(&arguments.out)?;
-    println!("{} pages; open {}", pages.len(), root.join(&arguments.out).join("index.html").display());
+    println!(
+        "{} pages; open {}",
+        pages.len(),
+        root.join(&arguments.out).join("index.html").display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 

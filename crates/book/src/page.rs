@@ -1,9 +1,10 @@
-//! A page as text: its events, its headings with their anchors, its links and formulas. Everything that looks at a page looks at it
-//! through this parser, so what is checked is what is rendered.
+//! A page as text: its events, its headings with their anchors, its links and formulas. Everything
+//! that looks at a page looks at it through this parser, so what is checked is what is rendered.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// The Markdown the book is written in: CommonMark with tables, footnotes and formulas between dollars, as GitHub shows it.
+/// The Markdown the book is written in: CommonMark with tables, footnotes and formulas between
+/// dollars, as GitHub shows it.
 pub fn events(text: &str) -> Parser<'_> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
@@ -19,7 +20,8 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Lower case, words joined by hyphens, other punctuation left out; a second heading of one text gets `-1` and so on.
+    /// Lower case, words joined by hyphens, other punctuation left out; a second heading of one
+    /// text gets `-1` and so on.
     ///
     /// ```
     /// let mut anchors = morphograd_book::page::Anchors::default();
@@ -113,7 +115,9 @@ pub fn prose(text: &str) -> String {
             Event::SoftBreak | Event::HardBreak => prose.push(' '),
             // Something stands between the words here, which a reader sees and this text has not.
             Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_) => prose += " · ",
-            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::TableCell | TagEnd::Item) => {
+            Event::End(
+                TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::TableCell | TagEnd::Item,
+            ) => {
                 prose += " · ";
             }
             _ => (),
@@ -133,8 +137,8 @@ mod tests {
 
     #[test]
     fn code_and_formulas_are_no_prose_and_no_links() {
-        let page =
-            "# T\n\nA `[code](x)` and $[a](b)$.\n\n```rust\n[x](y)\n```\n\n[link](there.md#a) ![i](i.svg)\n";
+        let page = "# T\n\nA `[code](x)` and \
+            $[a](b)$.\n\n```rust\n[x](y)\n```\n\n[link](there.md#a) ![i](i.svg)\n";
         assert_eq!(targets(page), ["there.md#a", "i.svg"]);
         assert_eq!(formulas(page), [("[a](b)".to_owned(), false)]);
         assert!(!prose(page).contains("code") && !prose(page).contains('y'), "{}", prose(page));
@@ -143,7 +147,8 @@ mod tests {
     #[test]
     fn headings_have_the_anchors_of_github() {
         let page = "# The `Sgd` rule\n\n## What's new?\n\n## What's new?\n";
-        let anchors: Vec<String> = headings(page).into_iter().map(|heading| heading.anchor).collect();
+        let anchors: Vec<String> =
+            headings(page).into_iter().map(|heading| heading.anchor).collect();
         assert_eq!(anchors, ["the-sgd-rule", "whats-new", "whats-new-1"]);
     }
 }

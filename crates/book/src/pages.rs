@@ -1,5 +1,5 @@
-//! The pages with Rust in them, so that their examples are compiled and run as those of the documentation are. A test compares this list
-//! with the table of contents.
+//! The pages with Rust in them, so that their examples are compiled and run as those of the
+//! documentation are. A test compares this list with the table of contents.
 
 #[doc = include_str!("../../../docs/tutorial/first-training.md")]
 mod first_training {}

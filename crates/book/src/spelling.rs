@@ -1,9 +1,11 @@
-//! Spelling: words that are known to be misspelt, from the list that the `typos` tool keeps, and words written twice. A list of mistakes
-//! needs no dictionary of names and formulas; what it does not know it lets pass.
+//! Spelling: words that are known to be misspelt, from the list that the `typos` tool keeps, and
+//! words written twice. A list of mistakes needs no dictionary of names and formulas; what it does
+//! not know it lets pass.
 
 use std::collections::BTreeSet;
 
-/// What is wrong with the prose of a page (see [`crate::page::prose`]), but for the words that the project allows.
+/// What is wrong with the prose of a page (see [`crate::page::prose`]), but for the words that the
+/// project allows.
 ///
 /// ```
 /// use morphograd_book::spelling::mistakes;
@@ -20,7 +22,8 @@ pub fn mistakes(prose: &str, allowed: &BTreeSet<String>) -> Vec<String> {
         }
         if let Some(corrections) = typos_dict::WORD.find(&(&lower[..]).into()) {
             let known: Vec<String> = corrections.iter().map(|word| format!("`{word}`")).collect();
-            let expected = if known.is_empty() { "another word".to_owned() } else { known.join(" or ") };
+            let expected =
+                if known.is_empty() { "another word".to_owned() } else { known.join(" or ") };
             found.push(format!("`{word}`: expected {expected}"));
         }
     }
@@ -54,6 +57,9 @@ mod tests {
 
     #[test]
     fn names_and_repeated_numbers_pass() {
-        assert_eq!(mistakes("Dykstra's erosion, 1 1, x · x", &BTreeSet::new()), Vec::<String>::new());
+        assert_eq!(
+            mistakes("Dykstra's erosion, 1 1, x · x", &BTreeSet::new()),
+            Vec::<String>::new()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The table of contents: `SUMMARY.md` in the format of mdBook, of which the book uses titles, links and nested lists. Whoever prefers
-//! mdBook's own pages can run `mdbook build docs`.
+//! The table of contents: `SUMMARY.md` in the format of mdBook, of which the book uses titles,
+//! links and nested lists. Whoever prefers mdBook's own pages can run `mdbook build docs`.
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
@@ -22,8 +22,9 @@ pub enum Line {
 /// The lines of a summary, in order.
 ///
 /// ```
-/// use morphograd_book::summary::{lines, Line};
-/// let found = lines("# Summary\n\n# One\n\n- [First](one/first.md)\n    - [Second](one/second.md)\n");
+/// use morphograd_book::summary::{Line, lines};
+/// let found =
+///     lines("# Summary\n\n# One\n\n- [First](one/first.md)\n    - [Second](one/second.md)\n");
 /// assert_eq!(found[0], Line::Part("One".to_owned()));
 /// let Line::Chapter { depth, title, path } = &found[2] else { panic!() };
 /// assert_eq!((*depth, &title[..], &path[..]), (1, "Second", "one/second.md"));
@@ -46,7 +47,11 @@ pub fn lines(summary: &str) -> Vec<Line> {
             }
             Event::End(TagEnd::Link) => {
                 let path = target.take().unwrap_or_default();
-                lines.push(Line::Chapter { depth: depth.saturating_sub(1), title: text.clone(), path });
+                lines.push(Line::Chapter {
+                    depth: depth.saturating_sub(1),
+                    title: text.clone(),
+                    path,
+                });
             }
             _ => (),
         }

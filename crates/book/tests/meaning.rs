@@ -1,5 +1,5 @@
-//! What a constraint on a structuring function means for its dilation: the laws of `docs/max-plus/constraints.md`, each at random kernels of the
-//! set and random images.
+//! What a constraint on a structuring function means for its dilation: the laws of
+//! `docs/max-plus/constraints.md`, each at random kernels of the set and random images.
 
 use morphograd::morphology::constraint::{
     Concave, Flat, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
@@ -68,7 +68,11 @@ const CENTRE: usize = SIZE[0] * SIZE[1] / 2;
 proptest! {
     #[test]
     fn any_dilation_is_increasing_and_commutes_with_grey_shifts_and_is_one_lipschitz(
-        x in image(), y in image(), w in kernel(), v in kernel(), c in -2.0..2.0f64
+        x in image(),
+        y in image(),
+        w in kernel(),
+        v in kernel(),
+        c in -2.0..2.0f64,
     ) {
         let smaller = Tensor::from_fn(x.shape(), |i| x.data()[i].min(y.data()[i]));
         prop_assert!(below(&dilate(&smaller, &w), &dilate(&x, &w), 0.0));
@@ -88,26 +92,38 @@ proptest! {
     }
 
     #[test]
-    fn a_non_positive_kernel_keeps_a_dilation_below_the_flat_one(x in image(), w in kernel_in(NonPositive)) {
+    fn a_non_positive_kernel_keeps_a_dilation_below_the_flat_one(
+        x in image(),
+        w in kernel_in(NonPositive),
+    ) {
         prop_assert!(below(&dilate(&x, &w), &flat(&x), 0.0));
         prop_assert!(largest(&dilate(&x, &w)) <= largest(&x));
     }
 
     #[test]
-    fn a_non_negative_kernel_keeps_a_dilation_above_the_flat_one(x in image(), w in kernel_in(NonNegative)) {
+    fn a_non_negative_kernel_keeps_a_dilation_above_the_flat_one(
+        x in image(),
+        w in kernel_in(NonNegative),
+    ) {
         prop_assert!(below(&flat(&x), &dilate(&x, &w), 0.0));
     }
 
     #[test]
     fn a_box_bounds_the_distance_from_the_flat_dilation(
-        x in image(), w in kernel_in(Interval { min: -0.3, max: 0.2 })
+        x in image(),
+        w in kernel_in(Interval { min: -0.3, max: 0.2 }),
     ) {
         let (flat, dilated) = (flat(&x), dilate(&x, &w));
-        prop_assert!(below(&plus(&flat, -0.3), &dilated, 0.0) && below(&dilated, &plus(&flat, 0.2), 0.0));
+        prop_assert!(
+            below(&plus(&flat, -0.3), &dilated, 0.0) && below(&dilated, &plus(&flat, 0.2), 0.0)
+        );
     }
 
     #[test]
-    fn a_sup_normalised_kernel_keeps_the_largest_value(x in image(), w in kernel_in(SupNormalized)) {
+    fn a_sup_normalised_kernel_keeps_the_largest_value(
+        x in image(),
+        w in kernel_in(SupNormalized),
+    ) {
         // The largest pixel stands where no window that reaches it is cut off.
         let mut x = x;
         x.data_mut()[3 * IMAGE[2] + 3] = 9.0;
@@ -116,38 +132,48 @@ proptest! {
 
     #[test]
     fn a_flat_kernel_adds_its_number_to_the_flat_dilation_and_commutes_with_changes_of_contrast(
-        x in image(), w in kernel_in(Flat::default())
+        x in image(), w in kernel_in(Flat::default()),
     ) {
         let c = w.data()[0];
         let dilated = dilate(&x, &w);
         prop_assert_eq!(&dilated, &plus(&flat(&x), c));
         // Grey values through an increasing function, before or behind it.
         let cubed = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i].powi(3));
-        prop_assert!(distance(&plus(&dilate(&cubed(&x), &w), -c), &cubed(&plus(&dilated, -c))) <= 1e-9);
+        prop_assert!(
+            distance(&plus(&dilate(&cubed(&x), &w), -c), &cubed(&plus(&dilated, -c))) <= 1e-9
+        );
     }
 
     #[test]
-    fn a_symmetric_kernel_commutes_with_turning_the_image(x in image(), w in kernel_in(Symmetric::Central)) {
+    fn a_symmetric_kernel_commutes_with_turning_the_image(
+        x in image(),
+        w in kernel_in(Symmetric::Central),
+    ) {
         prop_assert_eq!(dilate(&turned(&x), &w), turned(&dilate(&x, &w)));
     }
 
     #[test]
     fn a_kernel_with_all_symmetries_of_the_square_commutes_with_exchanging_rows_and_columns(
-        x in strategy::tensor([1, 6, 6, 1]), w in strategy::tensor([3, 3, 1])
+        x in strategy::tensor([1, 6, 6, 1]), w in strategy::tensor([3, 3, 1]),
     ) {
         let mut w: Tensor<f64> = w;
         Symmetric::Dihedral.project(w.shape(), w.data_mut());
-        let transposed = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i % 6 * 6 + i / 6]);
+        let transposed =
+            |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i % 6 * 6 + i / 6]);
         prop_assert_eq!(dilate(&transposed(&x), &w), transposed(&dilate(&x, &w)));
     }
 
     #[test]
     fn a_kernel_that_is_its_mirror_image_commutes_with_mirrors(
-        x in strategy::tensor([1, 6, 6, 1]), w in strategy::tensor([3, 3, 1])
+        x in strategy::tensor([1, 6, 6, 1]),
+        w in strategy::tensor([3, 3, 1]),
     ) {
-        let left_right = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i / 6 * 6 + 5 - i % 6]);
-        let up_down = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[(5 - i / 6) * 6 + i % 6]);
-        for set in [Symmetric::LeftRight, Symmetric::UpDown, Symmetric::Axial, Symmetric::Dihedral] {
+        let left_right =
+            |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i / 6 * 6 + 5 - i % 6]);
+        let up_down =
+            |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[(5 - i / 6) * 6 + i % 6]);
+        for set in [Symmetric::LeftRight, Symmetric::UpDown, Symmetric::Axial, Symmetric::Dihedral]
+        {
             let mut w: Tensor<f64> = w.clone();
             set.project(w.shape(), w.data_mut());
             if set != Symmetric::UpDown {
@@ -168,20 +194,30 @@ proptest! {
 
     #[test]
     fn a_radially_non_increasing_kernel_makes_a_dilation_between_two_pyramids_of_flat_disks(
-        x in image(), w in kernel_in(RadiallyNonIncreasing::default())
+        x in image(), w in kernel_in(RadiallyNonIncreasing::default()),
     ) {
         let dilated = dilate(&x, &w);
         // The centre is the largest entry.
         let top = w.data()[CENTRE];
-        prop_assert!(below(&plus(&x, top), &dilated, 0.0) && below(&dilated, &plus(&flat(&x), top), 0.0));
-        // Of each disk, the smallest entry at its rim from below; one of them with the largest reaches the result.
-        let squared = |i: usize| (i / SIZE[1]).abs_diff(1).pow(2) + (i % SIZE[1]).abs_diff(2).pow(2);
+        prop_assert!(
+            below(&plus(&x, top), &dilated, 0.0) && below(&dilated, &plus(&flat(&x), top), 0.0)
+        );
+        // Of each disk, the smallest entry at its rim from below; one of them with the largest
+        // reaches the result.
+        let squared =
+            |i: usize| (i / SIZE[1]).abs_diff(1).pow(2) + (i % SIZE[1]).abs_diff(2).pow(2);
         let mut above = Tensor::filled(x.shape(), f64::NEG_INFINITY);
         for radius in (0..15).map(squared) {
-            let disk = Tensor::from_fn(w.shape(), |i| if squared(i) <= radius { 0.0 } else { f64::NEG_INFINITY });
+            let disk = Tensor::from_fn(w.shape(), |i| {
+                if squared(i) <= radius { 0.0 } else { f64::NEG_INFINITY }
+            });
             let rim = || (0..15).filter(|i| squared(*i) == radius).map(|i| w.data()[i]);
             let covered = dilate(&x, &disk);
-            prop_assert!(below(&plus(&covered, rim().fold(f64::INFINITY, f64::min)), &dilated, 0.0));
+            prop_assert!(below(
+                &plus(&covered, rim().fold(f64::INFINITY, f64::min)),
+                &dilated,
+                0.0
+            ));
             let high = plus(&covered, rim().fold(f64::NEG_INFINITY, f64::max));
             above = Tensor::from_fn(x.shape(), |i| above.data()[i].max(high.data()[i]));
         }
@@ -189,7 +225,10 @@ proptest! {
     }
 
     #[test]
-    fn a_concave_row_keeps_concave_signals_concave(x in strategy::tensor([1, 9]), w in strategy::tensor([1, 5, 1])) {
+    fn a_concave_row_keeps_concave_signals_concave(
+        x in strategy::tensor([1, 9]),
+        w in strategy::tensor([1, 5, 1]),
+    ) {
         let (mut x, mut w): (Tensor<f64>, Tensor<f64>) = (x, w);
         Concave.project(x.shape(), x.data_mut());
         Concave.project(w.shape(), w.data_mut());
@@ -204,7 +243,9 @@ proptest! {
 
     #[test]
     fn a_concave_plane_keeps_a_concave_line_concave_in_all_four_directions(
-        w in kernel_in(Concave), line in strategy::tensor([1, 7]), from in 0..42usize
+        w in kernel_in(Concave),
+        line in strategy::tensor([1, 7]),
+        from in 0..42usize,
     ) {
         let mut line: Tensor<f64> = line;
         Concave.project(line.shape(), line.data_mut());
@@ -232,7 +273,10 @@ proptest! {
     }
 
     #[test]
-    fn a_kernel_with_the_triangle_inequality_makes_an_idempotent_dilation(x in strategy::tensor([1, 3, 4, 1]), slope in 0.0..2.0f64) {
+    fn a_kernel_with_the_triangle_inequality_makes_an_idempotent_dilation(
+        x in strategy::tensor([1, 3, 4, 1]),
+        slope in 0.0..2.0f64,
+    ) {
         // A cone over a window that reaches from every pixel to every other.
         let cone = Tensor::from_fn([5, 7, 1], |i| {
             let (row, column) = ((i / 7) as f64 - 2.0, (i % 7) as f64 - 3.0);
@@ -243,7 +287,8 @@ proptest! {
     }
 }
 
-/// A parabola that is concave also between the directions of the grid, sampled around the middle of a square.
+/// A parabola that is concave also between the directions of the grid, sampled around the middle of
+/// a square.
 fn parabola(size: usize, [yy, xx, yx, y, x]: [f64; 5]) -> Vec<f64> {
     let middle = (size / 2) as f64;
     let points = (0..size * size).map(|i| [(i / size) as f64 - middle, (i % size) as f64 - middle]);

@@ -1,4 +1,5 @@
-//! What the pages say of the code by name: that every set has a derivation, and that the tests they point to exist.
+//! What the pages say of the code by name: that every set has a derivation, and that the tests they
+//! point to exist.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +9,14 @@ fn root() -> std::path::PathBuf {
 }
 
 fn page(name: &str) -> String {
-    fs::read_to_string(root().join("docs").join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fs::read_to_string(root().join("docs").join(name))
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]
 fn every_set_is_in_the_table_of_derivations() {
-    let (reference, derivations) = (page("constraints.md"), page("projected-gradient/convex-sets.md"));
+    let (reference, derivations) =
+        (page("constraints.md"), page("projected-gradient/convex-sets.md"));
     let sections = ["## The sets of `morphograd-nn`", "## The sets of `morphograd-morphology`"];
     let mut found = 0;
     for section in sections {
@@ -22,9 +25,9 @@ fn every_set_is_in_the_table_of_derivations() {
         for set in text.lines().filter_map(|line| line.strip_prefix("| [`")?.split('`').next()) {
             found += 1;
             // `Per` is a product of sets, and no row of the table.
-            let named = derivations
-                .lines()
-                .any(|line| (line.starts_with('|') || set == "Per") && line.contains(&format!("`{set}`")));
+            let named = derivations.lines().any(|line| {
+                (line.starts_with('|') || set == "Per") && line.contains(&format!("`{set}`"))
+            });
             assert!(named, "{set} has no derivation");
         }
     }

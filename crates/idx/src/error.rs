@@ -1,5 +1,6 @@
-//! What can be wrong with an IDX file. One error type for the crate: the path, and a kind per cause, so that a caller can tell a
-//! truncated download from a file of the wrong type without reading the message.
+//! What can be wrong with an IDX file. One error type for the crate: the path, and a kind per
+//! cause, so that a caller can tell a truncated download from a file of the wrong type without
+//! reading the message.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ pub enum ErrorKind {
     Empty,
     /// The file is neither IDX nor gzip.
     #[error(
-        "not an IDX file: expected it to begin with 0x00 0x00 (or 0x1f 0x8b for gzip), found {:#04x} {:#04x}",
+        "not an IDX file: expected it to begin with 0x00 0x00 (or 0x1f 0x8b for gzip), found \
+         {:#04x} {:#04x}",
         found[0], found[1]
     )]
     Magic {
@@ -68,7 +70,10 @@ pub enum ErrorKind {
         found: usize,
     },
     /// The number of bytes does not fit into 64 bits.
-    #[error("dimensions {dims:?} overflow: their product times the element size does not fit into 64 bits")]
+    #[error(
+        "dimensions {dims:?} overflow: their product times the element size does not fit into 64 \
+         bits"
+    )]
     Overflow {
         /// The dimensions of the header.
         dims: Vec<usize>,
@@ -94,7 +99,8 @@ pub enum ErrorKind {
         found: u64,
     },
     /// There are more bytes than the header says.
-    #[error("longer than its header says: dimensions {dims:?} need {expected} bytes of elements, found {}",
+    #[error("longer than its header says: dimensions {dims:?} need {expected} bytes of elements, \
+        found {}",
         found.map_or_else(|| "more".to_owned(), |n| n.to_string()))]
     TrailingBytes {
         /// The dimensions of the header.
@@ -118,7 +124,8 @@ pub enum ErrorKind {
         /// What the decompressor said.
         cause: std::io::Error,
     },
-    /// [`Idx::new`](crate::Idx::new) was given a number of elements that is not the product of the dimensions.
+    /// [`Idx::new`](crate::Idx::new) was given a number of elements that is not the product of the
+    /// dimensions.
     #[error("dimensions {dims:?} do not match {elements} elements")]
     Dimensions {
         /// The dimensions.
@@ -127,7 +134,9 @@ pub enum ErrorKind {
         elements: usize,
     },
     /// An array has a dimension or a rank that the format cannot write.
-    #[error("dimensions {dims:?} cannot be written: at most 255 dimensions, each at most 4294967295")]
+    #[error(
+        "dimensions {dims:?} cannot be written: at most 255 dimensions, each at most 4294967295"
+    )]
     NotWritable {
         /// The dimensions.
         dims: Vec<usize>,
@@ -143,7 +152,9 @@ pub enum ErrorKind {
         images_path: PathBuf,
     },
     /// A label is not the number of a class.
-    #[error("label {label} at position {position} is out of range: expected a class below {n_classes}")]
+    #[error(
+        "label {label} at position {position} is out of range: expected a class below {n_classes}"
+    )]
     LabelOutOfRange {
         /// The label.
         label: u8,

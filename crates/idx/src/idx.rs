@@ -1,5 +1,5 @@
-//! An IDX array in memory. The element type is a run-time property (an enum of vectors), because a file decides it; [`Element`] is the
-//! compile-time side for the callers who know what they expect.
+//! An IDX array in memory. The element type is a run-time property (an enum of vectors), because a
+//! file decides it; [`Element`] is the compile-time side for the callers who know what they expect.
 
 use std::fmt;
 
@@ -69,7 +69,8 @@ impl fmt::Display for ElementType {
     }
 }
 
-/// A Rust type that IDX files can hold: `u8`, `i8`, `i16`, `i32`, `f32`, `f64`. The crate implements it for all there are.
+/// A Rust type that IDX files can hold: `u8`, `i8`, `i16`, `i32`, `f32`, `f64`. The crate
+/// implements it for all there are.
 pub trait Element: Copy + Default + sealed::Codec {
     /// The type in the header.
     const TYPE: ElementType;
@@ -164,7 +165,8 @@ impl Idx {
 }
 
 pub(crate) mod sealed {
-    /// How a type lies in a file. Private, so that the list of element types stays that of the format.
+    /// How a type lies in a file. Private, so that the list of element types stays that of the
+    /// format.
     pub trait Codec: Sized {
         /// Reads big-endian elements; `bytes` is exactly as long as `out` needs.
         fn decode(bytes: &[u8], out: &mut [Self]);
@@ -198,8 +200,14 @@ element!(
 element!(
     i8,
     I8,
-    |bytes: &[u8], out: &mut [i8]| out.iter_mut().zip(bytes).for_each(|(o, &b)| *o = b.cast_signed()),
-    |values: &[i8], out: &mut [u8]| out.iter_mut().zip(values).for_each(|(o, &v)| *o = v.cast_unsigned())
+    |bytes: &[u8], out: &mut [i8]| out
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(o, &b)| *o = b.cast_signed()),
+    |values: &[i8], out: &mut [u8]| out
+        .iter_mut()
+        .zip(values)
+        .for_each(|(o, &v)| *o = v.cast_unsigned())
 );
 element!(i16, I16, BigEndian::read_i16_into, BigEndian::write_i16_into);
 element!(i32, I32, BigEndian::read_i32_into, BigEndian::write_i32_into);

@@ -1,12 +1,13 @@
-//! Images with labels, as MNIST lays them out: two IDX files that only make sense together, so they are checked together.
+//! Images with labels, as MNIST lays them out: two IDX files that only make sense together, so they
+//! are checked together.
 
 use std::io::Read;
 use std::path::Path;
 
 use crate::{Error, ErrorKind, Limits, read_as, read_as_from};
 
-/// Grey images of one size and a class for each. There is at least one image of at least one pixel, one label per image, and every
-/// label is below the number of classes that was given.
+/// Grey images of one size and a class for each. There is at least one image of at least one pixel,
+/// one label per image, and every label is below the number of classes that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledImages {
     height: usize,
@@ -16,11 +17,12 @@ pub struct LabelledImages {
 }
 
 impl LabelledImages {
-    /// Reads an images file `[count, height, width]` and a labels file `[count]`, both of `u8`, plain or gzip.
+    /// Reads an images file `[count, height, width]` and a labels file `[count]`, both of `u8`,
+    /// plain or gzip.
     ///
     /// # Errors
-    /// Those of [`read_as`], with the path of the file at fault; and a wrong rank, no images, counts that differ, a label that is not
-    /// below `n_classes`.
+    /// Those of [`read_as`], with the path of the file at fault; and a wrong rank, no images,
+    /// counts that differ, a label that is not below `n_classes`.
     pub fn read(
         images_path: impl AsRef<Path>,
         labels_path: impl AsRef<Path>,
@@ -32,7 +34,8 @@ impl LabelledImages {
         Self::join(images_path, images, labels_path, labels, n_classes)
     }
 
-    /// As [`LabelledImages::read`], from readers, each with a name that stands for the path in errors.
+    /// As [`LabelledImages::read`], from readers, each with a name that stands for the path in
+    /// errors.
     ///
     /// # Errors
     /// As [`LabelledImages::read`].
@@ -88,14 +91,18 @@ impl LabelledImages {
             return Err(Error::new(images_path, ErrorKind::WrongRank { expected: 3, dims }));
         };
         if label_dims.len() != 1 {
-            return Err(Error::new(labels_path, ErrorKind::WrongRank { expected: 1, dims: label_dims }));
+            return Err(Error::new(
+                labels_path,
+                ErrorKind::WrongRank { expected: 1, dims: label_dims },
+            ));
         }
         if pixels.is_empty() {
             return Err(Error::new(images_path, ErrorKind::NoImages { dims }));
         }
         if labels.len() != count {
             let images_path = images_path.to_owned();
-            let kind = ErrorKind::CountMismatch { labels: labels.len(), images: count, images_path };
+            let kind =
+                ErrorKind::CountMismatch { labels: labels.len(), images: count, images_path };
             return Err(Error::new(labels_path, kind));
         }
         if let Some(position) = labels.iter().position(|&label| usize::from(label) >= n_classes) {

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
-//! Design choice: a header is only ever a claim. The reader checks it against the length of the file where there is one, and grows
-//! its buffers only as bytes really arrive, so that no header can make it ask for memory that the file does not back.
+//! Design choice: a header is only ever a claim. The reader checks it against the length of the
+//! file where there is one, and grows its buffers only as bytes really arrive, so that no header
+//! can make it ask for memory that the file does not back.
 
 mod error;
 mod idx;

@@ -1,5 +1,5 @@
-//! Reading: header first, then the elements in chunks. Everything that the header claims is checked before the first element is
-//! read, and memory grows with the bytes that arrive, at most doubling.
+//! Reading: header first, then the elements in chunks. Everything that the header claims is checked
+//! before the first element is read, and memory grows with the bytes that arrive, at most doubling.
 
 use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, Read};
@@ -16,8 +16,8 @@ const CHUNK: usize = 64 * 1024;
 /// How much a reader may load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest size of the elements in bytes. A gzip stream of a few kilobytes can deliver gigabytes, and a header can ask for them;
-    /// this is where it stops. MNIST needs 47 million.
+    /// Largest size of the elements in bytes. A gzip stream of a few kilobytes can deliver
+    /// gigabytes, and a header can ask for them; this is where it stops. MNIST needs 47 million.
     pub max_bytes: u64,
 }
 
@@ -31,7 +31,8 @@ impl Default for Limits {
 /// Reads a file of any element type, plain or gzip (recognised by its content).
 ///
 /// # Errors
-/// Everything in [`ErrorKind`] that a file can be: missing, empty, not IDX, truncated, too long, corrupt, over the limit.
+/// Everything in [`ErrorKind`] that a file can be: missing, empty, not IDX, truncated, too long,
+/// corrupt, over the limit.
 pub fn read(path: impl AsRef<Path>, limits: Limits) -> Result<Idx, Error> {
     let path = path.as_ref();
     let (file, len) = open(path)?;
@@ -53,11 +54,15 @@ pub fn read_from(reader: impl Read, name: impl AsRef<Path>, limits: Limits) -> R
 /// As [`read`], and [`ErrorKind::WrongType`].
 ///
 /// ```no_run
-/// let (dims, pixels) = morphograd_idx::read_as::<u8>("train-images-idx3-ubyte.gz", Default::default())?;
+/// let (dims, pixels) =
+///     morphograd_idx::read_as::<u8>("train-images-idx3-ubyte.gz", Default::default())?;
 /// assert_eq!(dims.iter().product::<usize>(), pixels.len());
 /// # Ok::<(), morphograd_idx::Error>(())
 /// ```
-pub fn read_as<T: Element>(path: impl AsRef<Path>, limits: Limits) -> Result<(Vec<usize>, Vec<T>), Error> {
+pub fn read_as<T: Element>(
+    path: impl AsRef<Path>,
+    limits: Limits,
+) -> Result<(Vec<usize>, Vec<T>), Error> {
     let path = path.as_ref();
     let (file, len) = open(path)?;
     read_typed(file, len, limits).map_err(|kind| Error::new(path, kind))
@@ -145,7 +150,11 @@ impl<R: Read> Source<R> {
         }
         let whole = BufReader::with_capacity(CHUNK, Cursor::new(first).chain(reader));
         Ok(if is_gzip {
-            Source { bytes: Bytes::Gzip(Box::new(MultiGzDecoder::new(whole))), delivered: 0, len: None }
+            Source {
+                bytes: Bytes::Gzip(Box::new(MultiGzDecoder::new(whole))),
+                delivered: 0,
+                len: None,
+            }
         } else {
             Source { bytes: Bytes::Plain(whole), delivered: 0, len }
         })
@@ -191,7 +200,8 @@ impl<R: Read> Source<R> {
         let size = T::TYPE.size();
         let start = self.delivered;
         let mut left = usize::try_from(header.n_bytes).expect("checked against the limits") / size;
-        // Where the length of the file has been compared with the header, the file backs the whole vector.
+        // Where the length of the file has been compared with the header, the file backs the whole
+        // vector.
         let mut elements: Vec<T> = Vec::with_capacity(if self.len.is_some() { left } else { 0 });
         let mut chunk = vec![0; CHUNK.min(left * size)];
         while left > 0 {
@@ -211,7 +221,8 @@ impl<R: Read> Source<R> {
             T::decode(bytes, &mut elements[old..]);
             left -= count;
         }
-        // Asking for one byte more also makes a gzip decoder verify the check sum at the end of its stream.
+        // Asking for one byte more also makes a gzip decoder verify the check sum at the end of its
+        // stream.
         if self.fill(&mut [0])? > 0 {
             let dims = header.dims.clone();
             return Err(ErrorKind::TrailingBytes { dims, expected: header.n_bytes, found: None });
@@ -264,14 +275,19 @@ impl Header {
 
     fn check<R: Read>(&self, source: &Source<R>, limits: Limits) -> Result<(), ErrorKind> {
         let (dims, expected) = (|| self.dims.clone(), self.n_bytes);
-        // The length goes first: for a file cut short, that it is cut short is what its owner has to know.
+        // The length goes first: for a file cut short, that it is cut short is what its owner has
+        // to know.
         if let Some(len) = source.len {
             let found = len.saturating_sub(source.delivered);
             if found < expected {
                 return Err(ErrorKind::Truncated { dims: dims(), expected, found });
             }
             if found > expected {
-                return Err(ErrorKind::TrailingBytes { dims: dims(), expected, found: Some(found) });
+                return Err(ErrorKind::TrailingBytes {
+                    dims: dims(),
+                    expected,
+                    found: Some(found),
+                });
             }
         }
         let limit = limits.max_bytes.min(isize::MAX as u64);

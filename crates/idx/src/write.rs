@@ -1,5 +1,5 @@
-//! Writing. The bytes depend on the array and nothing else (no time, name or system in the gzip header), and a file appears under its
-//! name only when it is complete.
+//! Writing. The bytes depend on the array and nothing else (no time, name or system in the gzip
+//! header), and a file appears under its name only when it is complete.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -16,19 +16,21 @@ const UNKNOWN_SYSTEM: u8 = 255;
 /// Bytes encoded at once; a multiple of every element size.
 const CHUNK: usize = 64 * 1024;
 
-/// Writes a file: gzip where the name ends in `.gz`, plain otherwise. It is written under a temporary name in the same folder and
-/// renamed, so that no reader ever sees half of it.
+/// Writes a file: gzip where the name ends in `.gz`, plain otherwise. It is written under a
+/// temporary name in the same folder and renamed, so that no reader ever sees half of it.
 ///
 /// # Errors
-/// [`ErrorKind::Write`], and [`ErrorKind::NotWritable`] for a rank or a dimension that the format has no room for.
+/// [`ErrorKind::Write`], and [`ErrorKind::NotWritable`] for a rank or a dimension that the format
+/// has no room for.
 pub fn write(path: impl AsRef<Path>, array: &Idx) -> Result<(), Error> {
     let path = path.as_ref();
     let temporary = temporary_name(path);
     let result = File::create_new(&temporary).map_err(ErrorKind::Write).and_then(|file| {
         let mut file = BufWriter::new(file);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
-            let mut encoder =
-                GzBuilder::new().operating_system(UNKNOWN_SYSTEM).write(&mut file, Compression::best());
+            let mut encoder = GzBuilder::new()
+                .operating_system(UNKNOWN_SYSTEM)
+                .write(&mut file, Compression::best());
             write_to(&mut encoder, array)?;
             encoder.finish().map_err(ErrorKind::Write)?;
         } else {
@@ -76,7 +78,8 @@ fn write_elements<T: Element>(writer: &mut impl Write, values: &[T]) -> io::Resu
     Ok(())
 }
 
-/// A name in the same folder (a rename must not cross file systems) that no other writer uses, in this process or another.
+/// A name in the same folder (a rename must not cross file systems) that no other writer uses, in
+/// this process or another.
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -1,4 +1,5 @@
-//! What is wrong with a file is said by an error of its own, with the path and both numbers; nothing else happens.
+//! What is wrong with a file is said by an error of its own, with the path and both numbers;
+//! nothing else happens.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +10,8 @@ use morphograd_idx::{
     ErrorKind, Idx, IdxData, LabelledImages, Limits, read, read_as, read_from, write, write_to,
 };
 
-/// Reads `bytes` as a file and as a stream; both must fail, and the message of the file must be `expected`.
+/// Reads `bytes` as a file and as a stream; both must fail, and the message of the file must be
+/// `expected`.
 fn check(bytes: &[u8], expected: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bad");
@@ -39,13 +41,19 @@ fn each_defect_has_its_message() {
     check(&[0], "truncated header: expected 4 bytes, found 1");
     check(&[0, 0, 8], "truncated header: expected 4 bytes, found 3");
     check(&[0, 0, 8, 2, 0, 0, 0, 1, 0], "truncated header: expected 12 bytes, found 9");
-    let not_idx =
-        "not an IDX file: expected it to begin with 0x00 0x00 (or 0x1f 0x8b for gzip), found 0x3c 0x68";
+    let not_idx = "not an IDX file: expected it to begin with 0x00 0x00 (or 0x1f 0x8b for gzip), \
+        found 0x3c 0x68";
     check(b"<html>not found</html>", not_idx);
     check(&gzip(b"<html>not found</html>"), not_idx);
-    check(&[0, 0, 7, 0, 1], "unknown element type 0x07, expected one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
+    check(
+        &[0, 0, 7, 0, 1],
+        "unknown element type 0x07, expected one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e",
+    );
     check(&idx(&[3, 2], 5), "truncated: dimensions [3, 2] need 6 bytes of elements, found 5");
-    check(&gzip(&idx(&[3, 2], 5)), "truncated: dimensions [3, 2] need 6 bytes of elements, found 5");
+    check(
+        &gzip(&idx(&[3, 2], 5)),
+        "truncated: dimensions [3, 2] need 6 bytes of elements, found 5",
+    );
     check(
         &idx(&[3, 2], 9),
         "longer than its header says: dimensions [3, 2] need 6 bytes of elements, found 9",
@@ -57,7 +65,8 @@ fn each_defect_has_its_message() {
     let max = u32::MAX;
     check(
         &idx(&[max, max, max], 5),
-        "dimensions [4294967295, 4294967295, 4294967295] overflow: their product times the element size does not fit into 64 bits",
+        "dimensions [4294967295, 4294967295, 4294967295] overflow: their product times the \
+         element size does not fit into 64 bits",
     );
     check(
         &gzip(&idx(&[max, 2], 5)),
@@ -95,10 +104,14 @@ fn gzip_defects_are_told_apart() {
 
 #[test]
 fn a_stream_stops_at_what_the_header_or_the_limit_says() {
-    // 64 MiB of zeros behind a header that promises four bytes: the error comes after one byte too many.
+    // 64 MiB of zeros behind a header that promises four bytes: the error comes after one byte too
+    // many.
     let bomb = gzip(&[idx(&[4], 4), vec![0; 64 << 20]].concat());
     let error = read_from(&bomb[..], "bomb", Limits::default()).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::TrailingBytes { expected: 4, found: None, .. }), "{error}");
+    assert!(
+        matches!(error.kind, ErrorKind::TrailingBytes { expected: 4, found: None, .. }),
+        "{error}"
+    );
 
     // The header asks for the 64 MiB, and the stream has them: the limit refuses before reading.
     let limits = Limits { max_bytes: 1 << 20 };
@@ -123,7 +136,10 @@ fn the_type_asked_for_is_compared_before_anything_is_read() {
     let path = dir.path().join("floats");
     write(&path, &Idx::new(vec![2], IdxData::F32(vec![1.0, 2.0])).unwrap()).unwrap();
     let error = read_as::<u8>(&path, Limits::default()).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}: wrong element type: expected u8, found f32", path.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("{}: wrong element type: expected u8, found f32", path.display())
+    );
 }
 
 #[test]
@@ -148,11 +164,13 @@ fn missing_files_folders_and_places_that_cannot_be_written_are_errors() {
 #[test]
 fn images_and_labels_are_checked_against_each_other() {
     let check = |images: &[u8], labels: &[u8], expected: &str| {
-        let error = LabelledImages::read_from(("images", images), ("labels", labels), 10).unwrap_err();
+        let error =
+            LabelledImages::read_from(("images", images), ("labels", labels), 10).unwrap_err();
         assert_eq!(error.to_string(), expected);
     };
     let (images, labels) = (idx(&[3, 2, 2], 12), idx(&[3], 3));
-    let good = LabelledImages::read_from(("images", &images[..]), ("labels", &labels[..]), 10).unwrap();
+    let good =
+        LabelledImages::read_from(("images", &images[..]), ("labels", &labels[..]), 10).unwrap();
     assert_eq!((good.len(), good.height(), good.width(), good.labels()), (3, 2, 2, &[0, 1, 2][..]));
     assert_eq!(good.pixels()[4], 4);
 
@@ -163,5 +181,9 @@ fn images_and_labels_are_checked_against_each_other() {
     check(&idx(&[3, 0, 2], 0), &labels, "images: no images: the dimensions are [3, 0, 2]");
     let mut eleven = labels.clone();
     *eleven.last_mut().unwrap() = 10;
-    check(&images, &eleven, "labels: label 10 at position 2 is out of range: expected a class below 10");
+    check(
+        &images,
+        &eleven,
+        "labels: label 10 at position 2 is out of range: expected a class below 10",
+    );
 }

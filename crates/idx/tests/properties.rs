@@ -1,4 +1,5 @@
-//! For arrays of every type and rank, what is written is what is read; every prefix is an error; random bytes never panic.
+//! For arrays of every type and rank, what is written is what is read; every prefix is an error;
+//! random bytes never panic.
 
 use std::fs;
 
@@ -36,7 +37,8 @@ proptest! {
     #[test]
     fn what_is_written_is_what_is_read(array in arrays()) {
         let dir = tempfile::tempdir().unwrap();
-        let (plain, gz, again) = (dir.path().join("a"), dir.path().join("a.gz"), dir.path().join("b.gz"));
+        let (plain, gz, again) =
+            (dir.path().join("a"), dir.path().join("a.gz"), dir.path().join("b.gz"));
         for path in [&plain, &gz, &again] {
             write(path, &array).unwrap();
             prop_assert_eq!(&read(path, Limits::default()).unwrap(), &array);
@@ -51,29 +53,49 @@ proptest! {
         prop_assert_eq!(&read_from(&plain[..], "stream", Limits::default()).unwrap(), &array);
 
         for len in 0..plain.len() {
-            prop_assert!(read_from(&plain[..len], "prefix", Limits::default()).is_err(), "prefix of {} bytes", len);
+            prop_assert!(
+                read_from(&plain[..len], "prefix", Limits::default()).is_err(),
+                "prefix of {} bytes",
+                len
+            );
         }
         for len in 0..gz.len() {
-            prop_assert!(read_from(&gz[..len], "prefix", Limits::default()).is_err(), "gzip prefix of {} bytes", len);
+            prop_assert!(
+                read_from(&gz[..len], "prefix", Limits::default()).is_err(),
+                "gzip prefix of {} bytes",
+                len
+            );
         }
     }
 
     #[test]
-    fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..200), start in 0..4, element_type in 7_u8..16, rank in 0_u8..6) {
+    fn random_bytes_never_panic(
+        bytes in vec(any::<u8>(), 0..200),
+        start in 0..4,
+        element_type in 7_u8..16,
+        rank in 0_u8..6,
+    ) {
         let bytes = match start {
             0 => bytes,
             1 => [&[0x1f, 0x8b, 8, 0][..], &bytes].concat(),
             _ => [&[0, 0, element_type, rank][..], &bytes].concat(),
         };
-        // Without a limit: what a header promises must not be allocated. What can be read is backed by the bytes.
+        // Without a limit: what a header promises must not be allocated. What can be read is backed
+        // by the bytes.
         match read_from(&bytes[..], "random", Limits { max_bytes: u64::MAX }) {
             Ok(array) => prop_assert!(array.data().len() <= bytes.len()),
-            Err(error) => prop_assert!(!matches!(error.kind, ErrorKind::Read(_) | ErrorKind::Write(_))),
+            Err(error) => {
+                prop_assert!(!matches!(error.kind, ErrorKind::Read(_) | ErrorKind::Write(_)));
+            }
         }
     }
 
     #[test]
-    fn a_flipped_bit_in_a_gzip_file_is_noticed_or_harmless(array in arrays(), position in any::<prop::sample::Index>(), bit in 0..8) {
+    fn a_flipped_bit_in_a_gzip_file_is_noticed_or_harmless(
+        array in arrays(),
+        position in any::<prop::sample::Index>(),
+        bit in 0..8,
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.gz");
         write(&path, &array).unwrap();

@@ -1,7 +1,8 @@
-//! The α-softmax operator of SMorph: a weighted mean of the candidates that a learned number turns from an erosion through the mean into
-//! a dilation.
+//! The α-softmax operator of SMorph: a weighted mean of the candidates that a learned number turns
+//! from an erosion through the mean into a dilation.
 //!
-//! The one design choice: one α for each filter, starting at 0, so that training alone decides which of them becomes what.
+//! The one design choice: one α for each filter, starting at 0, so that training alone decides
+//! which of them becomes what.
 
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
@@ -10,34 +11,50 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 use crate::ElementDropout;
 use crate::smooth::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 
-/// The α-softmax of every channel of `x` `[batch, height, width, channels]` with its own kernel `[kh, kw, channels]`, or, with a kernel
-/// `[kh, kw, channels, filters]`, the sums of the channels' for every filter:
+/// The α-softmax of every channel of `x` `[batch, height, width, channels]` with its own kernel
+/// `[kh, kw, channels]`, or, with a kernel `[kh, kw, channels, filters]`, the sums of the channels'
+/// for every filter:
 /// $$y_{i,j} = \frac{\sum_d z_d e^{α z_d}}{\sum_d e^{α z_d}}, \qquad z_d = x_{s i + r d - p} + w_d.$$
 ///
-/// - **Limits**: $α \to \infty$ gives the dilation $\max_d z_d$; $α \to -\infty$ gives $\min_d z_d$, the erosion by the mirrored kernel of
-///   opposite sign; $α = 0$ the mean. Always between the two, and increasing with α.
-/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without any gives 0. For another
-///   border pad first, by [`Pad2d`](crate::Pad2d).
-/// - **Gradient**: $q_d (1 + α (z_d - y))$ to pixel and entry, $q_d$ being the candidate's weight; to α the variance of the candidates
-///   under these weights. It may be negative: for $α \ne 0$ the operator is not increasing in $x$.
-/// - **Numbers**: exponents are differences from the largest, so nothing overflows. NaN in a window gives NaN.
+/// - **Limits**: $α \to \infty$ gives the dilation $\max_d z_d$; $α \to -\infty$ gives
+///   $\min_d z_d$, the erosion by the mirrored kernel of opposite sign; $α = 0$ the mean. Always
+///   between the two, and increasing with α.
+/// - **Border**: taps outside the image are skipped, as are entries of $-\infty$; a window without
+///   any gives 0. For another border pad first, by [`Pad2d`](crate::Pad2d).
+/// - **Gradient**: $q_d (1 + α (z_d - y))$ to pixel and entry, $q_d$ being the candidate's weight;
+///   to α the variance of the candidates under these weights. It may be negative: for $α \ne 0$ the
+///   operator is not increasing in $x$.
+/// - **Numbers**: exponents are differences from the largest, so nothing overflows. NaN in a window
+///   gives NaN.
 /// - **Cost**: one exponential for each output, tap and channel, and one more in the backward pass.
 ///
-/// `alpha` is one number or one for each output channel. Source: A. Kirszenberg, G. Tochon, É. Puybareau and J. Angulo, *Going beyond
-/// p-convolutions to learn grayscale morphological operators* (DGMM 2021).
+/// `alpha` is one number or one for each output channel. Source: A. Kirszenberg, G. Tochon, É.
+/// Puybareau and J. Angulo, *Going beyond p-convolutions to learn grayscale morphological
+/// operators* (DGMM 2021).
 ///
 /// # Errors
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::{alpha_softmax2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{TensorRef, Window2d}};
+/// use morphograd_morphology::{
+///     alpha_softmax2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{TensorRef, Window2d},
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 3, 1], &[0.0, 1.0, 5.0]));
 /// let w = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
 /// let values = [-200.0, 0.0, 200.0].map(|alpha| {
 ///     let alpha = graph.input(TensorRef::new([], &[alpha]));
-///     let y = alpha_softmax2d(&mut graph, x, w, alpha, Window2d { size: [1, 3], ..Window2d::default() }).unwrap();
+///     let y = alpha_softmax2d(
+///         &mut graph,
+///         x,
+///         w,
+///         alpha,
+///         Window2d { size: [1, 3], ..Window2d::default() },
+///     )
+///     .unwrap();
 ///     graph.value(y).data[0]
 /// });
 /// assert_eq!(values, [0.0, 2.0, 5.0]);
@@ -52,10 +69,12 @@ pub fn alpha_softmax2d<T: Real>(
     Smooth2d::<AlphaSoftmax>::apply(graph, [x, kernel, alpha], window)
 }
 
-/// A layer of learned α-softmaxes (SMorph): filter `f` has a kernel for every channel and sums the results, see [`alpha_softmax2d`].
+/// A layer of learned α-softmaxes (SMorph): filter `f` has a kernel for every channel and sums the
+/// results, see [`alpha_softmax2d`].
 ///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]`, `alpha` unless it is fixed, and, if asked for, `bias` `[filters]`.
+/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
+/// `kernel` `[kh, kw, channels, filters]`, `alpha` unless it is fixed, and, if asked for, `bias`
+/// `[filters]`.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, AlphaSoftmax2d};
@@ -107,7 +126,11 @@ impl<T: Real> Default for AlphaSoftmax2d<T> {
 }
 
 impl<T: Real> Build<T> for AlphaSoftmax2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, size, strides, rates, padding, kernel, alpha, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
         let element_dropout = ElementDropout::default();

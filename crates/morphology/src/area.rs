@@ -1,5 +1,5 @@
-//! Area openings and closings: they remove the peaks and the holes with too few pixels, whatever their form. One union-find over the pixels
-//! from the highest to the lowest; no max-tree is built.
+//! Area openings and closings: they remove the peaks and the holes with too few pixels, whatever
+//! their form. One union-find over the pixels from the highest to the lowest; no max-tree is built.
 
 use std::cmp::Ordering;
 
@@ -9,19 +9,23 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 use crate::selection::{self, root};
 use crate::{Connectivity, Selection};
 
-/// The area opening: each pixel becomes the highest level at which its connected component of $\{x \ge \text{level}\}$ has at least `area`
-/// pixels. `x` and output `[batch, height, width, channels]`, each image and channel on its own. A plane with fewer than `area` pixels
-/// becomes its minimum.
+/// The area opening: each pixel becomes the highest level at which its connected component of
+/// $\{x \ge \text{level}\}$ has at least `area` pixels. `x` and output
+/// `[batch, height, width, channels]`, each image and channel on its own. A plane with fewer than
+/// `area` pixels becomes its minimum.
 ///
 /// - Border: pixels outside the image do not exist. NaN counts as lower than every number.
-/// - Gradient: each output pixel equals a pixel of the input, which gets its gradient. Ties: where the opening changes nothing, the pixel
-///   itself; where it removed a peak, the first in raster order of the unchanged pixels of the plateau that is left, or with
-///   [`Ties::Last`] the last of them. With [`Ties::Split`] the gradient of a plateau of the output goes in equal parts to all its unchanged
-///   pixels; what is NaN hands nothing on.
-/// - Cost: a sort of the pixels and nearly one visit for each of them and its neighbours, whatever the area. Backward one addition a pixel.
+/// - Gradient: each output pixel equals a pixel of the input, which gets its gradient. Ties: where
+///   the opening changes nothing, the pixel itself; where it removed a peak, the first in raster
+///   order of the unchanged pixels of the plateau that is left, or with [`Ties::Last`] the last of
+///   them. With [`Ties::Split`] the gradient of a plateau of the output goes in equal parts to all
+///   its unchanged pixels; what is NaN hands nothing on.
+/// - Cost: a sort of the pixels and nearly one visit for each of them and its neighbours, whatever
+///   the area. Backward one addition a pixel.
 ///
-/// Sources: L. Vincent, *Grayscale area openings and closings* (1993); A. Meijster and M. Wilkinson, *A comparison of algorithms for
-/// connected set openings and closings* (IEEE Transactions on Pattern Analysis and Machine Intelligence, 2002).
+/// Sources: L. Vincent, *Grayscale area openings and closings* (1993); A. Meijster and M.
+/// Wilkinson, *A comparison of algorithms for connected set openings and closings* (IEEE
+/// Transactions on Pattern Analysis and Machine Intelligence, 2002).
 ///
 /// # Errors
 /// If the shape is not that of images.
@@ -43,7 +47,8 @@ pub fn area_opening<T: Real>(
     graph.apply(AreaOpening { area, connectivity, ties }, [x])
 }
 
-/// The area closing: the dual of [`area_opening`], $-\gamma(-x)$. It fills the holes with fewer than `area` pixels.
+/// The area closing: the dual of [`area_opening`], $-\gamma(-x)$. It fills the holes with fewer
+/// than `area` pixels.
 ///
 /// # Errors
 /// If the shape is not that of images.
@@ -94,7 +99,8 @@ impl<T: Real> Op<T> for AreaOpening {
                     n += 1;
                 }
                 let order = &mut order[..n];
-                // Of equal pixels the last in raster order first: the root of a plateau, who joins last, is then the first.
+                // Of equal pixels the last in raster order first: the root of a plateau, who joins
+                // last, is then the first.
                 order.sort_unstable_by(|p, q| {
                     descending(values[*p as usize], values[*q as usize]).then(q.cmp(p))
                 });
@@ -109,7 +115,8 @@ impl<T: Real> Op<T> for AreaOpening {
                         if root == p {
                             continue;
                         }
-                        // A component that is large enough keeps its level; what joins it from below is large enough too.
+                        // A component that is large enough keeps its level; what joins it from
+                        // below is large enough too.
                         if areas[root] < enough || values[root] == values[p] {
                             parents[root] = p as u32;
                             areas[p] = areas[p].saturating_add(areas[root]);
@@ -118,7 +125,8 @@ impl<T: Real> Op<T> for AreaOpening {
                         }
                     }
                 }
-                // Parents come after their children in this order, so backwards every parent is ready before them.
+                // Parents come after their children in this order, so backwards every parent is
+                // ready before them.
                 for p in order.iter().rev().map(|p| *p as usize) {
                     let root = parents[parents[p] as usize];
                     parents[p] = root;

@@ -2,9 +2,10 @@
 
 /// The rule at the border of an image.
 ///
-/// A composed operator has the same border in each of its steps. Only [`Infinity`](Self::Infinity) and [`Periodic`](Self::Periodic) then
-/// keep dilation and erosion adjoint, so that an opening is an opening everywhere. The others exist because other libraries use them. In
-/// general, which laws hold on the whole image (same padding, stride 1), and for which operators:
+/// A composed operator has the same border in each of its steps. Only [`Infinity`](Self::Infinity)
+/// and [`Periodic`](Self::Periodic) then keep dilation and erosion adjoint, so that an opening is
+/// an opening everywhere. The others exist because other libraries use them. In general, which laws
+/// hold on the whole image (same padding, stride 1), and for which operators:
 ///
 /// | law | operators | ∞ | constant $c$ | replicate | reflect | periodic |
 /// |---|---|---|---|---|---|---|
@@ -21,16 +22,20 @@
 /// | translations around the torus | all | no | no | no | no | yes |
 /// | translations, further inside than the operator reaches | all | yes | yes | yes | yes | yes |
 ///
-/// The test `tests/suite/borders.rs` has this table for flat elements that contain their centre, and checks both: a yes holds without tolerance,
-/// for a no, and for every law that is not named, there is an image that breaks it. That a constant leaves openings idempotent, though not
-/// below the image, follows from the adjunction on the plane, for any kernel.
+/// The test `tests/suite/borders.rs` has this table for flat elements that contain their centre,
+/// and checks both: a yes holds without tolerance, for a no, and for every law that is not named,
+/// there is an image that breaks it. That a constant leaves openings idempotent, though not below
+/// the image, follows from the adjunction on the plane, for any kernel.
 ///
-/// Structuring functions that are symmetric along each axis and do not increase away from the centre (rectangles, crosses, disks and
-/// parabolas of odd size) do not see the difference between ∞, replicate and reflect: what is outside has a better copy under the same
-/// window. For them all three give the same values, and so the laws of the first. At ties the gradient may go to another pixel.
+/// Structuring functions that are symmetric along each axis and do not increase away from the
+/// centre (rectangles, crosses, disks and parabolas of odd size) do not see the difference between
+/// ∞, replicate and reflect: what is outside has a better copy under the same window. For them all
+/// three give the same values, and so the laws of the first. At ties the gradient may go to another
+/// pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Border {
-    /// Pixels outside never win: $-\infty$ for a dilation, $+\infty$ for an erosion. Keeps the algebra.
+    /// Pixels outside never win: $-\infty$ for a dilation, $+\infty$ for an erosion. Keeps the
+    /// algebra.
     #[default]
     Infinity,
     /// All pixels outside have this value, in every step: outside, a dilated image is not dilated.
@@ -40,18 +45,21 @@ pub enum Border {
     ),
     /// The nearest pixel inside: `a a | a b c d | d d`.
     Replicate,
-    /// Mirrored with the edge repeated: `b a | a b c d | d c` (`reflect` of SciPy, `symmetric` of NumPy).
+    /// Mirrored with the edge repeated: `b a | a b c d | d c` (`reflect` of SciPy, `symmetric` of
+    /// NumPy).
     Reflect,
     /// Wrapped around: `c d | a b c d | a b`. A torus has no border, so all laws hold.
     Periodic,
 }
 
 impl Border {
-    /// The coordinate in `0..n` that stands for `position`; `None` where nothing or a constant does.
+    /// The coordinate in `0..n` that stands for `position`; `None` where nothing or a constant
+    /// does.
     ///
     /// ```
     /// use morphograd_morphology::Border;
-    /// let around = |border: Border| (-3..7).map(|p| border.source(p, 4)).collect::<Option<Vec<_>>>();
+    /// let around =
+    ///     |border: Border| (-3..7).map(|p| border.source(p, 4)).collect::<Option<Vec<_>>>();
     /// assert_eq!(around(Border::Replicate).unwrap(), [0, 0, 0, 0, 1, 2, 3, 3, 3, 3]);
     /// assert_eq!(around(Border::Reflect).unwrap(), [2, 1, 0, 0, 1, 2, 3, 3, 2, 1]);
     /// assert_eq!(around(Border::Periodic).unwrap(), [1, 2, 3, 0, 1, 2, 3, 0, 1, 2]);

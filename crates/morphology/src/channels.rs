@@ -1,7 +1,8 @@
-//! How channels multiply and merge around an operator that acts on each of them: the layout of a layer with filters.
+//! How channels multiply and merge around an operator that acts on each of them: the layout of a
+//! layer with filters.
 //!
-//! The one design choice: channel $f C + c$ is filter $f$ of input channel $c$. The channels of one filter are neighbours, so merging
-//! them is a reduction over an innermost axis.
+//! The one design choice: channel $f C + c$ is filter $f$ of input channel $c$. The channels of one
+//! filter are neighbours, so merging them is a reduction over an innermost axis.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
@@ -11,7 +12,8 @@ use crate::order::{MaxChannels, MeanChannels, MinChannels, SumChannels};
 /// How the channels that a layer's operator gives become its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merge {
-    /// They stay as they are (a marginal operator): channel $f C + c$ is filter $f$ of input channel $c$.
+    /// They stay as they are (a marginal operator): channel $f C + c$ is filter $f$ of input
+    /// channel $c$.
     None,
     /// Those of each filter become one: as many output channels as filters.
     Channels(Reduction),
@@ -30,21 +32,23 @@ pub enum Reduction {
     Max,
     /// The smallest.
     Min,
-    /// [`Max`](Self::Max) with a rule of one's own where channels are tied; its own is [`Ties::First`].
+    /// [`Max`](Self::Max) with a rule of one's own where channels are tied; its own is
+    /// [`Ties::First`].
     TiedMax(Ties),
     /// [`Min`](Self::Min) with a rule of one's own where channels are tied.
     TiedMin(Ties),
 }
 
-/// $y_{\ldots,\,f C + c} = x_{\ldots,c}$ for `n` values of $f$: the channels `n` times after one another. The gradient is the sum over the
-/// copies. Cost: one copy an output.
+/// $y_{\ldots,\,f C + c} = x_{\ldots,c}$ for `n` values of $f$: the channels `n` times after one
+/// another. The gradient is the sum over the copies. Cost: one copy an output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RepeatChannels {
     pub(crate) n: usize,
 }
 
-/// A kernel `[kh, kw, channels, filters]` as `[kh, kw, filters * channels]`, in the order of the layer's channels. A kernel
-/// `[kh, kw, 1, filters]` is used for every channel. Cost: one copy an entry.
+/// A kernel `[kh, kw, channels, filters]` as `[kh, kw, filters * channels]`, in the order of the
+/// layer's channels. A kernel `[kh, kw, 1, filters]` is used for every channel. Cost: one copy an
+/// entry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SpreadKernel {
     pub(crate) channels: usize,
@@ -110,7 +114,9 @@ impl<T: Real> Op<T> for RepeatChannels {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         match inputs[0].dims() {
-            &[batch, height, width, channels] => Ok([batch, height, width, self.n * channels].into()),
+            &[batch, height, width, channels] => {
+                Ok([batch, height, width, self.n * channels].into())
+            }
             _ => Err(ShapeError::new(
                 "repeat channels",
                 "an input [batch, height, width, channels]",
@@ -142,7 +148,8 @@ impl<T: Real> Op<T> for RepeatChannels {
         }
         let pixels = PIECE.div_ceil(self.n * channels);
         parallel::for_each_piece(dx, pixels * channels, |piece, dx| {
-            let grad = pass.grad_output[piece * pixels * self.n * channels..].chunks_exact(self.n * channels);
+            let grad = pass.grad_output[piece * pixels * self.n * channels..]
+                .chunks_exact(self.n * channels);
             for (dx, grad) in dx.chunks_exact_mut(channels).zip(grad) {
                 for copy in grad.chunks_exact(channels) {
                     dx.iter_mut().zip(copy).for_each(|(dx, g)| *dx += *g);
@@ -283,7 +290,8 @@ mod tests {
         let grad = |reduction: Reduction| {
             let (params, mut tape) = (Params::<f64>::new(), Tape::new());
             let mut graph = tape.record(&params, Mode::Train { step: 0 });
-            // Two filters of three channels: the outer two of the first are tied, all of the second.
+            // Two filters of three channels: the outer two of the first are tied, all of the
+            // second.
             let y = graph.variable(TensorRef::new([1, 1, 1, 6], &[7.0, 0.0, 7.0, 7.0, 7.0, 7.0]));
             let y = match reduction {
                 Reduction::TiedMin(_) => graph.apply(Scale(-1.0), [y]).unwrap(),

@@ -1,7 +1,8 @@
-//! Which pixels of the grid are neighbours. The neighbours are split into those before and those after a pixel in raster order, since that
-//! is how the sequential algorithms visit them.
+//! Which pixels of the grid are neighbours. The neighbours are split into those before and those
+//! after a pixel in raster order, since that is how the sequential algorithms visit them.
 
-/// The neighbourhood of a pixel: what "connected" means for reconstructions, levelings, regional extrema and area openings.
+/// The neighbourhood of a pixel: what "connected" means for reconstructions, levelings, regional
+/// extrema and area openings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Connectivity {
     /// The pixels that share an edge: the cross.
@@ -14,7 +15,8 @@ pub enum Connectivity {
 /// The neighbourhood on an image stored with a given distance between rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Neighbours {
-    /// How far before the pixel its earlier neighbours lie, in raster order; the later ones lie symmetrically.
+    /// How far before the pixel its earlier neighbours lie, in raster order; the later ones lie
+    /// symmetrically.
     distances: [usize; 4],
     count: usize,
 }
@@ -60,7 +62,8 @@ mod tests {
 
     #[test]
     fn neighbours_come_in_raster_order() {
-        let all = |connectivity: Connectivity| connectivity.neighbours(10).window(55).collect::<Vec<_>>();
+        let all =
+            |connectivity: Connectivity| connectivity.neighbours(10).window(55).collect::<Vec<_>>();
         assert_eq!(all(Connectivity::Four), [45, 54, 55, 56, 65]);
         assert_eq!(all(Connectivity::Eight), [44, 45, 46, 54, 55, 56, 64, 65, 66]);
     }

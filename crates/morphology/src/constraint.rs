@@ -1,7 +1,9 @@
-//! Sets of structuring functions: constraints that know where a kernel has its centre, and what dilations by it will do.
+//! Sets of structuring functions: constraints that know where a kernel has its centre, and what
+//! dilations by it will do.
 //!
-//! Kernels are `[kh, kw, …]`; the centre is the entry $(\lfloor (kh-1)/2 \rfloor, \lfloor (kw-1)/2 \rfloor)$, which is where a window with
-//! same padding and stride 1 has the pixel itself, for even sizes too. All of these sets act on the plane `[kh, kw]` of each channel and filter.
+//! Kernels are `[kh, kw, …]`; the centre is the entry $(\lfloor (kh-1)/2 \rfloor, \lfloor (kw-1)/2
+//! \rfloor)$, which is where a window with same padding and stride 1 has the pixel itself, for even
+//! sizes too. All of these sets act on the plane `[kh, kw]` of each channel and filter.
 //!
 //! | set | formula | convex | cost of a plane of n entries | projection in a metric | of directions |
 //! |---|---|---|---|---|---|
@@ -14,8 +16,8 @@
 //! | [`Concave`] | `w_(d-e) - 2 w_d + w_(d+e) <= 0 along rows, columns, diagonals` | yes | p exchanges, each p³ | yes | yes |
 //! | [`Separable`] | `w_ij = u_i + v_j` | yes | n | no | yes |
 //!
-//! The one design choice: a set is written for one plane of double-precision numbers, in `plane.rs`, and acts on every plane of a kernel of any rank
-//! and precision.
+//! The one design choice: a set is written for one plane of double-precision numbers, in
+//! `plane.rs`, and acts on every plane of a kernel of any rank and precision.
 
 pub mod concave;
 pub mod flat;

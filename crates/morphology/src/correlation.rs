@@ -1,8 +1,11 @@
-//! The forward pass of dilation and erosion: a correlation in $(\max, +)$ or $(\min, -)$, and where it took each of its values from.
+//! The forward pass of dilation and erosion: a correlation in $(\max, +)$ or $(\min, -)$, and where
+//! it took each of its values from.
 //!
-//! The one design choice: a block of accumulators stays in registers while the taps of the window go by, and a tap costs one addition and one
-//! maximum a vector (and two selections where the winner is asked for). From four filters on the lanes are filters and the block is
-//! neighbouring pixels, each broadcast; with fewer the lanes are neighbouring pixels. [`Planes`] makes both adjacent in memory.
+//! The one design choice: a block of accumulators stays in registers while the taps of the window
+//! go by, and a tap costs one addition and one maximum a vector (and two selections where the
+//! winner is asked for). From four filters on the lanes are filters and the block is neighbouring
+//! pixels, each broadcast; with fewer the lanes are neighbouring pixels. [`Planes`] makes both
+//! adjacent in memory.
 
 use std::marker::PhantomData;
 
@@ -23,14 +26,16 @@ pub(crate) const NONE: u16 = u16::MAX;
 /// From this many filters on the lanes are filters.
 pub(crate) const FILTERS_IN_LANES: usize = 4;
 
-/// Whether the forward pass saves the winning taps: not where the gradient is divided among all that are tied, and not of windows with more
-/// taps than can be counted. The backward pass then looks for them.
+/// Whether the forward pass saves the winning taps: not where the gradient is divided among all
+/// that are tied, and not of windows with more taps than can be counted. The backward pass then
+/// looks for them.
 pub(crate) fn saves_winners(place: &Placement, ties: Ties) -> bool {
     ties != Ties::Split && place.candidates() < usize::from(NONE)
 }
 
-/// Computes the output from the images and a kernel `[taps][channels][filters]`. If a gradient may be asked for, saves the offsets of the
-/// candidates in the order in which they were met ([`Placement::in_order`]) and, counted in this order, the winners,
+/// Computes the output from the images and a kernel `[taps][channels][filters]`. If a gradient may
+/// be asked for, saves the offsets of the candidates in the order in which they were met
+/// ([`Placement::in_order`]) and, counted in this order, the winners,
 /// `[image][row][channel][column][filter]`.
 pub(crate) fn correlate<T: Real, L: Lattice>(
     pass: Forward<'_, T>,
@@ -94,7 +99,8 @@ fn correlate_at<T: Real, L: Lattice>(
         };
         row.compute();
         if place.block != [1, 1] && !winners.is_empty() {
-            let (image, filters, lattice) = (&image[i * planes.row()..], layout.filters, PhantomData::<L>);
+            let (image, filters, lattice) =
+                (&image[i * planes.row()..], layout.filters, PhantomData::<L>);
             Search { image, packed, offsets: taps, filters, y, winners, lattice }.run(level);
         }
     };
@@ -107,7 +113,8 @@ fn correlate_at<T: Real, L: Lattice>(
     }
 }
 
-/// Runs a kernel on the vectors of a level, which is the best one but in tests: other programs need no copy of the kernels for comparison.
+/// Runs a kernel on the vectors of a level, which is the best one but in tests: other programs need
+/// no copy of the kernels for comparison.
 #[inline]
 pub(crate) fn at_level<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
     #[cfg(test)]
@@ -124,8 +131,8 @@ pub(crate) fn room(filters: usize) -> usize {
     if filters < FILTERS_IN_LANES { filters } else { filters.next_multiple_of(MAX_LANES) }
 }
 
-/// Rearranges the kernel as `[channel][tap][filter]`, the taps in the order of the scan, mirrored if the lattice says so; room without a filter
-/// holds 0, whose results are not used.
+/// Rearranges the kernel as `[channel][tap][filter]`, the taps in the order of the scan, mirrored
+/// if the lattice says so; room without a filter holds 0, whose results are not used.
 fn pack<T: Real, L: Lattice>(
     place: &Placement,
     kernel: &[T],
@@ -160,8 +167,8 @@ struct Row<'a, T, L> {
     lattice: PhantomData<L>,
 }
 
-/// Some filters of a row in the lanes of a vector or of its half. Every combination of constants is a kernel of its own, so that the compiler
-/// looks at one at a time.
+/// Some filters of a row in the lanes of a vector or of its half. Every combination of constants is
+/// a kernel of its own, so that the compiler looks at one at a time.
 struct FiltersInLanes<'r, 'a, T, L, const HALF: bool, const WINNERS: bool> {
     row: &'r mut Row<'a, T, L>,
     /// The first filter that is not done yet.
@@ -190,7 +197,9 @@ impl<T: Real, L: Lattice, const HALF: bool, const WINNERS: bool> VectorKernel<T>
     }
 }
 
-impl<T: Real, L: Lattice, const WINNERS: bool> VectorKernel<T> for PixelsInLanes<'_, '_, T, L, WINNERS> {
+impl<T: Real, L: Lattice, const WINNERS: bool> VectorKernel<T>
+    for PixelsInLanes<'_, '_, T, L, WINNERS>
+{
     type Output = ();
 
     #[inline(always)]
@@ -207,7 +216,11 @@ impl<T: Real, L: Lattice, const WINNERS: bool> VectorKernel<T> for PixelsInLanes
 impl<T: Real, L: Lattice> Row<'_, T, L> {
     fn compute(&mut self) {
         let found_later = self.place.block != [1, 1];
-        if self.winners.is_empty() || found_later { self.track::<false>() } else { self.track::<true>() }
+        if self.winners.is_empty() || found_later {
+            self.track::<false>();
+        } else {
+            self.track::<true>();
+        }
     }
 
     fn track<const WINNERS: bool>(&mut self) {
@@ -231,8 +244,9 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
     /// All columns, as many filters as lanes.
     #[inline(always)]
     fn filters<V: Vector<T>, const WINNERS: bool>(&mut self, f: usize) {
-        // As many pixels at a time as there are registers for: a best candidate, its tap and a sum over the channels each.
-        // An incomplete block at the end of a row is computed as a whole one.
+        // As many pixels at a time as there are registers for: a best candidate, its tap and a sum
+        // over the channels each. An incomplete block at the end of a row is computed as a whole
+        // one.
         let (columns, many) = (self.place.extent.output[1], V::REGISTERS >= 32);
         if many && columns.next_multiple_of(8) <= columns.next_multiple_of(6) {
             self.filter_blocks::<V, 8, WINNERS>(f);
@@ -260,7 +274,11 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
 
     /// The columns from `j` on, the filters from `f` on, all channels.
     #[inline(always)]
-    fn filter_block<V: Vector<T>, const P: usize, const WINNERS: bool>(&mut self, j: usize, f: usize) {
+    fn filter_block<V: Vector<T>, const P: usize, const WINNERS: bool>(
+        &mut self,
+        j: usize,
+        f: usize,
+    ) {
         let (filters, channels) = (self.layout.filters, self.place.channels);
         let n = V::LANES.min(filters - f);
         let room = room(filters);
@@ -280,7 +298,13 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
                 let w = V::load(&entries[f..]);
                 let line = &self.image[start + *offset as usize..][..P];
                 for p in 0..P {
-                    step::<T, V, L, WINNERS>(V::splat(line[p]), w, tap, &mut best[p], &mut winner[p]);
+                    step::<T, V, L, WINNERS>(
+                        V::splat(line[p]),
+                        w,
+                        tap,
+                        &mut best[p],
+                        &mut winner[p],
+                    );
                 }
                 if WINNERS {
                     tap = tap.add(one);
@@ -375,7 +399,8 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
                     step::<T, V, L, WINNERS>(x, w, tap, &mut best[b], &mut winner[b]);
                 }
             } else {
-                // The lanes beyond the last column read what comes next, or nothing at the end of the image.
+                // The lanes beyond the last column read what comes next, or nothing at the end of
+                // the image.
                 let x = V::load_start(line);
                 step::<T, V, L, WINNERS>(x, w, tap, &mut best[0], &mut winner[0]);
             }
@@ -398,7 +423,10 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
                 best[b].store(&mut lanes);
                 let y = &mut self.y[j * outputs + output..];
                 if adds {
-                    y.iter_mut().step_by(outputs).zip(&lanes[..n]).for_each(|(y, best)| *y += *best);
+                    y.iter_mut()
+                        .step_by(outputs)
+                        .zip(&lanes[..n])
+                        .for_each(|(y, best)| *y += *best);
                 } else {
                     copy_to(&lanes[..n], y, outputs);
                 }
@@ -431,7 +459,8 @@ impl<T: Real, L: Lattice> Row<'_, T, L> {
         self.place.in_order(self.ties, self.place.default_tap(self.ties, [self.i, j]))
     }
 
-    /// Marks the winners that lie in the infinity around the image: there is nothing they could stand for.
+    /// Marks the winners that lie in the infinity around the image: there is nothing they could
+    /// stand for.
     #[cold]
     fn strike_out(&mut self) {
         let (columns, filters) = (self.place.extent.output[1], self.layout.filters);
@@ -491,7 +520,8 @@ mod tests {
         let place = Placement { block, ..place };
         let layout = Layout { filters: w.shape().dims()[3], marginal };
         let [rows, columns] = place.extent.output;
-        let shape = Shape::from([x.shape().dims()[0], rows, columns, layout.outputs(place.channels)]);
+        let shape =
+            Shape::from([x.shape().dims()[0], rows, columns, layout.outputs(place.channels)]);
         let (mut output, mut saved) = (vec![f32::NAN; shape.len()], Saved::default());
         let pass = Forward {
             inputs: &[x.view(), w.view()],
@@ -522,34 +552,72 @@ mod tests {
 
         #[test]
         fn every_level_gives_the_bits_of_the_scalar_one(
-            (x, w, window) in (1..=3usize, prop_oneof![1..=5usize, 6..=40usize], 3..=40usize, 1..=4usize, 1..=4usize, any::<bool>()).prop_flat_map(
-                |(channels, filters, width, kh, kw, same)| {
+            (x, w, window) in (
+                1..=3usize,
+                prop_oneof![1..=5usize, 6..=40usize],
+                3..=40usize,
+                1..=4usize,
+                1..=4usize,
+                any::<bool>(),
+            )
+                .prop_flat_map(|(channels, filters, width, kh, kw, same)| {
                     let padding = if same || kw > width { Padding::Same } else { Padding::Valid };
                     let window = Window2d { size: [kh, kw], padding, ..Window2d::default() };
-                    (numbers([2, 5, width, channels]), numbers([kh, kw, channels, filters]), Just(window))
+                    (
+                        numbers([2, 5, width, channels]),
+                        numbers([kh, kw, channels, filters]),
+                        Just(window),
+                    )
                 }),
-            marginal in any::<bool>(), last in any::<bool>(), needs_grad in any::<bool>(),
+            marginal in any::<bool>(),
+            last in any::<bool>(),
+            needs_grad in any::<bool>(),
         ) {
             let how = (marginal, if last { Ties::Last } else { Ties::First }, needs_grad);
             let dilated = run::<MaxPlus>(Level::Scalar, [&x, &w], window, how, [1, 1]);
             let eroded = run::<MinMinus>(Level::Scalar, [&x, &w], window, how, [1, 1]);
             for level in Level::available() {
-                prop_assert_eq!(&run::<MaxPlus>(level, [&x, &w], window, how, [1, 1]), &dilated, "{:?}", level);
-                prop_assert_eq!(&run::<MinMinus>(level, [&x, &w], window, how, [1, 1]), &eroded, "{:?}", level);
+                prop_assert_eq!(
+                    &run::<MaxPlus>(level, [&x, &w], window, how, [1, 1]),
+                    &dilated,
+                    "{:?}",
+                    level
+                );
+                prop_assert_eq!(
+                    &run::<MinMinus>(level, [&x, &w], window, how, [1, 1]),
+                    &eroded,
+                    "{:?}",
+                    level
+                );
             }
         }
 
         #[test]
         fn every_level_finds_the_winners_of_blocks_as_the_scalar_one(
-            (x, w, window) in (4..=40usize, 5..=40usize, [1..=4usize, 1..=4usize]).prop_flat_map(|(filters, width, size)| {
-                let joint = Window2d { size: size.map(|size| size + 1), strides: [2, 2], ..Window2d::default() };
-                (numbers([2, 6, width, 1]), numbers([size[0], size[1], 1, filters]), Just(joint))
-            }),
+            (x, w, window) in (4..=40usize, 5..=40usize, [1..=4usize, 1..=4usize]).prop_flat_map(
+                |(filters, width, size)| {
+                    let joint = Window2d {
+                        size: size.map(|size| size + 1),
+                        strides: [2, 2],
+                        ..Window2d::default()
+                    };
+                    (
+                        numbers([2, 6, width, 1]),
+                        numbers([size[0], size[1], 1, filters]),
+                        Just(joint),
+                    )
+                },
+            ),
         ) {
             let how = (false, Ties::First, true);
             let dilated = run::<MaxPlus>(Level::Scalar, [&x, &w], window, how, [2, 2]);
             for level in Level::available() {
-                prop_assert_eq!(&run::<MaxPlus>(level, [&x, &w], window, how, [2, 2]), &dilated, "{:?}", level);
+                prop_assert_eq!(
+                    &run::<MaxPlus>(level, [&x, &w], window, how, [2, 2]),
+                    &dilated,
+                    "{:?}",
+                    level
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Dilation and erosion of every channel by its own structuring function: the operators of image processing.
+//! Dilation and erosion of every channel by its own structuring function: the operators of image
+//! processing.
 //!
 //! $$y_{b,i,j,c} = \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c}$$ for a dilation; an erosion takes the minimum of $x - w_{k-1-d}$.
 //! The computation is that of [`Filters2d`](crate::Filters2d) with one filter for each channel.
@@ -13,13 +14,15 @@ use crate::subgradient::{Layout, distribute};
 use crate::window::Placement;
 use crate::{Border, Lattice, Scan2d};
 
-/// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images `[batch, height, width, channels]`
-/// and a kernel `[kh, kw, channels]`; output `[batch, rows, columns, channels]`.
+/// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images
+/// `[batch, height, width, channels]` and a kernel `[kh, kw, channels]`; output
+/// `[batch, rows, columns, channels]`.
 ///
-/// Border, orientation, ties and NaN are those of [`Filters2d`](crate::Filters2d). Cost: one addition and one comparison for each
-/// output and tap; backward two additions for each output. A kernel whose entries are all the same number (a flat rectangle), at stride and
-/// rate 1, costs a few comparisons an output whatever its size, if no gradient may be asked for ([`Mode::Eval`](morphograd_nn::autodiff::Mode),
-/// or inputs that are no parameters).
+/// Border, orientation, ties and NaN are those of [`Filters2d`](crate::Filters2d). Cost: one
+/// addition and one comparison for each output and tap; backward two additions for each output. A
+/// kernel whose entries are all the same number (a flat rectangle), at stride and rate 1, costs a
+/// few comparisons an output whatever its size, if no gradient may be asked for
+/// ([`Mode::Eval`](morphograd_nn::autodiff::Mode), or inputs that are no parameters).
 #[derive(Debug, Clone, Copy)]
 pub struct Depthwise2d<L> {
     window: Window2d,
@@ -29,7 +32,8 @@ pub struct Depthwise2d<L> {
 }
 
 impl<L: Lattice> Depthwise2d<L> {
-    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the kernel has to have the window's size.
+    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the
+    /// kernel has to have the window's size.
     pub fn new(scan: impl Into<Scan2d>) -> Self {
         let Scan2d { window, border, ties } = scan.into();
         Self { window, border, ties, lattice: PhantomData }

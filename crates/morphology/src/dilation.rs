@@ -7,18 +7,24 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 use crate::filters::FilterLayer;
 use crate::{Border, Depthwise2d, Filters2d, MaxPlus, Scan2d};
 
-/// Dilates every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
+/// Dilates every channel of `x` `[batch, height, width, channels]` by its own kernel
+/// `[kh, kw, channels]`:
 /// $$\delta_w(x)_{i,j} = \max_d x_{s i + r d - p} + w_d.$$
 ///
-/// The kernel is not mirrored (as in TensorFlow). Border, ties and cost: see [`Depthwise2d`]. With the erosion of the same kernel it forms
-/// an adjunction (at stride 1): $\delta_w(x) \le y \iff x \le \varepsilon_w(y)$. Source: J. Serra, *Image Analysis and
-/// Mathematical Morphology*, vol. 2 (1988).
+/// The kernel is not mirrored (as in TensorFlow). Border, ties and cost: see [`Depthwise2d`]. With
+/// the erosion of the same kernel it forms an adjunction (at stride 1): $\delta_w(x) \le y \iff x
+/// \le \varepsilon_w(y)$. Source: J. Serra, *Image Analysis and Mathematical Morphology*, vol. 2
+/// (1988).
 ///
 /// # Errors
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::{dilation2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{Padding, TensorRef, Window2d}};
+/// use morphograd_morphology::{
+///     dilation2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{Padding, TensorRef, Window2d},
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 4, 1], &[0.0, 5.0, 0.0, 0.0]));
@@ -37,12 +43,13 @@ pub fn dilation2d<T: Real>(
     graph.apply(Depthwise2d::<MaxPlus>::new(scan), [x, kernel])
 }
 
-/// A layer of learned dilations: filter `f` dilates every channel by its own kernel and sums the results,
-/// $y_f = a\big(\sum_c \delta_{w_{c,f}}(x_c) + b_f\big)$ (`Dilation2D` of morpholayers).
+/// A layer of learned dilations: filter `f` dilates every channel by its own kernel and sums the
+/// results, $y_f = a\big(\sum_c \delta_{w_{c,f}}(x_c) + b_f\big)$ (`Dilation2D` of morpholayers).
 ///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`]; in a model, a max-pooling behind a dilation of one
-/// channel by at least 4 filters makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
+/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
+/// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
+/// [`Filters2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4 filters
+/// makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};
@@ -87,8 +94,13 @@ impl<T: Real> Default for Dilation2d<T> {
 }
 
 impl<T: Real> Build<T> for Dilation2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let Self { filters, size, strides, rates, padding, border, ties, .. } = self;
+        let Self { kernel, bias, activation, .. } = self;
         let window = Window2d { size, strides, rates, padding };
         let scan = Scan2d { window, border, ties };
         let op = Filters2d::<MaxPlus>::new(scan);

@@ -1,32 +1,41 @@
-//! Dropout of structuring elements: while training, an entry of a kernel is left out as if its pixel did not exist.
+//! Dropout of structuring elements: while training, an entry of a kernel is left out as if its
+//! pixel did not exist.
 //!
-//! The one design choice: whether an entry is kept is a function of the seed, the step and the entry's position, as in nn's dropout, so
-//! there is no generator, and the mask is the same for any number of threads.
+//! The one design choice: whether an entry is kept is a function of the seed, the step and the
+//! entry's position, as in nn's dropout, so there is no generator, and the mask is the same for any
+//! number of threads.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 use morphograd_nn::random::mix;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-/// While training, every entry of a kernel `[kh, kw, …]` is replaced by $-\infty$, the value that never wins, with probability `rate`,
-/// independently, but for one entry of each structuring function (each position of the other axes) that is always kept. Outside
-/// training, the identity.
+/// While training, every entry of a kernel `[kh, kw, …]` is replaced by $-\infty$, the value that
+/// never wins, with probability `rate`, independently, but for one entry of each structuring
+/// function (each position of the other axes) that is always kept. Outside training, the identity.
 ///
-/// Nothing is rescaled: a maximum over fewer candidates is still a maximum of the same scale. A dropped entry has gradient 0. If all
-/// entries of a structuring function would be dropped, one of them, drawn uniformly, is kept. The default rate is 0. Cost: one hash an
-/// entry each way, and one more to find what is kept.
+/// Nothing is rescaled: a maximum over fewer candidates is still a maximum of the same scale. A
+/// dropped entry has gradient 0. If all entries of a structuring function would be dropped, one of
+/// them, drawn uniformly, is kept. The default rate is 0. Cost: one hash an entry each way, and one
+/// more to find what is kept.
 ///
-/// Max-plus operators and their smooth versions read $-\infty$ as "not in the structuring element"; an operator whose kernel multiplies
-/// does not. Source: the dropout of Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (JMLR 15, 2014), with the zero of the
-/// max-plus semiring in place of 0.
+/// Max-plus operators and their smooth versions read $-\infty$ as "not in the structuring element";
+/// an operator whose kernel multiplies does not. Source: the dropout of Srivastava, Hinton,
+/// Krizhevsky, Sutskever and Salakhutdinov (JMLR 15, 2014), with the zero of the max-plus semiring
+/// in place of 0.
 ///
 /// ```
-/// use morphograd_morphology::{dilation2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{TensorRef, Window2d}, ElementDropout};
+/// use morphograd_morphology::{
+///     ElementDropout, dilation2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{TensorRef, Window2d},
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Train { step: 3 });
 /// let x = graph.input(TensorRef::new([1, 1, 3, 1], &[1.0, 2.0, 3.0]));
 /// let w = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
 /// let dropped = ElementDropout { rate: 0.9 }.apply(&mut graph, w, 42)?;
-/// let y = dilation2d(&mut graph, x, dropped, Window2d { size: [1, 3], ..Window2d::default() })?;
+/// let y =
+///     dilation2d(&mut graph, x, dropped, Window2d { size: [1, 3], ..Window2d::default() })?;
 /// assert!([1.0, 2.0, 3.0].contains(&graph.value(y).data[0]));
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
@@ -37,11 +46,17 @@ pub struct ElementDropout {
 }
 
 impl ElementDropout {
-    /// The kernel to use in this recording. Layers of different seeds, and two steps, have different masks.
+    /// The kernel to use in this recording. Layers of different seeds, and two steps, have
+    /// different masks.
     ///
     /// # Errors
     /// If the rate is not in [0, 1), or the kernel has no entry or rank below 2.
-    pub fn apply<T: Real>(self, graph: &mut Graph<'_, T>, kernel: Var, seed: u64) -> Result<Var, ShapeError> {
+    pub fn apply<T: Real>(
+        self,
+        graph: &mut Graph<'_, T>,
+        kernel: Var,
+        seed: u64,
+    ) -> Result<Var, ShapeError> {
         if !(0.0..1.0).contains(&self.rate) {
             return Err(ShapeError::new(NAME, "a rate in [0, 1)", format!("{}", self.rate)));
         }
@@ -71,9 +86,11 @@ impl<T: Real> Op<T> for Mask {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         match inputs[0].rank() >= 2 && !inputs[0].is_empty() {
             true => Ok(inputs[0]),
-            false => {
-                Err(ShapeError::new(NAME, "a kernel [height, width, …]", format!("shape {}", inputs[0])))
-            }
+            false => Err(ShapeError::new(
+                NAME,
+                "a kernel [height, width, …]",
+                format!("shape {}", inputs[0]),
+            )),
         }
     }
 
@@ -92,14 +109,18 @@ impl<T: Real> Op<T> for Mask {
 impl Mask {
     fn for_each_kept(&self, kernel: Shape, mut f: impl FnMut(usize)) {
         let functions: usize = kernel.dims()[2..].iter().product();
-        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is below 1.
+        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is
+        // below 1.
         let dropped_below = (self.rate * (1u128 << 64) as f64) as u64;
         let hash = |i: usize| mix(self.key.wrapping_add(i as u64));
         for function in 0..functions {
             let entries = || (function..kernel.len()).step_by(functions);
-            // The entry of the largest hash is kept anyway unless all are below the threshold: the last resort changes nothing else.
+            // The entry of the largest hash is kept anyway unless all are below the threshold: the
+            // last resort changes nothing else.
             let last_resort = entries().max_by_key(|i| hash(*i));
-            entries().filter(|i| hash(*i) >= dropped_below || Some(*i) == last_resort).for_each(&mut f);
+            entries()
+                .filter(|i| hash(*i) >= dropped_below || Some(*i) == last_resort)
+                .for_each(&mut f);
         }
     }
 }
@@ -160,7 +181,10 @@ mod tests {
         let (y, grads) = vjp(Mask { rate: 0.5, key: 11 }, &[w], &[3.0; 32]);
         assert!(y.iter().zip(&grads[0]).all(|(y, g)| *g == if *y == 0.5 { 3.0 } else { 0.0 }));
         assert!(grads[0].contains(&0.0));
-        check_op(Mask { rate: 0.0, key: 11 }, &[Tensor::from_fn([4, 4, 2], |i| (i as f64 * 0.5).sin())]);
+        check_op(
+            Mask { rate: 0.0, key: 11 },
+            &[Tensor::from_fn([4, 4, 2], |i| (i as f64 * 0.5).sin())],
+        );
 
         let mut params = Params::new();
         let wave = |shape: Shape, speed: f64| Tensor::from_fn(shape, |i| (i as f64 * speed).sin());
@@ -169,7 +193,10 @@ mod tests {
         gradcheck(&mut params, |graph| {
             let [x, w] = [x, w].map(|id| graph.param(id));
             let w = ElementDropout { rate: 0.6 }.apply(graph, w, 9)?;
-            graph.apply(Depthwise2d::<MaxPlus>::new(Window2d { size: [3, 3], ..Window2d::default() }), [x, w])
+            graph.apply(
+                Depthwise2d::<MaxPlus>::new(Window2d { size: [3, 3], ..Window2d::default() }),
+                [x, w],
+            )
         })
         .unwrap();
     }

@@ -1,4 +1,5 @@
-//! Erosion: the smallest of the pixels under a window, each lowered by its entry of the mirrored kernel.
+//! Erosion: the smallest of the pixels under a window, each lowered by its entry of the mirrored
+//! kernel.
 
 use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
@@ -7,19 +8,25 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 use crate::filters::FilterLayer;
 use crate::{Border, Depthwise2d, Filters2d, MinMinus, Scan2d};
 
-/// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`:
+/// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel
+/// `[kh, kw, channels]`:
 /// $$\varepsilon_w(x)_{i,j} = \min_d x_{s i + r d - p} - w_{k-1-d}.$$
 ///
-/// The kernel is mirrored (as in TensorFlow) and so is the window, which makes the erosion at stride 1 the adjoint of the
-/// [`dilation2d`](crate::dilation2d) by the same kernel and window, also where their size is even (where TensorFlow's is not; its erosion
-/// is [`Depthwise2d`] with the window as it stands). Border, ties and cost: see [`Depthwise2d`]. Source: J. Serra, *Image Analysis and Mathematical
-/// Morphology*, vol. 2 (1988).
+/// The kernel is mirrored (as in TensorFlow) and so is the window, which makes the erosion at
+/// stride 1 the adjoint of the [`dilation2d`](crate::dilation2d) by the same kernel and window,
+/// also where their size is even (where TensorFlow's is not; its erosion is [`Depthwise2d`] with
+/// the window as it stands). Border, ties and cost: see [`Depthwise2d`]. Source: J. Serra, *Image
+/// Analysis and Mathematical Morphology*, vol. 2 (1988).
 ///
 /// # Errors
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::{erosion2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{Padding, TensorRef, Window2d}};
+/// use morphograd_morphology::{
+///     erosion2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{Padding, TensorRef, Window2d},
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 4, 1], &[5.0, 0.0, 5.0, 5.0]));
@@ -38,11 +45,13 @@ pub fn erosion2d<T: Real>(
     graph.apply(Depthwise2d::<MinMinus>::new(scan.into().adjoint()), [x, kernel])
 }
 
-/// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the results,
-/// $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$ (`Erosion2D` of morpholayers).
+/// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the
+/// results, $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$ (`Erosion2D` of
+/// morpholayers).
 ///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see [`Filters2d`].
+/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
+/// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
+/// [`Filters2d`].
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Erosion2d};
@@ -87,8 +96,13 @@ impl<T: Real> Default for Erosion2d<T> {
 }
 
 impl<T: Real> Build<T> for Erosion2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, border, ties, kernel, bias, activation } = self;
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let Self { filters, size, strides, rates, padding, border, ties, .. } = self;
+        let Self { kernel, bias, activation, .. } = self;
         let window = Window2d { size, strides, rates, padding };
         let scan = Scan2d { window, border, ties };
         let op = Filters2d::<MinMinus>::new(scan.adjoint());

@@ -1,14 +1,17 @@
 //! Operators without a tape: what is written for a [`Graph`], applied to plain tensors.
 //!
-//! The one design choice: there is no second version of any operator for tensors. A computation is recorded on a tape that nobody keeps.
+//! The one design choice: there is no second version of any operator for tensors. A computation is
+//! recorded on a tape that nobody keeps.
 
 use morphograd_nn::autodiff::{Graph, Mode, Params, Tape, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 
-/// The value of a computation on plain tensors, for those who need no gradient. It makes every operator and every operation of this crate a
-/// function of images, also those with several results, which then are tensors too. (What has no gradient, such as
-/// [`regional_maxima`](crate::regional_maxima) and [`distance_transform`](crate::distance_transform()), takes tensors as it is.) Cost: that
-/// of the computation, and one copy of inputs and output.
+/// The value of a computation on plain tensors, for those who need no gradient. It makes every
+/// operator and every operation of this crate a function of images, also those with several
+/// results, which then are tensors too. (What has no gradient, such as
+/// [`regional_maxima`](crate::regional_maxima) and
+/// [`distance_transform`](crate::distance_transform()), takes tensors as it is.) Cost: that of the
+/// computation, and one copy of inputs and output.
 ///
 /// # Errors
 /// Those of the computation.
@@ -26,13 +29,21 @@ use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 /// let opened = evaluate([x, w], |graph, [x, w]| opening2d(graph, x, w, window))?;
 /// let probed = evaluate([x, w], |graph, [x, w]| probing2d(graph, x, [w, w], window))?;
 /// let sizes = evaluate([x, w], |graph, [x, w]| granulometry2d(graph, x, &[(w, window)]))?;
-/// let rebuilt = evaluate([opened.view(), x], |graph, [marker, x]| reconstruction_by_dilation(graph, marker, x, four))?;
-/// let levelled = evaluate([opened.view(), x], |graph, [marker, x]| leveling(graph, marker, x, four))?;
+/// let rebuilt = evaluate([opened.view(), x], |graph, [marker, x]| {
+///     reconstruction_by_dilation(graph, marker, x, four)
+/// })?;
+/// let levelled =
+///     evaluate([opened.view(), x], |graph, [marker, x]| leveling(graph, marker, x, four))?;
 /// let peaks = evaluate([x, h], |graph, [x, h]| h_convex(graph, x, h, four))?;
 /// let large = evaluate([x], |graph, [x]| area_opening(graph, x, 4, four))?;
-/// let soft = evaluate([x, w, h], |graph, [x, w, beta]| smooth_dilation2d(graph, x, w, beta, window))?;
-/// let pooled = evaluate([x], |graph, [x]| MinPool2d::default().forward(graph, x))?; // a layer without parameters
-/// let eroded = evaluate([x, w], |graph, vars| graph.apply(Depthwise2d::<MinMinus>::new(window), vars))?; // an `Op`
+/// let soft = evaluate([x, w, h], |graph, [x, w, beta]| {
+///     smooth_dilation2d(graph, x, w, beta, window)
+/// })?;
+/// // A layer without parameters.
+/// let pooled = evaluate([x], |graph, [x]| MinPool2d::default().forward(graph, x))?;
+/// let eroded = evaluate([x, w], |graph, vars| {
+///     graph.apply(Depthwise2d::<MinMinus>::new(window), vars)
+/// })?; // an `Op`
 /// let distances = distance_transform(x, Metric::Euclidean)?;
 /// assert_eq!(sizes, [opened]);
 /// # Ok::<(), nn::tensor::ShapeError>(())

@@ -1,8 +1,9 @@
-//! Dilation and erosion by a bank of filters, the channels summed: the computation of the `Dilation2d` and `Erosion2d` layers.
+//! Dilation and erosion by a bank of filters, the channels summed: the computation of the
+//! `Dilation2d` and `Erosion2d` layers.
 //!
 //! $$y_{b,i,j,f} = \sum_c \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c,f}$$ for a dilation; an erosion takes the minimum of
-//! $x - w_{k-1-d}$. Here are the shapes; the computation is in `correlation.rs` and `subgradient.rs`, for this operation and for
-//! [`Depthwise2d`](crate::Depthwise2d).
+//! $x - w_{k-1-d}$. Here are the shapes; the computation is in `correlation.rs` and
+//! `subgradient.rs`, for this operation and for [`Depthwise2d`](crate::Depthwise2d).
 
 use std::marker::PhantomData;
 
@@ -16,18 +17,20 @@ use crate::subgradient::{Layout, distribute};
 use crate::window::Placement;
 use crate::{Border, Lattice, Scan2d};
 
-/// Dilation (`MaxPlus`) or erosion (`MinMinus`) by filters. Inputs: images `[batch, height, width, channels]` and a kernel `[kh, kw,
-/// channels, filters]`; output `[batch, rows, columns, filters]`, or with [`Filters2d::marginal`] `[batch, rows, columns,
-/// filters * channels]`.
+/// Dilation (`MaxPlus`) or erosion (`MinMinus`) by filters. Inputs: images
+/// `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`; output
+/// `[batch, rows, columns, filters]`, or with [`Filters2d::marginal`]
+/// `[batch, rows, columns, filters * channels]`.
 ///
-/// - **Border**: pixels outside the image never win (padding by $-\infty$ for a dilation, $+\infty$ for an erosion), unless
-///   another [`Border`] is chosen.
+/// - **Border**: pixels outside the image never win (padding by $-\infty$ for a dilation, $+\infty$
+///   for an erosion), unless another [`Border`] is chosen.
 /// - **Orientation**: a dilation does not mirror its kernel, an erosion does.
-/// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in the image and in the kernel, unless
-///   another rule is chosen ([`Ties`]).
+/// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in
+///   the image and in the kernel, unless another rule is chosen ([`Ties`]).
 /// - **NaN** never wins; a window of NaN only gives the bottom ($-\infty$ for a dilation).
-/// - **Cost**: one addition and one comparison for each output, channel and tap; backward two additions for each output and channel. While a
-///   gradient may be asked for, two bytes for each output and channel are kept. One filter on one channel whose entries are equal, without a
+/// - **Cost**: one addition and one comparison for each output, channel and tap; backward two
+///   additions for each output and channel. While a gradient may be asked for, two bytes for each
+///   output and channel are kept. One filter on one channel whose entries are equal, without a
 ///   gradient: as a flat [`Depthwise2d`](crate::Depthwise2d).
 #[derive(Debug, Clone, Copy)]
 pub struct Filters2d<L> {
@@ -41,20 +44,23 @@ pub struct Filters2d<L> {
 }
 
 impl<L: Lattice> Filters2d<L> {
-    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the kernel has to have the window's size.
+    /// The operation for a window, or a [`Scan2d`] with other rules than the default ones; the
+    /// kernel has to have the window's size.
     pub fn new(scan: impl Into<Scan2d>) -> Self {
         let Scan2d { window, border, ties } = scan.into();
         Self { window, border, ties, marginal: false, block: [1; 2], lattice: PhantomData }
     }
 
-    /// Without the sum over the channels: filter `f` on channel `c` gives the output channel `f * channels + c`.
+    /// Without the sum over the channels: filter `f` on channel `c` gives the output channel
+    /// `f * channels + c`.
     #[must_use]
     pub fn marginal(self) -> Self {
         Self { marginal: true, ..self }
     }
 
-    /// Followed by a pooling with windows of `block` outputs, `strides` apart, which takes the best of them. For strides 1, valid padding and
-    /// ties that go to the first: the first window of the block, and there the first tap, as in the two operations one after the other.
+    /// Followed by a pooling with windows of `block` outputs, `strides` apart, which takes the best
+    /// of them. For strides 1, valid padding and ties that go to the first: the first window of the
+    /// block, and there the first tap, as in the two operations one after the other.
     pub(crate) fn pooled(self, block: [usize; 2], strides: [usize; 2]) -> Self {
         Self { block, window: Window2d { strides, ..self.window }, ..self }
     }
@@ -160,8 +166,9 @@ impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
 }
 
 impl<L: Lattice> FilterLayer<L> {
-    /// The operation of this layer and of a max-pooling behind it, if they are one that costs less: of one channel (the maximum of a sum is
-    /// not the sum of the maxima), with whole windows of neighbouring taps, and the default rule for ties.
+    /// The operation of this layer and of a max-pooling behind it, if they are one that costs less:
+    /// of one channel (the maximum of a sum is not the sum of the maxima), with whole windows of
+    /// neighbouring taps, and the default rule for ties.
     fn pooled(&self, x: Shape, filters: usize, pool: &MaxPool2d) -> Option<Filters2d<L>> {
         let Filters2d { window, ties, .. } = self.op;
         let one = x.rank() == 4 && x.dims()[3] == 1 && self.activation == Activation::Linear;
@@ -202,7 +209,8 @@ mod tests {
             pool: MaxPool2d,
         ) -> bool {
             let mut params = Params::<f32>::new();
-            let kernel = params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
+            let kernel =
+                params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
             let op = Filters2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
             let layer = FilterLayer { op, kernel, bias: None, activation };
             layer.pooled([2, 12, 12, channels].into(), filters, &pool).is_some()

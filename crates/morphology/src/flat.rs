@@ -1,14 +1,17 @@
-//! Dilation and erosion by flat rectangles: the cost of a pixel does not depend on the size of the rectangle.
+//! Dilation and erosion by flat rectangles: the cost of a pixel does not depend on the size of the
+//! rectangle.
 //!
-//! The one design choice: rows first, then columns, each by what suits its direction. Along a row neighbours are adjacent, so the maxima of
-//! $1, 2, 4, …$ pixels are taken from one another in place, in the first-level cache. Down the columns the lanes are neighbouring columns, and
-//! van Herk's and Gil and Werman's algorithm takes three comparisons a pixel whatever the height: maxima from the end of each block of rows,
-//! maxima from the start of the next, and one of both.
+//! The one design choice: rows first, then columns, each by what suits its direction. Along a row
+//! neighbours are adjacent, so the maxima of $1, 2, 4, …$ pixels are taken from one another in
+//! place, in the first-level cache. Down the columns the lanes are neighbouring columns, and van
+//! Herk's and Gil and Werman's algorithm takes three comparisons a pixel whatever the height:
+//! maxima from the end of each block of rows, maxima from the start of the next, and one of both.
 //!
-//! A kernel is flat if its entries are the same finite number; adding that number commutes with the maximum, rounding included. So the values are
-//! those of the general computation, but that of tied zeros of both signs the sign may differ. Only values: the gradient asks for a
-//! winner. Sources: M. van Herk, *A fast algorithm for local minimum and maximum filters* (1992); J. Gil and M. Werman, *Computing 2-D min, median
-//! and max filters* (1993).
+//! A kernel is flat if its entries are the same finite number; adding that number commutes with the
+//! maximum, rounding included. So the values are those of the general computation, but that of tied
+//! zeros of both signs the sign may differ. Only values: the gradient asks for a winner. Sources:
+//! M. van Herk, *A fast algorithm for local minimum and maximum filters* (1992); J. Gil and M.
+//! Werman, *Computing 2-D min, median and max filters* (1993).
 
 use std::marker::PhantomData;
 
@@ -28,7 +31,8 @@ const ROWS: usize = 32;
 /// From this many taps on the general computation is slower.
 const FEW_TAPS: usize = 6;
 
-/// The number that every entry of a channel's kernel is, for all channels, if this computation can be used.
+/// The number that every entry of a channel's kernel is, for all channels, if this computation can
+/// be used.
 pub(crate) fn height<T: Real>(place: &Placement, kernel: &[T]) -> Option<T> {
     let first = *kernel.first()?;
     let window = place.window;
@@ -54,8 +58,8 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
     // A task is some blocks of rows of one image.
     let task_rows = (ROWS.div_ceil(block) * block).min(rows);
     let tasks = rows.div_ceil(task_rows);
-    // What a task keeps of a block has memory of its own: rows of the output are often a power of two apart, and would drive one another out
-    // of the cache.
+    // What a task keeps of a block has memory of its own: rows of the output are often a power of
+    // two apart, and would drive one another out of the cache.
     let length = block * STRIP * MAX_LANES;
     scratch.resize(images * image_rows * padded_row + images.max(tasks) * length, T::zero());
     let (runs, ends) = scratch.split_at_mut(images * image_rows * padded_row);
@@ -140,8 +144,9 @@ impl<T: Real, L: Lattice> VectorKernel<T> for Along<'_, T, L> {
 /// Up to as many pixels are compared at once.
 const FEW: usize = 8;
 
-/// Replaces every element by the best of `few` from it on, `channels` apart. Going forwards, those ahead are not changed yet. NaN becomes the
-/// bottom, which loses as NaN does. The last elements have too few ahead, and are no output.
+/// Replaces every element by the best of `few` from it on, `channels` apart. Going forwards, those
+/// ahead are not changed yet. NaN becomes the bottom, which loses as NaN does. The last elements
+/// have too few ahead, and are no output.
 #[inline(always)]
 fn first<T: Real, V: Vector<T>, L: Lattice>(run: &mut [T], channels: usize, few: usize) {
     let reach = (few - 1) * channels;
@@ -167,8 +172,8 @@ fn first<T: Real, V: Vector<T>, L: Lattice>(run: &mut [T], channels: usize, few:
     }
 }
 
-/// Takes into every element the better of itself and the one `distance` ahead. Going forwards, that one is not changed yet. The last elements have
-/// none ahead, and are no output.
+/// Takes into every element the better of itself and the one `distance` ahead. Going forwards, that
+/// one is not changed yet. The last elements have none ahead, and are no output.
 #[inline(always)]
 fn double<T: Real, V: Vector<T>, L: Lattice>(run: &mut [T], distance: usize) {
     let n = run.len() - distance;
@@ -243,7 +248,8 @@ impl<T: Real, L: Lattice> Down<'_, T, L> {
                 }
                 let ends = &self.ends[r * B * V::LANES..][..B * V::LANES];
                 let whole = B > 1 || n == V::LANES;
-                let y = &mut self.y[(start + r) * row + k..][..if whole { B * V::LANES } else { n }];
+                let y =
+                    &mut self.y[(start + r) * row + k..][..if whole { B * V::LANES } else { n }];
                 for b in 0..B {
                     let best = L::best::<T, V>(V::load(&ends[b * V::LANES..]), next[b]);
                     let best = L::candidates::<T, V>(best, height);
@@ -272,7 +278,8 @@ impl<T: Real, L: Lattice> Down<'_, T, L> {
         self.place.border.source(row, self.place.image[0])
     }
 
-    /// Takes into the best so far the elements from `k` on of a row that begins at `from`, or what is outside.
+    /// Takes into the best so far the elements from `k` on of a row that begins at `from`, or what
+    /// is outside.
     #[inline(always)]
     fn take<V: Vector<T>, const B: usize>(&self, from: Option<usize>, k: usize, best: &mut [V; B]) {
         let Some(from) = from else {
@@ -320,8 +327,13 @@ mod tests {
     }
 
     fn borders() -> impl Strategy<Value = Border> {
-        let all =
-            [Border::Infinity, Border::Constant(0.5), Border::Replicate, Border::Reflect, Border::Periodic];
+        let all = [
+            Border::Infinity,
+            Border::Constant(0.5),
+            Border::Replicate,
+            Border::Reflect,
+            Border::Periodic,
+        ];
         prop::sample::select(all.to_vec())
     }
 
@@ -330,8 +342,13 @@ mod tests {
 
         #[test]
         fn the_values_are_those_of_the_general_computation(
-            (kh, kw) in (1..=9usize, 1..=9usize), (rows, columns, channels) in (1..=40usize, 1..=90usize, 1..=3usize),
-            border in borders(), mirrored in any::<bool>(), valid in any::<bool>(), seed in 0..1000u32, w in -1.0..1.0f32,
+            (kh, kw) in (1..=9usize, 1..=9usize),
+            (rows, columns, channels) in (1..=40usize, 1..=90usize, 1..=3usize),
+            border in borders(),
+            mirrored in any::<bool>(),
+            valid in any::<bool>(),
+            seed in 0..1000u32,
+            w in -1.0..1.0f32,
         ) {
             let padding = match (valid && kh <= rows && kw <= columns, mirrored) {
                 (true, _) => Padding::Valid,
@@ -340,13 +357,16 @@ mod tests {
             };
             let window = Window2d { size: [kh, kw], padding, ..Window2d::default() };
             let scan = Scan2d { border, ..window.into() };
-            let x = Tensor::from_fn([2, rows, columns, channels], |i| match (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 20 {
-                n if n % 97 == 0 => f32::NAN,
-                n if n % 89 == 0 => f32::NEG_INFINITY,
-                n => n as f32 / 4096.0,
+            let x = Tensor::from_fn([2, rows, columns, channels], |i| {
+                match (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 20 {
+                    n if n % 97 == 0 => f32::NAN,
+                    n if n % 89 == 0 => f32::NEG_INFINITY,
+                    n => n as f32 / 4096.0,
+                }
             });
             let kernel = Tensor::filled([kh, kw, channels], w);
-            let (dilated, eroded) = (general::<MaxPlus>(&x, &kernel, scan), general::<MinMinus>(&x, &kernel, scan));
+            let (dilated, eroded) =
+                (general::<MaxPlus>(&x, &kernel, scan), general::<MinMinus>(&x, &kernel, scan));
             for level in Level::available() {
                 prop_assert_eq!(&flat::<MaxPlus>(level, &x, w, scan), &dilated, "{:?}", level);
                 prop_assert_eq!(&flat::<MinMinus>(level, &x, w, scan), &eroded, "{:?}", level);

@@ -1,7 +1,8 @@
 //! The common structuring elements.
 //!
-//! The one design choice: a generator is a definition on offsets, not a drawing in a box, so symmetric elements are symmetric about their
-//! origin exactly. Where a side is even, the origin is the position before the middle, as in a window with same padding.
+//! The one design choice: a generator is a definition on offsets, not a drawing in a box, so
+//! symmetric elements are symmetric about their origin exactly. Where a side is even, the origin is
+//! the position before the middle, as in a window with same padding.
 
 use morphograd_nn::random::Stream;
 use morphograd_nn::tensor::ShapeError;
@@ -12,7 +13,8 @@ use crate::structuring_element::{centre, offset};
 /// The longest side of an element from a generator.
 const MAX_SIDE: usize = 4097;
 
-/// Every generator refuses elements with a side above 4097, and all but [`quadratic`](Self::quadratic) give flat ones.
+/// Every generator refuses elements with a side above 4097, and all but
+/// [`quadratic`](Self::quadratic) give flat ones.
 impl StructuringElement {
     /// All of `n` x `n` pixels.
     ///
@@ -50,7 +52,8 @@ impl StructuringElement {
         flat(ball(r).filter(|[y, x]| y.abs() + x.abs() <= r))
     }
 
-    /// $\{ d : d_y = 0 \text{ or } d_x = 0,\; |d_y| + |d_x| \le r \}$: four arms of `r` pixels and the origin.
+    /// $\{ d : d_y = 0 \text{ or } d_x = 0,\; |d_y| + |d_x| \le r \}$: four arms of `r` pixels and
+    /// the origin.
     ///
     /// # Errors
     /// If the arms are too long.
@@ -59,8 +62,9 @@ impl StructuringElement {
         flat((-r..=r).flat_map(|t| [[t, 0], [0, t]]))
     }
 
-    /// A line of `length` pixels' widths through the origin, at an angle in degrees, counterclockwise from the row. Half of it is the
-    /// discrete line to the pixel nearest to $\frac{\text{length} - 1}{2} (\cos, \sin)$, the other half its reflection, so the line is
+    /// A line of `length` pixels' widths through the origin, at an angle in degrees,
+    /// counterclockwise from the row. Half of it is the discrete line to the pixel nearest to
+    /// $\frac{\text{length} - 1}{2} (\cos, \sin)$, the other half its reflection, so the line is
     /// symmetric. `length` is Euclidean: a diagonal of length 7 has 5 pixels.
     ///
     /// # Errors
@@ -88,9 +92,11 @@ impl StructuringElement {
         flat((0..=steps).map(pixel).flat_map(|[y, x]| [[y, x], [-y, -x]]))
     }
 
-    /// The $2k - 2$ lines of a window of `k` x `k` pixels that join opposite pixels of its border through its centre, in the order of
-    /// morpholayers' `get_lines`: from each pixel of the left side, downwards, then from each of the upper side between the corners,
-    /// rightwards. Where the line passes in the middle between two pixels, that nearer to the centre belongs to it, on both sides.
+    /// The $2k - 2$ lines of a window of `k` x `k` pixels that join opposite pixels of its border
+    /// through its centre, in the order of morpholayers' `get_lines`: from each pixel of the left
+    /// side, downwards, then from each of the upper side between the corners, rightwards. Where the
+    /// line passes in the middle between two pixels, that nearer to the centre belongs to it, on
+    /// both sides.
     ///
     /// # Errors
     /// If `k` is less than 2.
@@ -112,7 +118,8 @@ impl StructuringElement {
         (0..=span).map(|i| line(i, false)).chain((1..span).map(|i| line(i, true))).collect()
     }
 
-    /// The square of `m` x `m` dilated by the diamond of radius `n`: an octagon, `octagon(m, n)` of scikit-image.
+    /// The square of `m` x `m` dilated by the diamond of radius `n`: an octagon, `octagon(m, n)` of
+    /// scikit-image.
     ///
     /// # Errors
     /// If `m` is 0.
@@ -127,11 +134,13 @@ impl StructuringElement {
         flat(all.filter(|[y, x]| outside(*y) + outside(*x) <= r))
     }
 
-    /// The parabola $w_d = -|d|^2 / (4 s)$ of scale $s$ in a window of the given size: the structuring function of the morphological scale
-    /// space, where scales add up ($q_s \oplus q_t = q_{s+t}$ on the plane without grid and window). Separable.
+    /// The parabola $w_d = -|d|^2 / (4 s)$ of scale $s$ in a window of the given size: the
+    /// structuring function of the morphological scale space, where scales add up
+    /// ($q_s \oplus q_t = q_{s+t}$ on the plane without grid and window). Separable.
     ///
-    /// morpholayers' `QuadraticDilation2D(scale=c)` with $b$ has $s = c^2 / b$; its initializer `Quadratic(t, c)` has $s = t^2 / (4 c)$.
-    /// Source: P. Jackway, M. Deriche, *Scale-space properties of the multiscale morphological dilation-erosion* (1996).
+    /// morpholayers' `QuadraticDilation2D(scale=c)` with $b$ has $s = c^2 / b$; its initializer
+    /// `Quadratic(t, c)` has $s = t^2 / (4 c)$. Source: P. Jackway, M. Deriche, *Scale-space
+    /// properties of the multiscale morphological dilation-erosion* (1996).
     ///
     /// # Errors
     /// If a side is 0, or the scale is not positive and finite.
@@ -140,17 +149,23 @@ impl StructuringElement {
         if !(scale > 0.0 && scale.is_finite()) {
             return Err(ShapeError::new("quadratic", "a positive scale", scale.to_string()));
         }
-        // A sum of two terms, each of one axis: the element is then separable exactly, not only up to rounding.
+        // A sum of two terms, each of one axis: the element is then separable exactly, not only up
+        // to rounding.
         let parabola = |t: isize| (-((t * t) as f64) / (4.0 * scale)).max(f64::MIN / 2.0);
         let all = (0..size[0] * size[1]).map(|n| offset(size, n));
         Self::from_offsets(all.map(|[y, x]| ([y, x], parabola(y) + parabola(x))))
     }
 
-    /// `count` pixels of a window of the given size, every choice equally likely. The origin need not be among them.
+    /// `count` pixels of a window of the given size, every choice equally likely. The origin need
+    /// not be among them.
     ///
     /// # Errors
     /// If `count` is 0 or more than the window has.
-    pub fn random_sparse(size: [usize; 2], count: usize, stream: &mut Stream) -> Result<Self, ShapeError> {
+    pub fn random_sparse(
+        size: [usize; 2],
+        count: usize,
+        stream: &mut Stream,
+    ) -> Result<Self, ShapeError> {
         sides("random sparse", size)?;
         let mut all: Vec<usize> = (0..size[0] * size[1]).collect();
         if count == 0 || count > all.len() {
@@ -182,7 +197,11 @@ fn reach(generator: &'static str, radius: usize) -> Result<isize, ShapeError> {
     if radius <= MAX_SIDE / 2 {
         return Ok(radius as isize);
     }
-    Err(ShapeError::new(generator, format!("a radius of at most {}", MAX_SIDE / 2), radius.to_string()))
+    Err(ShapeError::new(
+        generator,
+        format!("a radius of at most {}", MAX_SIDE / 2),
+        radius.to_string(),
+    ))
 }
 
 /// The quotient of `n >= 0` and `d > 0`, rounded to the nearest integer; halves go up or down.
@@ -221,21 +240,31 @@ mod tests {
             "....#....",
         ];
         let disk3 = ["...#...", ".#####.", ".#####.", "#######", ".#####.", ".#####.", "...#..."];
-        let diamond3 = ["...#...", "..###..", ".#####.", "#######", ".#####.", "..###..", "...#..."];
+        let diamond3 =
+            ["...#...", "..###..", ".#####.", "#######", ".#####.", "..###..", "...#..."];
         assert_eq!(StructuringElement::disk(3).unwrap(), drawn(&disk3));
         assert_eq!(StructuringElement::disk(4).unwrap(), drawn(&disk4));
         assert_eq!(StructuringElement::diamond(3).unwrap(), drawn(&diamond3));
-        let octagon32 = ["..###..", ".#####.", "#######", "#######", "#######", ".#####.", "..###.."];
+        let octagon32 =
+            ["..###..", ".#####.", "#######", "#######", "#######", ".#####.", "..###.."];
         assert_eq!(StructuringElement::octagon(3, 2).unwrap(), drawn(&octagon32));
-        assert_eq!(StructuringElement::octagon(2, 1).unwrap(), drawn(&[".##.", "####", "####", ".##."]));
+        assert_eq!(
+            StructuringElement::octagon(2, 1).unwrap(),
+            drawn(&[".##.", "####", "####", ".##."])
+        );
         assert_eq!(StructuringElement::octagon(1, 3).unwrap(), drawn(&diamond3));
     }
 
-    /// The drawings were printed by `draw.line` of scikit-image 0.26, between the ends that morpholayers' `get_lines` names.
+    /// The drawings were printed by `draw.line` of scikit-image 0.26, between the ends that
+    /// morpholayers' `get_lines` names.
     #[test]
     fn lines_agree_with_the_reference_where_no_pixel_is_in_doubt() {
-        let three =
-            [["#..", ".#.", "..#"], ["...", "###", "..."], ["..#", ".#.", "#.."], [".#.", ".#.", ".#."]];
+        let three = [
+            ["#..", ".#.", "..#"],
+            ["...", "###", "..."],
+            ["..#", ".#.", "#.."],
+            [".#.", ".#.", ".#."],
+        ];
         let lines = StructuringElement::lines(3).unwrap();
         assert_eq!(lines, three.map(|rows| drawn(&rows)));
         let four = [
@@ -247,7 +276,8 @@ mod tests {
             ["..#.", "..#.", ".#..", ".#.."],
         ];
         assert_eq!(StructuringElement::lines(4).unwrap(), four.map(|rows| drawn(&rows)));
-        // There the line passes between two pixels, and the reference takes the left one on both sides: it is not symmetric.
+        // There the line passes between two pixels, and the reference takes the left one on both
+        // sides: it is not symmetric.
         let five = StructuringElement::lines(5).unwrap();
         assert_eq!(five[1], drawn(&[".....", "#....", ".###.", "....#", "....."]));
         assert_eq!(five[7], drawn(&["...#.", "..#..", "..#..", "..#..", ".#..."]));
@@ -272,18 +302,27 @@ mod tests {
         assert_eq!(line(90.0), StructuringElement::rectangle(9, 1).unwrap());
         assert_eq!(line(45.0).entry([-3, 3]), Some(0.0)); // up and to the right
         for degrees in -20..20 {
-            let (at, opposite) = (line(f64::from(degrees) * 9.5), line(f64::from(degrees) * 9.5 + 180.0));
+            let (at, opposite) =
+                (line(f64::from(degrees) * 9.5), line(f64::from(degrees) * 9.5 + 180.0));
             assert_eq!((&at, at.reflected()), (&opposite, opposite.clone()), "{degrees}");
             let [h, w] = at.size().map(|n| (n - 1) as f64);
             assert!((h.hypot(w) - 8.0).abs() <= std::f64::consts::SQRT_2, "{degrees}: {h} {w}");
-            assert_eq!(at.count(), at.size()[0].max(at.size()[1]), "{degrees}: not thin, or with a gap");
+            assert_eq!(
+                at.count(),
+                at.size()[0].max(at.size()[1]),
+                "{degrees}: not thin, or with a gap"
+            );
         }
-        assert_eq!(StructuringElement::line(1, 33.0).unwrap(), StructuringElement::square(1).unwrap());
+        assert_eq!(
+            StructuringElement::line(1, 33.0).unwrap(),
+            StructuringElement::square(1).unwrap()
+        );
     }
 
     #[test]
     fn balls_are_what_their_distances_say() {
-        let all = [StructuringElement::disk, StructuringElement::diamond, StructuringElement::cross];
+        let all =
+            [StructuringElement::disk, StructuringElement::diamond, StructuringElement::cross];
         for f in all {
             let balls = radii(f);
             assert_eq!(balls[0], StructuringElement::square(1).unwrap());
@@ -318,12 +357,15 @@ mod tests {
 
     #[test]
     fn random_elements_have_as_many_pixels_as_asked_for() {
-        let draw =
-            |seed| StructuringElement::random_sparse([5, 7], 11, &mut Stream::new(seed, "test", 0)).unwrap();
+        let draw = |seed| {
+            StructuringElement::random_sparse([5, 7], 11, &mut Stream::new(seed, "test", 0))
+                .unwrap()
+        };
         assert_eq!((draw(1).count(), draw(1).is_flat()), (11, true));
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
-        let all = StructuringElement::random_sparse([5, 7], 35, &mut Stream::new(0, "test", 0)).unwrap();
+        let all =
+            StructuringElement::random_sparse([5, 7], 35, &mut Stream::new(0, "test", 0)).unwrap();
         assert_eq!(all, StructuringElement::rectangle(5, 7).unwrap());
     }
 

@@ -1,6 +1,7 @@
-//! Geodesic dilation and erosion: a marker that grows step by step and never leaves its mask. The number of steps is exact, and each step is
-//! that of TensorFlow's `minimum(max_pool(marker), mask)`, ties included. What one pixel gets is scattered from the last step; only to split
-//! ties are the steps kept and walked back.
+//! Geodesic dilation and erosion: a marker that grows step by step and never leaves its mask. The
+//! number of steps is exact, and each step is that of TensorFlow's
+//! `minimum(max_pool(marker), mask)`, ties included. What one pixel gets is scattered from the last
+//! step; only to split ties are the steps kept and walked back.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
@@ -11,16 +12,19 @@ use crate::{Connectivity, Selection};
 
 /// Dilates the marker `steps` times under the mask:
 /// $$m_0 = m \wedge g, \qquad m_{k+1} = \delta(m_k) \wedge g,$$
-/// where $\delta$ is the largest of a pixel and its neighbours. Marker, mask and output `[batch, height, width, channels]`, each image and
-/// channel on its own.
+/// where $\delta$ is the largest of a pixel and its neighbours. Marker, mask and output
+/// `[batch, height, width, channels]`, each image and channel on its own.
 ///
-/// - Border: pixels outside the image never win. NaN in either input stays at its pixel and does not spread.
-/// - Gradient: each output pixel equals a pixel of the marker or of the mask, which gets its gradient. Ties are resolved in each step: of the
-///   neighbours the first in raster order, and between the dilated marker and the mask, the marker; with [`Ties::Last`] the last neighbour
-///   and the mask; with [`Ties::Split`] equal parts to the neighbours and half to the mask, through all steps by the chain rule, so that
-///   on a plateau the gradient spreads as heat does.
-/// - Cost: one pass over the image a step, fewer when it becomes stable before; backward one addition a pixel, whatever the steps. To split
-///   ties, the image after each step is kept until it is stable, and the backward pass takes as many steps as were asked for.
+/// - Border: pixels outside the image never win. NaN in either input stays at its pixel and does
+///   not spread.
+/// - Gradient: each output pixel equals a pixel of the marker or of the mask, which gets its
+///   gradient. Ties are resolved in each step: of the neighbours the first in raster order, and
+///   between the dilated marker and the mask, the marker; with [`Ties::Last`] the last neighbour
+///   and the mask; with [`Ties::Split`] equal parts to the neighbours and half to the mask, through
+///   all steps by the chain rule, so that on a plateau the gradient spreads as heat does.
+/// - Cost: one pass over the image a step, fewer when it becomes stable before; backward one
+///   addition a pixel, whatever the steps. To split ties, the image after each step is kept until
+///   it is stable, and the backward pass takes as many steps as were asked for.
 ///
 /// Source: P. Soille, *Morphological Image Analysis* (2003), ch. 6.
 ///
@@ -28,11 +32,15 @@ use crate::{Connectivity, Selection};
 /// If the shapes are not equal or not those of images.
 ///
 /// ```
-/// use morphograd_morphology::{Connectivity, evaluate, geodesic_dilation, nn::tensor::TensorRef};
+/// use morphograd_morphology::{
+///     Connectivity, evaluate, geodesic_dilation, nn::tensor::TensorRef,
+/// };
 /// let marker = TensorRef::new([1, 1, 6, 1], &[9.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 /// let mask = TensorRef::new([1, 1, 6, 1], &[7.0, 5.0, 6.0, 6.0, 0.0, 6.0]);
 /// let after = |steps| {
-///     evaluate([marker, mask], |graph, [m, g]| geodesic_dilation(graph, m, g, steps, Connectivity::Eight))
+///     evaluate([marker, mask], |graph, [m, g]| {
+///         geodesic_dilation(graph, m, g, steps, Connectivity::Eight)
+///     })
 /// };
 /// assert_eq!(after(0)?.data(), [7.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 /// assert_eq!(after(2)?.data(), [7.0, 5.0, 5.0, 0.0, 0.0, 0.0]);
@@ -49,8 +57,9 @@ pub fn geodesic_dilation<T: Real>(
     graph.apply(GeodesicDilation { steps, connectivity, ties }, [marker, mask])
 }
 
-/// Erodes the marker `steps` times above the mask: $m_0 = m \vee g$, $m_{k+1} = \varepsilon(m_k) \vee g$. The dual of
-/// [`geodesic_dilation`], $-\delta^{(k)}_{-g}(-m)$, with its rules for border and ties.
+/// Erodes the marker `steps` times above the mask: $m_0 = m \vee g$,
+/// $m_{k+1} = \varepsilon(m_k) \vee g$. The dual of [`geodesic_dilation`],
+/// $-\delta^{(k)}_{-g}(-m)$, with its rules for border and ties.
 ///
 /// # Errors
 /// If the shapes are not equal or not those of images.
@@ -108,8 +117,8 @@ impl<T: Real> Op<T> for GeodesicDilation {
                     for p in frame.pixels().filter(|p| !values[*p].is_nan()) {
                         let mut window = neighbours.window(p).filter(|q| !values[*q].is_nan());
                         let first = window.next().expect("the pixel itself, at least");
-                        let best =
-                            window.fold(first, |best, q| if values[q] > values[best] { q } else { best });
+                        let best = window
+                            .fold(first, |best, q| if values[q] > values[best] { q } else { best });
                         (new_values[p], new_origins[p]) = if reaches(values[best], mask[p], last) {
                             (values[best], origins[best])
                         } else {
@@ -149,7 +158,9 @@ impl GeodesicDilation {
         kept.resize(2 * size, T::zero());
         let (masks, values) = kept.split_at_mut(size);
         for (x, planes_of) in [(pass.inputs[1], &mut *masks), (pass.inputs[0], &mut *values)] {
-            parallel::for_each_piece(planes_of, len, |plane, framed| planes.load(x.data, plane, framed));
+            parallel::for_each_piece(planes_of, len, |plane, framed| {
+                planes.load(x.data, plane, framed);
+            });
         }
         for (value, mask) in values.iter_mut().zip(masks) {
             *value = if *mask < *value || mask.is_nan() { *mask } else { *value };
@@ -180,7 +191,8 @@ impl GeodesicDilation {
     }
 
     fn backward_kept<T: Real>(&self, pass: Backward<'_, T>) {
-        let planes = Planes::new("geodesic dilation", pass.output.shape).expect("shapes were inferred");
+        let planes =
+            Planes::new("geodesic dilation", pass.output.shape).expect("shapes were inferred");
         if pass.grad_output.is_empty() {
             return;
         }
@@ -239,7 +251,8 @@ fn highest<T: Real>(neighbours: Neighbours, values: &[T], p: usize) -> T {
     neighbours.around(p).fold(values[p], |best, q| if values[q] > best { values[q] } else { best })
 }
 
-/// What the value and the mask get of the gradient of the smaller of them: half each where they are equal. The mask gets that of its NaN.
+/// What the value and the mask get of the gradient of the smaller of them: half each where they are
+/// equal. The mask gets that of its NaN.
 #[inline(always)]
 fn shares<T: Real>(gradient: T, value: T, mask: T) -> (T, T) {
     if value == mask {
@@ -259,7 +272,13 @@ pub(crate) fn reaches<T: Real>(value: T, mask: T, last: bool) -> bool {
 }
 
 /// Lowers the marker `values` to the mask where it lies above it. NaN of either remains.
-pub(crate) fn clip<T: Real>(frame: Frame, values: &mut [T], mask: &[T], origins: &mut [u32], last: bool) {
+pub(crate) fn clip<T: Real>(
+    frame: Frame,
+    values: &mut [T],
+    mask: &[T],
+    origins: &mut [u32],
+    last: bool,
+) {
     for p in frame.pixels() {
         if mask[p].is_nan() || !(reaches(values[p], mask[p], last) || values[p].is_nan()) {
             values[p] = mask[p];

@@ -1,10 +1,13 @@
 //! How structuring functions start.
 //!
-//! The one design choice: "outside" is a value the caller names. `f64::NEG_INFINITY` is the true one; morpholayers writes -1, which is as
-//! good as $-\infty$ for a dilation only while the data span no more than 1, but can be learned away from.
+//! The one design choice: "outside" is a value the caller names. `f64::NEG_INFINITY` is the true
+//! one; morpholayers writes -1, which is as good as $-\infty$ for a dilation only while the data
+//! span no more than 1, but can be learned away from.
 //!
-//! Kernels are `[kh, kw, …]`, missing axes count as 1, and the centre is $\lfloor (k - 1) / 2 \rfloor$, where a window with same padding
-//! has the pixel itself. `MinusOnes` and `RandomLattice` of morpholayers are [`Constant`](morphograd_nn::initializer::Constant)`(-1.0)` and
+//! Kernels are `[kh, kw, …]`, missing axes count as 1, and the centre is
+//! $\lfloor (k - 1) / 2 \rfloor$, where a window with same padding has the pixel itself.
+//! `MinusOnes` and `RandomLattice` of morpholayers are
+//! [`Constant`](morphograd_nn::initializer::Constant)`(-1.0)` and
 //! [`Uniform`]` { low: -1.0, high: 0.0 }`.
 
 use morphograd_nn::Initializer;
@@ -15,13 +18,21 @@ use morphograd_nn::tensor::{Real, Shape};
 use crate::StructuringElement;
 use crate::structuring_element::{centre, offset};
 
-/// 0 in the centre and `outside` elsewhere (`MinusOnesZeroCenter` of morpholayers with -1). With $-\infty$ the layer starts as the
-/// identity; with $-h$ it does so on images whose values span no more than $h$.
+/// 0 in the centre and `outside` elsewhere (`MinusOnesZeroCenter` of morpholayers with -1). With
+/// $-\infty$ the layer starts as the identity; with $-h$ it does so on images whose values span no
+/// more than $h$.
 ///
 /// ```
-/// use morphograd_morphology::{initializer::Identity, nn::{random::Stream, Initializer}};
+/// use morphograd_morphology::{
+///     initializer::Identity,
+///     nn::{Initializer, random::Stream},
+/// };
 /// let mut kernel = [7.0f32; 5];
-/// Identity { outside: f64::NEG_INFINITY }.fill([1, 5].into(), &mut Stream::new(0, "kernel", 0), &mut kernel);
+/// Identity { outside: f64::NEG_INFINITY }.fill(
+///     [1, 5].into(),
+///     &mut Stream::new(0, "kernel", 0),
+///     &mut kernel,
+/// );
 /// assert_eq!(kernel[2], 0.0);
 /// assert!(kernel[0] == f32::NEG_INFINITY && kernel[3] == f32::NEG_INFINITY);
 /// ```
@@ -31,8 +42,9 @@ pub struct Identity {
     pub outside: f64,
 }
 
-/// Each entry is 0 with probability `share`, on its own, and `outside` else (`SparseZeros(th)` of morpholayers has a share of 1 - th).
-/// With small kernels a structuring function may get no zero at all; [`SparseNumZeros`] gives each the same number.
+/// Each entry is 0 with probability `share`, on its own, and `outside` else (`SparseZeros(th)` of
+/// morpholayers has a share of 1 - th). With small kernels a structuring function may get no zero
+/// at all; [`SparseNumZeros`] gives each the same number.
 #[derive(Debug, Clone, Copy)]
 pub struct SparseZeros {
     /// Probability of a zero, from 0 to 1.
@@ -41,8 +53,9 @@ pub struct SparseZeros {
     pub outside: f64,
 }
 
-/// `count` zeros at random positions in each structuring function, that is, for each channel and filter on its own (all positions, if it has
-/// no more), and `outside` else. morpholayers counts one more, and over the whole tensor.
+/// `count` zeros at random positions in each structuring function, that is, for each channel and
+/// filter on its own (all positions, if it has no more), and `outside` else. morpholayers counts
+/// one more, and over the whole tensor.
 #[derive(Debug, Clone, Copy)]
 pub struct SparseNumZeros {
     /// Zeros in each structuring function.
@@ -55,9 +68,11 @@ pub struct SparseNumZeros {
 #[derive(Debug, Clone, Copy)]
 pub struct SignedOnes;
 
-/// Uniform in `[min, max)`, and `centre` in the centre. With 0 it is a random start inside [`ZeroCentre`](crate::ZeroCentre), so that the
-/// first dilation is extensive (what `RandomLatticewithZero` of morpholayers was to be). Tutorial 3 of morpholayers also names starts whose
-/// centre is the bottom or the top of the lattice: with `f64::NEG_INFINITY` a pixel does not count for itself.
+/// Uniform in `[min, max)`, and `centre` in the centre. With 0 it is a random start inside
+/// [`ZeroCentre`](crate::ZeroCentre), so that the first dilation is extensive (what
+/// `RandomLatticewithZero` of morpholayers was to be). Tutorial 3 of morpholayers also names starts
+/// whose centre is the bottom or the top of the lattice: with `f64::NEG_INFINITY` a pixel does not
+/// count for itself.
 ///
 /// ```
 /// use morphograd_morphology::{initializer::UniformWithCentre, nn::{random::Stream, Initializer}};
@@ -76,7 +91,8 @@ pub struct UniformWithCentre {
     pub centre: f64,
 }
 
-/// The parabola $w_d = -c\,|d|^2 / t^2$ around the centre; [`StructuringElement::quadratic`] of scale $t^2 / (4 c)$.
+/// The parabola $w_d = -c\,|d|^2 / t^2$ around the centre; [`StructuringElement::quadratic`] of
+/// scale $t^2 / (4 c)$.
 #[derive(Debug, Clone, Copy)]
 pub struct Quadratic {
     /// The distance $t$ at which the parabola has fallen by $c$.
@@ -85,9 +101,10 @@ pub struct Quadratic {
     pub c: f64,
 }
 
-/// A structuring element, its origin in the centre, and `outside` off its support (`SEinitializer` of morpholayers with a minimum of -1). What
-/// of the element does not lie in the kernel is left out; [`Support`](crate::Support), which keeps a kernel on its element, refuses a kernel
-/// that is too small.
+/// A structuring element, its origin in the centre, and `outside` off its support (`SEinitializer`
+/// of morpholayers with a minimum of -1). What of the element does not lie in the kernel is left
+/// out; [`Support`](crate::Support), which keeps a kernel on its element, refuses a kernel that is
+/// too small.
 #[derive(Debug, Clone)]
 pub struct ElementInitializer {
     /// The element.
@@ -119,9 +136,9 @@ impl<T: Real> Initializer<T> for Identity {
 
 impl<T: Real> Initializer<T> for SparseZeros {
     fn fill(&self, _: Shape, stream: &mut Stream, value: &mut [T]) {
-        value
-            .iter_mut()
-            .for_each(|w| *w = T::of(if stream.uniform() < self.share { 0.0 } else { self.outside }));
+        value.iter_mut().for_each(|w| {
+            *w = T::of(if stream.uniform() < self.share { 0.0 } else { self.outside });
+        });
     }
 }
 
@@ -133,14 +150,19 @@ impl<T: Real> Initializer<T> for SparseNumZeros {
         for function in 0..functions {
             let mut positions: Vec<usize> = (0..height * width).collect();
             stream.shuffle(&mut positions);
-            positions.iter().take(self.count).for_each(|n| value[n * functions + function] = T::zero());
+            positions
+                .iter()
+                .take(self.count)
+                .for_each(|n| value[n * functions + function] = T::zero());
         }
     }
 }
 
 impl<T: Real> Initializer<T> for SignedOnes {
     fn fill(&self, _: Shape, stream: &mut Stream, value: &mut [T]) {
-        value.iter_mut().for_each(|w| *w = if stream.uniform() < 0.5 { -T::one() } else { T::one() });
+        value
+            .iter_mut()
+            .for_each(|w| *w = if stream.uniform() < 0.5 { -T::one() } else { T::one() });
     }
 }
 
@@ -215,14 +237,19 @@ mod tests {
         }
         let quadratic = StructuringElement::quadratic([5, 7], 4.0 / (4.0 * 0.2)).unwrap();
         let found = start(&Quadratic::default(), &[5, 7]);
-        for (found, expected) in found.iter().zip(quadratic.kernel_within::<f64>([5, 7], 1).unwrap().data()) {
+        for (found, expected) in
+            found.iter().zip(quadratic.kernel_within::<f64>([5, 7], 1).unwrap().data())
+        {
             assert!((found - expected).abs() < 1e-12);
         }
     }
 
     #[test]
     fn an_even_kernel_has_its_centre_where_a_window_with_same_padding_has_the_pixel() {
-        assert_eq!(start(&Identity { outside: OFF }, &[2, 4]), [OFF, 0.0, OFF, OFF, OFF, OFF, OFF, OFF]);
+        assert_eq!(
+            start(&Identity { outside: OFF }, &[2, 4]),
+            [OFF, 0.0, OFF, OFF, OFF, OFF, OFF, OFF]
+        );
         assert_eq!(start(&Quadratic { t: 1.0, c: 1.0 }, &[1, 4]), [-1.0, 0.0, -1.0, -4.0]);
     }
 
@@ -230,7 +257,10 @@ mod tests {
     fn sparse_starts_have_the_zeros_they_promise() {
         let value = start(&SparseZeros { share: 0.3, outside: -2.0 }, &[100, 100]);
         let zeros = value.iter().filter(|w| **w == 0.0).count();
-        assert!((2700..3300).contains(&zeros) && value.iter().all(|w| *w == 0.0 || *w == -2.0), "{zeros}");
+        assert!(
+            (2700..3300).contains(&zeros) && value.iter().all(|w| *w == 0.0 || *w == -2.0),
+            "{zeros}"
+        );
 
         let value = start(&SparseNumZeros { count: 3, outside: OFF }, &[5, 4, 2, 6]);
         let mut first_positions = Vec::new();
@@ -248,7 +278,10 @@ mod tests {
     fn random_starts_have_the_values_they_promise() {
         let signs = start(&SignedOnes, &[100, 100]);
         let positive = signs.iter().filter(|w| **w == 1.0).count();
-        assert!((4700..5300).contains(&positive) && signs.iter().all(|w| w.abs() == 1.0), "{positive}");
+        assert!(
+            (4700..5300).contains(&positive) && signs.iter().all(|w| w.abs() == 1.0),
+            "{positive}"
+        );
 
         for centre in [0.0, OFF, 1.0] {
             let value = start(&UniformWithCentre { min: -1.0, max: -0.5, centre }, &[3, 3, 1, 40]);
@@ -267,7 +300,10 @@ mod tests {
         ];
         for initializer in all {
             for dims in [&[][..], &[4], &[0, 3], &[3, 3, 0]] {
-                assert!(start(initializer, dims).iter().all(|w| !w.is_nan()), "{initializer:?} {dims:?}");
+                assert!(
+                    start(initializer, dims).iter().all(|w| !w.is_nan()),
+                    "{initializer:?} {dims:?}"
+                );
             }
         }
     }

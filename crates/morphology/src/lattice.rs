@@ -1,4 +1,5 @@
-//! The two orders in which morphology computes. A kernel is written once for both; dilation and erosion differ in what is written here.
+//! The two orders in which morphology computes. A kernel is written once for both; dilation and
+//! erosion differ in what is written here.
 
 use std::fmt::Debug;
 
@@ -21,7 +22,8 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
     /// The candidate of an image value and a kernel entry.
     fn candidate<T: Real>(x: T, w: T) -> T;
 
-    /// Whether `a` beats `b`. Strict, so that the first of tied candidates wins; false where either is NaN.
+    /// Whether `a` beats `b`. Strict, so that the first of tied candidates wins; false where either
+    /// is NaN.
     fn beats<T: Real>(a: T, b: T) -> bool;
 
     /// The candidate of each lane.
@@ -41,7 +43,8 @@ pub trait Lattice: Copy + Default + Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MaxPlus;
 
-/// Erosion: the smallest of $x - w$, with the kernel mirrored, which makes it the adjoint of the dilation by the same kernel.
+/// Erosion: the smallest of $x - w$, with the kernel mirrored, which makes it the adjoint of the
+/// dilation by the same kernel.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MinMinus;
 

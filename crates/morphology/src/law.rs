@@ -1,10 +1,12 @@
-//! How far an operator is from the laws of mathematical morphology, as numbers: for tests, and for finding out what a border or a learned
-//! kernel does to an operator's algebra.
+//! How far an operator is from the laws of mathematical morphology, as numbers: for tests, and for
+//! finding out what a border or a learned kernel does to an operator's algebra.
 //!
-//! An operator is any function from images to images (made with [`evaluate`](crate::evaluate()) from an operator on the tape, or written
-//! otherwise). Every function returns the largest violation found on the given images, 0 where the law holds on all of them, NaN where
-//! the operator gave NaN. A law that holds on some images is not proved; one that fails is refuted, by how much the number says. With flat
-//! structuring elements the laws hold exactly; others round, and a violation of a few units in the last place is rounding.
+//! An operator is any function from images to images (made with [`evaluate`](crate::evaluate())
+//! from an operator on the tape, or written otherwise). Every function returns the largest
+//! violation found on the given images, 0 where the law holds on all of them, NaN where the
+//! operator gave NaN. A law that holds on some images is not proved; one that fails is refuted, by
+//! how much the number says. With flat structuring elements the laws hold exactly; others round,
+//! and a violation of a few units in the last place is rounding.
 //!
 //! ```
 //! use morphograd_morphology::nn::tensor::{Padding, Tensor, TensorRef, Window2d};
@@ -13,9 +15,11 @@
 //! let window = Window2d { size: [2, 3], padding: Padding::Same, ..Window2d::default() };
 //! let flat = Tensor::<f32>::zeros([2, 3, 1]);
 //! let opening = |x: TensorRef<'_, f32>| {
-//!     evaluate([x, flat.view()], |graph, [x, w]| opening2d(graph, x, w, window)).expect("shapes that fit")
+//!     evaluate([x, flat.view()], |graph, [x, w]| opening2d(graph, x, w, window))
+//!         .expect("shapes that fit")
 //! };
-//! let images: Vec<_> = (1..4).map(|k| Tensor::from_fn([1, 8, 9, 1], |i| (i * k % 7) as f32)).collect();
+//! let images: Vec<_> =
+//!     (1..4).map(|k| Tensor::from_fn([1, 8, 9, 1], |i| (i * k % 7) as f32)).collect();
 //! assert_eq!(law::anti_extensivity(&opening, &images), 0.0);
 //! assert_eq!(law::idempotence(&opening, &images), 0.0);
 //! assert_eq!(law::increasingness(&opening, &images), 0.0);
@@ -25,7 +29,10 @@
 use morphograd_nn::tensor::{Real, Tensor, TensorRef};
 
 /// Extensivity, $x \le \psi(x)$: the largest $x - \psi(x)$.
-pub fn extensivity<T: Real>(operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>, images: &[Tensor<T>]) -> f64 {
+pub fn extensivity<T: Real>(
+    operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
+    images: &[Tensor<T>],
+) -> f64 {
     worst(images.iter().map(|x| excess(x, &operator(x.view()))))
 }
 
@@ -38,14 +45,18 @@ pub fn anti_extensivity<T: Real>(
 }
 
 /// Idempotence, $\psi(\psi(x)) = \psi(x)$: the largest difference.
-pub fn idempotence<T: Real>(operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>, images: &[Tensor<T>]) -> f64 {
+pub fn idempotence<T: Real>(
+    operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
+    images: &[Tensor<T>],
+) -> f64 {
     worst(images.iter().map(|x| {
         let once = operator(x.view());
         difference(&operator(once.view()), &once)
     }))
 }
 
-/// Increasingness, $x \le y \Rightarrow \psi(x) \le \psi(y)$: the largest $\psi(x \wedge y) - \psi(y)$ over all pairs of the images.
+/// Increasingness, $x \le y \Rightarrow \psi(x) \le \psi(y)$: the largest
+/// $\psi(x \wedge y) - \psi(y)$ over all pairs of the images.
 pub fn increasingness<T: Real>(
     operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
     images: &[Tensor<T>],
@@ -58,8 +69,9 @@ pub fn increasingness<T: Real>(
     }))
 }
 
-/// Adjunction, $\delta(x) \le y \iff x \le \varepsilon(y)$. For increasing operators it says the same as $x \le \varepsilon(\delta(x))$ and
-/// $\delta(\varepsilon(x)) \le x$ for all $x$: the largest amount by which one of them is missed.
+/// Adjunction, $\delta(x) \le y \iff x \le \varepsilon(y)$. For increasing operators it says the
+/// same as $x \le \varepsilon(\delta(x))$ and $\delta(\varepsilon(x)) \le x$ for all $x$: the
+/// largest amount by which one of them is missed.
 pub fn adjunction<T: Real>(
     dilation: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
     erosion: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
@@ -82,9 +94,11 @@ pub fn duality<T: Real>(
     }))
 }
 
-/// Equivariance under translations, $\psi(\tau x) = \tau \psi(x)$ for a shift by `rows` and `columns` around the torus: the largest
-/// difference at pixels more than `margin` away from the border, and from where the shift has carried the border to. A margin of the
-/// operator's reach makes the border irrelevant; with a periodic border the law holds with margin 0 (which compares all pixels).
+/// Equivariance under translations, $\psi(\tau x) = \tau \psi(x)$ for a shift by `rows` and
+/// `columns` around the torus: the largest difference at pixels more than `margin` away from the
+/// border, and from where the shift has carried the border to. A margin of the operator's reach
+/// makes the border irrelevant; with a periodic border the law holds with margin 0 (which compares
+/// all pixels).
 pub fn translation<T: Real>(
     operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
     images: &[Tensor<T>],
@@ -107,8 +121,9 @@ pub fn translation<T: Real>(
     }))
 }
 
-/// Equivariance under shifts of the grey scale, $\psi(x + c) = \psi(x) + k c$: the largest difference. `k` is 1 for dilations, erosions and
-/// what is composed of them, 0 for their differences (gradients, top-hats), which are invariant.
+/// Equivariance under shifts of the grey scale, $\psi(x + c) = \psi(x) + k c$: the largest
+/// difference. `k` is 1 for dilations, erosions and what is composed of them, 0 for their
+/// differences (gradients, top-hats), which are invariant.
 pub fn grey_shift<T: Real>(
     operator: &impl Fn(TensorRef<'_, T>) -> Tensor<T>,
     images: &[Tensor<T>],
@@ -123,12 +138,20 @@ pub fn grey_shift<T: Real>(
 
 /// The largest amount by which an element of `a` exceeds that of `b`.
 fn excess<T: Real>(a: &Tensor<T>, b: &Tensor<T>) -> f64 {
-    assert_eq!(a.shape(), b.shape(), "a law that compares images needs an operator that keeps their shape");
+    assert_eq!(
+        a.shape(),
+        b.shape(),
+        "a law that compares images needs an operator that keeps their shape"
+    );
     worst(a.data().iter().zip(b.data()).map(|(a, b)| if a <= b { 0.0 } else { a.f64() - b.f64() }))
 }
 
 fn difference<T: Real>(a: &Tensor<T>, b: &Tensor<T>) -> f64 {
-    assert_eq!(a.shape(), b.shape(), "a law that compares images needs an operator that keeps their shape");
+    assert_eq!(
+        a.shape(),
+        b.shape(),
+        "a law that compares images needs an operator that keeps their shape"
+    );
     worst(a.data().iter().zip(b.data()).map(|(a, b)| apart(*a, *b)))
 }
 
@@ -139,7 +162,8 @@ fn apart<T: Real>(a: T, b: T) -> f64 {
 
 /// The largest number, 0 of none; NaN if there is one (which `f64::max` would drop).
 fn worst(violations: impl Iterator<Item = f64>) -> f64 {
-    violations.fold(0.0, |worst, v| if worst.is_nan() || v.is_nan() { f64::NAN } else { worst.max(v) })
+    violations
+        .fold(0.0, |worst, v| if worst.is_nan() || v.is_nan() { f64::NAN } else { worst.max(v) })
 }
 
 fn map<T: Real>(x: &Tensor<T>, f: impl Fn(T) -> T) -> Tensor<T> {

@@ -1,5 +1,6 @@
-//! Levelings: a marker pulled towards an image until nothing changes, so that no contour of the result is new. Each round looks only at the
-//! pixels beside which something changed in the round before; the result is that of iterating on the whole image.
+//! Levelings: a marker pulled towards an image until nothing changes, so that no contour of the
+//! result is new. Each round looks only at the pixels beside which something changed in the round
+//! before; the result is that of iterating on the whole image.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
@@ -8,16 +9,22 @@ use crate::{Connectivity, Selection, selection};
 
 /// The leveling of the image $g$ by the marker $m$: the limit of
 /// $$m_{k+1} = \varepsilon(m_k) \vee \big(\delta(m_k) \wedge g\big), \qquad m_0 = m,$$
-/// with $\delta$ and $\varepsilon$ the largest and smallest of a pixel and its neighbours. Where the marker is below the image it grows
-/// (by geodesic dilation), where it is above it shrinks: a marker below the image everywhere gives the reconstruction by dilation, one
-/// above it that by erosion. Marker, image and output `[batch, height, width, channels]`, each image and channel on its own.
+/// with $\delta$ and $\varepsilon$ the largest and smallest of a pixel and its neighbours. Where
+/// the marker is below the image it grows (by geodesic dilation), where it is above it shrinks: a
+/// marker below the image everywhere gives the reconstruction by dilation, one above it that by
+/// erosion. Marker, image and output `[batch, height, width, channels]`, each image and channel on
+/// its own.
 ///
-/// - Border: pixels outside the image do not exist. NaN in either input stops the marker at that pixel and does not spread.
-/// - Gradient: each output pixel equals a pixel of the marker or of the image, which gets its gradient. Ties: a pixel keeps its own marker
-///   unless its value changes; then the first extreme neighbour in raster order; between what arrives and the image, what arrives. With
-///   [`Ties::Last`] the last extreme neighbour, and the image. [`Ties::Split`] is refused: the pixel from which a plateau has its value may have
-///   sunk in a later round, so that no pixel of the plateau has that value and there is nothing to divide it among.
-/// - Cost: one pass, and one visit of a pixel for each round in which a neighbour changed. Backward one addition a pixel.
+/// - Border: pixels outside the image do not exist. NaN in either input stops the marker at that
+///   pixel and does not spread.
+/// - Gradient: each output pixel equals a pixel of the marker or of the image, which gets its
+///   gradient. Ties: a pixel keeps its own marker unless its value changes; then the first extreme
+///   neighbour in raster order; between what arrives and the image, what arrives. With
+///   [`Ties::Last`] the last extreme neighbour, and the image. [`Ties::Split`] is refused: the
+///   pixel from which a plateau has its value may have sunk in a later round, so that no pixel of
+///   the plateau has that value and there is nothing to divide it among.
+/// - Cost: one pass, and one visit of a pixel for each round in which a neighbour changed. Backward
+///   one addition a pixel.
 ///
 /// Source: F. Meyer, *The levelings* (International Symposium on Mathematical Morphology, 1998).
 ///
@@ -75,16 +82,20 @@ impl<T: Real> Op<T> for Leveling {
         selection::forward::<T, REALS, WORDS>(
             pass,
             Selection { connectivity: self.connectivity, ties: self.ties },
-            |frame, [values, image, new_values], [origins, new_origins, rounds, active, changed]| {
+            |frame,
+             [values, image, new_values],
+             [origins, new_origins, rounds, active, changed]| {
                 let neighbours = frame.neighbours(self.connectivity);
-                // What a pixel becomes, `None` if nothing changes; never at NaN, where no comparison holds.
+                // What a pixel becomes, `None` if nothing changes; never at NaN, where no
+                // comparison holds.
                 let step = |values: &[T], origins: &[u32], p: usize| {
                     let (grows, shrinks) = (values[p] < image[p], values[p] > image[p]);
                     if !grows && !shrinks {
                         return None;
                     }
                     let beyond = |a: T, b: T| if grows { a > b } else { a < b };
-                    let extreme = |best, q: usize| if beyond(values[q], values[best]) { q } else { best };
+                    let extreme =
+                        |best, q: usize| if beyond(values[q], values[best]) { q } else { best };
                     let best = neighbours.around(p).fold(p, extreme);
                     (best != p).then(|| {
                         match beyond(values[best], image[p]) || (last && values[best] == image[p]) {

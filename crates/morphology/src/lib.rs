@@ -69,7 +69,9 @@ pub use average::{average2d, sift2d};
 pub use border::Border;
 pub use channels::{Merge, Reduction};
 pub use connectivity::Connectivity;
-pub use constraint::{Concave, Flat, RadiallyNonIncreasing, SupNormalized, Support, Symmetric, ZeroCentre};
+pub use constraint::{
+    Concave, Flat, RadiallyNonIncreasing, SupNormalized, Support, Symmetric, ZeroCentre,
+};
 pub use depthwise::Depthwise2d;
 pub use dilation::{Dilation2d, dilation2d};
 pub use distance::{Metric, distance_transform};

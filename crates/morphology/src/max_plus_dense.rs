@@ -1,8 +1,9 @@
-//! Fully connected layers over the max-plus and the min-plus semiring: a matrix product in which products are sums and sums are maxima (or
-//! minima).
+//! Fully connected layers over the max-plus and the min-plus semiring: a matrix product in which
+//! products are sums and sums are maxima (or minima).
 //!
-//! The one design choice: the units are the innermost axis of the matrix and run in the vector lanes; a row of outputs is computed input
-//! by input, and the winning inputs are remembered for the backward pass (to split ties, it looks for all of them again).
+//! The one design choice: the units are the innermost axis of the matrix and run in the vector
+//! lanes; a row of outputs is computed input by input, and the winning inputs are remembered for
+//! the backward pass (to split ties, it looks for all of them again).
 
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
 use morphograd_nn::initializer::GlorotUniform;
@@ -12,13 +13,16 @@ use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 /// $y_{b,j} = \max_i x_{b,i} + w_{i,j}$: `[batch, n]` and `[n, units]` → `[batch, units]`.
 ///
-/// - **Ties**: the first tied input gets the whole gradient, in $x$ and in $w$, unless another rule is chosen ([`Ties`]).
-/// - **NaN** never wins. Where nothing is above $-\infty$ (every entry is $-\infty$, say) the output is $-\infty$ and the first input
-///   gets the gradient; with the other rules the last or all of those whose candidate is $-\infty$.
-/// - **Cost**: one addition and one comparison for each input, unit and member of the batch; backward two additions for each output, or
-///   as much as forward, three times, if ties are split.
+/// - **Ties**: the first tied input gets the whole gradient, in $x$ and in $w$, unless another rule
+///   is chosen ([`Ties`]).
+/// - **NaN** never wins. Where nothing is above $-\infty$ (every entry is $-\infty$, say) the
+///   output is $-\infty$ and the first input gets the gradient; with the other rules the last or
+///   all of those whose candidate is $-\infty$.
+/// - **Cost**: one addition and one comparison for each input, unit and member of the batch;
+///   backward two additions for each output, or as much as forward, three times, if ties are split.
 ///
-/// Source: G. X. Ritter and P. Sussner, *An introduction to morphological neural networks* (ICPR 1996).
+/// Source: G. X. Ritter and P. Sussner, *An introduction to morphological neural networks* (ICPR
+/// 1996).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MaxPlusProduct {
     /// Who gets the gradient where inputs are tied.
@@ -70,19 +74,26 @@ macro_rules! semiring {
         impl<T: Real> Default for $layer<T> {
             fn default() -> Self {
                 let kernel = Weight::new(GlorotUniform);
-                Self { units: 1, activation: Activation::Linear, kernel, bias: None, ties: Ties::default() }
+                let (activation, ties) = (Activation::Linear, Ties::default());
+                Self { units: 1, activation, kernel, bias: None, ties }
             }
         }
 
         impl<T: Real> Build<T> for $layer<T> {
-            fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+            fn build(
+                self,
+                builder: &mut Builder<'_, T>,
+                input: Shape,
+            ) -> Result<Box<dyn Layer<T>>, BuildError> {
                 let Self { units, activation, kernel, bias, ties } = self;
                 let (&[n], 1..) = (input.dims(), units) else {
                     let found = format!("{units} units on an input of shape {input}");
-                    return Err(ShapeError::new($name, "at least 1 unit on [n] (flatten it first)", found).into());
+                    return Err(ShapeError::new($name, "at least 1 unit on [n] (flatten it \
+                        first)", found).into());
                 };
                 let kernel = builder.param("kernel", [n, units].into(), kernel)?;
-                let bias = bias.map(|bias| builder.param("bias", [units].into(), bias)).transpose()?;
+                let shape = [units].into();
+                let bias = bias.map(|bias| builder.param("bias", shape, bias)).transpose()?;
                 Ok(Box::new(Built { product: $product { ties }, kernel, bias, activation }))
             }
         }
@@ -91,14 +102,18 @@ macro_rules! semiring {
 
 semiring! {
     MaxPlusProduct, "max_plus_dense", true,
-    /// $y_j = a(\max_i (x_i + w_{ij}) + b_j)$: `[batch, n]` → `[batch, units]`. Parameters: `kernel` of shape `[n, units]` and, if asked
-    /// for, `bias` of shape `[units]`.
+    /// $y_j = a(\max_i (x_i + w_{ij}) + b_j)$: `[batch, n]` → `[batch, units]`. Parameters:
+    /// `kernel` of shape `[n, units]` and, if asked for, `bias` of shape `[units]`.
     ///
-    /// The default has 1 unit, no activation, a Glorot uniform kernel (of equal units, all would learn the same) and no bias, which the
-    /// kernel can express. Ties and cost: see [`MaxPlusProduct`].
+    /// The default has 1 unit, no activation, a Glorot uniform kernel (of equal units, all would
+    /// learn the same) and no bias, which the kernel can express. Ties and cost: see
+    /// [`MaxPlusProduct`].
     ///
     /// ```
-    /// use morphograd_morphology::{max_plus_dense::{MaxPlusDense, MinPlusDense}, nn::{autodiff::Params, Sequential}};
+    /// use morphograd_morphology::{
+    ///     max_plus_dense::{MaxPlusDense, MinPlusDense},
+    ///     nn::{Sequential, autodiff::Params},
+    /// };
     /// let mut params = Params::<f32>::new();
     /// let model = Sequential::builder(&mut params, 42, [100])
     ///     .add("and", MinPlusDense { units: 32, ..MinPlusDense::default() })
@@ -270,7 +285,9 @@ mod tests {
 
         #[test]
         fn gradients_agree_with_differences(
-            (x, w) in sizes().prop_flat_map(|[batch, n, units]| (strategy::tensor([batch, n]), strategy::tensor([n, units])))
+            (x, w) in sizes().prop_flat_map(|[batch, n, units]| {
+                (strategy::tensor([batch, n]), strategy::tensor([n, units]))
+            }),
         ) {
             for ties in RULES {
                 check_op(MaxPlusProduct { ties }, &[x.clone(), w.clone()]);
@@ -280,14 +297,26 @@ mod tests {
 
         #[test]
         fn values_and_gradients_are_those_of_the_definition_also_at_ties_on_any_number_of_threads(
-            (x, w) in sizes().prop_flat_map(|[batch, n, units]| (strategy::tied_tensor([batch, n]), strategy::tied_tensor([n, units]))),
-            ties in prop::sample::select(RULES.to_vec()), max in any::<bool>()
+
+            (x, w) in sizes().prop_flat_map(|[batch, n, units]| {
+                (strategy::tied_tensor([batch, n]), strategy::tied_tensor([n, units]))
+            }),
+            ties in prop::sample::select(RULES.to_vec()),
+            max in any::<bool>(),
         ) {
-            let (&[batch, n], &[_, units]) = (x.shape().dims(), w.shape().dims()) else { unreachable!() };
+            let (&[batch, n], &[_, units]) = (x.shape().dims(), w.shape().dims()) else {
+                unreachable!()
+            };
             let g: Vec<f64> = (0..batch * units).map(|i| (i % 7) as f64 - 3.0).collect();
             let inputs = [x.clone(), w.clone()];
             let on = |threads| {
-                let run = || if max { vjp(MaxPlusProduct { ties }, &inputs, &g) } else { vjp(MinPlusProduct { ties }, &inputs, &g) };
+                let run = || {
+                    if max {
+                        vjp(MaxPlusProduct { ties }, &inputs, &g)
+                    } else {
+                        vjp(MinPlusProduct { ties }, &inputs, &g)
+                    }
+                };
                 rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
             };
             let (y, grads) = on(1);
@@ -296,8 +325,13 @@ mod tests {
             let (mut dx, mut dw) = (vec![0.0; batch * n], vec![0.0; n * units]);
             for (o, g) in g.iter().enumerate() {
                 let (b, j) = (o / units, o % units);
-                let candidates: Vec<f64> = (0..n).map(|i| x.data()[b * n + i] + w.data()[i * units + j]).collect();
-                let best = candidates.iter().copied().reduce(if max { f64::max } else { f64::min }).unwrap();
+                let candidates: Vec<f64> =
+                    (0..n).map(|i| x.data()[b * n + i] + w.data()[i * units + j]).collect();
+                let best = candidates
+                    .iter()
+                    .copied()
+                    .reduce(if max { f64::max } else { f64::min })
+                    .unwrap();
                 let tied: Vec<usize> = (0..n).filter(|i| candidates[*i] == best).collect();
                 let chosen = match ties {
                     Ties::First => &tied[..1],
@@ -322,7 +356,11 @@ mod tests {
         let expected = [[6.0, 0.0, 0.0, 0.0], [0.0, 0.0, 6.0, 0.0], [2.0, 2.0, 2.0, 0.0]];
         for (ties, expected) in RULES.into_iter().zip(expected) {
             let (y, grads) = vjp(MaxPlusProduct { ties }, &[x.clone(), w.clone()], &[6.0]);
-            assert_eq!((y[0], &grads[0][..], &grads[1][..]), (3.0, &expected[..], &expected[..]), "{ties:?}");
+            assert_eq!(
+                (y[0], &grads[0][..], &grads[1][..]),
+                (3.0, &expected[..], &expected[..]),
+                "{ties:?}"
+            );
         }
     }
 
@@ -331,8 +369,13 @@ mod tests {
         let x = Tensor::from_vec([2, 2], vec![f64::NAN, 1.0, f64::NAN, f64::NEG_INFINITY]).unwrap();
         let expected = [[0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]];
         for (ties, expected) in RULES.into_iter().zip(expected) {
-            let (y, grads) = vjp(MaxPlusProduct { ties }, &[x.clone(), Tensor::zeros([2, 1])], &[1.0, 1.0]);
-            assert_eq!((y, &grads[0][..]), (vec![1.0, f64::NEG_INFINITY], &expected[..]), "{ties:?}");
+            let (y, grads) =
+                vjp(MaxPlusProduct { ties }, &[x.clone(), Tensor::zeros([2, 1])], &[1.0, 1.0]);
+            assert_eq!(
+                (y, &grads[0][..]),
+                (vec![1.0, f64::NEG_INFINITY], &expected[..]),
+                "{ties:?}"
+            );
             let empty = [Tensor::<f64>::zeros([1, 0]), Tensor::zeros([0, 2])];
             let (y, grads) = vjp(MinPlusProduct { ties }, &empty, &[1.0, 1.0]);
             assert!(y == [f64::INFINITY; 2] && grads.iter().all(Vec::is_empty));
@@ -344,7 +387,8 @@ mod tests {
     #[test]
     fn a_product_of_the_semiring_is_learned_with_its_bias() {
         let mut params = Params::<f64>::new();
-        // From 0, and towards a matrix of small spread, every input wins somewhere: one that never wins would never learn.
+        // From 0, and towards a matrix of small spread, every input wins somewhere: one that never
+        // wins would never learn.
         let (kernel, bias) = (Weight::zeros(), Some(Weight::zeros()));
         let layer = MaxPlusDense { units: 3, kernel, bias, ..MaxPlusDense::default() };
         let model = Sequential::builder(&mut params, 1, [4]).add("or", layer).finish().unwrap();
@@ -382,11 +426,12 @@ mod tests {
              found 2 units on an input of shape [5, 5, 1]"
         );
         assert!(error(0, &[5]).contains("found 0 units"));
-        let error =
-            Op::<f64>::infer(&MaxPlusProduct::default(), &[[2, 3].into(), [4, 2].into()]).unwrap_err();
+        let error = Op::<f64>::infer(&MaxPlusProduct::default(), &[[2, 3].into(), [4, 2].into()])
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "max_plus_dense: expected an input [batch, n] and a kernel [n, units], found [2, 3] and [4, 2]"
+            "max_plus_dense: expected an input [batch, n] and a kernel [n, units], found [2, 3] \
+             and [4, 2]"
         );
     }
 }

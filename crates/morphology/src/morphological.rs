@@ -1,7 +1,8 @@
-//! A layer of any operator: a bank of structuring functions, one for each filter and channel, and what becomes of the channels.
+//! A layer of any operator: a bank of structuring functions, one for each filter and channel, and
+//! what becomes of the channels.
 //!
-//! The one design choice: an operator is a value. There is no struct for each of them; what the crate's functions compute with a given
-//! kernel, [`Morphological2d`] computes with a learned one.
+//! The one design choice: an operator is a value. There is no struct for each of them; what the
+//! crate's functions compute with a given kernel, [`Morphological2d`] computes with a learned one.
 
 use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
@@ -13,13 +14,15 @@ use crate::structuring_function::Function;
 use crate::window::Placement;
 use crate::{Border, Merge, Reduction, Scan2d, StructuringFunction, dilation2d, probing2d};
 
-/// A layer of an operator with learned structuring functions: filter $f$ applies the operator to every channel with its own
-/// kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are merged: $y = a(\text{merge}(z) + b)$.
+/// A layer of an operator with learned structuring functions: filter $f$ applies the operator to
+/// every channel with its own kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are
+/// merged: $y = a(\text{merge}(z) + b)$.
 ///
-/// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where `outputs` is `filters * channels` without
-/// merging, `filters` if the channels merge, and 1 if everything does. Parameters: those of the [`StructuringFunction`], and `bias`
-/// `[outputs]` if asked for. What windows it accepts and its cost are the operator's, which `border` and `ties` are handed to; a layer with
-/// several filters copies its input once for each of them.
+/// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where
+/// `outputs` is `filters * channels` without merging, `filters` if the channels merge, and 1 if
+/// everything does. Parameters: those of the [`StructuringFunction`], and `bias` `[outputs]` if
+/// asked for. What windows it accepts and its cost are the operator's, which `border` and `ties`
+/// are handed to; a layer with several filters copies its input once for each of them.
 ///
 /// | layer | operator and merging |
 /// |---|---|
@@ -30,11 +33,32 @@ use crate::{Border, Merge, Reduction, Scan2d, StructuringFunction, dilation2d, p
 /// | toggle mappings in 3 steps | the closure `\|graph, x, w, window\| toggle2d(graph, x, w, window, 3)` |
 ///
 /// ```
-/// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Merge, Morphological2d, opening2d, white_top_hat2d};
+/// use morphograd_morphology::{
+///     Merge, Morphological2d,
+///     nn::{Sequential, autodiff::Params},
+///     opening2d, white_top_hat2d,
+/// };
 /// let mut params = Params::<f32>::new();
 /// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
-///     .add("details", Morphological2d { operator: white_top_hat2d, filters: 4, size: [5, 5], merge: Merge::None, ..Default::default() })
-///     .add("opening", Morphological2d { operator: opening2d, filters: 8, size: [3, 3], ..Default::default() })
+///     .add(
+///         "details",
+///         Morphological2d {
+///             operator: white_top_hat2d,
+///             filters: 4,
+///             size: [5, 5],
+///             merge: Merge::None,
+///             ..Default::default()
+///         },
+///     )
+///     .add(
+///         "opening",
+///         Morphological2d {
+///             operator: opening2d,
+///             filters: 8,
+///             size: [3, 3],
+///             ..Default::default()
+///         },
+///     )
 ///     .finish()?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 4 * 25 + 8 * 4 * 9));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
@@ -67,15 +91,28 @@ pub struct Morphological2d<T> {
     pub activation: Activation,
 }
 
-/// A layer of an operator with two learned structuring functions, [`probing2d`] or [`hit_or_miss2d`](crate::hit_or_miss2d); otherwise as
-/// [`Morphological2d`]. The names of the parameters begin with `first` and `second`.
+/// A layer of an operator with two learned structuring functions, [`probing2d`] or
+/// [`hit_or_miss2d`](crate::hit_or_miss2d); otherwise as [`Morphological2d`]. The names of the
+/// parameters begin with `first` and `second`.
 ///
 /// ```
-/// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, MorphologicalPair2d, hit_or_miss2d};
+/// use morphograd_morphology::{
+///     MorphologicalPair2d, hit_or_miss2d,
+///     nn::{Sequential, autodiff::Params},
+/// };
 /// let mut params = Params::<f32>::new();
-/// let layer = MorphologicalPair2d { operator: hit_or_miss2d, filters: 8, size: [3, 3], ..Default::default() };
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1]).add("corners", layer).finish()?;
-/// assert_eq!(params.name(params.find("corners.second.kernel").unwrap()), "corners.second.kernel");
+/// let layer = MorphologicalPair2d {
+///     operator: hit_or_miss2d,
+///     filters: 8,
+///     size: [3, 3],
+///     ..Default::default()
+/// };
+/// let model =
+///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("corners", layer).finish()?;
+/// assert_eq!(
+///     params.name(params.find("corners.second.kernel").unwrap()),
+///     "corners.second.kernel"
+/// );
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -180,7 +217,11 @@ impl<T: Real> Default for MorphologicalPair2d<T> {
 }
 
 impl<T: Real> Build<T> for Morphological2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { operator, filters, size, kernel, merge, bias, activation, .. } = self;
         let Self { strides, rates, padding, border, ties, .. } = self;
         let scan = Scan2d { window: Window2d { size, strides, rates, padding }, border, ties };
@@ -191,7 +232,11 @@ impl<T: Real> Build<T> for Morphological2d<T> {
 }
 
 impl<T: Real> Build<T> for MorphologicalPair2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { operator, filters, size, kernels, merge, bias, activation, .. } = self;
         let Self { strides, rates, padding, border, ties, .. } = self;
         let scan = Scan2d { window: Window2d { size, strides, rates, padding }, border, ties };
@@ -234,7 +279,8 @@ impl Frame {
         if filters == 0 {
             return Err(ShapeError::new("morphological layer", "at least one filter", "0"));
         }
-        let place = Placement::new("morphological layer", scan.window, scan.border, input.batched(1))?;
+        let place =
+            Placement::new("morphological layer", scan.window, scan.border, input.batched(1))?;
         Ok(Self { scan, channels: place.channels, filters, merge, bias: None, activation })
     }
 
@@ -250,7 +296,11 @@ impl Frame {
     }
 
     /// A copy of the channels for every filter.
-    pub(crate) fn begin<T: Real>(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+    pub(crate) fn begin<T: Real>(
+        &self,
+        graph: &mut Graph<'_, T>,
+        x: Var,
+    ) -> Result<Var, ShapeError> {
         match self.filters {
             1 => Ok(x),
             n => graph.apply(RepeatChannels { n }, [x]),

@@ -1,7 +1,9 @@
-//! Arithmetic of the order: the larger and the smaller of two images, and reductions of the channels.
+//! Arithmetic of the order: the larger and the smaller of two images, and reductions of the
+//! channels.
 //!
-//! The one design choice: every choice of a winner is one comparison in which the first of tied candidates wins, unless another rule is
-//! chosen ([`Ties`]), and NaN beats every number, so that a NaN is never hidden. The winner is found again in the backward pass rather than remembered. The
+//! The one design choice: every choice of a winner is one comparison in which the first of tied
+//! candidates wins, unless another rule is chosen ([`Ties`]), and NaN beats every number, so that a
+//! NaN is never hidden. The winner is found again in the backward pass rather than remembered. The
 //! negative of an image is [`Scale(-1.0)`](morphograd_nn::autodiff::Scale).
 
 use morphograd_nn::autodiff::{Backward, Forward, Op, Ties};
@@ -9,11 +11,16 @@ use morphograd_nn::tensor::{MAX_RANK, Real, Shape, ShapeError};
 
 /// $y = a \vee b$, the larger element of two tensors of one shape.
 ///
-/// The gradient goes to the larger element; at a tie all of it to $a$ (as in TensorFlow), to $b$ with [`Ties::Last`], half to each with
-/// [`Ties::Split`]. NaN beats every number and is tied with NaN. Cost: one comparison an element, each way.
+/// The gradient goes to the larger element; at a tie all of it to $a$ (as in TensorFlow), to $b$
+/// with [`Ties::Last`], half to each with [`Ties::Split`]. NaN beats every number and is tied with
+/// NaN. Cost: one comparison an element, each way.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef, order::Maximum};
+/// use morphograd_morphology::{
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::TensorRef,
+///     order::Maximum,
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let a = graph.input(TensorRef::new([3], &[1.0, 5.0, 2.0]));
@@ -35,11 +42,12 @@ pub struct Minimum {
     pub ties: Ties,
 }
 
-/// $y = \max_c x_c$ over the last axis, which is kept with length 1: `[batch, height, width, channels]` →
-/// `[batch, height, width, 1]`.
+/// $y = \max_c x_c$ over the last axis, which is kept with length 1:
+/// `[batch, height, width, channels]` → `[batch, height, width, 1]`.
 ///
-/// The gradient goes to the first of tied channels, to the last, or in equal parts to all of them, as [`Ties`] says. NaN beats every
-/// number, and NaNs are tied with one another. Cost: one comparison an element, each way; a second one backward if parts are equal.
+/// The gradient goes to the first of tied channels, to the last, or in equal parts to all of them,
+/// as [`Ties`] says. NaN beats every number, and NaNs are tied with one another. Cost: one
+/// comparison an element, each way; a second one backward if parts are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MaxChannels {
     /// Who gets the gradient where channels are equal.
@@ -53,11 +61,13 @@ pub struct MinChannels {
     pub ties: Ties,
 }
 
-/// $y = \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel to the last.
+/// $y = \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel
+/// to the last.
 #[derive(Debug, Clone, Copy)]
 pub struct SumChannels;
 
-/// $y = \frac1n \sum_c x_c$ over the last axis, which is kept with length 1; added from the first channel to the last.
+/// $y = \frac1n \sum_c x_c$ over the last axis, which is kept with length 1; added from the first
+/// channel to the last.
 #[derive(Debug, Clone, Copy)]
 pub struct MeanChannels;
 
@@ -172,7 +182,8 @@ impl<T: Real> Op<T> for MeanChannels {
     }
 }
 
-/// Whether the challenger `b` wins against `a`, which comes first: if it is strictly better, or the first NaN.
+/// Whether the challenger `b` wins against `a`, which comes first: if it is strictly better, or the
+/// first NaN.
 #[inline(always)]
 fn beats<T: Real>(a: T, b: T, better: impl Fn(T, T) -> bool) -> bool {
     better(b, a) | (b.is_nan() & !a.is_nan())
@@ -219,7 +230,11 @@ fn select_grad<T: Real>(pass: Backward<'_, T>, ties: Ties, better: impl Fn(T, T)
 fn reduced(operation: &'static str, input: Shape) -> Result<Shape, ShapeError> {
     match input.dims().split_last() {
         Some((channels, _)) if *channels > 0 => Ok(with_last(input, 1)),
-        _ => Err(ShapeError::new(operation, "at least 1 channel on the last axis", format!("shape {input}"))),
+        _ => Err(ShapeError::new(
+            operation,
+            "at least 1 channel on the last axis",
+            format!("shape {input}"),
+        )),
     }
 }
 
@@ -228,7 +243,8 @@ fn reduce<T: Real>(pass: Forward<'_, T>, f: impl Fn(&[T]) -> T) {
     pass.output.iter_mut().zip(x.data.chunks_exact(last(x.shape))).for_each(|(y, x)| *y = f(x));
 }
 
-/// Calls `f` with the channels of every position, the gradient of their reduction, and their gradients to add to.
+/// Calls `f` with the channels of every position, the gradient of their reduction, and their
+/// gradients to add to.
 fn reduce_grad<T: Real>(pass: Backward<'_, T>, f: impl Fn(&[T], T, &mut [T])) {
     let x = pass.inputs[0];
     let [Some(dx), ..] = pass.grad_inputs else { return };
@@ -239,7 +255,8 @@ fn reduce_grad<T: Real>(pass: Backward<'_, T>, f: impl Fn(&[T], T, &mut [T])) {
 
 /// The first of the best channels, and its value.
 fn winner<T: Real>(x: &[T], better: impl Fn(T, T) -> bool) -> (usize, T) {
-    let first = (1..x.len()).fold(0, |best, c| if beats(x[best], x[c], &better) { c } else { best });
+    let first =
+        (1..x.len()).fold(0, |best, c| if beats(x[best], x[c], &better) { c } else { best });
     (first, x[first])
 }
 
@@ -306,9 +323,8 @@ mod tests {
 
         #[test]
         fn gradients_agree_with_differences(
-            (a, b) in (1..4usize, 1..5usize).prop_flat_map(|(n, m)| {
-                (strategy::tensor([n, 2, m]), strategy::tensor([n, 2, m]))
-            })
+            (a, b) in (1..4usize, 1..5usize)
+                .prop_flat_map(|(n, m)| (strategy::tensor([n, 2, m]), strategy::tensor([n, 2, m]))),
         ) {
             for ties in RULES {
                 check_op(Maximum { ties }, &[a.clone(), b.clone()]);
@@ -322,13 +338,16 @@ mod tests {
 
         #[test]
         fn values_and_gradients_are_those_of_the_definition_also_at_ties(
-            a in strategy::tied_tensor([5, 4]), b in strategy::tied_tensor([5, 4]), ties in prop::sample::select(RULES.to_vec())
+            a in strategy::tied_tensor([5, 4]),
+            b in strategy::tied_tensor([5, 4]),
+            ties in prop::sample::select(RULES.to_vec()),
         ) {
             let g: Vec<f64> = (0..20).map(|i| f64::from(i) - 7.0).collect();
             let tensors = [a.clone(), b.clone()];
-            for (max, (y, grads)) in
-                [(true, vjp(Maximum { ties }, &tensors, &g)), (false, vjp(Minimum { ties }, &tensors, &g))]
-            {
+            for (max, (y, grads)) in [
+                (true, vjp(Maximum { ties }, &tensors, &g)),
+                (false, vjp(Minimum { ties }, &tensors, &g)),
+            ] {
                 for (i, (a, b)) in a.data().iter().zip(b.data()).enumerate() {
                     let (best, share) = naive(&[*a, *b], max, ties);
                     prop_assert_eq!(y[i], best);
@@ -336,9 +355,10 @@ mod tests {
                 }
             }
             let a = std::slice::from_ref(&a);
-            for (max, (y, grads)) in
-                [(true, vjp(MaxChannels { ties }, a, &g[..5])), (false, vjp(MinChannels { ties }, a, &g[..5]))]
-            {
+            for (max, (y, grads)) in [
+                (true, vjp(MaxChannels { ties }, a, &g[..5])),
+                (false, vjp(MinChannels { ties }, a, &g[..5])),
+            ] {
                 for (i, row) in a[0].data().chunks(4).enumerate() {
                     let (best, share) = naive(row, max, ties);
                     prop_assert_eq!(y[i], best);
@@ -384,7 +404,8 @@ mod tests {
 
     #[test]
     fn nan_is_never_hidden_and_tied_with_nan() {
-        let (a, b) = (tensor(&[3], &[f64::NAN, 1.0, f64::NAN]), tensor(&[3], &[1.0, f64::NAN, f64::NAN]));
+        let (a, b) =
+            (tensor(&[3], &[f64::NAN, 1.0, f64::NAN]), tensor(&[3], &[1.0, f64::NAN, f64::NAN]));
         let inputs = [a.clone(), b];
         for (ties, third) in RULES.into_iter().zip([[3.0, 0.0], [0.0, 3.0], [1.5, 1.5]]) {
             for (y, grads) in [

@@ -1,8 +1,9 @@
-//! The p-convolution, or counter-harmonic mean: a quotient of two convolutions of powers of a positive image, from pseudo-erosion to
-//! pseudo-dilation.
+//! The p-convolution, or counter-harmonic mean: a quotient of two convolutions of powers of a
+//! positive image, from pseudo-erosion to pseudo-dilation.
 //!
-//! The one design choice: it is computed on logarithms, $f^p w = e^{p \log f + \log w}$, so that no power of a pixel can overflow; one
-//! small operation takes them and holds the rule for what is not positive.
+//! The one design choice: it is computed on logarithms, $f^p w = e^{p \log f + \log w}$, so that no
+//! power of a pixel can overflow; one small operation takes them and holds the rule for what is not
+//! positive.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::constraint::Interval;
@@ -16,36 +17,45 @@ use crate::smooth::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 /// Smaller pixels and kernel entries count as this number; their derivative is 0.
 pub const EPSILON: f64 = 1e-6;
 
-/// The counter-harmonic mean of every channel of `x` `[batch, height, width, channels]` with its own kernel `[kh, kw, channels]`, or, with
-/// a kernel `[kh, kw, channels, filters]`, the sums of the channels' for every filter:
+/// The counter-harmonic mean of every channel of `x` `[batch, height, width, channels]` with its
+/// own kernel `[kh, kw, channels]`, or, with a kernel `[kh, kw, channels, filters]`, the sums of
+/// the channels' for every filter:
 /// $$y_{i,j} = \frac{\sum_d f_d^{p+1} w_d}{\sum_d f_d^p w_d}, \qquad f_d = \max(x_{s i + r d - t}, ε).$$
 ///
-/// - **Domain**: pixels and kernel are positive. What is below [`EPSILON`] counts as [`EPSILON`] and has derivative 0; at it, the
-///   derivative is the one from above, so that an entry that a constraint put there can leave.
-/// - **Limits**: $p \to \infty$ gives the flat dilation (the largest pixel), $p \to -\infty$ the smallest pixel under the unmirrored
-///   window; $p = 0$ is a convolution divided by the sum of the kernel, $p = -1$ a harmonic mean. Always between smallest and largest.
-/// - **Border**: taps outside the image are skipped; a window without any gives 0. For another border pad first, by
-///   [`Pad2d`](crate::Pad2d). The kernel is not mirrored.
-/// - **Gradient**: with $q_d = f_d^p w_d / \sum f^p w$: to a pixel $q_d (1 + p (1 - y / f_d))$, to an entry $q_d (f_d - y) / w_d$, to p
-///   $\sum_d q_d \log f_d (f_d - y)$.
+/// - **Domain**: pixels and kernel are positive. What is below [`EPSILON`] counts as [`EPSILON`]
+///   and has derivative 0; at it, the derivative is the one from above, so that an entry that a
+///   constraint put there can leave.
+/// - **Limits**: $p \to \infty$ gives the flat dilation (the largest pixel), $p \to -\infty$ the
+///   smallest pixel under the unmirrored window; $p = 0$ is a convolution divided by the sum of the
+///   kernel, $p = -1$ a harmonic mean. Always between smallest and largest.
+/// - **Border**: taps outside the image are skipped; a window without any gives 0. For another
+///   border pad first, by [`Pad2d`](crate::Pad2d). The kernel is not mirrored.
+/// - **Gradient**: with $q_d = f_d^p w_d / \sum f^p w$: to a pixel $q_d (1 + p (1 - y / f_d))$, to
+///   an entry $q_d (f_d - y) / w_d$, to p $\sum_d q_d \log f_d (f_d - y)$.
 /// - **Numbers**: NaN in a window gives NaN.
 /// - **Cost**: two exponentials for each output, tap and channel, each way; one logarithm a pixel.
 ///
-/// `p` is one number or one for each output channel. Source: J. Angulo, *Pseudo-morphological image diffusion using the
-/// counter-harmonic paradigm* (ACIVS 2010); learned: J. Masci, J. Angulo and J. Schmidhuber, *A learning framework for morphological
-/// operators using counter-harmonic mean* (ISMM 2013).
+/// `p` is one number or one for each output channel. Source: J. Angulo, *Pseudo-morphological image
+/// diffusion using the counter-harmonic paradigm* (ACIVS 2010); learned: J. Masci, J. Angulo and J.
+/// Schmidhuber, *A learning framework for morphological operators using counter-harmonic mean*
+/// (ISMM 2013).
 ///
 /// # Errors
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Mode, Params, Tape}, nn::tensor::{TensorRef, Window2d}, p_convolution2d};
+/// use morphograd_morphology::{
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{TensorRef, Window2d},
+///     p_convolution2d,
+/// };
 /// let (params, mut tape) = (Params::<f64>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 2, 1], &[1.0, 3.0]));
 /// let w = graph.input(TensorRef::new([1, 2, 1], &[1.0, 1.0]));
 /// let p = graph.input(TensorRef::new([], &[1.0]));
-/// let y = p_convolution2d(&mut graph, x, w, p, Window2d { size: [1, 2], ..Window2d::default() })?;
+/// let y =
+///     p_convolution2d(&mut graph, x, w, p, Window2d { size: [1, 2], ..Window2d::default() })?;
 /// assert!((graph.value(y).data[0] - (1.0 + 9.0) / (1.0 + 3.0)).abs() < 1e-12);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
@@ -59,10 +69,12 @@ pub fn p_convolution2d<T: Real>(
     Smooth2d::<CounterHarmonic>::apply(graph, [x, kernel, p], window)
 }
 
-/// A layer of learned p-convolutions (PConv): filter `f` has a kernel for every channel and sums the results, see [`p_convolution2d`].
+/// A layer of learned p-convolutions (PConv): filter `f` has a kernel for every channel and sums
+/// the results, see [`p_convolution2d`].
 ///
-/// Input `[batch, height, width, channels]`, positive; output `[batch, rows, columns, filters]`; parameters `kernel`
-/// `[kh, kw, channels, filters]`, `p` unless it is fixed, and, if asked for, `bias` `[filters]`.
+/// Input `[batch, height, width, channels]`, positive; output `[batch, rows, columns, filters]`;
+/// parameters `kernel` `[kh, kw, channels, filters]`, `p` unless it is fixed, and, if asked for,
+/// `bias` `[filters]`.
 #[derive(Debug)]
 pub struct PConvolution2d<T> {
     /// Number of filters.
@@ -88,7 +100,8 @@ pub struct PConvolution2d<T> {
 impl<T: Real> Default for PConvolution2d<T> {
     fn default() -> Self {
         let Window2d { size, strides, rates, padding } = Window2d::default();
-        let kernel = Weight::new(Constant(1.0)).constrained(Interval { min: EPSILON, max: f64::INFINITY });
+        let kernel =
+            Weight::new(Constant(1.0)).constrained(Interval { min: EPSILON, max: f64::INFINITY });
         let p = Sharpness::PerFilter(Weight::zeros());
         Self {
             filters: 1,
@@ -105,7 +118,11 @@ impl<T: Real> Default for PConvolution2d<T> {
 }
 
 impl<T: Real> Build<T> for PConvolution2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, size, strides, rates, padding, kernel, p, bias, activation } = self;
         let window = Window2d { size, strides, rates, padding };
         let element_dropout = ElementDropout::default();
@@ -123,7 +140,10 @@ impl Family for CounterHarmonic {
     const SHARPNESS: &'static str = "p";
     const MIRRORED: bool = false;
 
-    fn prepare<T: Real>(graph: &mut Graph<'_, T>, [x, kernel]: [Var; 2]) -> Result<[Var; 2], ShapeError> {
+    fn prepare<T: Real>(
+        graph: &mut Graph<'_, T>,
+        [x, kernel]: [Var; 2],
+    ) -> Result<[Var; 2], ShapeError> {
         Ok([graph.apply(Log, [x])?, graph.apply(Log, [kernel])?])
     }
 

@@ -1,7 +1,8 @@
-//! Images with their border written around them, for operations that have no choice of borders themselves.
+//! Images with their border written around them, for operations that have no choice of borders
+//! themselves.
 //!
-//! The one design choice: it pads by what a window reaches beyond the image, so that the same window without padding then computes what it
-//! would compute with that border.
+//! The one design choice: it pads by what a window reaches beyond the image, so that the same
+//! window without padding then computes what it would compute with that border.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
@@ -10,12 +11,14 @@ use morphograd_nn::{Build, BuildError, Builder, Layer};
 use crate::window::Placement;
 use crate::{Border, MaxPlus};
 
-/// `[batch, height, width, channels]` → `[batch, height', width', channels]`, with as many rows and columns more as `window` has outside the
-/// image with its padding; an operation and its own layer.
+/// `[batch, height, width, channels]` → `[batch, height', width', channels]`, with as many rows and
+/// columns more as `window` has outside the image with its padding; an operation and its own layer.
 ///
-/// It gives smooth operators, poolings and convolutions a border: pad, then apply them by the window with valid padding.
+/// It gives smooth operators, poolings and convolutions a border: pad, then apply them by the
+/// window with valid padding.
 ///
-/// - **Border**: any but [`Border::Infinity`], which has no value that all operations could calculate with, and which they have already.
+/// - **Border**: any but [`Border::Infinity`], which has no value that all operations could
+///   calculate with, and which they have already.
 /// - **Gradient**: that of a pixel is the sum over its copies; constants have none.
 /// - **Cost**: two copies.
 ///
@@ -23,8 +26,15 @@ use crate::{Border, MaxPlus};
 /// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
 /// use morphograd_morphology::{Border, Pad2d, evaluate, smooth_dilation2d};
 /// let valid = Window2d { size: [1, 3], ..Window2d::default() };
-/// let around = Pad2d { window: Window2d { padding: Padding::Same, ..valid }, border: Border::Periodic };
-/// let inputs = [TensorRef::new([1, 1, 4, 1], &[7.0f32, 0.0, 0.0, 0.0]), TensorRef::new([1, 3, 1], &[0.0; 3]), TensorRef::new([], &[99.0])];
+/// let around = Pad2d {
+///     window: Window2d { padding: Padding::Same, ..valid },
+///     border: Border::Periodic,
+/// };
+/// let inputs = [
+///     TensorRef::new([1, 1, 4, 1], &[7.0f32, 0.0, 0.0, 0.0]),
+///     TensorRef::new([1, 3, 1], &[0.0; 3]),
+///     TensorRef::new([], &[99.0]),
+/// ];
 /// let y = evaluate(inputs, |graph, [x, w, beta]| {
 ///     let padded = graph.apply(around, [x])?; // 0 7 0 0 0 7
 ///     smooth_dilation2d(graph, padded, w, beta, valid)
@@ -87,13 +97,17 @@ impl<T: Real> Op<T> for Pad2d {
             return;
         }
         parallel::for_each_piece(dx, height * width * channels, |image, dx| {
-            let grad =
-                pass.grad_output[image * place.padded_len()..][..place.padded_len()].chunks_exact(channels);
+            let grad = pass.grad_output[image * place.padded_len()..][..place.padded_len()]
+                .chunks_exact(channels);
             for (position, grad) in grad.enumerate() {
                 let source = |axis: usize, at: usize| {
-                    self.border.source(at as isize - extent.before[axis] as isize, place.image[axis])
+                    self.border
+                        .source(at as isize - extent.before[axis] as isize, place.image[axis])
                 };
-                let at = (source(0, position / extent.padded[1]), source(1, position % extent.padded[1]));
+                let at = (
+                    source(0, position / extent.padded[1]),
+                    source(1, position % extent.padded[1]),
+                );
                 if let (Some(row), Some(column)) = at {
                     let dx = &mut dx[(row * width + column) * channels..][..channels];
                     dx.iter_mut().zip(grad).for_each(|(dx, g)| *dx += *g);
@@ -122,22 +136,38 @@ mod tests {
 
         #[test]
         fn a_window_on_the_padded_image_sees_the_border(
-            (window, x, w, dy, border) in (strategy::window(), 1..=2usize, borders()).prop_flat_map(|(window, channels, border)| {
-                let [kh, kw] = window.size;
-                let window = Window2d { padding: Padding::Same, ..window };
-                let [rows, columns] = window.extent([7, 8]).unwrap().output;
-                (Just(window), strategy::tied_tensor([2, 7, 8, channels]), strategy::tied_tensor([kh, kw, channels]),
-                 strategy::tied_tensor([2, rows, columns, channels]), Just(border))
-            })
+            (window, x, w, dy, border) in (strategy::window(), 1..=2usize, borders()).prop_flat_map(
+                |(window, channels, border)| {
+                    let [kh, kw] = window.size;
+                    let window = Window2d { padding: Padding::Same, ..window };
+                    let [rows, columns] = window.extent([7, 8]).unwrap().output;
+                    (
+                        Just(window),
+                        strategy::tied_tensor([2, 7, 8, channels]),
+                        strategy::tied_tensor([kh, kw, channels]),
+                        strategy::tied_tensor([2, rows, columns, channels]),
+                        Just(border),
+                    )
+                },
+            ),
         ) {
             let pad = Pad2d { window, border };
             check_op(pad, std::slice::from_ref(&x));
-            // A dilation has the border itself: the same values, and the same gradients through the padding.
+            // A dilation has the border itself: the same values, and the same gradients through the
+            // padding.
             let inputs = [x.clone(), w.clone()];
-            let (expected, gradients) = vjp(Depthwise2d::<MaxPlus>::new(Scan2d { border, ..window.into() }), &inputs, dy.data());
+            let (expected, gradients) = vjp(
+                Depthwise2d::<MaxPlus>::new(Scan2d { border, ..window.into() }),
+                &inputs,
+                dy.data(),
+            );
             let [height, width] = window.extent([7, 8]).unwrap().padded;
             let shape = Shape::from([2, height, width, x.shape().dims()[3]]);
-            let padded = Tensor::from_vec(shape, vjp(pad, std::slice::from_ref(&x), &vec![0.0; shape.len()]).0).unwrap();
+            let padded = Tensor::from_vec(
+                shape,
+                vjp(pad, std::slice::from_ref(&x), &vec![0.0; shape.len()]).0,
+            )
+            .unwrap();
             let valid = Window2d { padding: Padding::Valid, ..window };
             let (y, through) = vjp(Depthwise2d::<MaxPlus>::new(valid), &[padded, w], dy.data());
             prop_assert_eq!(y, expected);
@@ -161,6 +191,9 @@ mod tests {
             &Pad2d { window: Window2d::default(), border: Border::Infinity },
             &[[1, 2, 2, 1].into()],
         );
-        assert_eq!(error.unwrap_err().to_string(), "pad: expected a border with values, found Infinity");
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "pad: expected a border with values, found Infinity"
+        );
     }
 }

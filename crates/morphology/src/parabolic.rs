@@ -1,7 +1,9 @@
-//! Dilation and erosion by whole parabolas: no window cuts them off, and the cost of a pixel does not depend on the curvature.
+//! Dilation and erosion by whole parabolas: no window cuts them off, and the cost of a pixel does
+//! not depend on the curvature.
 //!
-//! The one design choice: rows first, then columns. Both orders give the same values, but only so is the winner, the leftmost of the tied
-//! pixels of a row and then the topmost of the tied rows, the first in raster order.
+//! The one design choice: rows first, then columns. Both orders give the same values, but only so
+//! is the winner, the leftmost of the tied pixels of a row and then the topmost of the tied rows,
+//! the first in raster order.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -12,29 +14,37 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 use crate::selection::Planes;
 use crate::{Lattice, MaxPlus, MinMinus};
 
-/// Dilates every channel of `x` `[batch, height, width, channels]` by the whole parabola of its curvature $b$ `[channels]` at the scale $s$:
+/// Dilates every channel of `x` `[batch, height, width, channels]` by the whole parabola of its
+/// curvature $b$ `[channels]` at the scale $s$:
 /// $$\delta(x)_p = \max_q x_q - a \lVert p - q \rVert^2, \qquad a = b / 4 s^2,$$
-/// over all pixels $q$ of the image; output of the shape of `x`. It is [`dilation2d`](crate::dilation2d) by the
-/// [`QuadraticKernel`](crate::QuadraticKernel) of this curvature and scale whose window covers the image from every pixel.
+/// over all pixels $q$ of the image; output of the shape of `x`. It is
+/// [`dilation2d`](crate::dilation2d) by the [`QuadraticKernel`](crate::QuadraticKernel) of this
+/// curvature and scale whose window covers the image from every pixel.
 ///
-/// - **Curvature**: every $b$ is allowed. $b = 0$ gives the maximum of the image, $b < 0$ a parabola that opens upwards, as the formula says.
-///   A NaN makes every candidate NaN, so nothing wins and the channel is $-\infty$. Magnitudes above $2^{900}$, of $a$ and of the
-///   finite pixels that are compared, count as that number, so $b = \infty$ leaves finite images as they are.
-/// - **Border**: pixels outside the image do not exist, which is [`Border::Infinity`](crate::Border::Infinity). A NaN never wins. $+\infty$
-///   wins everywhere, whatever the curvature; $-\infty$ wins nowhere, and what nobody wins is $-\infty$ and hands no gradient on.
-/// - **Gradient**: each output is one pixel $q$, less a multiple of $b$: $q$ gets its gradient $g$, and $b$ gets
-///   $-g \lVert p - q \rVert^2 / 4 s^2$. Ties: the first pixel of the image in raster order. (The last wins on the image turned by 180
-///   degrees.)
-/// - **Rounding**: winners are found in `f64` from values rounded to the type of `x`, so a winner may lie below the maximum by such a rounding. Its
-///   own candidate is computed from `x` in `f64` and rounded once.
-/// - **Cost**: two passes, each with about two comparisons and one division a pixel, whatever the curvature. Backward one addition a pixel to
-///   each gradient.
+/// - **Curvature**: every $b$ is allowed. $b = 0$ gives the maximum of the image, $b < 0$ a
+///   parabola that opens upwards, as the formula says. A NaN makes every candidate NaN, so nothing
+///   wins and the channel is $-\infty$. Magnitudes above $2^{900}$, of $a$ and of the finite pixels
+///   that are compared, count as that number, so $b = \infty$ leaves finite images as they are.
+/// - **Border**: pixels outside the image do not exist, which is
+///   [`Border::Infinity`](crate::Border::Infinity). A NaN never wins. $+\infty$ wins everywhere,
+///   whatever the curvature; $-\infty$ wins nowhere, and what nobody wins is $-\infty$ and hands no
+///   gradient on.
+/// - **Gradient**: each output is one pixel $q$, less a multiple of $b$: $q$ gets its gradient $g$,
+///   and $b$ gets $-g \lVert p - q \rVert^2 / 4 s^2$. Ties: the first pixel of the image in raster
+///   order. (The last wins on the image turned by 180 degrees.)
+/// - **Rounding**: winners are found in `f64` from values rounded to the type of `x`, so a winner
+///   may lie below the maximum by such a rounding. Its own candidate is computed from `x` in `f64`
+///   and rounded once.
+/// - **Cost**: two passes, each with about two comparisons and one division a pixel, whatever the
+///   curvature. Backward one addition a pixel to each gradient.
 ///
-/// Sources: R. van den Boomgaard, *The morphological equivalent of the Gauss convolution*, Nieuw Archief voor Wiskunde 10 (1992), for the
-/// operator; P. Felzenszwalb and D. Huttenlocher, *Distance transforms of sampled functions* (2012), for the envelope of parabolas.
+/// Sources: R. van den Boomgaard, *The morphological equivalent of the Gauss convolution*, Nieuw
+/// Archief voor Wiskunde 10 (1992), for the operator; P. Felzenszwalb and D. Huttenlocher,
+/// *Distance transforms of sampled functions* (2012), for the envelope of parabolas.
 ///
 /// # Errors
-/// If the shapes do not fit, an image has $2^{30}$ pixels or more, or the scale is not positive and finite (its square, too).
+/// If the shapes do not fit, an image has $2^{30}$ pixels or more, or the scale is not positive and
+/// finite (its square, too).
 ///
 /// ```
 /// use morphograd_morphology::{evaluate, nn::tensor::TensorRef, parabolic_dilation2d};
@@ -55,10 +65,12 @@ pub fn parabolic_dilation2d<T: Real>(
 
 /// Erodes every channel of `x` by the whole parabola of its curvature:
 /// $$\varepsilon(x)_p = \min_q x_q + a \lVert p - q \rVert^2, \qquad a = b / 4 s^2.$$
-/// The adjoint of [`parabolic_dilation2d`] by the same curvature and its dual, $-\delta(-x)$, with its rules; infinities change places.
+/// The adjoint of [`parabolic_dilation2d`] by the same curvature and its dual, $-\delta(-x)$, with
+/// its rules; infinities change places.
 ///
 /// # Errors
-/// If the shapes do not fit, an image has $2^{30}$ pixels or more, or the scale is not positive and finite (its square, too).
+/// If the shapes do not fit, an image has $2^{30}$ pixels or more, or the scale is not positive and
+/// finite (its square, too).
 ///
 /// ```
 /// use morphograd_morphology::{evaluate, nn::tensor::TensorRef, parabolic_erosion2d};
@@ -77,8 +89,8 @@ pub fn parabolic_erosion2d<T: Real>(
     graph.apply(Parabolic::<MinMinus>::new(scale), [x, curvature])
 }
 
-/// The operation of [`parabolic_dilation2d`] (`MaxPlus`) and [`parabolic_erosion2d`] (`MinMinus`). Inputs: images
-/// `[batch, height, width, channels]` and curvatures `[channels]`.
+/// The operation of [`parabolic_dilation2d`] (`MaxPlus`) and [`parabolic_erosion2d`] (`MinMinus`).
+/// Inputs: images `[batch, height, width, channels]` and curvatures `[channels]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Parabolic<L> {
     /// The scale $s$, in pixels.
@@ -148,7 +160,8 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
         let size = Size::new(pass.shape);
         let Size { height, width, channels, .. } = size;
         let (x, curvature) = (pass.inputs[0].data, pass.inputs[1].data);
-        // An erosion is the dilation of the negated values, the keys, and negated again. Nothing of that is rounded.
+        // An erosion is the dilation of the negated values, the keys, and negated again. Nothing of
+        // that is rounded.
         let sign = T::of(L::SIGN);
 
         let strip_count = size.strips();
@@ -157,7 +170,8 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
         pass.saved.indices.resize(length, 0);
         // The strips come first: their winners are what the backward pass looks for.
         let (strips, rows) = pass.scratch.split_at_mut((LANES + 1) * strip_count * height);
-        let (strip_words, row_words) = pass.saved.indices.split_at_mut((LANES + 1) * strip_count * height);
+        let (strip_words, row_words) =
+            pass.saved.indices.split_at_mut((LANES + 1) * strip_count * height);
 
         let (values, words) = (&mut rows[..], &mut row_words[..]);
         // A piece has a line for each lane and one more: of the keys, and of the envelope.
@@ -171,7 +185,9 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
                 for (line, (row, winners)) in (block * LANES..size.planes * height).zip(rows) {
                     let (plane, i) = (line / height, line % height);
                     let (drop, at) = (self.drop(curvature[plane % channels]), size.pixels(plane));
-                    keys.iter_mut().enumerate().for_each(|(j, key)| *key = sign * x[at(i * width + j)]);
+                    keys.iter_mut()
+                        .enumerate()
+                        .for_each(|(j, key)| *key = sign * x[at(i * width + j)]);
                     let envelope = Envelope::build(memory, drop, keys);
                     row.fill(T::neg_infinity());
                     envelope.segments(|vertex, positions| {
@@ -246,7 +262,9 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
             let (_, columns) = size.strip(strip);
             let words = &pass.saved.indices[strip * (LANES + 1) * height..][..LANES * height];
             for (i, winners) in words.chunks_exact(LANES).enumerate() {
-                for (j, winner) in columns.clone().zip(winners).filter(|(_, winner)| **winner != NOBODY) {
+                for (j, winner) in
+                    columns.clone().zip(winners).filter(|(_, winner)| **winner != NOBODY)
+                {
                     f(i * width + j, *winner as usize);
                 }
             }
@@ -278,8 +296,8 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
     }
 }
 
-/// The sizes of a batch, and how it is cut into tasks: the rows of all planes (a channel of an image each) into blocks, the columns of
-/// each plane into strips.
+/// The sizes of a batch, and how it is cut into tasks: the rows of all planes (a channel of an
+/// image each) into blocks, the columns of each plane into strips.
 #[derive(Clone, Copy)]
 struct Size {
     planes: usize,
@@ -290,7 +308,9 @@ struct Size {
 
 impl Size {
     fn new(shape: Shape) -> Self {
-        let &[batch, height, width, channels] = shape.dims() else { unreachable!("shapes were inferred") };
+        let &[batch, height, width, channels] = shape.dims() else {
+            unreachable!("shapes were inferred")
+        };
         Self { planes: batch * channels, height, width, channels }
     }
 
@@ -312,7 +332,8 @@ impl Size {
         (strip / self.strips_a_plane(), first..(first + LANES).min(self.width))
     }
 
-    /// Where row `i` of a plane starts among the blocks, each of which ends with a line of workspace.
+    /// Where row `i` of a plane starts among the blocks, each of which ends with a line of
+    /// workspace.
     fn row(&self, plane: usize, i: usize) -> usize {
         let line = plane * self.height + i;
         (line / LANES * (LANES + 1) + line % LANES) * self.width
@@ -334,8 +355,9 @@ fn square(a: usize, b: usize) -> f64 {
 
 /// The upper envelope of the parabolas on a line, in the caller's memory.
 ///
-/// At position $i$ the parabola of $q$ has the height $(k_q - a q^2) + 2 a i \cdot q - a i^2$: to be the highest there is to be the farthest of the
-/// points $(q, k_q - a q^2)$ in a direction. So the envelope is the upper convex hull of these points, and is found without a division.
+/// At position $i$ the parabola of $q$ has the height $(k_q - a q^2) + 2 a i \cdot q - a i^2$: to
+/// be the highest there is to be the farthest of the points $(q, k_q - a q^2)$ in a direction. So
+/// the envelope is the upper convex hull of these points, and is found without a division.
 struct Envelope<'a, T> {
     keys: &'a [T],
     drop: f64,
@@ -351,7 +373,8 @@ struct Vertex {
 }
 
 impl<'a, T: Real> Envelope<'a, T> {
-    /// The envelope of the parabolas that fall by `drop` at one pixel from each key. A key that is NaN or $-\infty$ has none.
+    /// The envelope of the parabolas that fall by `drop` at one pixel from each key. A key that is
+    /// NaN or $-\infty$ has none.
     #[inline(always)]
     fn build(memory: &'a mut [u32], drop: f64, keys: &'a [T]) -> Self {
         let mut tops = 0;
@@ -361,7 +384,8 @@ impl<'a, T: Real> Envelope<'a, T> {
             for position in (0..keys.len()).filter(|position| keys[*position] > T::neg_infinity()) {
                 let new = vertex(keys, position);
                 while tops > 1 {
-                    let [before, top] = [tops - 2, tops - 1].map(|k| vertex(keys, memory[k] as usize));
+                    let [before, top] =
+                        [tops - 2, tops - 1].map(|k| vertex(keys, memory[k] as usize));
                     if !is_covered(drop, before, top, new) {
                         break;
                     }
@@ -374,13 +398,14 @@ impl<'a, T: Real> Envelope<'a, T> {
         Self { keys, drop, tops: &memory[..tops] }
     }
 
-    /// Calls `f(vertex, positions)` with each top and the positions at which it wins. These follow one another and leave none out, unless there is
-    /// no top.
+    /// Calls `f(vertex, positions)` with each top and the positions at which it wins. These follow
+    /// one another and leave none out, unless there is no top.
     #[inline(always)]
     fn segments(&self, mut f: impl FnMut(usize, Range<usize>)) {
         let count = self.tops.len();
         // Parabolas that fall win on their own side of a crossing, those that rise on the other.
-        let top = |step: usize| self.tops[if self.drop < 0.0 { count - 1 - step } else { step }] as usize;
+        let top =
+            |step: usize| self.tops[if self.drop < 0.0 { count - 1 - step } else { step }] as usize;
         let mut start = 0;
         for step in 0..count {
             let end = match step + 1 {
@@ -410,12 +435,13 @@ fn is_covered(drop: f64, before: Vertex, between: Vertex, after: Vertex) -> bool
     rise * right + drop * (left * right * (left + right)) <= next_rise * left
 }
 
-/// The first position at which `new` wins against `old`, which is before it, or behind it if they rise. Where they are tied, the one that is
-/// first on the line wins.
+/// The first position at which `new` wins against `old`, which is before it, or behind it if they
+/// rise. Where they are tied, the one that is first on the line wins.
 #[inline(always)]
 fn first_win(drop: f64, old: Vertex, new: Vertex) -> u32 {
     let (first, second) = if drop < 0.0 { (new, old) } else { (old, new) };
-    let shift = (first.height - second.height) / (2.0 * drop * (second.position - first.position) as f64);
+    let shift =
+        (first.height - second.height) / (2.0 * drop * (second.position - first.position) as f64);
     // Two equal heights on a flat line: tied everywhere.
     let shift = if shift.is_nan() { f64::INFINITY } else { shift };
     let crossing = 0.5 * (first.position + second.position) as f64 + shift;

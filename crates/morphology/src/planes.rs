@@ -1,8 +1,10 @@
-//! Images laid out for the kernels of dilation and erosion: one plane a channel, the border around it, strides taken apart.
+//! Images laid out for the kernels of dilation and erosion: one plane a channel, the border around
+//! it, strides taken apart.
 //!
-//! The one design choice: after this copy every tap of every window is a fixed distance from the window's first pixel, and neighbouring
-//! windows are neighbours in memory, whatever the border, the padding, the strides and the rates. With a stride $s$ along an axis the pixels
-//! are sorted by their position modulo $s$ (a *phase*): the windows' taps of one phase are then adjacent.
+//! The one design choice: after this copy every tap of every window is a fixed distance from the
+//! window's first pixel, and neighbouring windows are neighbours in memory, whatever the border,
+//! the padding, the strides and the rates. With a stride $s$ along an axis the pixels are sorted by
+//! their position modulo $s$ (a *phase*): the windows' taps of one phase are then adjacent.
 
 use morphograd_nn::tensor::{Extent, Real, TensorRef, parallel};
 
@@ -24,7 +26,8 @@ impl Planes {
         Self { place, phase }
     }
 
-    /// The number of elements between windows that are neighbours in a column; in a row they are adjacent.
+    /// The number of elements between windows that are neighbours in a column; in a row they are
+    /// adjacent.
     pub(crate) fn row(&self) -> usize {
         self.phase[1]
     }
@@ -76,14 +79,19 @@ impl Planes {
         scratch.resize(images * self.image_len(), outside);
         parallel::for_each_piece(scratch, self.image_len(), |image, planes| {
             let image = &x.data[image * image_len..][..image_len];
-            // What the phases have beyond the padded image is never read by a window, and may be anything.
+            // What the phases have beyond the padded image is never read by a window, and may be
+            // anything.
             self.for_each_run(|source, [y, x0], length, c| {
                 let channels = self.place.channels;
-                let pixels = source.map(|from| &image[from * channels + c..][..(length - 1) * channels + 1]);
+                let pixels =
+                    source.map(|from| &image[from * channels + c..][..(length - 1) * channels + 1]);
                 self.for_each_phase(length, |first, count| {
-                    let to = &mut planes[c * self.channel_len() + self.index(y, x0 + first)..][..count];
+                    let to =
+                        &mut planes[c * self.channel_len() + self.index(y, x0 + first)..][..count];
                     match pixels {
-                        Some(pixels) => copy_strided(&pixels[first * channels..], step * channels, to),
+                        Some(pixels) => {
+                            copy_strided(&pixels[first * channels..], step * channels, to);
+                        }
                         None => to.fill(outside),
                     }
                 });
@@ -92,7 +100,8 @@ impl Planes {
         scratch
     }
 
-    /// Writes to an image what was gathered in its planes, which are `distance` apart: the adjoint of [`Planes::lay_out`].
+    /// Writes to an image what was gathered in its planes, which are `distance` apart: the adjoint
+    /// of [`Planes::lay_out`].
     pub(crate) fn fold<T: Real>(&self, planes: &[T], distance: usize, dx: &mut [T]) {
         let channels = self.place.channels;
         let [top, left] = self.place.extent.before;
@@ -106,7 +115,9 @@ impl Planes {
                 pixels.zip(plane).for_each(|(to, from)| *to = *from);
             });
         }
-        if !self.place.is_padded() || matches!(self.place.border, Border::Infinity | Border::Constant(_)) {
+        if !self.place.is_padded()
+            || matches!(self.place.border, Border::Infinity | Border::Constant(_))
+        {
             return;
         }
         // What was gathered outside belongs to the pixels that were seen there.
@@ -121,8 +132,9 @@ impl Planes {
         });
     }
 
-    /// Calls `f(first, count)` for every phase of `length` neighbouring pixels of a row of the padded image: `count` of them, a stride apart, from
-    /// the `first` on, are adjacent in the phase.
+    /// Calls `f(first, count)` for every phase of `length` neighbouring pixels of a row of the
+    /// padded image: `count` of them, a stride apart, from the `first` on, are adjacent in the
+    /// phase.
     fn for_each_phase(&self, length: usize, mut f: impl FnMut(usize, usize)) {
         let step = self.place.window.strides[1];
         for first in 0..step.min(length) {
@@ -130,8 +142,9 @@ impl Planes {
         }
     }
 
-    /// Calls `f(source, at, length, channel)` for runs that cover the padded image: `length` pixels from row and column `at` of it, which are
-    /// the pixels from `source` on of the image (row-major, without channels), or have no source.
+    /// Calls `f(source, at, length, channel)` for runs that cover the padded image: `length` pixels
+    /// from row and column `at` of it, which are the pixels from `source` on of the image
+    /// (row-major, without channels), or have no source.
     fn for_each_run(&self, mut f: impl FnMut(Option<usize>, [usize; 2], usize, usize)) {
         let Placement {
             border,
@@ -156,7 +169,8 @@ impl Planes {
     }
 }
 
-/// Every `step`-th number of a slice. The common steps are constants, so that the compiler makes shuffles of them.
+/// Every `step`-th number of a slice. The common steps are constants, so that the compiler makes
+/// shuffles of them.
 fn copy_strided<T: Copy>(from: &[T], step: usize, to: &mut [T]) {
     match step {
         1 => to.copy_from_slice(&from[..to.len()]),

@@ -1,11 +1,13 @@
-//! A dilation and the max-pooling behind it, as one computation: each output is the best of a block of neighbouring windows.
+//! A dilation and the max-pooling behind it, as one computation: each output is the best of a block
+//! of neighbouring windows.
 //!
 //! The one design choice: it is one dilation with strides, whose kernel is dilated by the block,
 //! $$\max_q \max_d x_{s i + q + d} + w_d = \max_u x_{s i + u} + \max_q w_{u - q},$$
-//! with the same values because rounding is monotone: 36 taps instead of 4 times 25 for 5 x 5 entries and blocks of 2 x 2. A tap stands for
-//! the first window $q$ that has the best entry there. Of the taps that reach the output, the winner is the one whose window, and then whose
-//! entry, comes first: ties go where they would go in the two operations one after the other. Only entries that differ, and that rounding makes
-//! equal in the sum with one pixel, are not tied here.
+//! with the same values because rounding is monotone: 36 taps instead of 4 times 25 for 5 x 5
+//! entries and blocks of 2 x 2. A tap stands for the first window $q$ that has the best entry
+//! there. Of the taps that reach the output, the winner is the one whose window, and then whose
+//! entry, comes first: ties go where they would go in the two operations one after the other. Only
+//! entries that differ, and that rounding makes equal in the sum with one pixel, are not tied here.
 
 use std::marker::PhantomData;
 
@@ -23,8 +25,8 @@ pub(crate) fn pays(place: &Placement) -> bool {
     place.candidates() < usize::from(NONE) && place.window.taps() < kh * kw * sy * sx
 }
 
-/// Calls `f(window, tap)` for every window of the block, in raster order, that a tap of the joint window belongs to, and its place in that
-/// window.
+/// Calls `f(window, tap)` for every window of the block, in raster order, that a tap of the joint
+/// window belongs to, and its place in that window.
 fn for_each_window(place: &Placement, tap: usize, mut f: impl FnMut(usize, usize)) {
     let ([kh, kw], [qh, qw]) = (place.kernel(), place.block);
     let (y, x) = (tap / place.window.size[1], tap % place.window.size[1]);
@@ -35,8 +37,9 @@ fn for_each_window(place: &Placement, tap: usize, mut f: impl FnMut(usize, usize
     }
 }
 
-/// Packs the dilated kernel and then, of each entry, the number of the first candidate that has it (windows of the block before entries), both
-/// `[tap][filter]` with room; and the offsets of the taps and then of the candidates.
+/// Packs the dilated kernel and then, of each entry, the number of the first candidate that has it
+/// (windows of the block before entries), both `[tap][filter]` with room; and the offsets of the
+/// taps and then of the candidates.
 pub(crate) fn pack<T: Real, L: Lattice>(
     place: &Placement,
     kernel: &[T],
@@ -51,7 +54,8 @@ pub(crate) fn pack<T: Real, L: Lattice>(
     packed.clear();
     packed.resize(2 * taps * room, T::zero());
     let (best, numbers) = packed.split_at_mut(taps * room);
-    for (tap, (best, numbers)) in best.chunks_exact_mut(room).zip(numbers.chunks_exact_mut(room)).enumerate()
+    for (tap, (best, numbers)) in
+        best.chunks_exact_mut(room).zip(numbers.chunks_exact_mut(room)).enumerate()
     {
         let unset = T::of(f64::from(NONE));
         numbers[..filters].fill(unset);
@@ -69,7 +73,8 @@ pub(crate) fn pack<T: Real, L: Lattice>(
     offsets.clear();
     offsets.extend((0..taps).map(|tap| planes.offset(tap)));
     for (qy, qx) in (0..qh).flat_map(|qy| (0..qw).map(move |qx| (qy, qx))) {
-        let taps = (0..kh).flat_map(|dy| (0..kw).map(move |dx| (qy + dy) * place.window.size[1] + qx + dx));
+        let taps = (0..kh)
+            .flat_map(|dy| (0..kw).map(move |dx| (qy + dy) * place.window.size[1] + qx + dx));
         offsets.extend(taps.map(|tap| planes.offset(tap)));
     }
 }
@@ -170,7 +175,8 @@ mod tests {
 
     use crate::{Dilation2d, Filters2d, MaxPlus, MinMinus};
 
-    /// Numbers of which many are tied and all sums are exact; `-inf`, as an entry off a support, and NaN among them.
+    /// Numbers of which many are tied and all sums are exact; `-inf`, as an entry off a support,
+    /// and NaN among them.
     fn numbers(shape: impl Into<Shape>) -> impl Strategy<Value = Tensor<f64>> {
         let shape = shape.into();
         let number = prop_oneof![
@@ -194,7 +200,8 @@ mod tests {
         )
     }
 
-    /// Output and the gradients of image and kernel: the layers as a model applies them, or one by one.
+    /// Output and the gradients of image and kernel: the layers as a model applies them, or one by
+    /// one.
     fn run(x: &Tensor<f64>, w: &Tensor<f64>, pool: MaxPool2d, joint: bool) -> [Vec<f64>; 3] {
         let [kh, kw, _, filters] = *w.shape().dims() else { unreachable!("a kernel") };
         let dilation = Dilation2d { filters, size: [kh, kw], ..Dilation2d::default() };
@@ -214,7 +221,8 @@ mod tests {
         };
         let value = graph.value(y).data.to_vec();
         // Sums of these are exact.
-        let gradient: Vec<f64> = (0..value.len()).map(|i| f64::from((i * 7 % 11) as u8) - 5.0).collect();
+        let gradient: Vec<f64> =
+            (0..value.len()).map(|i| f64::from((i * 7 % 11) as u8) - 5.0).collect();
         graph.backward_with(y, &gradient);
         let dx = graph.grad(image).unwrap().to_vec();
         [value, dx, tape.grad(kernel).unwrap().to_vec()]
@@ -224,7 +232,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(96))]
 
         #[test]
-        fn a_model_gives_the_values_and_gradients_of_its_layers_one_by_one((x, w, size, strides) in case()) {
+        fn a_model_gives_the_values_and_gradients_of_its_layers_one_by_one(
+            (x, w, size, strides) in case(),
+        ) {
             let pool = MaxPool2d { size, strides: Some(strides), ..MaxPool2d::default() };
             prop_assert_eq!(run(&x, &w, pool, true), run(&x, &w, pool, false));
         }
@@ -253,7 +263,8 @@ mod tests {
                 bias: Some(random()),
                 ..Dilation2d::default()
             };
-            let model = Sequential::builder(&mut params, 5, [9, 9, channels]).add("dilation", dilation);
+            let model =
+                Sequential::builder(&mut params, 5, [9, 9, channels]).add("dilation", dilation);
             let model = model.add("pool", MaxPool2d::default()).finish().unwrap();
             let x = Tensor::from_fn([2, 9, 9, channels], |i| (i as f64 * 0.37).sin());
             let mut tape = Tape::new();

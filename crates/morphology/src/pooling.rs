@@ -1,6 +1,7 @@
 //! Pooling by the order: minima, ranges, and learned mixtures of maxima with means and minima.
 //!
-//! The one design choice: all of them are arithmetic on nn's maximum and mean pooling, so border, ties and NaN are the same in all.
+//! The one design choice: all of them are arithmetic on nn's maximum and mean pooling, so border,
+//! ties and NaN are the same in all.
 
 use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Ties, Var};
 use morphograd_nn::constraint::Interval;
@@ -31,13 +32,21 @@ macro_rules! pool {
         }
 
         impl<T: Real> Build<T> for $name {
-            fn build(self, _: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+            fn build(
+                self,
+                _: &mut Builder<'_, T>,
+                _: Shape,
+            ) -> Result<Box<dyn Layer<T>>, BuildError> {
                 Ok(Box::new(self))
             }
         }
 
         impl<T: Real> Layer<T> for $name {
-            fn forward(&self, $graph: &mut Graph<'_, T>, $x: Var) -> Result<Var, ShapeError> {
+            fn forward(
+                        &self,
+                        $graph: &mut Graph<'_, T>,
+                        $x: Var,
+                    ) -> Result<Var, ShapeError> {
                 let Self { size, strides, padding, ties } = *self;
                 let $max = MaxPool2d { size, strides, padding, ties };
                 $body
@@ -47,14 +56,23 @@ macro_rules! pool {
 }
 
 pool! {
-    /// $y = \min_d x_d$ over the pixels of the window inside the image, for each channel: `[batch, height, width, channels]` →
-    /// `[batch, height', width', channels]`.
+    /// $y = \min_d x_d$ over the pixels of the window inside the image, for each channel:
+    /// `[batch, height, width, channels]` → `[batch, height', width', channels]`.
     ///
-    /// It is $-\max(-x)$ by [`MaxPool2d`], with its default of 2 x 2 pixels that do not overlap: the gradient goes to the first minimum
-    /// in raster order of the window unless another rule is chosen ([`Ties`]), and a NaN in the window is the result. Cost: that of [`MaxPool2d`] and two passes over memory.
+    /// It is $-\max(-x)$ by [`MaxPool2d`], with its default of 2 x 2 pixels that do not overlap:
+    /// the gradient goes to the first minimum in raster order of the window unless another rule is
+    /// chosen ([`Ties`]), and a NaN in the window is the result. Cost: that of [`MaxPool2d`] and
+    /// two passes over memory.
     ///
     /// ```
-    /// use morphograd_morphology::{nn::{autodiff::{Mode, Params, Tape}, tensor::TensorRef, Layer}, pooling::MinPool2d};
+    /// use morphograd_morphology::{
+    ///     nn::{
+    ///         Layer,
+    ///         autodiff::{Mode, Params, Tape},
+    ///         tensor::TensorRef,
+    ///     },
+    ///     pooling::MinPool2d,
+    /// };
     /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
     /// let mut graph = tape.record(&params, Mode::Eval);
     /// let x = graph.input(TensorRef::new([1, 2, 2, 1], &[3.0, 5.0, 2.0, 4.0]));
@@ -66,9 +84,10 @@ pool! {
 }
 
 pool! {
-    /// $y = \max_d x_d - \min_d x_d$ over the pixels of the window inside the image, the range: a flat morphological gradient that also
-    /// pools (`GradPooling2D` of morpholayers). Never negative. Border and default are those of [`MinPool2d`]; the rule at
-    /// ties is that of both extrema.
+    /// $y = \max_d x_d - \min_d x_d$ over the pixels of the window inside the image, the range: a
+    /// flat morphological gradient that also pools (`GradPooling2D` of morpholayers). Never
+    /// negative. Border and default are those of [`MinPool2d`]; the rule at ties is that of both
+    /// extrema.
     RangePool2d, |graph, x, max| {
         let largest = graph.apply(max, [x])?;
         let smallest = minimum(graph, x, max)?;
@@ -102,7 +121,11 @@ macro_rules! mixed {
         }
 
         impl<T: Real> Build<T> for $name<T> {
-            fn build(self, builder: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+            fn build(
+                self,
+                builder: &mut Builder<'_, T>,
+                _: Shape,
+            ) -> Result<Box<dyn Layer<T>>, BuildError> {
                 /// The layer with its parameter.
                 #[derive(Debug)]
                 struct Built {
@@ -111,7 +134,11 @@ macro_rules! mixed {
                 }
 
                 impl<T: Real> Layer<T> for Built {
-                    fn forward(&self, $graph: &mut Graph<'_, T>, $x: Var) -> Result<Var, ShapeError> {
+                    fn forward(
+                        &self,
+                        $graph: &mut Graph<'_, T>,
+                        $x: Var,
+                    ) -> Result<Var, ShapeError> {
                         let $max = self.max;
                         let largest = $graph.apply($max, [$x])?;
                         let other = $other?;
@@ -132,26 +159,35 @@ macro_rules! mixed {
 }
 
 mixed! {
-    /// $y = α \max_d x_d + (1 - α) \operatorname{mean}_d x_d$ over the pixels of the window inside the image, with one learned number α
-    /// (`MixedPooling2D` of morpholayers). Its derivative is the sum of maximum minus mean. Computed as $m + α (\max - m)$.
+    /// $y = α \max_d x_d + (1 - α) \operatorname{mean}_d x_d$ over the pixels of the window inside
+    /// the image, with one learned number α (`MixedPooling2D` of morpholayers). Its derivative is
+    /// the sum of maximum minus mean. Computed as $m + α (\max - m)$.
     ///
-    /// Parameter: `alpha` of shape `[]`. Ties, border and default are those of [`MaxPool2d`] and [`AvgPool2d`]. Source: C.-Y. Lee,
-    /// P. W. Gallagher and Z. Tu, *Generalizing pooling functions in convolutional neural networks: mixed, gated, and tree*
-    /// (AISTATS 2016).
+    /// Parameter: `alpha` of shape `[]`. Ties, border and default are those of [`MaxPool2d`] and
+    /// [`AvgPool2d`]. Source: C.-Y. Lee, P. W. Gallagher and Z. Tu, *Generalizing pooling functions
+    /// in convolutional neural networks: mixed, gated, and tree* (AISTATS 2016).
     ///
     /// ```
-    /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, pooling::MixedPool2d};
+    /// use morphograd_morphology::{
+    ///     nn::{Sequential, autodiff::Params},
+    ///     pooling::MixedPool2d,
+    /// };
     /// let mut params = Params::<f32>::new();
-    /// let model = Sequential::builder(&mut params, 1, [28, 28, 3]).add("pool", MixedPool2d::default()).finish()?;
+    /// let model = Sequential::builder(&mut params, 1, [28, 28, 3])
+    ///     .add("pool", MixedPool2d::default())
+    ///     .finish()?;
     /// assert_eq!((model.output().dims(), params.count()), (&[14, 14, 3][..], 1));
     /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
     /// ```
-    MixedPool2d, |graph, x, max| graph.apply(AvgPool2d { size: max.size, strides: max.strides, padding: max.padding }, [x])
+    MixedPool2d, |graph, x, max| {
+        let MaxPool2d { size, strides, padding, .. } = max;
+        graph.apply(AvgPool2d { size, strides, padding }, [x])
+    }
 }
 
 mixed! {
-    /// $y = α \max_d x_d + (1 - α) \min_d x_d$ over the pixels of the window inside the image, with one learned number α
-    /// (`MixedMaxMinPooling2D` of morpholayers); otherwise as [`MixedPool2d`].
+    /// $y = α \max_d x_d + (1 - α) \min_d x_d$ over the pixels of the window inside the image, with
+    /// one learned number α (`MixedMaxMinPooling2D` of morpholayers); otherwise as [`MixedPool2d`].
     MixedMaxMinPool2d, |graph, x, max| minimum(graph, x, max)
 }
 
@@ -201,7 +237,8 @@ mod tests {
         let [rows, columns] = extent.output;
         (0..2 * rows * columns * 2)
             .map(|n| {
-                let (c, j, i, b) = (n % 2, n / 2 % columns, n / 2 / columns % rows, n / 2 / columns / rows);
+                let (c, j, i, b) =
+                    (n % 2, n / 2 % columns, n / 2 / columns % rows, n / 2 / columns / rows);
                 let (ys, xs) = (covered(0, i, 5), covered(1, j, 6));
                 ys.iter()
                     .flat_map(|y| xs.iter().map(move |p| (y, p)))
@@ -216,7 +253,10 @@ mod tests {
 
         #[test]
         fn values_are_those_of_the_definition_and_gradients_agree_with_differences(
-            w in strategy::window(), x in strategy::tensor([2, 5, 6, 2]), kind in 0..4usize, ties in prop::sample::select(RULES.to_vec())
+            w in strategy::window(),
+            x in strategy::tensor([2, 5, 6, 2]),
+            kind in 0..4usize,
+            ties in prop::sample::select(RULES.to_vec()),
         ) {
             let w = Window2d { rates: [1, 1], ..w };
             let mut params = Params::new();
@@ -232,17 +272,26 @@ mod tests {
             let mut graph = tape.record(&params, Mode::Eval);
             let variable = graph.param(image);
             let y = model.forward(&mut graph, variable).unwrap();
-            let expected: Vec<f64> = windows(w, &x).iter().map(|all| {
-                let max = all.iter().copied().reduce(f64::max).unwrap();
-                let min = all.iter().copied().reduce(f64::min).unwrap();
-                let mean = all.iter().sum::<f64>() / all.len() as f64;
-                [min, max - min, ALPHA * max + (1.0 - ALPHA) * mean, ALPHA * max + (1.0 - ALPHA) * min][kind]
-            }).collect();
+            let expected: Vec<f64> = windows(w, &x)
+                .iter()
+                .map(|all| {
+                    let max = all.iter().copied().reduce(f64::max).unwrap();
+                    let min = all.iter().copied().reduce(f64::min).unwrap();
+                    let mean = all.iter().sum::<f64>() / all.len() as f64;
+                    [
+                        min,
+                        max - min,
+                        ALPHA * max + (1.0 - ALPHA) * mean,
+                        ALPHA * max + (1.0 - ALPHA) * min,
+                    ][kind]
+                })
+                .collect();
             assert_close("pooled", graph.value(y).data, &expected, 1e-12);
         }
     }
 
-    /// The gradient of one layer, by number, at one image of 2 x 2 pixels; and on that many threads.
+    /// The gradient of one layer, by number, at one image of 2 x 2 pixels; and on that many
+    /// threads.
     fn grad(kind: usize, ties: Ties, x: [f64; 4], threads: usize) -> Vec<f64> {
         let run = || {
             let mut params = Params::new();
@@ -283,7 +332,8 @@ mod tests {
     /// Trains α on targets mixed with `truth`.
     fn learned(truth: f64, layer: impl Build<f64>, other: impl Layer<f64>) -> f64 {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, 0, [8, 8, 1]).add("pool", layer).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 0, [8, 8, 1]).add("pool", layer).finish().unwrap();
         let alpha = params.find("pool.alpha").unwrap();
         assert_eq!(params.value(alpha).data, [0.5]);
         let image = Tensor::from_fn([2, 8, 8, 1], |i| (i as f64 * 1.7).sin());
@@ -292,8 +342,10 @@ mod tests {
         for step in 0..300 {
             let mut graph = tape.record(&params, Mode::Train { step });
             let x = graph.input(image.view());
-            let (max, other) =
-                (MaxPool2d::default().forward(&mut graph, x).unwrap(), other.forward(&mut graph, x).unwrap());
+            let (max, other) = (
+                MaxPool2d::default().forward(&mut graph, x).unwrap(),
+                other.forward(&mut graph, x).unwrap(),
+            );
             let (max, other) = (
                 graph.apply(Scale(truth), [max]).unwrap(),
                 graph.apply(Scale(1.0 - truth), [other]).unwrap(),
@@ -311,7 +363,9 @@ mod tests {
     #[test]
     fn alpha_is_learned_and_stays_in_its_interval() {
         assert!((learned(0.8, MixedPool2d::default(), AvgPool2d::default()) - 0.8).abs() < 1e-3);
-        assert!((learned(0.2, MixedMaxMinPool2d::default(), MinPool2d::default()) - 0.2).abs() < 1e-3);
+        assert!(
+            (learned(0.2, MixedMaxMinPool2d::default(), MinPool2d::default()) - 0.2).abs() < 1e-3
+        );
         assert_eq!(learned(1.5, MixedPool2d::default(), AvgPool2d::default()), 1.0);
         assert_eq!(learned(-0.5, MixedMaxMinPool2d::default(), MinPool2d::default()), 0.0);
     }

@@ -1,22 +1,28 @@
 //! Parabolic structuring functions with a learned curvature.
 //!
-//! The one design choice: the parabola is an op of its own, from curvatures to a kernel, so that every operator can use it and any
-//! arithmetic can come before it.
+//! The one design choice: the parabola is an op of its own, from curvatures to a kernel, so that
+//! every operator can use it and any arithmetic can come before it.
 
 use morphograd_nn::autodiff::{Backward, Forward, Op};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 /// $$w_{d,\ldots} = -b_{\ldots} \Big( \frac{\lVert d - c \rVert}{2 s} \Big)^2$$ for curvatures $b$ of any shape (`[channels]`,
-/// `[channels, filters]`), the centre $c = (\lfloor kh/2 \rfloor, \lfloor kw/2 \rfloor)$ and the scale $s$; output `[kh, kw, …]`, which
-/// is 0 at the centre.
+/// `[channels, filters]`), the centre $c = (\lfloor kh/2 \rfloor, \lfloor kw/2 \rfloor)$ and the
+/// scale $s$; output `[kh, kw, …]`, which is 0 at the centre.
 ///
-/// Dilations and erosions by parabolas are the morphological counterpart of Gaussian convolutions: $b \ge 0$ gives the unit element at
-/// the centre and a scale space in $1 / b$. A negative $b$ turns the parabola over. Linear in $b$, so the gradient is exact everywhere:
-/// $\partial w_d / \partial b = -(\lVert d - c \rVert / 2 s)^2$. Cost: one product an entry. Source: R. van den Boomgaard, *The
-/// morphological equivalent of the Gauss convolution*, Nieuw Archief voor Wiskunde 10 (1992).
+/// Dilations and erosions by parabolas are the morphological counterpart of Gaussian convolutions:
+/// $b \ge 0$ gives the unit element at the centre and a scale space in $1 / b$. A negative $b$
+/// turns the parabola over. Linear in $b$, so the gradient is exact everywhere: $\partial w_d /
+/// \partial b = -(\lVert d - c \rVert / 2 s)^2$. Cost: one product an entry. Source: R. van den
+/// Boomgaard, *The morphological equivalent of the Gauss convolution*, Nieuw Archief voor Wiskunde
+/// 10 (1992).
 ///
 /// ```
-/// use morphograd_morphology::{QuadraticKernel, nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef};
+/// use morphograd_morphology::{
+///     QuadraticKernel,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::TensorRef,
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let curvature = graph.input(TensorRef::new([1], &[2.0]));

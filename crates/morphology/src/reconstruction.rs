@@ -1,5 +1,6 @@
-//! Reconstruction: the marker grown under the mask until nothing changes. It is computed by Vincent's hybrid algorithm (two scans and a
-//! queue), not by iterating, and its gradient takes one addition a pixel, not a tape of all the steps.
+//! Reconstruction: the marker grown under the mask until nothing changes. It is computed by
+//! Vincent's hybrid algorithm (two scans and a queue), not by iterating, and its gradient takes one
+//! addition a pixel, not a tape of all the steps.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
@@ -11,25 +12,33 @@ use crate::{Connectivity, Selection};
 /// Reconstruction by dilation of the mask $g$ from the marker $m$: the limit of geodesic dilations,
 /// $$R^\delta_g(m) = \lim_k \delta^{(k)}_g(m \wedge g), \qquad
 /// R^\delta_g(m)_p = \max_q \max_{\text{paths } q \to p} \min\big(m_q, \min_{\text{path}} g\big).$$
-/// Marker, mask and output `[batch, height, width, channels]`, each image and channel on its own. A marker above the mask is lowered to it.
+/// Marker, mask and output `[batch, height, width, channels]`, each image and channel on its own. A
+/// marker above the mask is lowered to it.
 ///
-/// - Border: pixels outside the image do not exist. NaN in either input stays at its pixel and does not spread.
-/// - Gradient: each output pixel equals a pixel of the marker or of the mask, which gets its gradient. Ties: a pixel keeps its own marker
-///   unless a larger value reaches it, from the first neighbour to bring it in the order of the algorithm; between what arrives and the
-///   mask, what arrives. With [`Ties::Last`] the image is walked the other way round, and a pixel that reaches its mask has its value
-///   from the mask. With [`Ties::Split`] the gradient of a flat zone of the output (connected equal pixels) goes in equal parts to all the
-///   pixels of marker and mask in it that have its value: a choice that depends on no order, exact where one pixel decides the zone, but
-///   among several it does not ask which of them could be changed without another taking over.
-/// - Cost: two scans, then one visit for each time that the queue raises a pixel: linear in the number of pixels on images as they occur.
-///   Backward one addition a pixel.
+/// - Border: pixels outside the image do not exist. NaN in either input stays at its pixel and does
+///   not spread.
+/// - Gradient: each output pixel equals a pixel of the marker or of the mask, which gets its
+///   gradient. Ties: a pixel keeps its own marker unless a larger value reaches it, from the first
+///   neighbour to bring it in the order of the algorithm; between what arrives and the mask, what
+///   arrives. With [`Ties::Last`] the image is walked the other way round, and a pixel that reaches
+///   its mask has its value from the mask. With [`Ties::Split`] the gradient of a flat zone of the
+///   output (connected equal pixels) goes in equal parts to all the pixels of marker and mask in it
+///   that have its value: a choice that depends on no order, exact where one pixel decides the
+///   zone, but among several it does not ask which of them could be changed without another taking
+///   over.
+/// - Cost: two scans, then one visit for each time that the queue raises a pixel: linear in the
+///   number of pixels on images as they occur. Backward one addition a pixel.
 ///
-/// Source: L. Vincent, *Morphological grayscale reconstruction in image analysis* (IEEE Transactions on Image Processing, 1993).
+/// Source: L. Vincent, *Morphological grayscale reconstruction in image analysis* (IEEE
+/// Transactions on Image Processing, 1993).
 ///
 /// # Errors
 /// If the shapes are not equal or not those of images.
 ///
 /// ```
-/// use morphograd_morphology::{Connectivity, evaluate, nn::tensor::TensorRef, reconstruction_by_dilation};
+/// use morphograd_morphology::{
+///     Connectivity, evaluate, nn::tensor::TensorRef, reconstruction_by_dilation,
+/// };
 /// let marker = TensorRef::new([1, 1, 6, 1], &[3.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 /// let mask = TensorRef::new([1, 1, 6, 1], &[7.0, 2.0, 9.0, 0.0, 9.0, 9.0]);
 /// let y = evaluate([marker, mask], |graph, [m, g]| {
@@ -48,8 +57,9 @@ pub fn reconstruction_by_dilation<T: Real>(
     graph.apply(Reconstruction { connectivity, ties }, [marker, mask])
 }
 
-/// Reconstruction by erosion: $R^\varepsilon_g(m) = -R^\delta_{-g}(-m)$, the marker lowered until nothing changes, never below the mask. A
-/// marker below the mask is raised to it. Everything else: see [`reconstruction_by_dilation`].
+/// Reconstruction by erosion: $R^\varepsilon_g(m) = -R^\delta_{-g}(-m)$, the marker lowered until
+/// nothing changes, never below the mask. A marker below the mask is raised to it. Everything else:
+/// see [`reconstruction_by_dilation`].
 ///
 /// # Errors
 /// If the shapes are not equal or not those of images.
@@ -87,29 +97,33 @@ impl<T: Real> Op<T> for Reconstruction {
     fn forward(&self, pass: Forward<'_, T>) {
         let rule = Selection { connectivity: self.connectivity, ties: self.ties };
         let last = self.ties == Ties::Last;
-        selection::forward::<T, REALS, WORDS>(pass, rule, |frame, [values, mask], [origins, links]| {
-            clip(frame, values, mask, origins, last);
-            let neighbours = frame.neighbours(self.connectivity);
-            let mut growth = Growth { frame, values, mask, origins, last };
-            for p in frame.pixels() {
-                neighbours.earlier(p).for_each(|q| growth.offer(q, p));
-            }
-            let mut queue = Queue::new(links);
-            for p in frame.pixels().rev() {
-                neighbours.later(p).for_each(|q| growth.offer(q, p));
-                if neighbours.later(p).any(|q| growth.raises(p, q)) {
-                    queue.push(p);
+        selection::forward::<T, REALS, WORDS>(
+            pass,
+            rule,
+            |frame, [values, mask], [origins, links]| {
+                clip(frame, values, mask, origins, last);
+                let neighbours = frame.neighbours(self.connectivity);
+                let mut growth = Growth { frame, values, mask, origins, last };
+                for p in frame.pixels() {
+                    neighbours.earlier(p).for_each(|q| growth.offer(q, p));
                 }
-            }
-            while let Some(p) = queue.pop() {
-                for q in neighbours.around(p) {
-                    if growth.raises(p, q) {
-                        growth.offer(p, q);
-                        queue.push(q);
+                let mut queue = Queue::new(links);
+                for p in frame.pixels().rev() {
+                    neighbours.later(p).for_each(|q| growth.offer(q, p));
+                    if neighbours.later(p).any(|q| growth.raises(p, q)) {
+                        queue.push(p);
                     }
                 }
-            }
-        });
+                while let Some(p) = queue.pop() {
+                    for q in neighbours.around(p) {
+                        if growth.raises(p, q) {
+                            growth.offer(p, q);
+                            queue.push(q);
+                        }
+                    }
+                }
+            },
+        );
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
@@ -138,16 +152,18 @@ impl<T: Real> Growth<'_, T> {
     #[inline(always)]
     fn offer(&mut self, from: usize, to: usize) {
         if self.raises(from, to) {
-            (self.values[to], self.origins[to]) = if reaches(self.values[from], self.mask[to], self.last) {
-                (self.values[from], self.origins[from])
-            } else {
-                (self.mask[to], (self.frame.len() + to) as u32)
-            };
+            (self.values[to], self.origins[to]) =
+                if reaches(self.values[from], self.mask[to], self.last) {
+                    (self.values[from], self.origins[from])
+                } else {
+                    (self.mask[to], (self.frame.len() + to) as u32)
+                };
         }
     }
 }
 
-/// First in, first out. A list linked through the positions: who is in it already is not added again, so it never grows.
+/// First in, first out. A list linked through the positions: who is in it already is not added
+/// again, so it never grows.
 struct Queue<'a> {
     links: &'a mut [u32],
     ends: Option<[usize; 2]>,

@@ -1,27 +1,39 @@
 //! Penalties on structuring functions.
 //!
-//! The one design choice: they pull towards the bottom of the lattice, where an entry no longer takes part in the maximum, and not
-//! towards 0, which for a dilation is no neutral value; an entry that is at $-\infty$ already costs nothing.
+//! The one design choice: they pull towards the bottom of the lattice, where an entry no longer
+//! takes part in the maximum, and not towards 0, which for a dilation is no neutral value; an entry
+//! that is at $-\infty$ already costs nothing.
 
 use morphograd_nn::Regularizer;
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-/// $\lambda_1 \sum_i |w_i - b| + \lambda_2 \sum_i (w_i - b)^2$ with a bottom $b$: a regularizer and an operation that maps a tensor of any
-/// shape to a scalar. Shrinks supports: entries that no loss needs sink to the bottom. Entries of $-\infty$ are off the support and count
-/// nothing, with gradient 0. The subgradient of $|w - b|$ at $b$ is 0.
+/// $\lambda_1 \sum_i |w_i - b| + \lambda_2 \sum_i (w_i - b)^2$ with a bottom $b$: a regularizer and
+/// an operation that maps a tensor of any shape to a scalar. Shrinks supports: entries that no loss
+/// needs sink to the bottom. Entries of $-\infty$ are off the support and count nothing, with
+/// gradient 0. The subgradient of $|w - b|$ at $b$ is 0.
 ///
-/// `L1L2Lattice` of morpholayers, whose `l1lattice` and `l2lattice` are this with the other factor 0. Cost: one pass over the weights; the sum
-/// is accumulated in `f64`, in order.
+/// `L1L2Lattice` of morpholayers, whose `l1lattice` and `l2lattice` are this with the
+/// other factor 0.
+/// Cost: one pass over the weights; the sum is accumulated in `f64`, in order.
 ///
 /// ```
-/// use morphograd_morphology::{regularizer::L1L2Lattice, nn::{autodiff::{Mode, Params, Tape}, tensor::Tensor, Regularizer}};
+/// use morphograd_morphology::{
+///     nn::{
+///         Regularizer,
+///         autodiff::{Mode, Params, Tape},
+///         tensor::Tensor,
+///     },
+///     regularizer::L1L2Lattice,
+/// };
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::from_vec([3], vec![f64::NEG_INFINITY, -1.0, 1.0])?, None)?;
+/// let w =
+///     params.add("w", Tensor::from_vec([3], vec![f64::NEG_INFINITY, -1.0, 1.0])?, None)?;
 /// let mut tape = Tape::new();
 /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
 /// let weight = graph.param(w);
-/// let penalty = L1L2Lattice { l1: 0.5, l2: 0.25, bottom: -1.0 }.penalty(&mut graph, weight)?;
+/// let penalty =
+///     L1L2Lattice { l1: 0.5, l2: 0.25, bottom: -1.0 }.penalty(&mut graph, weight)?;
 /// assert_eq!(graph.value(penalty).data, [0.5 * 2.0 + 0.25 * 4.0]);
 /// graph.backward(penalty);
 /// assert_eq!(tape.grad(w), Some(&[0.0, 0.0, 0.5 + 2.0 * 0.25 * 2.0][..]));
@@ -98,8 +110,12 @@ mod tests {
 
         #[test]
         fn gradients_agree_with_differences(
-            // |w - b| has no derivative at b: the points stay away from it by more than a difference's step.
-            w in strategy::tensor([3, 4]).prop_map(|w| Tensor::from_fn([3, 4], |i| w.data()[i] + 0.01f64.copysign(w.data()[i]))),
+            // |w - b| has no derivative at b: the points stay away from it by more than a
+            // difference's step.
+            w in strategy::tensor([3, 4]).prop_map(|w| {
+                let away = |w: f64| w + 0.01f64.copysign(w);
+                Tensor::from_fn([3, 4], |i| away(w.data()[i]))
+            }),
             bottom in -2.0..2.0f64,
             l1 in 0.0..2.0f64,
             l2 in 0.0..2.0f64,

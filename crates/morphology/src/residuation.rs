@@ -1,7 +1,9 @@
-//! Identification of structuring functions in closed form: the greatest kernel whose dilation stays below a target.
+//! Identification of structuring functions in closed form: the greatest kernel whose dilation stays
+//! below a target.
 //!
-//! The one design choice: the kernel is found by residuation, a minimum of differences in one pass over the images; the residual is
-//! then measured with the very operations that layers use, so that it says how well the kernel does there.
+//! The one design choice: the kernel is found by residuation, a minimum of differences in one pass
+//! over the images; the residual is then measured with the very operations that layers use, so that
+//! it says how well the kernel does there.
 
 use morphograd_nn::autodiff::{Graph, Mode, Op, Params, Tape, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, Window2d, parallel};
@@ -12,25 +14,33 @@ use crate::{Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus};
 /// Into how many pieces the images are cut at most; minima do not depend on it.
 const PIECES: usize = 16;
 
-/// Identifies a kernel from images `x` `[batch, height, width, channels]` and targets `y` `[batch, rows, columns, outputs]`, where `outputs` is
-/// `channels` (each channel has its own kernel), or `channels` is 1 (each filter has its own kernel).
+/// Identifies a kernel from images `x` `[batch, height, width, channels]` and targets `y`
+/// `[batch, rows, columns, outputs]`, where `outputs` is `channels` (each channel has its own
+/// kernel), or `channels` is 1 (each filter has its own kernel).
 ///
-/// A dilation is at most $y$ exactly if every candidate is, $x_{s i + r d - p} + w_d \le y_i$, so the greatest solution of
-/// $\delta_w(x) \le y$ is
+/// A dilation is at most $y$ exactly if every candidate is, $x_{s i + r d - p} + w_d \le y_i$, so
+/// the greatest solution of $\delta_w(x) \le y$ is
 /// $$\hat w_d = \min_i \; y_i - x_{s i + r d - p},$$
-/// the minimum over the positions at which the tap lies in the image. If any kernel gives $\delta_w(x) = y$, then $\hat w$ does, and
-/// $w \le \hat w$: what no image asks for is overestimated. If the residual is not 0, no kernel gives $y$: there is no better one *below*
-/// the target. A sum over several channels has no greatest solution and is not identified here.
+/// the minimum over the positions at which the tap lies in the image. If any kernel gives
+/// $\delta_w(x) = y$, then $\hat w$ does, and $w \le \hat w$: what no image asks for is
+/// overestimated. If the residual is not 0, no kernel gives $y$: there is no better one *below* the
+/// target. A sum over several channels has no greatest solution and is not identified here.
 ///
-/// Dually, the erosion is the smaller the greater its kernel is, and the greatest kernel with $\varepsilon_w(x) \ge y$ is
-/// $\hat w_{k-1-d} = \min_i \; x_{s i + r d - p} - y_i$.
+/// Dually, the erosion is the smaller the greater its kernel is, and the greatest kernel with
+/// $\varepsilon_w(x) \ge y$ is $\hat w_{k-1-d} = \min_i \; x_{s i + r d - p} - y_i$.
 ///
-/// Where nothing bounds an entry (its tap never lies in an image, or only where $x = -\infty$ or $y = +\infty$) it is `max`. Values are exact up to
-/// the rounding of the difference. Deterministic and parallel over the batch. Cost: that of one dilation of the images, and one more for the
+/// Where nothing bounds an entry (its tap never lies in an image, or only where $x = -\infty$ or
+/// $y = +\infty$) it is `max`. Values are exact up to the rounding of the difference. Deterministic
+/// and parallel over the batch. Cost: that of one dilation of the images, and one more for the
 /// residual. Source: R. Cuninghame-Green, *Minimax Algebra* (1979).
 ///
 /// ```
-/// use morphograd_morphology::{Residuation, dilation2d, nn::autodiff::{Mode, Params, Tape}, nn::random::Stream, nn::tensor::{Tensor, Window2d}};
+/// use morphograd_morphology::{
+///     Residuation, dilation2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::random::Stream,
+///     nn::tensor::{Tensor, Window2d},
+/// };
 /// let mut noise = Stream::new(1, "noise", 0);
 /// let x = Tensor::from_fn([1, 14, 14, 1], |_| noise.uniform());
 /// let hidden = Tensor::from_vec([1, 3, 1], vec![-0.5, 0.0, -0.25])?;
@@ -42,7 +52,14 @@ const PIECES: usize = 16;
 ///
 /// let found = Residuation::new(window).dilation(x.view(), graph.value(y))?;
 /// assert!(found.residual.largest < 1e-15);
-/// assert!(found.kernel.data().iter().zip(hidden.data()).all(|(found, hidden)| (found - hidden).abs() < 1e-15));
+/// assert!(
+///     found
+///         .kernel
+///         .data()
+///         .iter()
+///         .zip(hidden.data())
+///         .all(|(found, hidden)| (found - hidden).abs() < 1e-15)
+/// );
 ///
 /// // A warm start: `Filters2d`, with one channel, has its kernel in the same order.
 /// let mut params = Params::new();
@@ -54,7 +71,8 @@ const PIECES: usize = 16;
 pub struct Residuation {
     /// Where the taps lie.
     pub window: Window2d,
-    /// Upper bound of the entries. The result is the greatest kernel below it; a finite one makes a warm start that trains.
+    /// Upper bound of the entries. The result is the greatest kernel below it; a finite one makes a
+    /// warm start that trains.
     pub max: f64,
 }
 
@@ -94,7 +112,8 @@ impl Residuation {
         self.identify::<T, MaxPlus>(x, y)
     }
 
-    /// The greatest kernel $w \le \max$ with $\varepsilon_w(x) \ge y$, the erosion over the adjoint window (as [`erosion2d`](crate::erosion2d)).
+    /// The greatest kernel $w \le \max$ with $\varepsilon_w(x) \ge y$, the erosion over the adjoint
+    /// window (as [`erosion2d`](crate::erosion2d)).
     ///
     /// # Errors
     /// If the shapes do not fit, or a value is NaN.
@@ -121,14 +140,19 @@ impl Residuation {
                 outputs
             }
             _ => {
-                let filters = if place.channels == 1 { "filters".into() } else { place.channels.to_string() };
+                let filters =
+                    if place.channels == 1 { "filters".into() } else { place.channels.to_string() };
                 let expected = format!("targets [{batch}, {rows}, {columns}, {filters}]");
                 return Err(ShapeError::new(NAME, expected, format!("shape {}", y.shape)));
             }
         };
         for (what, values) in [("image", x.data), ("target", y.data)] {
             if let Some(at) = values.iter().position(|v| v.is_nan()) {
-                return Err(ShapeError::new(NAME, "numbers", format!("NaN at {what} position {at}")));
+                return Err(ShapeError::new(
+                    NAME,
+                    "numbers",
+                    format!("NaN at {what} position {at}"),
+                ));
             }
         }
         let [kh, kw] = self.window.size;
@@ -166,7 +190,8 @@ fn minima<T: Real, L: Lattice>(
                     for (c, (least, y)) in least.iter_mut().zip(target).enumerate() {
                         let x = image[pixel * channels + if channels == 1 { 0 } else { c }];
                         let bound = if L::SIGN > 0.0 { *y - x } else { x - *y };
-                        // Of equal infinities the difference is NaN, and no entry is too large: NaN is never less.
+                        // Of equal infinities the difference is NaN, and no entry is too large: NaN
+                        // is never less.
                         *least = if bound < *least { bound } else { *least };
                     }
                 }
@@ -174,7 +199,10 @@ fn minima<T: Real, L: Lattice>(
         }
     });
     for least in partial.chunks_exact(kernel.len()) {
-        kernel.iter_mut().zip(least).for_each(|(w, least)| *w = if *least < *w { *least } else { *w });
+        kernel
+            .iter_mut()
+            .zip(least)
+            .for_each(|(w, least)| *w = if *least < *w { *least } else { *w });
     }
 }
 

@@ -1,7 +1,8 @@
 //! Morphological scale-spaces: an image dilated by parabolas that grow, as a stack.
 //!
-//! The one design choice: the curvature is one parameter for all scales, so that every level is the same operator at another scale
-//! whatever training makes of it, and nothing has to be kept consistent.
+//! The one design choice: the curvature is one parameter for all scales, so that every level is the
+//! same operator at another scale whatever training makes of it, and nothing has to be kept
+//! consistent.
 
 use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
 use morphograd_nn::constraint::NonNegative;
@@ -14,29 +15,48 @@ use crate::{Border, QuadraticKernel, Scan2d, dilation2d};
 
 /// Lifts an image to the stack of its dilations by parabolas of the scales $s, 2 s, 4 s, \ldots$:
 /// $$y_{k,p,c} = \max_d x_{p+d,c} - b_c \Big(\frac{\lVert d \rVert}{2 \cdot 2^k s}\Big)^2,\qquad |d_0|, |d_1| \le 2^k r.$$
-/// `[batch, height, width, channels]` → `[batch, level, height, width, channels]`. Parameter: `curvature` $b$ of shape `[channels]`.
+/// `[batch, height, width, channels]` → `[batch, level, height, width, channels]`. Parameter:
+/// `curvature` $b$ of shape `[channels]`.
 ///
-/// **Equivariant to scale.** Let $x'$ be $x$ at twice the size, $x'_{2p} = x_p$. If the pixels between are linear interpolations, then
-/// $0 \le y'_{k+1,\,2p} - y_{k,p} \le a_k / 2$ with $a_k = b / 4^{k+1} s^2$, the drop of the parabola at one pixel; if they do not exist
-/// ($-\infty$), the two are equal. A convolution that goes on so is [`ScaleConv2d`](morphograd_nn::ScaleConv2d).
+/// **Equivariant to scale.** Let $x'$ be $x$ at twice the size, $x'_{2p} = x_p$. If the pixels
+/// between are linear interpolations, then $0 \le y'_{k+1,\,2p} - y_{k,p} \le a_k / 2$ with
+/// $a_k = b / 4^{k+1} s^2$, the drop of the parabola at one pixel; if they do not exist
+/// ($-\infty$), the two are equal. A convolution that goes on so is
+/// [`ScaleConv2d`](morphograd_nn::ScaleConv2d).
 ///
-/// A parabola is the sum of one along the rows and one along the columns, so each level is two dilations by lines: $2 (2^{k+1} r + 1)$
-/// comparisons a pixel instead of the square of half of it. The window cuts nothing off where $x$ has a range of at most
-/// $a_0 r^2$. Border and ties are chosen, for each of the lines; by default of tied maxima the highest in the leftmost column gets the
-/// gradient.
-/// Source: M. Sangalli, S. Blusseau, S. Velasco-Forero, J. Angulo, *Scale equivariant neural networks with morphological scale-spaces*,
-/// DGMM (2021).
+/// A parabola is the sum of one along the rows and one along the columns, so each level is two
+/// dilations by lines: $2 (2^{k+1} r + 1)$ comparisons a pixel instead of the square of half of it.
+/// The window cuts nothing off where $x$ has a range of at most $a_0 r^2$. Border and ties are
+/// chosen, for each of the lines; by default of tied maxima the highest in the leftmost column gets
+/// the gradient. Source: M. Sangalli, S. Blusseau, S. Velasco-Forero, J. Angulo, *Scale equivariant
+/// neural networks with morphological scale-spaces*, DGMM (2021).
 ///
 /// ```
-/// use morphograd_morphology::{ScaleSpace2d, nn::{Layer, Sequential}};
-/// use morphograd_morphology::nn::{autodiff::{Mode, Params, Tape}, initializer::Constant, Weight, tensor::TensorRef};
+/// use morphograd_morphology::nn::{
+///     Weight,
+///     autodiff::{Mode, Params, Tape},
+///     initializer::Constant,
+///     tensor::TensorRef,
+/// };
+/// use morphograd_morphology::{
+///     ScaleSpace2d,
+///     nn::{Layer, Sequential},
+/// };
 /// let (mut params, mut tape) = (Params::<f32>::new(), Tape::new());
-/// let lift = ScaleSpace2d { levels: 2, scale: 0.5, curvature: Weight::new(Constant(0.25)), ..ScaleSpace2d::default() };
+/// let lift = ScaleSpace2d {
+///     levels: 2,
+///     scale: 0.5,
+///     curvature: Weight::new(Constant(0.25)),
+///     ..ScaleSpace2d::default()
+/// };
 /// let model = Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish()?;
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 5, 1], &[0.0, 0.0, 1.0, 0.0, 0.0]));
 /// let y = model.forward(&mut graph, x)?;
-/// assert_eq!(graph.value(y).data, [0.0, 0.75, 1.0, 0.75, 0.0, 0.75, 0.9375, 1.0, 0.9375, 0.75]);
+/// assert_eq!(
+///     graph.value(y).data,
+///     [0.0, 0.75, 1.0, 0.75, 0.0, 0.75, 0.9375, 1.0, 0.9375, 0.75]
+/// );
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -80,12 +100,20 @@ impl<T: Real> Default for ScaleSpace2d<T> {
 }
 
 impl<T: Real> Build<T> for ScaleSpace2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { levels, scale, radius, curvature, border, ties } = self;
-        let refuse =
-            |expected: String, found: String| Err(ShapeError::new("scale_space2d", expected, found).into());
+        let refuse = |expected: String, found: String| {
+            Err(ShapeError::new("scale_space2d", expected, found).into())
+        };
         let &[_, _, channels] = input.dims() else {
-            return refuse("an input [height, width, channels]".to_owned(), format!("shape {input}"));
+            return refuse(
+                "an input [height, width, channels]".to_owned(),
+                format!("shape {input}"),
+            );
         };
         if !(1..=MAX_INPUTS).contains(&levels) {
             return refuse(format!("1 to {MAX_INPUTS} levels"), levels.to_string());
@@ -127,8 +155,13 @@ mod tests {
     fn model(levels: usize, curvature: f64, input: [usize; 3]) -> (Sequential<f64>, Params<f64>) {
         let mut params = Params::new();
         let curvature = Weight::new(Constant(curvature));
-        let lift =
-            ScaleSpace2d { levels, scale: SCALE, radius: RADIUS, curvature, ..ScaleSpace2d::default() };
+        let lift = ScaleSpace2d {
+            levels,
+            scale: SCALE,
+            radius: RADIUS,
+            curvature,
+            ..ScaleSpace2d::default()
+        };
         let model = Sequential::builder(&mut params, 0, input).add("lift", lift).finish().unwrap();
         (model, params)
     }
@@ -147,7 +180,8 @@ mod tests {
     const SIZE: [usize; 2] = [4, 5];
     const DOUBLE: [usize; 2] = [7, 9];
 
-    /// The image at twice the size; `between` makes the others of the mean of the pixels around them.
+    /// The image at twice the size; `between` makes the others of the mean of the pixels around
+    /// them.
     fn double(x: &Tensor<f64>, between: impl Fn(f64) -> f64) -> Tensor<f64> {
         let [rows, columns] = DOUBLE;
         Tensor::from_fn([1, rows, columns, 1], |at| {
@@ -170,7 +204,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_level_is_the_dilation_by_the_whole_parabola(
-            x in strategy::tensor([1, 6, 7, 1]), k in 0..3usize, curvature in 0.0..3.0f64,
+            x in strategy::tensor([1, 6, 7, 1]),
+            k in 0..3usize,
+            curvature in 0.0..3.0f64,
         ) {
             let (reach, scale) = ((RADIUS << k) as isize, SCALE * f64::from(1 << k));
             let at = |i: isize, j: isize| {
@@ -190,7 +226,9 @@ mod tests {
 
         #[test]
         fn an_image_of_twice_the_size_has_the_same_levels_one_further_up(
-            x in strategy::tensor([1, SIZE[0], SIZE[1], 1]), k in 0..3usize, curvature in 0.0..3.0f64,
+            x in strategy::tensor([1, SIZE[0], SIZE[1], 1]),
+            k in 0..3usize,
+            curvature in 0.0..3.0f64,
         ) {
             let expected = level(&x, curvature, k);
             let absent = even(&level(&double(&x, |_| f64::NEG_INFINITY), curvature, k + 1));
@@ -200,24 +238,33 @@ mod tests {
             let bound = curvature / (4.0 * SCALE * SCALE) / 4f64.powi(k as i32) / 2.0;
             for (found, expected) in linear.iter().zip(&expected) {
                 let error = found - expected;
-                prop_assert!((-1e-12..=bound + 1e-12).contains(&error), "{error} of at most {bound}");
+                prop_assert!(
+                    (-1e-12..=bound + 1e-12).contains(&error),
+                    "{error} of at most \
+                    {bound}"
+                );
             }
         }
 
         #[test]
-        fn gradients_agree_with_differences(x in strategy::tensor([2, 4, 5, 2]), curvature in 0.1..3.0f64) {
+        fn gradients_agree_with_differences(
+            x in strategy::tensor([2, 4, 5, 2]),
+            curvature in 0.1..3.0f64,
+        ) {
             let (model, mut params) = model(3, curvature, [4, 5, 2]);
             let x = params.add("x", x, None).unwrap();
             gradcheck(&mut params, |graph| {
                 let x = graph.param(x);
                 model.forward(graph, x)
-            }).unwrap();
+            })
+            .unwrap();
         }
     }
 
     #[test]
     fn the_bound_of_the_error_is_reached() {
-        // The corner and its neighbours are tied there; the interpolation between the four is nearer than any of them.
+        // The corner and its neighbours are tied there; the interpolation between the four is
+        // nearer than any of them.
         let a = 1.0 / (4.0 * SCALE * SCALE);
         let steps = |at: usize| [0.0, a, 0.0, 0.0, 0.0, a, 2.0 * a].get(at).copied().unwrap_or(0.0);
         let x = Tensor::from_fn([1, SIZE[0], SIZE[1], 1], steps);
@@ -226,18 +273,23 @@ mod tests {
     }
 
     #[test]
-    fn of_tied_maxima_the_highest_in_the_leftmost_column_the_opposite_one_or_all_get_the_gradient() {
-        for (ties, [corner, above, below]) in
-            [(Ties::First, [0.0, 9.0, 0.0]), (Ties::Last, [9.0, 0.0, 0.0]), (Ties::Split, [4.5, 2.25, 2.25])]
-        {
+    fn of_tied_maxima_the_highest_in_the_leftmost_column_the_opposite_one_or_all_get_the_gradient()
+    {
+        for (ties, [corner, above, below]) in [
+            (Ties::First, [0.0, 9.0, 0.0]),
+            (Ties::Last, [9.0, 0.0, 0.0]),
+            (Ties::Split, [4.5, 2.25, 2.25]),
+        ] {
             let (mut params, mut tape) = (Params::new(), Tape::new());
             let curvature = Weight::new(Constant(0.0));
             let lift = ScaleSpace2d { levels: 1, curvature, ties, ..ScaleSpace2d::default() };
-            let model = Sequential::builder(&mut params, 0, [3, 3, 1]).add("lift", lift).finish().unwrap();
+            let model =
+                Sequential::builder(&mut params, 0, [3, 3, 1]).add("lift", lift).finish().unwrap();
             let mut graph = tape.record(&params, Mode::Train { step: 0 });
             // The first in raster order is in the corner on the right.
             let x =
-                Tensor::from_vec([1, 3, 3, 1], vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+                Tensor::from_vec([1, 3, 3, 1], vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+                    .unwrap();
             let x = graph.variable(x.view());
             let y = model.forward(&mut graph, x).unwrap();
             graph.backward_with(y, &[1.0; 9]);
@@ -252,9 +304,11 @@ mod tests {
         let curvature = Weight::new(Constant(1.0));
         let (scale, border) = (0.5, Border::Periodic);
         let lift = ScaleSpace2d { levels: 1, scale, curvature, border, ..ScaleSpace2d::default() };
-        let model = Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish().unwrap();
         let mut graph = tape.record(&params, Mode::Eval);
-        let x = graph.input(Tensor::from_vec([1, 1, 5, 1], vec![8.0, 0.0, 0.0, 0.0, 0.0]).unwrap().view());
+        let x = graph
+            .input(Tensor::from_vec([1, 1, 5, 1], vec![8.0, 0.0, 0.0, 0.0, 0.0]).unwrap().view());
         let y = model.forward(&mut graph, x).unwrap();
         assert_eq!(graph.value(y).data, [8.0, 7.0, 4.0, 4.0, 7.0]);
     }

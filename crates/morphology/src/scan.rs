@@ -1,21 +1,26 @@
-//! How an operator goes over an image: by which window, with what outside the image, and with which subgradient at ties.
+//! How an operator goes over an image: by which window, with what outside the image, and with which
+//! subgradient at ties.
 //!
-//! The one design choice: one value says all three and is handed down to every dilation and erosion of a composed operator, so that no
-//! step of it can have another border than the next.
+//! The one design choice: one value says all three and is handed down to every dilation and erosion
+//! of a composed operator, so that no step of it can have another border than the next.
 
 use morphograd_nn::autodiff::Ties;
 use morphograd_nn::tensor::Window2d;
 
 use crate::Border;
 
-/// A window with the rules for its border and its ties. Every operator takes one, or a [`Window2d`] alone, which means the default rules.
+/// A window with the rules for its border and its ties. Every operator takes one, or a [`Window2d`]
+/// alone, which means the default rules.
 ///
 /// ```
 /// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
 /// use morphograd_morphology::{Border, Scan2d, dilation2d, evaluate};
 /// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
 /// let around = Scan2d { border: Border::Periodic, ..window.into() };
-/// let (x, flat) = (TensorRef::new([1, 1, 4, 1], &[7.0, 0.0, 0.0, 0.0]), TensorRef::new([1, 3, 1], &[0.0; 3]));
+/// let (x, flat) = (
+///     TensorRef::new([1, 1, 4, 1], &[7.0, 0.0, 0.0, 0.0]),
+///     TensorRef::new([1, 3, 1], &[0.0; 3]),
+/// );
 /// let y = evaluate([x, flat], |graph, [x, w]| dilation2d(graph, x, w, window))?;
 /// assert_eq!(y.data(), [7.0, 7.0, 0.0, 0.0]);
 /// let y = evaluate([x, flat], |graph, [x, w]| dilation2d(graph, x, w, around))?;

@@ -1,9 +1,11 @@
-//! What geodesic operators, levelings and area openings have in common: every pixel of the output is a pixel of one of the inputs, so the
-//! forward pass carries along which one (its origin), and the derivative is a scatter. The last of tied pixels is the first of the image
-//! turned by 180 degrees, so that no algorithm is written twice.
+//! What geodesic operators, levelings and area openings have in common: every pixel of the output
+//! is a pixel of one of the inputs, so the forward pass carries along which one (its origin), and
+//! the derivative is a scatter. The last of tied pixels is the first of the image turned by 180
+//! degrees, so that no algorithm is written twice.
 //!
-//! Every channel of every image is a plane of its own, copied into a frame of NaN, one pixel wide: NaN loses every comparison in both
-//! orders, so that neighbours need no test for the border, and a NaN of the data stays at its pixel.
+//! Every channel of every image is a plane of its own, copied into a frame of NaN, one pixel wide:
+//! NaN loses every comparison in both orders, so that neighbours need no test for the border, and a
+//! NaN of the data stays at its pixel.
 
 use std::array;
 use std::ops::Range;
@@ -89,7 +91,8 @@ impl Frame {
 
 impl Planes {
     /// # Errors
-    /// If the shape is not `[batch, height, width, channels]`, or an image has so many pixels that their numbers do not fit `u32`.
+    /// If the shape is not `[batch, height, width, channels]`, or an image has so many pixels that
+    /// their numbers do not fit `u32`.
     pub(crate) fn new(operation: &'static str, x: Shape) -> Result<Self, ShapeError> {
         let &[batch, height, width, channels] = x.dims() else {
             return Err(ShapeError::new(
@@ -100,7 +103,11 @@ impl Planes {
         };
         let frame = Frame { height, width };
         if frame.len() > u32::MAX as usize / 4 {
-            return Err(ShapeError::new(operation, "images of fewer than 2^30 pixels", format!("shape {x}")));
+            return Err(ShapeError::new(
+                operation,
+                "images of fewer than 2^30 pixels",
+                format!("shape {x}"),
+            ));
         }
         Ok(Self { batch, channels, frame })
     }
@@ -145,17 +152,21 @@ impl Planes {
 pub(crate) fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
     Planes::new(operation, inputs[0])?;
     match inputs.iter().find(|shape| **shape != inputs[0]) {
-        Some(other) => {
-            Err(ShapeError::new(operation, format!("images of one shape {}", inputs[0]), format!("{other}")))
-        }
+        Some(other) => Err(ShapeError::new(
+            operation,
+            format!("images of one shape {}", inputs[0]),
+            format!("{other}"),
+        )),
         None => Ok(inputs[0]),
     }
 }
 
-/// Runs `select(frame, reals, words)` on every plane, in parallel. `reals[k]` holds input `k` (workspace from there on); the function turns
-/// `reals[0]` into the output and `words[0]`, which starts with each pixel as its own origin, into the origins: position `p` of input `k`
-/// is the number `k * frame.len() + p`. The other words are undefined. The function selects the first of tied pixels; for the last the
-/// planes are turned, and to split ties the flat zones of the output take the place of the origins.
+/// Runs `select(frame, reals, words)` on every plane, in parallel. `reals[k]` holds input `k`
+/// (workspace from there on); the function turns `reals[0]` into the output and `words[0]`, which
+/// starts with each pixel as its own origin, into the origins: position `p` of input `k` is the
+/// number `k * frame.len() + p`. The other words are undefined. The function selects the first of
+/// tied pixels; for the last the planes are turned, and to split ties the flat zones of the output
+/// take the place of the origins.
 pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
     pass: Forward<'_, T>,
     Selection { connectivity, ties }: Selection,
@@ -172,9 +183,11 @@ pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
     let words = (&mut pass.saved.indices[..], WORDS * len);
     parallel::for_each_pair(reals, words, |plane, reals, words| {
         let mut reals = reals.chunks_exact_mut(len);
-        let mut reals: [_; REALS] = array::from_fn(|_| reals.next().expect("as many pieces as asked for"));
+        let mut reals: [_; REALS] =
+            array::from_fn(|_| reals.next().expect("as many pieces as asked for"));
         let mut words = words.chunks_exact_mut(len);
-        let mut words: [_; WORDS] = array::from_fn(|_| words.next().expect("as many pieces as asked for"));
+        let mut words: [_; WORDS] =
+            array::from_fn(|_| words.next().expect("as many pieces as asked for"));
         for (x, framed) in pass.inputs.iter().zip(&mut reals) {
             planes.load(x.data, plane, framed);
             if ties == Ties::Last {
@@ -182,7 +195,11 @@ pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
             }
         }
         words[0].iter_mut().zip(0..).for_each(|(origin, p)| *origin = p);
-        select(frame, reals.each_mut().map(|reals| &mut **reals), words.each_mut().map(|words| &mut **words));
+        select(
+            frame,
+            reals.each_mut().map(|reals| &mut **reals),
+            words.each_mut().map(|words| &mut **words),
+        );
         match ties {
             Ties::First => {}
             Ties::Last => {
@@ -202,7 +219,8 @@ pub(crate) fn forward<T: Real, const REALS: usize, const WORDS: usize>(
     });
 }
 
-/// Gives every pixel the number of the first pixel of its flat zone: those that are connected through equal values. NaN equals nothing.
+/// Gives every pixel the number of the first pixel of its flat zone: those that are connected
+/// through equal values. NaN equals nothing.
 fn flat_zones<T: Real>(frame: Frame, neighbours: Neighbours, values: &[T], zones: &mut [u32]) {
     for p in frame.pixels() {
         zones[p] = p as u32;
@@ -228,8 +246,9 @@ pub(crate) fn root(parents: &mut [u32], p: usize) -> usize {
     root
 }
 
-/// Adds the gradient of every output pixel to that of its origin, or, to split ties, that of every flat zone in equal parts to the pixels of
-/// the inputs in it that have its value. `WORDS` as in [`forward`].
+/// Adds the gradient of every output pixel to that of its origin, or, to split ties, that of every
+/// flat zone in equal parts to the pixels of the inputs in it that have its value. `WORDS` as in
+/// [`forward`].
 pub(crate) fn backward<T: Real, const WORDS: usize>(pass: Backward<'_, T>, ties: Ties) {
     let planes = Planes::new("selection", pass.output.shape).expect("shapes were inferred");
     if pass.grad_output.is_empty() {
@@ -272,7 +291,8 @@ fn backward_zones<T: Real, const WORDS: usize>(pass: Backward<'_, T>, planes: Pl
         for (p, at) in pixels(plane) {
             let zone = zones(plane)[p] as usize;
             sums[zone] += pass.grad_output[at];
-            counts[zone] += T::of(pass.inputs.iter().filter(|x| x.data[at] == y[at]).count() as f64);
+            counts[zone] +=
+                T::of(pass.inputs.iter().filter(|x| x.data[at] == y[at]).count() as f64);
         }
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= *count);
     });
@@ -282,14 +302,16 @@ fn backward_zones<T: Real, const WORDS: usize>(pass: Backward<'_, T>, planes: Pl
         parallel::for_each_piece(dx, planes.image_len(), |image, dx| {
             for plane in image * channels..(image + 1) * channels {
                 for (p, at) in pixels(plane).filter(|(_, at)| x.data[*at] == y[*at]) {
-                    dx[at - image * planes.image_len()] += shares[plane * 2 * len + zones(plane)[p] as usize];
+                    dx[at - image * planes.image_len()] +=
+                        shares[plane * 2 * len + zones(plane)[p] as usize];
                 }
             }
         });
     }
 }
 
-/// The dual of an operation, $-\psi(-x, -y)$: the same in the reversed order. Negation is exact, so nothing is lost.
+/// The dual of an operation, $-\psi(-x, -y)$: the same in the reversed order. Negation is exact, so
+/// nothing is lost.
 pub(crate) fn dual<T: Real, const N: usize>(
     graph: &mut Graph<'_, T>,
     op: impl Op<T>,

@@ -1,40 +1,56 @@
-//! Separable layers: a spatial operator on each channel and a mixing of channels in each pixel, one after the other.
+//! Separable layers: a spatial operator on each channel and a mixing of channels in each pixel, one
+//! after the other.
 //!
-//! The one design choice: both stages are [`Morphological2d`] layers, so a separable layer is any operator with any reduction: max-plus
-//! (dilations and the maximum), min-plus (erosions and the minimum), or sums.
+//! The one design choice: both stages are [`Morphological2d`] layers, so a separable layer is any
+//! operator with any reduction: max-plus (dilations and the maximum), min-plus (erosions and the
+//! minimum), or sums.
 
 use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::morphological::Frame;
-use crate::{Border, Merge, Morphological2d, Operator, Reduction, Scan2d, StructuringFunction, dilation2d};
+use crate::{
+    Border, Merge, Morphological2d, Operator, Reduction, Scan2d, StructuringFunction, dilation2d,
+};
 
 /// Which stage of a separable layer comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Separation {
-    /// Space, then channels: $y_f = R_{n}\, \Psi_{v_{n,f}}\big(\Psi_{w_n}(x)\big)$ over the `multiplier * channels` results of the first
-    /// stage.
+    /// Space, then channels: $y_f = R_{n}\, \Psi_{v_{n,f}}\big(\Psi_{w_n}(x)\big)$ over the
+    /// `multiplier * channels` results of the first stage.
     #[default]
     DepthwiseFirst,
-    /// Channels, then space (blueprint-separable): $y_f = \Psi_{w_f}\big(R_c\, \Psi_{v_{c,f}}(x_c)\big)$. The multiplier is then not used.
+    /// Channels, then space (blueprint-separable): $y_f = \Psi_{w_f}\big(R_c\,
+    /// \Psi_{v_{c,f}}(x_c)\big)$. The multiplier is then not used.
     PointwiseFirst,
 }
 
-/// A separable layer with operator $\Psi$ and reduction $R$. By default a dilation and the maximum: then both stages are max-plus
-/// linear, and with [`Separation::DepthwiseFirst`] $y_f = \max_{c,d} x_{i+d,c} + w_{d,c} + v_{c,f}$. For the dual take `erosion2d` and
-/// [`Reduction::Min`].
+/// A separable layer with operator $\Psi$ and reduction $R$. By default a dilation and the maximum:
+/// then both stages are max-plus linear, and with [`Separation::DepthwiseFirst`] $y_f = \max_{c,d}
+/// x_{i+d,c} + w_{d,c} + v_{c,f}$. For the dual take `erosion2d` and [`Reduction::Min`].
 ///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters `depthwise.kernel` `[kh, kw, channels,
-/// multiplier]` (or `[kh, kw, filters, 1]` when it comes second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if
-/// asked for, the `bias` of the second stage. Border and ties are handed to the operator. Cost: that of both stages; a full bank costs `filters`
-/// times the depthwise one.
+/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
+/// `depthwise.kernel` `[kh, kw, channels, multiplier]` (or `[kh, kw, filters, 1]` when it comes
+/// second), `pointwise.kernel` `[1, 1, channels * multiplier, filters]` and, if asked for, the
+/// `bias` of the second stage. Border and ties are handed to the operator. Cost: that of both
+/// stages; a full bank costs `filters` times the depthwise one.
 ///
 /// ```
-/// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Reduction, Separable2d, erosion2d};
+/// use morphograd_morphology::{
+///     Reduction, Separable2d, erosion2d,
+///     nn::{Sequential, autodiff::Params},
+/// };
 /// let mut params = Params::<f32>::new();
-/// let layer = Separable2d { operator: erosion2d, reduction: Reduction::Min, filters: 8, size: [5, 5], ..Default::default() };
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 3]).add("erosion", layer).finish()?;
+/// let layer = Separable2d {
+///     operator: erosion2d,
+///     reduction: Reduction::Min,
+///     filters: 8,
+///     size: [5, 5],
+///     ..Default::default()
+/// };
+/// let model =
+///     Sequential::builder(&mut params, 1, [28, 28, 3]).add("erosion", layer).finish()?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 25 * 3 + 3 * 8));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -60,7 +76,8 @@ pub struct Separable2d<T> {
     pub padding: Padding,
     /// What lies outside the image, with same padding.
     pub border: Border,
-    /// Who gets the gradient where several candidates of an operator are the best; the reduction has its own rule, see [`Reduction`].
+    /// Who gets the gradient where several candidates of an operator are the best; the reduction
+    /// has its own rule, see [`Reduction`].
     pub ties: Ties,
     /// The structuring functions of the depthwise stage; every entry free, and zero, by default.
     pub depthwise: StructuringFunction<T>,
@@ -101,12 +118,18 @@ impl<T: Real> Default for Separable2d<T> {
 }
 
 impl<T: Real> Build<T> for Separable2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, reduction, separation, filters, multiplier, bias, activation, .. } = self;
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let Self { operator, reduction, separation, filters, multiplier, bias, activation, .. } =
+            self;
         let Self { size, strides, rates, padding, border, ties, .. } = self;
         // The first stage's output is the second's input, so the input is checked here.
         let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(Scan2d { window, border, ties }, input, filters, Merge::None, activation)?;
+        let frame =
+            Frame::new(Scan2d { window, border, ties }, input, filters, Merge::None, activation)?;
         let [height, width] = [input.dims()[0], input.dims()[1]];
         let [rows, columns] = window.extent([height, width])?.output;
 

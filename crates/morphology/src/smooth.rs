@@ -1,9 +1,11 @@
-//! What the smooth operators have in common: a window's pixels are averaged, each with a weight $e^{s z + o}$ that prefers the large ones
-//! (or, for negative $s$, the small ones), and the weights have to survive any sharpness $s$.
+//! What the smooth operators have in common: a window's pixels are averaged, each with a weight
+//! $e^{s z + o}$ that prefers the large ones (or, for negative $s$, the small ones), and the
+//! weights have to survive any sharpness $s$.
 //!
-//! The one design choice: exponents are differences from the largest one, so nothing overflows and the largest candidate counts exactly;
-//! a forward pass remembers, for every output and channel, that candidate and the logarithm of the sum, from which the backward pass
-//! computes the weights again.
+//! The one design choice: exponents are differences from the largest one, so nothing overflows and
+//! the largest candidate counts exactly; a forward pass remembers, for every output and channel,
+//! that candidate and the logarithm of the sum, from which the backward pass computes the weights
+//! again.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -26,7 +28,8 @@ pub enum Sharpness<T> {
     PerFilter(Weight<T>),
 }
 
-/// One operator: what it makes of a pixel $x$ and the kernel entry $w$ that meets it. `s` is the sharpness.
+/// One operator: what it makes of a pixel $x$ and the kernel entry $w$ that meets it. `s` is the
+/// sharpness.
 pub(crate) trait Family: Copy + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// The name of the parameter that holds the sharpness.
@@ -35,18 +38,20 @@ pub(crate) trait Family: Copy + Debug + Send + Sync + 'static {
     const MIRRORED: bool;
 
     /// What [`Smooth2d`] takes instead of the image and the kernel.
-    fn prepare<T: Real>(graph: &mut Graph<'_, T>, inputs: [Var; 2]) -> Result<[Var; 2], ShapeError>;
+    fn prepare<T: Real>(graph: &mut Graph<'_, T>, inputs: [Var; 2])
+    -> Result<[Var; 2], ShapeError>;
 
     fn candidate<T: Real>(x: T, w: T) -> Candidate<T>;
 
     /// The output of a window without a pixel.
     fn empty<T: Real>() -> T;
 
-    /// The output: `log_sum` is the logarithm of the sum of weights relative to `best`'s, `mean` the weighted mean of the values.
+    /// The output: `log_sum` is the logarithm of the sum of weights relative to `best`'s, `mean`
+    /// the weighted mean of the values.
     fn output<T: Real>(best: Candidate<T>, log_sum: T, mean: T, s: T) -> T;
 
-    /// The derivatives of the output `y` with respect to $x$ and $w$, and what the candidate adds to that with respect to `s`.
-    /// `weight` is the candidate's, of a sum of 1.
+    /// The derivatives of the output `y` with respect to $x$ and $w$, and what the candidate adds
+    /// to that with respect to `s`. `weight` is the candidate's, of a sum of 1.
     fn derivatives<T: Real>(candidate: Candidate<T>, weight: T, y: T, s: T) -> [T; 3];
 }
 
@@ -61,11 +66,13 @@ pub(crate) struct Candidate<T> {
     pub(crate) value: T,
 }
 
-/// The operator on images. Inputs: images `[batch, height, width, channels]`, a kernel, and the sharpness, one number or one for each
-/// output channel. A kernel `[kh, kw, channels]` acts on every channel by itself; one `[kh, kw, channels, filters]` gives the sums over
-/// the channels for every filter.
+/// The operator on images. Inputs: images `[batch, height, width, channels]`, a kernel, and the
+/// sharpness, one number or one for each output channel. A kernel `[kh, kw, channels]` acts on
+/// every channel by itself; one `[kh, kw, channels, filters]` gives the sums over the channels for
+/// every filter.
 ///
-/// Taps outside the image are skipped, and so are entries of $-\infty$: they do not belong to the structuring element.
+/// Taps outside the image are skipped, and so are entries of $-\infty$: they do not belong to the
+/// structuring element.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Smooth2d<F> {
     window: Window2d,
@@ -79,7 +86,8 @@ impl<F: Family> Smooth2d<F> {
         window: Window2d,
     ) -> Result<Var, ShapeError> {
         let [x, kernel] = F::prepare(graph, [x, kernel])?;
-        // As that of an erosion, the window is mirrored with the kernel: of an even one that makes a difference.
+        // As that of an erosion, the window is mirrored with the kernel: of an even one that makes
+        // a difference.
         let window = if F::MIRRORED { window.adjoint() } else { window };
         graph.apply(Self::new(window), [x, kernel, sharpness])
     }
@@ -97,7 +105,11 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let &[batch, height, width, channels] = inputs[0].dims() else {
             let found = format!("shape {}", inputs[0]);
-            return Err(ShapeError::new(F::NAME, "an input [batch, height, width, channels]", found));
+            return Err(ShapeError::new(
+                F::NAME,
+                "an input [batch, height, width, channels]",
+                found,
+            ));
         };
         let extent = self
             .window
@@ -108,8 +120,9 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
             [h, w, c] if [h, w, c] == [kh, kw, channels] => channels,
             [h, w, c, filters] if [h, w, c] == [kh, kw, channels] => filters,
             _ => {
-                let expected =
-                    format!("a kernel [{kh}, {kw}, {channels}] or [{kh}, {kw}, {channels}, filters]");
+                let expected = format!(
+                    "a kernel [{kh}, {kw}, {channels}] or [{kh}, {kw}, {channels}, filters]"
+                );
                 return Err(ShapeError::new(F::NAME, expected, format!("shape {}", inputs[1])));
             }
         };
@@ -127,15 +140,18 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
             return;
         }
         let columns = walk.extent.output[1];
-        let task =
-            |line: usize, y: &mut [T], memory: &mut [T]| walk.row::<F, T>(pass.inputs, line, y, memory);
+        let task = |line: usize, y: &mut [T], memory: &mut [T]| {
+            walk.row::<F, T>(pass.inputs, line, y, memory);
+        };
         if pass.needs_grad && walk.pairs > 0 {
             let memory = &mut pass.saved.values;
             memory.resize(pass.output.len() / walk.outputs * walk.pairs * MEMORY, T::zero());
             let lengths = (columns * walk.outputs, columns * walk.pairs * MEMORY);
             parallel::for_each_pair((pass.output, lengths.0), (memory, lengths.1), task);
         } else {
-            parallel::for_each_piece(pass.output, columns * walk.outputs, |line, y| task(line, y, &mut []));
+            parallel::for_each_piece(pass.output, columns * walk.outputs, |line, y| {
+                task(line, y, &mut []);
+            });
         }
     }
 
@@ -145,8 +161,9 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
             return;
         }
         let [dx, dw, ds, ..] = pass.grad_inputs;
-        // Image, kernel and sharpness share each weight, an exponential, so their gradients are computed together: in pieces of the
-        // batch, each with a partial sum for the kernel and the sharpness.
+        // Image, kernel and sharpness share each weight, an exponential, so their gradients are
+        // computed together: in pieces of the batch, each with a partial sum for the kernel and the
+        // sharpness.
         let batch = pass.inputs[0].shape.dims()[0];
         let images = batch.div_ceil(PIECES);
         let (kernel, total) =
@@ -156,14 +173,21 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
         let task = |piece: usize, dx: &mut [T], partial: &mut [T]| {
             let (dw, ds) = partial.split_at_mut(kernel);
             let images = piece * images..((piece + 1) * images).min(batch);
-            walk.gradients::<F, T>(pass.inputs, images, [pass.grad_output, &pass.saved.values], [dx, dw, ds]);
+            walk.gradients::<F, T>(
+                pass.inputs,
+                images,
+                [pass.grad_output, &pass.saved.values],
+                [dx, dw, ds],
+            );
         };
         match dx {
             Some(dx) => {
                 let length = images * walk.image_len();
                 parallel::for_each_pair((dx, length), (&mut *pass.scratch, total), task);
             }
-            None => parallel::for_each_piece(pass.scratch, total, |piece, sums| task(piece, &mut [], sums)),
+            None => parallel::for_each_piece(pass.scratch, total, |piece, sums| {
+                task(piece, &mut [], sums);
+            }),
         }
         let (mut dw, mut ds) = (dw, ds);
         for partial in pass.scratch.chunks_exact(total) {
@@ -174,11 +198,13 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
     }
 }
 
-/// Into how many pieces the batch is cut in a backward pass, at most; each costs memory for a partial sum.
+/// Into how many pieces the batch is cut in a backward pass, at most; each costs memory for a
+/// partial sum.
 const PIECES: usize = 32;
 
-/// Numbers that a forward pass remembers for each output pixel, channel and filter: `z` of the best candidate, the exponent's offset that
-/// makes the weights sum to 1 (infinite where there is nothing to differentiate), and the output.
+/// Numbers that a forward pass remembers for each output pixel, channel and filter: `z` of the best
+/// candidate, the exponent's offset that makes the weights sum to 1 (infinite where there is
+/// nothing to differentiate), and the output.
 const MEMORY: usize = 3;
 
 /// Pairs computed together, which walk the window once.
@@ -192,14 +218,17 @@ struct Walk {
     channels: usize,
     /// Channels of the output.
     outputs: usize,
-    /// Kernel entries under one tap: channels times filters. Pair `n` belongs to channel `n / filters` and output `n % outputs`.
+    /// Kernel entries under one tap: channels times filters. Pair `n` belongs to channel
+    /// `n / filters` and output `n % outputs`.
     pairs: usize,
     filters: usize,
 }
 
 impl Walk {
     fn new<T: Real>(window: Window2d, inputs: &[TensorRef<'_, T>], output: Shape) -> Self {
-        let &[_, height, width, channels] = inputs[0].shape.dims() else { unreachable!("checked by infer") };
+        let &[_, height, width, channels] = inputs[0].shape.dims() else {
+            unreachable!("checked by infer")
+        };
         let image = [height, width];
         let extent = window.extent(image).expect("checked by infer");
         let filters = inputs[1].shape.dims().get(3).copied().unwrap_or(1);
@@ -216,9 +245,10 @@ impl Walk {
     fn for_each_tap(&self, [i, j]: [usize; 2], mut f: impl FnMut(usize, usize)) {
         let [kh, kw] = self.window.size;
         for dy in 0..kh {
-            // Above the image the subtraction wraps to a huge number, which the comparison refuses too.
-            let row =
-                (i * self.window.strides[0] + dy * self.window.rates[0]).wrapping_sub(self.extent.before[0]);
+            // Above the image the subtraction wraps to a huge number, which the comparison refuses
+            // too.
+            let row = (i * self.window.strides[0] + dy * self.window.rates[0])
+                .wrapping_sub(self.extent.before[0]);
             if row >= self.image[0] {
                 continue;
             }
@@ -232,8 +262,9 @@ impl Walk {
         }
     }
 
-    /// Calls `f` at every tap inside the image with the pixels and entries of the `N` pairs from `n`, and the tap's position in the image
-    /// (without channels) and in the kernel (that of pair `n`).
+    /// Calls `f` at every tap inside the image with the pixels and entries of the `N` pairs from
+    /// `n`, and the tap's position in the image (without channels) and in the kernel (that of pair
+    /// `n`).
     #[inline(always)]
     fn for_each_meeting<F: Family, T: Real, const N: usize>(
         &self,
@@ -248,7 +279,8 @@ impl Walk {
         self.for_each_tap(at, |pixel, tap| {
             let entry = (if F::MIRRORED { last - tap } else { tap }) * self.pairs + n;
             let pixels = &image[pixel * self.channels..][..self.channels];
-            let (x, w) = (channels.map(|c| pixels[c]), kernel[entry..].first_chunk().expect("N entries"));
+            let (x, w) =
+                (channels.map(|c| pixels[c]), kernel[entry..].first_chunk().expect("N entries"));
             f(x, w, pixel, entry);
         });
     }
@@ -265,7 +297,8 @@ impl Walk {
         let image = &inputs[0].data[line / rows * self.image_len()..][..self.image_len()];
         for (j, y) in y.chunks_exact_mut(self.outputs).enumerate() {
             let at = [line % rows, j];
-            let memory = if memory.is_empty() { &mut [] } else { &mut memory[j * self.pairs * MEMORY..] };
+            let memory =
+                if memory.is_empty() { &mut [] } else { &mut memory[j * self.pairs * MEMORY..] };
             let mut n = 0;
             while n + LANES <= self.pairs {
                 self.average::<F, T, LANES>(image, inputs, at, n, y, memory);
@@ -298,7 +331,8 @@ impl Walk {
                 let candidate = F::candidate(x[lane], w[lane]);
                 let exponent = s[lane] * candidate.z + candidate.offset;
                 // NaN wins and stays, so that it is seen in the output.
-                let loses = exponent <= largest[lane] || largest[lane].is_nan() || is_absent(w[lane]);
+                let loses =
+                    exponent <= largest[lane] || largest[lane].is_nan() || is_absent(w[lane]);
                 best[lane] = if loses { best[lane] } else { candidate };
                 largest[lane] = if loses { largest[lane] } else { exponent };
             }
@@ -322,7 +356,8 @@ impl Walk {
                 (best.value, [T::zero(), T::infinity(), best.value])
             } else {
                 let log_sum = sum[lane].ln();
-                let output = F::output(best, log_sum, best.value + deviation[lane] / sum[lane], s[lane]);
+                let output =
+                    F::output(best, log_sum, best.value + deviation[lane] / sum[lane], s[lane]);
                 (output, [best.z, best.offset + log_sum, output])
             };
             y[(n + lane) % self.outputs] += output;
@@ -332,7 +367,8 @@ impl Walk {
         }
     }
 
-    /// Adds the gradients of some images. `dx` begins at the first of them; an empty one is not wanted.
+    /// Adds the gradients of some images. `dx` begins at the first of them; an empty one is not
+    /// wanted.
     fn gradients<F: Family, T: Real>(
         &self,
         inputs: &[TensorRef<'_, T>],
@@ -380,8 +416,9 @@ impl Walk {
         [dx, dw, ds]: [&mut [T]; 3],
     ) {
         let (kernel, sharpness) = (inputs[1].data, inputs[2].data);
-        let memory: [[T; MEMORY]; N] =
-            std::array::from_fn(|lane| *memory[(n + lane) * MEMORY..].first_chunk().expect("filled"));
+        let memory: [[T; MEMORY]; N] = std::array::from_fn(|lane| {
+            *memory[(n + lane) * MEMORY..].first_chunk().expect("filled")
+        });
         let s: [T; N] = std::array::from_fn(|lane| sharpness[(n + lane) % sharpness.len()]);
         let g: [T; N] = std::array::from_fn(|lane| grad[(n + lane) % self.outputs]);
         let mut sum = [T::zero(); N];
@@ -473,11 +510,16 @@ impl<F: Family> SmoothLayer<F> {
         let sharpness = match sharpness {
             Sharpness::Fixed(s) if s.is_finite() => Held::Constant(s),
             Sharpness::Fixed(s) => {
-                return Err(
-                    ShapeError::new(F::NAME, format!("a finite {}", F::SHARPNESS), format!("{s}")).into()
-                );
+                return Err(ShapeError::new(
+                    F::NAME,
+                    format!("a finite {}", F::SHARPNESS),
+                    format!("{s}"),
+                )
+                .into());
             }
-            Sharpness::Shared(weight) => Held::Param(builder.param(F::SHARPNESS, Shape::scalar(), weight)?),
+            Sharpness::Shared(weight) => {
+                Held::Param(builder.param(F::SHARPNESS, Shape::scalar(), weight)?)
+            }
             Sharpness::PerFilter(weight) => {
                 Held::Param(builder.param(F::SHARPNESS, [filters].into(), weight)?)
             }

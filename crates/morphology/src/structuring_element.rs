@@ -1,22 +1,33 @@
 //! Structuring elements: functions on the offsets of a pixel, and their algebra.
 //!
-//! The one design choice: an element is the function, not the array. It is kept trimmed to the box of its support, offsets are counted
-//! from the origin, and what is off the support is $-\infty$ itself; two elements are equal when they dilate every image alike.
+//! The one design choice: an element is the function, not the array. It is kept trimmed to the box
+//! of its support, offsets are counted from the origin, and what is off the support is $-\infty$
+//! itself; two elements are equal when they dilate every image alike.
 
 use std::fmt;
 
 use morphograd_nn::tensor::{Padding, Real, ShapeError, Tensor, Window2d};
 
-/// A structuring function $w : \mathbb{Z}^2 \to \mathbb{R} \cup \{-\infty\}$ with a support that is finite and not empty. Offsets are
-/// `[down, right]` from the origin. Flat elements are 0 on their support.
+/// A structuring function $w : \mathbb{Z}^2 \to \mathbb{R} \cup \{-\infty\}$ with a support that is
+/// finite and not empty. Offsets are `[down, right]` from the origin. Flat elements are 0 on their
+/// support.
 ///
 /// $$\delta_w(x)_i = \max_d x_{i+d} + w_d, \qquad \varepsilon_w(x)_i = \min_d x_{i-d} - w_d.$$
-/// Generators: [`disk`](Self::disk), [`line`](Self::line) and others. Source: J. Serra, *Image Analysis and Mathematical Morphology* (1982).
+/// Generators: [`disk`](Self::disk), [`line`](Self::line) and others. Source: J. Serra, *Image
+/// Analysis and Mathematical Morphology* (1982).
 ///
 /// ```
-/// use morphograd_morphology::{dilation2d, StructuringElement, nn::autodiff::{Mode, Params, Tape}, nn::tensor::TensorRef};
-/// let right = StructuringElement::new([1, 2], [0, 0], &[0.0, -1.0])?; // the pixel, and its right neighbour lowered by 1
-/// assert_eq!((right.size(), right.entry([0, 1]), right.entry([0, -1])), ([1, 2], Some(-1.0), None));
+/// use morphograd_morphology::{
+///     StructuringElement, dilation2d,
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::TensorRef,
+/// };
+/// // The pixel, and its right neighbour lowered by 1.
+/// let right = StructuringElement::new([1, 2], [0, 0], &[0.0, -1.0])?;
+/// assert_eq!(
+///     (right.size(), right.entry([0, 1]), right.entry([0, -1])),
+///     ([1, 2], Some(-1.0), None)
+/// );
 ///
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
@@ -37,29 +48,36 @@ pub struct StructuringElement {
     entries: Vec<f64>,
 }
 
-/// Positions in the largest box, 512 MiB: a slip of the pen is to be an error and not the end of the memory.
+/// Positions in the largest box, 512 MiB: a slip of the pen is to be an error and not the end of
+/// the memory.
 const MAX_BOX: usize = 1 << 26;
 
 impl StructuringElement {
-    /// An element from an array of `size` entries, row-major, of which that at `origin` belongs to the pixel itself; the origin may lie
-    /// outside. Entries of $-\infty$ are off the support.
+    /// An element from an array of `size` entries, row-major, of which that at `origin` belongs to
+    /// the pixel itself; the origin may lie outside. Entries of $-\infty$ are off the support.
     ///
     /// # Errors
-    /// If the number of entries is not that of the size, an entry is NaN or $+\infty$, or all are $-\infty$.
+    /// If the number of entries is not that of the size, an entry is NaN or $+\infty$, or all are
+    /// $-\infty$.
     pub fn new(size: [usize; 2], origin: [isize; 2], entries: &[f64]) -> Result<Self, ShapeError> {
         if size[0].checked_mul(size[1]) != Some(entries.len()) {
             let found = format!("{} entries for size {size:?}", entries.len());
             return Err(ShapeError::new(NAME, "one entry for each position", found));
         }
-        let offset = |n: usize| [(n / size[1]) as isize - origin[0], (n % size[1]) as isize - origin[1]];
+        let offset =
+            |n: usize| [(n / size[1]) as isize - origin[0], (n % size[1]) as isize - origin[1]];
         Self::from_offsets(entries.iter().enumerate().map(|(n, w)| (offset(n), *w)))
     }
 
-    /// An element from offsets and their entries. Of several entries for one offset the largest counts.
+    /// An element from offsets and their entries. Of several entries for one offset the largest
+    /// counts.
     ///
     /// # Errors
-    /// If an entry is NaN or $+\infty$, there is none above $-\infty$, or the box around them has more than 2²⁶ positions.
-    pub fn from_offsets(support: impl IntoIterator<Item = ([isize; 2], f64)>) -> Result<Self, ShapeError> {
+    /// If an entry is NaN or $+\infty$, there is none above $-\infty$, or the box around them has
+    /// more than 2²⁶ positions.
+    pub fn from_offsets(
+        support: impl IntoIterator<Item = ([isize; 2], f64)>,
+    ) -> Result<Self, ShapeError> {
         let mut all = Vec::new();
         for (offset, w) in support {
             if w.is_nan() || w == f64::INFINITY {
@@ -111,24 +129,27 @@ impl StructuringElement {
     /// The offsets of the support and their entries, in raster order.
     pub fn support(&self) -> impl Iterator<Item = ([isize; 2], f64)> + '_ {
         let width = self.size[1];
-        let offset =
-            move |n: usize| [self.first[0] + (n / width) as isize, self.first[1] + (n % width) as isize];
+        let offset = move |n: usize| {
+            [self.first[0] + (n / width) as isize, self.first[1] + (n % width) as isize]
+        };
         let all = self.entries.iter().enumerate();
         all.filter(|(_, w)| **w > f64::NEG_INFINITY).map(move |(n, w)| (offset(n), *w))
     }
 
-    /// The number of offsets in the support, at least 1: what a dilation by the element costs at each pixel.
+    /// The number of offsets in the support, at least 1: what a dilation by the element costs at
+    /// each pixel.
     pub fn count(&self) -> usize {
         self.support().count()
     }
 
-    /// Whether every entry on the support is 0: the dilation is then the maximum over a set of pixels.
+    /// Whether every entry on the support is 0: the dilation is then the maximum over a set of
+    /// pixels.
     pub fn is_flat(&self) -> bool {
         self.support().all(|(_, w)| w == 0.0)
     }
 
-    /// The element $\check w_d = w_{-d}$: what a library that mirrors its kernels calls $w$. Dilation by it is dual to the erosion by
-    /// $w$, $\varepsilon_w(x) = -\delta_{\check w}(-x)$.
+    /// The element $\check w_d = w_{-d}$: what a library that mirrors its kernels calls $w$.
+    /// Dilation by it is dual to the erosion by $w$, $\varepsilon_w(x) = -\delta_{\check w}(-x)$.
     #[must_use]
     pub fn reflected(&self) -> Self {
         let first = [0, 1].map(|axis| 1 - self.size[axis] as isize - self.first[axis]);
@@ -141,13 +162,15 @@ impl StructuringElement {
         Self { first: [self.first[0] + by[0], self.first[1] + by[1]], ..self.clone() }
     }
 
-    /// The sum of Minkowski in the max-plus algebra, $(a \oplus b)_d = \max_e a_e + b_{d-e}$, for which
-    /// $\delta_a \circ \delta_b = \delta_{a \oplus b}$ and likewise for erosions. Commutative, associative. Cost: the product of the
-    /// two [`count`](Self::count)s. A sum beyond the largest `f64` stays there.
+    /// The sum of Minkowski in the max-plus algebra, $(a \oplus b)_d = \max_e a_e + b_{d-e}$, for
+    /// which $\delta_a \circ \delta_b = \delta_{a \oplus b}$ and likewise for erosions.
+    /// Commutative, associative. Cost: the product of the two [`count`](Self::count)s. A sum beyond
+    /// the largest `f64` stays there.
     ///
     /// ```
     /// use morphograd_morphology::StructuringElement;
-    /// let (row, column) = (StructuringElement::rectangle(1, 5)?, StructuringElement::rectangle(3, 1)?);
+    /// let (row, column) =
+    ///     (StructuringElement::rectangle(1, 5)?, StructuringElement::rectangle(3, 1)?);
     /// assert_eq!(row.dilated_by(&column), StructuringElement::rectangle(3, 5)?);
     /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
     /// ```
@@ -164,12 +187,14 @@ impl StructuringElement {
         sum
     }
 
-    /// The greatest element whose dilation by `other` stays below this one, $(a \ominus b)_d = \min_e a_{d+e} - b_e$; `None` if it has no
-    /// support. $(a \ominus b) \oplus b = a$ exactly when `other` can be split off.
+    /// The greatest element whose dilation by `other` stays below this one,
+    /// $(a \ominus b)_d = \min_e a_{d+e} - b_e$; `None` if it has no support.
+    /// $(a \ominus b) \oplus b = a$ exactly when `other` can be split off.
     ///
     /// ```
     /// use morphograd_morphology::StructuringElement;
-    /// let (octagon, square) = (StructuringElement::octagon(3, 2)?, StructuringElement::square(3)?);
+    /// let (octagon, square) =
+    ///     (StructuringElement::octagon(3, 2)?, StructuringElement::square(3)?);
     /// assert_eq!(octagon.eroded_by(&square), Some(StructuringElement::diamond(2)?));
     /// assert_eq!(square.eroded_by(&octagon), None);
     /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
@@ -189,16 +214,19 @@ impl StructuringElement {
         Self::from_offsets(offsets.filter_map(|d| Some((d, greatest(d)?)))).ok()
     }
 
-    /// Smaller elements whose successive dilations are the dilation by this one, exactly: their sum of Minkowski is the element. One
-    /// element, itself, if none are found.
+    /// Smaller elements whose successive dilations are the dilation by this one, exactly: their sum
+    /// of Minkowski is the element. One element, itself, if none are found.
     ///
-    /// - What is separable, flat or not (rectangle, parabola), becomes a row and a column: $m n$ entries become $m + n$.
-    /// - From other flat elements crosses and squares of 3 x 3 are split off as long as that saves entries: a diamond of radius $r$
-    ///   becomes $r$ crosses, an octagon crosses, a row and a column (X. Zhuang, R. M. Haralick, *Morphological structuring element
-    ///   decomposition*, 1986).
+    /// - What is separable, flat or not (rectangle, parabola), becomes a row and a column: $m n$
+    ///   entries become $m + n$.
+    /// - From other flat elements crosses and squares of 3 x 3 are split off as long as that saves
+    ///   entries: a diamond of radius $r$ becomes $r$ crosses, an octagon crosses, a row and a
+    ///   column (X. Zhuang, R. M. Haralick, *Morphological structuring element decomposition*,
+    ///   1986).
     ///
-    /// For the elements of the generators but the random one the successive dilations agree up to the border of an image; for an element in general a
-    /// path through the pixels outside is lost there.
+    /// For the elements of the generators but the random one the successive dilations agree up to
+    /// the border of an image; for an element in general a path through the pixels outside is lost
+    /// there.
     ///
     /// ```
     /// use morphograd_morphology::StructuringElement;
@@ -240,12 +268,13 @@ impl StructuringElement {
         parts
     }
 
-    /// The element as a kernel `[kh, kw, channels]` for [`dilation2d`](crate::dilation2d) and [`erosion2d`](crate::erosion2d), the same
-    /// for every channel, $-\infty$ off the support. The size is the smallest odd one that has the origin in its centre, that of
+    /// The element as a kernel `[kh, kw, channels]` for [`dilation2d`](crate::dilation2d) and
+    /// [`erosion2d`](crate::erosion2d), the same for every channel, $-\infty$ off the support. The
+    /// size is the smallest odd one that has the origin in its centre, that of
     /// [`window`](Self::window).
     ///
-    /// Entries off the support never win in either operator, at a finite pixel, and their gradient is 0 wherever some pixel of the
-    /// support lies in the image.
+    /// Entries off the support never win in either operator, at a finite pixel, and their gradient
+    /// is 0 wherever some pixel of the support lies in the image.
     pub fn kernel<T: Real>(&self, channels: usize) -> Tensor<T> {
         let size = self.window().size;
         let mut kernel = Tensor::zeros([size[0], size[1], channels]);
@@ -253,12 +282,17 @@ impl StructuringElement {
         kernel
     }
 
-    /// The element as a kernel `[kh, kw, channels]` of a size that is given. The origin lies at $\lfloor (k - 1) / 2 \rfloor$, where a
-    /// window with same padding and stride 1 has the pixel itself.
+    /// The element as a kernel `[kh, kw, channels]` of a size that is given. The origin lies at
+    /// $\lfloor (k - 1) / 2 \rfloor$, where a window with same padding and stride 1 has the pixel
+    /// itself.
     ///
     /// # Errors
     /// If the support does not fit in the window.
-    pub fn kernel_within<T: Real>(&self, size: [usize; 2], channels: usize) -> Result<Tensor<T>, ShapeError> {
+    pub fn kernel_within<T: Real>(
+        &self,
+        size: [usize; 2],
+        channels: usize,
+    ) -> Result<Tensor<T>, ShapeError> {
         self.fits(size)?;
         let mut kernel = Tensor::zeros([size[0], size[1], channels]);
         self.write(size, T::neg_infinity(), kernel.data_mut());
@@ -286,7 +320,8 @@ impl StructuringElement {
         Err(ShapeError::new(NAME, format!("a support within a kernel of size {size:?}"), found))
     }
 
-    /// Overwrites a kernel `[kh, kw, …]` with the part of the element that lies in it, and `outside` elsewhere.
+    /// Overwrites a kernel `[kh, kw, …]` with the part of the element that lies in it, and
+    /// `outside` elsewhere.
     pub(crate) fn write<T: Real>(&self, size: [usize; 2], outside: T, value: &mut [T]) {
         value.fill(outside);
         let rest = value.len() / (size[0] * size[1]).max(1);
@@ -301,7 +336,8 @@ impl StructuringElement {
 
     /// A row and a column whose sum of Minkowski is the element, if there are.
     fn separated(&self) -> Option<[Self; 2]> {
-        // The peak nearest to the origin: parts that go away from it and come back would lose pixels at the border of an image.
+        // The peak nearest to the origin: parts that go away from it and come back would lose
+        // pixels at the border of an image.
         let distance = |d: [isize; 2]| d[0].unsigned_abs() + d[1].unsigned_abs();
         let peak = self.support().reduce(|peak, next| {
             let nearer = next.1 == peak.1 && distance(next.0) < distance(peak.0);
@@ -323,12 +359,14 @@ impl StructuringElement {
     }
 
     fn position(&self, offset: [isize; 2]) -> Option<usize> {
-        let at = [0, 1].map(|axis| usize::try_from(offset[axis] - self.first[axis]).unwrap_or(usize::MAX));
+        let at = [0, 1]
+            .map(|axis| usize::try_from(offset[axis] - self.first[axis]).unwrap_or(usize::MAX));
         (at[0] < self.size[0] && at[1] < self.size[1]).then(|| at[0] * self.size[1] + at[1])
     }
 }
 
-/// Draws the element: `#` for 0 in flat ones and the entries in others, `.` off the support, brackets around the origin.
+/// Draws the element: `#` for 0 in flat ones and the entries in others, `.` off the support,
+/// brackets around the origin.
 ///
 /// ```
 /// use morphograd_morphology::StructuringElement;
@@ -362,7 +400,8 @@ impl fmt::Display for StructuringElement {
     }
 }
 
-/// The position of the centre in a kernel axis of `n` entries: where a window with same padding and stride 1 has the pixel itself.
+/// The position of the centre in a kernel axis of `n` entries: where a window with same padding and
+/// stride 1 has the pixel itself.
 pub(crate) fn centre(n: usize) -> usize {
     n.saturating_sub(1) / 2
 }
@@ -375,7 +414,8 @@ pub(crate) fn offset(size: [usize; 2], position: usize) -> [isize; 2] {
 
 /// The position in a kernel of an offset from its centre.
 fn position(size: [usize; 2], offset: [isize; 2]) -> Option<usize> {
-    let at = [0, 1].map(|axis| centre(size[axis]).checked_add_signed(offset[axis]).unwrap_or(usize::MAX));
+    let at = [0, 1]
+        .map(|axis| centre(size[axis]).checked_add_signed(offset[axis]).unwrap_or(usize::MAX));
     (at[0] < size[0] && at[1] < size[1]).then(|| at[0] * size[1] + at[1])
 }
 

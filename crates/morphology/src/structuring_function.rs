@@ -1,7 +1,8 @@
-//! How a layer gets its structuring functions: from free entries, from fewer parameters, on a support.
+//! How a layer gets its structuring functions: from free entries, from fewer parameters, on a
+//! support.
 //!
-//! The one design choice: this is independent of the operator. Every layer takes every kind, because all of them end in a kernel with
-//! one structuring function for each filter and channel.
+//! The one design choice: this is independent of the operator. Every layer takes every kind,
+//! because all of them end in a kernel with one structuring function for each filter and channel.
 
 use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor};
@@ -17,15 +18,16 @@ pub enum StructuringFunction<T> {
     Free(Weight<T>),
     /// Each filter has one for all channels: `kernel` `[kh, kw, 1, filters]`.
     Shared(Weight<T>),
-    /// Parabolas $-b \lVert d \rVert^2 / 4 s^2$, see [`QuadraticKernel`]: the parameter is `curvature` $b$, `[channels, filters]`, which
-    /// should be kept non-negative.
+    /// Parabolas $-b \lVert d \rVert^2 / 4 s^2$, see [`QuadraticKernel`]: the parameter is
+    /// `curvature` $b$, `[channels, filters]`, which should be kept non-negative.
     Quadratic {
         /// The curvatures.
         curvature: Weight<T>,
         /// The scale $s$, in pixels.
         scale: f64,
     },
-    /// Another one, on a support: outside it the value is $-\infty$, which never wins and gets no gradient.
+    /// Another one, on a support: outside it the value is $-\infty$, which never wins and gets no
+    /// gradient.
     Supported {
         /// The function on the support. Its parameters have entries outside too, which do nothing.
         function: Box<StructuringFunction<T>>,
@@ -37,9 +39,11 @@ pub enum StructuringFunction<T> {
 /// The support of a structuring function, before the size of the kernel is known.
 #[derive(Debug)]
 pub enum SupportOn<T> {
-    /// 0 on the support and $-\infty$ outside, `[kh, kw, 1, 1]` or `[kh, kw, 1, filters]`; other numbers are added to the function.
+    /// 0 on the support and $-\infty$ outside, `[kh, kw, 1, 1]` or `[kh, kw, 1, filters]`; other
+    /// numbers are added to the function.
     Entries(Tensor<T>),
-    /// That of an element, with its origin in the kernel's centre; its entries are added to the function.
+    /// That of an element, with its origin in the kernel's centre; its entries are added to the
+    /// function.
     Element(StructuringElement),
 }
 
@@ -68,15 +72,20 @@ impl<T: Real> SupportOn<T> {
 }
 
 impl<T: Real> StructuringFunction<T> {
-    /// The same function on a support: that of a [`StructuringElement`], or a tensor that is 0 there and $-\infty$ outside, `[kh, kw, 1,
-    /// 1]` or, for each filter its own, `[kh, kw, 1, filters]`.
+    /// The same function on a support: that of a [`StructuringElement`], or a tensor that is 0
+    /// there and $-\infty$ outside, `[kh, kw, 1, 1]` or, for each filter its own,
+    /// `[kh, kw, 1, filters]`.
     ///
     /// ```
-    /// use morphograd_morphology::{Morphological2d, StructuringElement, StructuringFunction, nn::{Sequential, autodiff::Params}};
+    /// use morphograd_morphology::{
+    ///     Morphological2d, StructuringElement, StructuringFunction,
+    ///     nn::{Sequential, autodiff::Params},
+    /// };
     /// let kernel = StructuringFunction::default().on(StructuringElement::disk(2)?);
     /// let layer = Morphological2d { filters: 4, size: [5, 5], kernel, ..Default::default() };
     /// let mut params = Params::<f32>::new();
-    /// let model = Sequential::builder(&mut params, 1, [28, 28, 1]).add("disks", layer).finish()?;
+    /// let model =
+    ///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("disks", layer).finish()?;
     /// assert_eq!(model.output().dims(), [28, 28, 4]);
     /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
     /// ```
@@ -109,9 +118,10 @@ impl<T: Real> StructuringFunction<T> {
                 let id = builder.param("kernel", [kh, kw, channels, filters].into(), weight)?;
                 (Kernel::Entries(id), None)
             }
-            Self::Shared(weight) => {
-                (Kernel::Entries(builder.param("kernel", [kh, kw, 1, filters].into(), weight)?), None)
-            }
+            Self::Shared(weight) => (
+                Kernel::Entries(builder.param("kernel", [kh, kw, 1, filters].into(), weight)?),
+                None,
+            ),
             Self::Quadratic { curvature, scale } => {
                 let id = builder.param("curvature", [channels, filters].into(), curvature)?;
                 (Kernel::Parabola(id, QuadraticKernel { size, scale }), None)
@@ -121,7 +131,9 @@ impl<T: Real> StructuringFunction<T> {
                 check(&support, size, filters)?;
                 let (kernel, inner) = function.declare(builder, size, channels, filters)?;
                 if inner.is_some() {
-                    return Err(ShapeError::new("support", "one support", "a support on another").into());
+                    return Err(
+                        ShapeError::new("support", "one support", "a support on another").into()
+                    );
                 }
                 (kernel, Some(support))
             }
@@ -173,8 +185,13 @@ impl<T: Real> Function<T> {
     }
 }
 
-/// Refuses a support of the wrong shape, or of which a filter has no part: all its outputs would be infinite.
-fn check<T: Real>(support: &Tensor<T>, [kh, kw]: [usize; 2], filters: usize) -> Result<(), ShapeError> {
+/// Refuses a support of the wrong shape, or of which a filter has no part: all its outputs would be
+/// infinite.
+fn check<T: Real>(
+    support: &Tensor<T>,
+    [kh, kw]: [usize; 2],
+    filters: usize,
+) -> Result<(), ShapeError> {
     let shape = support.shape();
     let own = match *shape.dims() {
         [h, w, 1, own] if [h, w] == [kh, kw] && (own == 1 || own == filters) => own,

@@ -1,10 +1,13 @@
-//! The backward pass of dilation and erosion: the gradient of every output goes to the position that won, in the image and in the kernel.
-//! One file for all of them, because the rule at ties is decided here.
+//! The backward pass of dilation and erosion: the gradient of every output goes to the position
+//! that won, in the image and in the kernel. One file for all of them, because the rule at ties is
+//! decided here.
 //!
-//! The one design choice: nothing of the forward pass is done again. It left the winning tap of every output, and a tap is a fixed distance in
-//! the image's planes and an entry of the kernel: two additions an output. Only where the gradient is divided among all that are tied the
-//! candidates are looked at once more. The image's gradient is gathered plane by plane in parallel, the kernel's in partial sums over rows
-//! that are added in order, so that the result does not depend on the number of threads.
+//! The one design choice: nothing of the forward pass is done again. It left the winning tap of
+//! every output, and a tap is a fixed distance in the image's planes and an entry of the kernel:
+//! two additions an output. Only where the gradient is divided among all that are tied the
+//! candidates are looked at once more. The image's gradient is gathered plane by plane in parallel,
+//! the kernel's in partial sums over rows that are added in order, so that the result does not
+//! depend on the number of threads.
 
 use std::ops::Range;
 
@@ -21,7 +24,8 @@ use crate::{Border, Lattice};
 pub(crate) struct Layout {
     /// Filters; 1 where every channel has its own kernel.
     pub(crate) filters: usize,
-    /// Whether channels keep their own outputs (`filter * channels + channel`) instead of being summed.
+    /// Whether channels keep their own outputs (`filter * channels + channel`) instead of being
+    /// summed.
     pub(crate) marginal: bool,
 }
 
@@ -62,7 +66,8 @@ pub(crate) fn distribute<T: Real, L: Lattice>(
             (None, None) => (),
         };
     }
-    let search = Search { place, layout, ties, x: pass.inputs[0].data, kernel: pass.inputs[1].data, grad };
+    let search =
+        Search { place, layout, ties, x: pass.inputs[0].data, kernel: pass.inputs[1].data, grad };
     if let Some(dx) = dx {
         search.add_to_image::<L>(dx);
     }
@@ -83,15 +88,17 @@ struct Winners<'a, T> {
     grad: &'a [T],
 }
 
-/// Columns that are worked on in turn, each with sums of its own for the kernel. Neighbouring outputs often have the same winner, and an
-/// addition in memory waits for the one before it at the same place; columns that are far apart seldom meet.
+/// Columns that are worked on in turn, each with sums of its own for the kernel. Neighbouring
+/// outputs often have the same winner, and an addition in memory waits for the one before it at the
+/// same place; columns that are far apart seldom meet.
 const WAYS: usize = 4;
 
 /// The most groups of images that have partial sums of their own.
 const MAX_GROUPS: usize = 32;
 
 impl<T: Real> Winners<'_, T> {
-    /// Writes the image's gradient and, if it is wanted, adds the kernel's in the same pass. A task is one channel of a group of images.
+    /// Writes the image's gradient and, if it is wanted, adds the kernel's in the same pass. A task
+    /// is one channel of a group of images.
     fn add_to_both<L: Lattice>(&self, dx: &mut [T], dw: Option<&mut [T]>, scratch: &mut Vec<T>) {
         let &Placement { image: [height, width], channels, extent, .. } = self.place;
         let planes = Planes::new(*self.place);
@@ -100,7 +107,8 @@ impl<T: Real> Winners<'_, T> {
         let group = images.div_ceil(MAX_GROUPS);
         let groups = images.div_ceil(group);
         let (plane, entries) = (planes.channel_len(), self.entries());
-        // Planes as `[group][channel][image]`, then partial sums as `[group][channel][way][tap][filter]`.
+        // Planes as `[group][channel][image]`, then partial sums as
+        // `[group][channel][way][tap][filter]`.
         let in_place = planes.is_identity();
         let scattered = if in_place { 0 } else { groups * channels * group * plane };
         let sums = if dw.is_some() { groups * channels * WAYS * entries } else { 0 };
@@ -126,7 +134,9 @@ impl<T: Real> Winners<'_, T> {
         };
         let target = if in_place { &mut *dx } else { &mut *scattered };
         if sums.is_empty() {
-            parallel::for_each_piece(target, group * plane, |index, plane| task(index, plane, &mut []));
+            parallel::for_each_piece(target, group * plane, |index, plane| {
+                task(index, plane, &mut []);
+            });
         } else {
             parallel::for_each_pair((target, group * plane), (sums, WAYS * entries), task);
         }
@@ -148,14 +158,16 @@ impl<T: Real> Winners<'_, T> {
         let channels = self.place.channels;
         let lines = self.grad.len() / (self.place.extent.output[1] * self.layout.outputs(channels));
         let entries = self.entries();
-        for sums in parallel::partial_sums(channels * WAYS * entries, lines, scratch, |lines, sums| {
-            for line in lines {
-                for (c, sums) in sums.chunks_exact_mut(WAYS * entries).enumerate() {
-                    self.line::<false, true>(line, c, &mut [], sums);
+        for sums in
+            parallel::partial_sums(channels * WAYS * entries, lines, scratch, |lines, sums| {
+                for line in lines {
+                    for (c, sums) in sums.chunks_exact_mut(WAYS * entries).enumerate() {
+                        self.line::<false, true>(line, c, &mut [], sums);
+                    }
                 }
-            }
-            sums.chunks_exact_mut(WAYS * entries).for_each(unite);
-        }) {
+                sums.chunks_exact_mut(WAYS * entries).for_each(unite);
+            })
+        {
             self.add_partial::<L>(sums, dw);
         }
     }
@@ -165,8 +177,8 @@ impl<T: Real> Winners<'_, T> {
         self.place.candidates() * self.layout.filters
     }
 
-    /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this order those of one channel stay in the cache
-    /// while a row goes by.
+    /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this
+    /// order those of one channel stay in the cache while a row goes by.
     fn add_partial<L: Lattice>(&self, sums: &[T], dw: &mut [T]) {
         let (filters, channels) = (self.layout.filters, self.place.channels);
         let (candidates, [kh, kw]) = (self.place.candidates(), self.place.kernel());
@@ -180,8 +192,8 @@ impl<T: Real> Winners<'_, T> {
         }
     }
 
-    /// A row of outputs (counted over all images) on one channel: adds to its `plane`, from the row of its windows on, and to the `sums` of the
-    /// channel's kernel.
+    /// A row of outputs (counted over all images) on one channel: adds to its `plane`, from the row
+    /// of its windows on, and to the `sums` of the channel's kernel.
     #[inline(always)]
     fn line<const IMAGE: bool, const KERNEL: bool>(
         &self,
@@ -192,7 +204,8 @@ impl<T: Real> Winners<'_, T> {
     ) {
         let (columns, channels) = (self.place.extent.output[1], self.place.channels);
         let (filters, outputs) = (self.layout.filters, self.layout.outputs(channels));
-        let winners = &self.winners[(line * channels + c) * columns * filters..][..columns * filters];
+        let winners =
+            &self.winners[(line * channels + c) * columns * filters..][..columns * filters];
         let grads = &self.grad[line * columns * outputs..][..columns * outputs];
         let offsets = self.offsets;
         let sums = ways(sums);
@@ -240,9 +253,18 @@ impl<T: Real> Winners<'_, T> {
         }
         for j in WAYS * part..columns {
             let window = if IMAGE { &mut plane[j..] } else { &mut [][..] };
-            let (winners, grads) = (&winners[j * filters..][..filters], &grads[j * filters..][..filters]);
+            let (winners, grads) =
+                (&winners[j * filters..][..filters], &grads[j * filters..][..filters]);
             for (f, (winner, grad)) in winners.iter().zip(grads).enumerate() {
-                share::<T, IMAGE, KERNEL>(offsets, *winner, *grad, (window, 0), sums[0], filters, f);
+                share::<T, IMAGE, KERNEL>(
+                    offsets,
+                    *winner,
+                    *grad,
+                    (window, 0),
+                    sums[0],
+                    filters,
+                    f,
+                );
             }
         }
     }
@@ -265,8 +287,8 @@ fn unite<T: Real>(sums: &mut [T]) {
     }
 }
 
-/// Adds the gradient of one output where it belongs, in a plane, where its `window` begins there, and in the sums of the kernel. A window in which nothing
-/// counted has a winner that is no tap.
+/// Adds the gradient of one output where it belongs, in a plane, where its `window` begins there,
+/// and in the sums of the kernel. A window in which nothing counted has a winner that is no tap.
 #[inline(always)]
 fn share<T: Real, const IMAGE: bool, const KERNEL: bool>(
     offsets: &[u32],
@@ -324,14 +346,17 @@ impl<T: Real> Search<'_, T> {
         let lines = self.grad.len() / (self.place.extent.output[1] * self.layout.outputs(channels));
         parallel::sum_into(dw, lines, scratch, |lines, dw| {
             self.for_each_share::<L>(lines, |Output { channel, filter, .. }, tap, share| {
-                dw[(self.place.entry::<L>(tap) * channels + channel) * filters + filter] += sign * share;
+                dw[(self.place.entry::<L>(tap) * channels + channel) * filters + filter] +=
+                    sign * share;
             });
         });
     }
 
-    /// Calls `f(output, tap, share)` for every share of the gradients of some rows of outputs, counted over all images.
+    /// Calls `f(output, tap, share)` for every share of the gradients of some rows of outputs,
+    /// counted over all images.
     fn for_each_share<L: Lattice>(&self, lines: Range<usize>, mut f: impl FnMut(Output, usize, T)) {
-        let &Placement { extent: Extent { output: [rows, columns], .. }, channels, .. } = self.place;
+        let &Placement { extent: Extent { output: [rows, columns], .. }, channels, .. } =
+            self.place;
         let Layout { filters, marginal } = self.layout;
         let outputs = self.layout.outputs(channels);
         for (line, j) in lines.flat_map(|line| (0..columns).map(move |j| (line, j))) {

@@ -1,7 +1,8 @@
-//! Toggle mappings: every pixel jumps to the nearer of its dilation and its erosion, which sharpens edges.
+//! Toggle mappings: every pixel jumps to the nearer of its dilation and its erosion, which sharpens
+//! edges.
 //!
-//! The one design choice: the comparison is no part of the derivative. Which side is nearer is piecewise constant, so a pixel's gradient goes
-//! wholly to the side that was chosen.
+//! The one design choice: the comparison is no part of the derivative. Which side is nearer is
+//! piecewise constant, so a pixel's gradient goes wholly to the side that was chosen.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
@@ -9,10 +10,13 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 use crate::operator::keeps_size;
 use crate::{Scan2d, dilation2d, erosion2d};
 
-/// $y = \delta$ where $\delta - x \le x - \varepsilon$, otherwise $\varepsilon$. Inputs: $x$, $\delta$ and $\varepsilon$, of one shape.
+/// $y = \delta$ where $\delta - x \le x - \varepsilon$, otherwise $\varepsilon$. Inputs: $x$,
+/// $\delta$ and $\varepsilon$, of one shape.
 ///
-/// At equal distance the dilation is chosen. The gradient goes to the chosen input; that of $x$ is 0. Where a distance is NaN the erosion
-/// is chosen. Cost: two differences and one comparison an element.
+/// At equal distance the dilation is chosen. The gradient goes to the chosen input;
+/// that of $x$ is 0.
+/// Where a distance is NaN the erosion is chosen. Cost: two differences and one comparison an
+/// element.
 #[derive(Debug, Clone, Copy)]
 pub struct Toggle;
 
@@ -39,7 +43,8 @@ impl<T: Real> Op<T> for Toggle {
         let [x, above, below] = [0, 1, 2].map(|k| pass.inputs[k].data);
         let [_, mut d_above, mut d_below, ..] = pass.grad_inputs;
         for (i, g) in pass.grad_output.iter().enumerate() {
-            let side = if is_nearer_above(x[i], above[i], below[i]) { &mut d_above } else { &mut d_below };
+            let side =
+                if is_nearer_above(x[i], above[i], below[i]) { &mut d_above } else { &mut d_below };
             if let Some(side) = side {
                 side[i] += *g;
             }
@@ -47,19 +52,25 @@ impl<T: Real> Op<T> for Toggle {
     }
 }
 
-/// The toggle mapping of every channel of `x` `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`, in `steps` steps:
+/// The toggle mapping of every channel of `x` `[batch, height, width, channels]` by its own kernel
+/// `[kh, kw, channels]`, in `steps` steps:
 /// $$x \leftarrow \begin{cases} \delta_w(x) & \text{if } \delta_w(x) - x \le x - \varepsilon_w(x) \\ \varepsilon_w(x) & \text{otherwise.} \end{cases}$$
 ///
-/// Border, and ties within the window: see [`Depthwise2d`](crate::Depthwise2d); at equal distance up and down a pixel goes up (see
-/// [`Toggle`]), so the mapping is self-dual only where that does not occur. Cost of a step: one dilation, one erosion, one comparison a
-/// pixel. Source: H. P. Kramer, J. B. Bruckner, *Iterations of a non-linear transformation for enhancement of digital images*, Pattern
-/// Recognition 7 (1975).
+/// Border, and ties within the window: see [`Depthwise2d`](crate::Depthwise2d); at equal distance
+/// up and down a pixel goes up (see [`Toggle`]), so the mapping is self-dual only where that does
+/// not occur. Cost of a step: one dilation, one erosion, one comparison a pixel. Source: H. P.
+/// Kramer, J. B. Bruckner, *Iterations of a non-linear transformation for enhancement of digital
+/// images*, Pattern Recognition 7 (1975).
 ///
 /// # Errors
 /// If the shapes do not fit, the stride is not 1, or the padding is not same.
 ///
 /// ```
-/// use morphograd_morphology::{toggle2d, nn::autodiff::{Mode, Params, Tape}, nn::tensor::{Padding, TensorRef, Window2d}};
+/// use morphograd_morphology::{
+///     nn::autodiff::{Mode, Params, Tape},
+///     nn::tensor::{Padding, TensorRef, Window2d},
+///     toggle2d,
+/// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 6, 1], &[0.0, 0.0, 2.0, 7.0, 9.0, 9.0]));

@@ -1,24 +1,30 @@
-//! How often each entry of a structuring element wins: which entries a dilation or an erosion uses, and which are dead.
+//! How often each entry of a structuring element wins: which entries a dilation or an erosion uses,
+//! and which are dead.
 //!
-//! The one design choice: the counts are the kernel's gradient for a gradient of 1 at every output. So the winners are those of the backward
-//! pass, ties included, and there is no second rule for them.
+//! The one design choice: the counts are the kernel's gradient for a gradient of 1 at every output.
+//! So the winners are those of the backward pass, ties included, and there is no second rule for
+//! them.
 
 use morphograd_nn::autodiff::{Mode, Op, Params, Tape};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 
 use crate::{Filters2d, Lattice, Scan2d};
 
-/// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and they are a few megabytes.
+/// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and
+/// they are a few megabytes.
 const OUTPUTS: usize = 1 << 20;
 
 /// How many outputs each entry of the kernel wins, as `[kh, kw, channels, filters]`:
 /// $$n_{d,c,f} = \sum_{b,i,j} \frac{\partial}{\partial w_{d,c,f}} \max_e (x_{b,\,s i + r e - p,\,c} + w_{e,c,f}),$$
-/// for `MaxPlus`; for `MinMinus` the wins of an erosion's entries. An entry with 0 is dead: no output depends on it, and it gets no gradient.
+/// for `MaxPlus`; for `MinMinus` the wins of an erosion's entries. An entry with 0 is dead: no
+/// output depends on it, and it gets no gradient.
 ///
-/// Takes images `x` `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`. Ties are resolved by the scan: with
-/// [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an output gives equal parts of 1 to all that are tied, else the counts are whole. Of each
-/// channel and filter they add up to the number of outputs, except where a window has no candidate. Cost: the forward pass of
-/// [`Filters2d`], and two additions for each output and channel. Exact in `f32` up to $2^{24}$ windows an image, for any number of images.
+/// Takes images `x` `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`.
+/// Ties are resolved by the scan: with [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an
+/// output gives equal parts of 1 to all that are tied, else the counts are whole. Of each channel
+/// and filter they add up to the number of outputs, except where a window has no candidate. Cost:
+/// the forward pass of [`Filters2d`], and two additions for each output and channel. Exact in `f32`
+/// up to $2^{24}$ windows an image, for any number of images.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -56,7 +62,11 @@ pub fn win_counts<T: Real, L: Lattice>(
         let y = graph.apply(op, [x, w])?;
         graph.backward_with(y, &ones[..count * outputs]);
         let wins = graph.grad(w).expect("the output depends on the kernel");
-        counts.data_mut().iter_mut().zip(wins).for_each(|(count, wins)| *count += L::SIGN * wins.f64());
+        counts
+            .data_mut()
+            .iter_mut()
+            .zip(wins)
+            .for_each(|(count, wins)| *count += L::SIGN * wins.f64());
     }
     Ok(counts)
 }
@@ -82,7 +92,8 @@ mod tests {
             let ties = if last { Ties::Last } else { Ties::First };
             let window = Window2d { size: [2, 3], ..Window2d::default() };
             let scan = Scan2d { ties, ..window.into() };
-            let (images, kernel) = (TensorRef::new([2, 5, 6, 2], &x), TensorRef::new([2, 3, 2, 3], &w));
+            let (images, kernel) =
+                (TensorRef::new([2, 5, 6, 2], &x), TensorRef::new([2, 3, 2, 3], &w));
             let (mut dilated, mut eroded) = (vec![0.0; w.len()], vec![0.0; w.len()]);
             for (b, i, j) in (0..2 * 4 * 4).map(|n| (n / 16, n / 4 % 4, n % 4)) {
                 for (c, f) in (0..6).map(|n| (n / 3, n % 3)) {
@@ -114,9 +125,11 @@ mod tests {
     fn no_images_have_no_winners_and_wrong_shapes_are_refused() {
         let (kernel, window) = (TensorRef::new([2, 2, 1, 1], &[0.0f32; 4]), Window2d::default());
         let window = Window2d { size: [2, 2], ..window };
-        let none = win_counts::<f32, MaxPlus>(TensorRef::new([0, 3, 3, 1], &[]), kernel, window).unwrap();
+        let none =
+            win_counts::<f32, MaxPlus>(TensorRef::new([0, 3, 3, 1], &[]), kernel, window).unwrap();
         assert_eq!(none.data(), [0.0; 4]);
-        let error = win_counts::<f32, MaxPlus>(TensorRef::new([9], &[0.0; 9]), kernel, window).unwrap_err();
+        let error =
+            win_counts::<f32, MaxPlus>(TensorRef::new([9], &[0.0; 9]), kernel, window).unwrap_err();
         assert!(error.to_string().contains("an input [batch, height, width, channels]"), "{error}");
     }
     #[test]

@@ -1,7 +1,7 @@
 //! Activation functions, by name, for layers that end in one.
 //!
-//! The one design choice: every derivative is written in terms of the output, which the tape keeps anyway, so no activation remembers
-//! anything between its forward and its backward.
+//! The one design choice: every derivative is written in terms of the output, which the tape keeps
+//! anyway, so no activation remembers anything between its forward and its backward.
 
 use std::fmt;
 use std::str::FromStr;
@@ -52,8 +52,9 @@ pub struct Sigmoid;
 #[derive(Debug, Clone, Copy)]
 pub struct Tanh;
 
-/// $y_i = e^{x_i} / \sum_j e^{x_j}$ over the last axis, with the largest $x$ subtracted first so that nothing overflows. The
-/// vector-Jacobian product is $y_i (g_i - \sum_j g_j y_j)$. Cost: one exponential an element.
+/// $y_i = e^{x_i} / \sum_j e^{x_j}$ over the last axis, with the largest $x$ subtracted first so
+/// that nothing overflows. The vector-Jacobian product is $y_i (g_i - \sum_j g_j y_j)$. Cost: one
+/// exponential an element.
 #[derive(Debug, Clone, Copy)]
 pub struct Softmax;
 
@@ -87,7 +88,8 @@ impl Activation {
 
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, name) = Self::ALL.iter().find(|(a, _)| a == self).expect("every activation is listed");
+        let (_, name) =
+            Self::ALL.iter().find(|(a, _)| a == self).expect("every activation is listed");
         f.write_str(name)
     }
 }
@@ -201,7 +203,8 @@ impl<T: Real> Op<T> for Softmax {
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
         let classes = *pass.output.shape.dims().last().expect("checked by infer");
-        let rows = pass.output.data.chunks_exact(classes).zip(pass.grad_output.chunks_exact(classes));
+        let rows =
+            pass.output.data.chunks_exact(classes).zip(pass.grad_output.chunks_exact(classes));
         for (dx, (y, g)) in dx.chunks_exact_mut(classes).zip(rows) {
             let mean: T = y.iter().zip(g).map(|(y, g)| *y * *g).sum();
             for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
@@ -258,7 +261,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn gradients_agree_with_differences(x in (1..4usize, 1..6usize).prop_flat_map(|(n, k)| strategy::tensor([n, k]))) {
+        fn gradients_agree_with_differences(
+            x in (1..4usize, 1..6usize).prop_flat_map(|(n, k)| strategy::tensor([n, k])),
+        ) {
             check_op(Relu, std::slice::from_ref(&x));
             check_op(Sigmoid, std::slice::from_ref(&x));
             check_op(Tanh, std::slice::from_ref(&x));
@@ -292,7 +297,10 @@ mod tests {
     #[test]
     fn saturated_inputs_neither_overflow_nor_lose_the_limit() {
         assert_eq!(vjp(Sigmoid, &[tensor(&[-1000.0, 0.0, 1000.0])], &[0.0; 3]).0, [0.0, 0.5, 1.0]);
-        assert_eq!(vjp(Softmax, &[tensor(&[1000.0, 1000.0, -1000.0])], &[0.0; 3]).0, [0.5, 0.5, 0.0]);
+        assert_eq!(
+            vjp(Softmax, &[tensor(&[1000.0, 1000.0, -1000.0])], &[0.0; 3]).0,
+            [0.5, 0.5, 0.0]
+        );
         assert!(vjp(Softmax, &[tensor(&[f64::NAN, 0.0])], &[0.0; 2]).0.iter().all(|y| y.is_nan()));
     }
 

@@ -4,8 +4,8 @@ use morphograd_autodiff::tensor::Real;
 
 use crate::optimizer::Rule;
 
-/// Gradients divided by the root of the sum of their squares so far (Duchi, Hazan and Singer, 2011), in Keras' form. With a sum $v$, at
-/// first `initial_accumulator`:
+/// Gradients divided by the root of the sum of their squares so far (Duchi, Hazan and Singer,
+/// 2011), in Keras' form. With a sum $v$, at first `initial_accumulator`:
 ///
 /// $$v \leftarrow v + g^2, \qquad w \leftarrow w - η \frac{g}{\sqrt{v + ε}}$$
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,9 @@ impl<T: Real> Rule<T> for Adagrad {
 
     fn update(&self, _: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {
         let (lr, epsilon) = (T::of(lr), T::of(self.epsilon));
-        let [sum] = state else { unreachable!("the driver gives as many slots as the rule asks for") };
+        let [sum] = state else {
+            unreachable!("the driver gives as many slots as the rule asks for")
+        };
         for ((w, g), v) in value.iter_mut().zip(grad).zip(sum) {
             *v += *g * *g;
             *w -= lr * *g / (*v + epsilon).sqrt();

@@ -5,17 +5,20 @@ use morphograd_autodiff::tensor::Real;
 use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
-/// Adam (Kingma and Ba, 2015), in the form of the end of the paper's section 2 that Keras uses, where $ε$ is outside the correction of
-/// the bias. With moments $m$ and $v$, at first 0, at the step $t = 1, 2, …$:
+/// Adam (Kingma and Ba, 2015), in the form of the end of the paper's section 2 that Keras uses,
+/// where $ε$ is outside the correction of the bias. With moments $m$ and $v$, at first 0, at the
+/// step $t = 1, 2, …$:
 ///
 /// $$m \leftarrow m + (1 - β_1) (g - m), \qquad v \leftarrow v + (1 - β_2) (g^2 - v), \qquad
 ///   w \leftarrow w - η \frac{\sqrt{1 - β_2^t}}{1 - β_1^t} \frac{m}{\sqrt v + ε}$$
 ///
-/// With `amsgrad` the largest $v$ so far takes the place of $v$ in the last formula (Reddi et al., 2018). With `weight_decay` $λ$,
-/// $w \leftarrow w - η λ w$ comes first (Loshchilov and Hutter, 2019). The moments are never projected.
+/// With `amsgrad` the largest $v$ so far takes the place of $v$ in the last formula (Reddi et al.,
+/// 2018). With `weight_decay` $λ$, $w \leftarrow w - η λ w$ comes first (Loshchilov and Hutter,
+/// 2019). The moments are never projected.
 ///
-/// The correction of the bias is computed in the precision of the parameters, as in Keras: in `f32` the first step is longer than the
-/// formula says by a factor $1 + 2 \cdot 10^{-5}$. With it, trainings follow TensorFlow's to the last digits.
+/// The correction of the bias is computed in the precision of the parameters, as in Keras: in `f32`
+/// the first step is longer than the formula says by a factor $1 + 2 \cdot 10^{-5}$. With it,
+/// trainings follow TensorFlow's to the last digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     /// Decay $β_1$ of the first moment.
@@ -76,7 +79,8 @@ impl<T: Real> Rule<T> for Adam {
         let (gain1, gain2) = (T::of(1.0 - self.beta1), T::of(1.0 - self.beta2));
         let (epsilon, decay) = (T::of(self.epsilon), T::of(lr * self.weight_decay));
         if self.weight_decay != 0.0 {
-            // A product keeps entries at minus infinity, which are off a support; a difference would make them NaN.
+            // A product keeps entries at minus infinity, which are off a support; a difference
+            // would make them NaN.
             value.iter_mut().for_each(|w| *w *= T::one() - decay);
         }
         let advance = |g: T, m: &mut T, v: &mut T| {
@@ -91,7 +95,9 @@ impl<T: Real> Rule<T> for Adam {
                 }
             }
             [m, v, largest] => {
-                for ((((w, g), m), v), largest) in value.iter_mut().zip(grad).zip(m).zip(v).zip(largest) {
+                for ((((w, g), m), v), largest) in
+                    value.iter_mut().zip(grad).zip(m).zip(v).zip(largest)
+                {
                     advance(*g, m, v);
                     *largest = largest.max(*v);
                     *w -= alpha * *m / (largest.sqrt() + epsilon);

@@ -1,14 +1,16 @@
 //! Averages of the parameters over the steps, which stay in their sets.
 //!
-//! The one design choice: the average is taken of projected values, and put in through [`Params::update`], which projects. On a convex set that
-//! changes nothing but rounding; on others the mean of feasible points need not be feasible, and Keras' `use_ema`, which averages values
+//! The one design choice: the average is taken of projected values, and put in through
+//! [`Params::update`], which projects. On a convex set that changes nothing but rounding; on others
+//! the mean of feasible points need not be feasible, and Keras' `use_ema`, which averages values
 //! before their projection, leaves even convex sets.
 
 use morphograd_autodiff::tensor::Real;
 use morphograd_autodiff::{Params, Snapshot};
 
-/// The exponential moving average $a \leftarrow β a + (1 - β) w$ of all parameters, which starts at their values (Polyak and Juditsky, 1992, for
-/// the plain mean). Cost: one pass over the parameters an update; after the first nothing is allocated.
+/// The exponential moving average $a \leftarrow β a + (1 - β) w$ of all parameters, which starts at
+/// their values (Polyak and Juditsky, 1992, for the plain mean). Cost: one pass over the parameters
+/// an update; after the first nothing is allocated.
 ///
 /// ```
 /// use morphograd_nn::{Average, autodiff::Params, constraint::NonNegative, tensor::Tensor};
@@ -32,13 +34,18 @@ pub struct Average<T> {
 }
 
 impl<T: Real> Average<T> {
-    /// An average that starts at the parameters' values and keeps the part `decay` of itself at each update, at least 0 and below 1.
+    /// An average that starts at the parameters' values and keeps the part `decay` of itself at
+    /// each update, at least 0 and below 1.
     ///
     /// # Panics
     /// If `decay` is not.
     pub fn new(params: &Params<T>, decay: f64) -> Self {
         assert!((0.0..1.0).contains(&decay), "average: expected a decay in [0, 1), found {decay}");
-        Self { decay, values: params.ids().map(|id| params.value(id).data.to_vec()).collect(), aside: None }
+        Self {
+            decay,
+            values: params.ids().map(|id| params.value(id).data.to_vec()).collect(),
+            aside: None,
+        }
     }
 
     /// Takes the parameters' values in. The parameters have to be those it was made for.
@@ -54,8 +61,8 @@ impl<T: Real> Average<T> {
         }
     }
 
-    /// Puts the averages into the parameters, each projected on its set; a second call brings back what was there, and undoes what happened to
-    /// the parameters in between.
+    /// Puts the averages into the parameters, each projected on its set; a second call brings back
+    /// what was there, and undoes what happened to the parameters in between.
     pub fn swap(&mut self, params: &mut Params<T>) {
         if let Some(aside) = self.aside.take() {
             return params.restore(&aside);
@@ -99,7 +106,10 @@ mod tests {
                     params.update(w, |w| w.copy_from_slice(point));
                     average.update(&params);
                     let new = params.value(w).data;
-                    expected.iter_mut().zip(new).for_each(|(a, w)| *a = decay * *a + (1.0 - decay) * w);
+                    expected
+                        .iter_mut()
+                        .zip(new)
+                        .for_each(|(a, w)| *a = decay * *a + (1.0 - decay) * w);
                 }
                 set().project(Shape::from([4]), &mut expected);
                 let value = params.value(w).data.to_vec();

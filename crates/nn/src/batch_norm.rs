@@ -1,7 +1,9 @@
-//! Batch normalization: each channel is brought to mean 0 and variance 1, over the batch while training, by moving averages afterwards.
+//! Batch normalization: each channel is brought to mean 0 and variance 1, over the batch while
+//! training, by moving averages afterwards.
 //!
-//! The one design choice: the statistics of a batch are an op of their own, so that normalizing is one computation in training and in
-//! evaluation, fed with the batch's statistics or with the averages; the averages follow by [`Graph::track`] at the end of a step.
+//! The one design choice: the statistics of a batch are an op of their own, so that normalizing is
+//! one computation in training and in evaluation, fed with the batch's statistics or with the
+//! averages; the averages follow by [`Graph::track`] at the end of a step.
 
 use std::ops::Range;
 
@@ -12,27 +14,35 @@ use crate::initializer::{Constant, Initializer};
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
 use crate::random::Stream;
 
-/// $y = γ (x - μ) / \sqrt{σ^2 + ε} + β$ for each channel, the last axis: `[batch, .., channels]` → the same shape.
+/// $y = γ (x - μ) / \sqrt{σ^2 + ε} + β$ for each channel, the last axis: `[batch, .., channels]` →
+/// the same shape.
 ///
-/// While training, $μ$ and $σ^2$ are mean and variance (divided by the number of elements, not by one less) of the batch over all axes
-/// but the last, and gradients go through them. Outside training they are moving averages, which every step moves:
-/// $a \leftarrow m a + (1 - m) v$ with momentum $m$ and the batch's value $v$.
+/// While training, $μ$ and $σ^2$ are mean and variance (divided by the number of elements, not by
+/// one less) of the batch over all axes but the last, and gradients go through them. Outside
+/// training they are moving averages, which every step moves: $a \leftarrow m a + (1 - m) v$ with
+/// momentum $m$ and the batch's value $v$.
 ///
-/// Parameters: `gamma` and `beta` of shape `[channels]`, and `moving` of shape `[2, channels]`, which is not trained: the average of the
-/// means, which starts at 0, and under it that of the variances, which starts at 1. [`Optimizer::step`](crate::Optimizer::step) moves
-/// it; a loop without an optimizer calls [`Tape::settle`](morphograd_autodiff::Tape::settle). A step that fails leaves it. Used twice in one step, it moves twice.
+/// Parameters: `gamma` and `beta` of shape `[channels]`, and `moving` of shape `[2, channels]`,
+/// which is not trained: the average of the means, which starts at 0, and under it that of the
+/// variances, which starts at 1. [`Optimizer::step`](crate::Optimizer::step) moves it; a loop
+/// without an optimizer calls [`Tape::settle`](morphograd_autodiff::Tape::settle). A step that
+/// fails leaves it. Used twice in one step, it moves twice.
 ///
-/// The defaults are those of Keras: momentum 0.99, $ε = 0.001$, $γ = 1$, $β = 0$. Cost: 3 passes over the input, 5 more for the
-/// gradients; in evaluation 1.
+/// The defaults are those of Keras: momentum 0.99, $ε = 0.001$, $γ = 1$, $β = 0$. Cost: 3 passes
+/// over the input, 5 more for the gradients; in evaluation 1.
 ///
-/// Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal covariate shift*, ICML 2015.
+/// Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal
+/// covariate shift*, ICML 2015.
 ///
 /// ```
 /// use morphograd_nn::{BatchNorm, Sequential, autodiff::Params, summary};
 /// let mut params = Params::<f32>::new();
-/// let model =
-///     Sequential::builder(&mut params, 42, [28, 28, 16]).add("normalize", BatchNorm::default()).finish()?;
-/// assert!(summary(&model, &params).contains("Trainable params: 32\nNon-trainable params: 32"));
+/// let model = Sequential::builder(&mut params, 42, [28, 28, 16])
+///     .add("normalize", BatchNorm::default())
+///     .finish()?;
+/// assert!(
+///     summary(&model, &params).contains("Trainable params: 32\nNon-trainable params: 32")
+/// );
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -47,17 +57,20 @@ pub struct BatchNorm<T> {
     pub beta: Weight<T>,
 }
 
-/// Mean and variance of every channel over all other axes: `[.., channels]` → `[2, channels]`, the means and under them the variances,
-/// $σ^2 = \frac1n \sum_i (x_i - μ)^2$.
+/// Mean and variance of every channel over all other axes: `[.., channels]` → `[2, channels]`, the
+/// means and under them the variances, $σ^2 = \frac1n \sum_i (x_i - μ)^2$.
 ///
-/// Derivative: $dx_i = (dμ + 2 (x_i - μ)\,dσ^2) / n$. Two passes over the input, so that a large mean does not cost the variance its digits.
+/// Derivative: $dx_i = (dμ + 2 (x_i - μ)\,dσ^2) / n$. Two passes over the input, so that a large
+/// mean does not cost the variance its digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Moments;
 
-/// $y = γ (x - μ) / \sqrt{σ^2 + ε} + β$. Inputs: x `[.., channels]`, μ and σ² `[2, channels]`, γ and β `[channels]`.
+/// $y = γ (x - μ) / \sqrt{σ^2 + ε} + β$. Inputs: x `[.., channels]`, μ and σ² `[2, channels]`, γ
+/// and β `[channels]`.
 ///
-/// Derivatives, with $s = 1 / \sqrt{σ^2 + ε}$ and sums over all axes but the last: $dx = γ s\,dy$, $dμ = -γ s \sum dy$,
-/// $dσ^2 = -\frac12 γ s^3 \sum (x - μ)\,dy$, $dγ = s \sum (x - μ)\,dy$, $dβ = \sum dy$.
+/// Derivatives, with $s = 1 / \sqrt{σ^2 + ε}$ and sums over all axes but the last: $dx = γ s\,dy$,
+/// $dμ = -γ s \sum dy$, $dσ^2 = -\frac12 γ s^3 \sum (x - μ)\,dy$, $dγ = s \sum (x - μ)\,dy$,
+/// $dβ = \sum dy$.
 #[derive(Debug, Clone, Copy)]
 pub struct Normalize {
     /// The number $ε$.
@@ -69,12 +82,21 @@ const ROWS: usize = 256;
 
 impl<T: Real> Default for BatchNorm<T> {
     fn default() -> Self {
-        Self { momentum: 0.99, epsilon: 0.001, gamma: Weight::new(Constant(1.0)), beta: Weight::zeros() }
+        Self {
+            momentum: 0.99,
+            epsilon: 0.001,
+            gamma: Weight::new(Constant(1.0)),
+            beta: Weight::zeros(),
+        }
     }
 }
 
 impl<T: Real> Build<T> for BatchNorm<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Some(&channels) = input.dims().last() else {
             return Err(ShapeError::new("batch_norm", "an input with channels", "a scalar").into());
         };
@@ -88,7 +110,8 @@ impl<T: Real> Build<T> for BatchNorm<T> {
         }
         let gamma = builder.param("gamma", [channels].into(), self.gamma)?;
         let beta = builder.param("beta", [channels].into(), self.beta)?;
-        let moving = builder.param("moving", [2, channels].into(), Weight::new(Standard).frozen())?;
+        let moving =
+            builder.param("moving", [2, channels].into(), Weight::new(Standard).frozen())?;
         let op = Normalize { epsilon: self.epsilon };
         Ok(Box::new(Built { gamma, beta, moving, momentum: self.momentum, op }))
     }
@@ -193,7 +216,11 @@ impl<T: Real> Op<T> for Normalize {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let &[_, .., channels] = inputs[0].dims() else {
             let found = format!("shape {}", inputs[0]);
-            return Err(ShapeError::new("batch_norm", "an input of shape [batch, .., channels]", found));
+            return Err(ShapeError::new(
+                "batch_norm",
+                "an input of shape [batch, .., channels]",
+                found,
+            ));
         };
         let expected = [Shape::from([2, channels]), [channels].into(), [channels].into()];
         if inputs[1..] != expected {
@@ -256,7 +283,8 @@ impl<T: Real> Op<T> for Normalize {
                     for c in 0..channels {
                         let slope = gamma[c] * scales[c] * g[c];
                         d_means[c] -= slope;
-                        d_variances[c] -= T::of(0.5) * slope * scales[c] * scales[c] * (x[c] - means[c]);
+                        d_variances[c] -=
+                            T::of(0.5) * slope * scales[c] * scales[c] * (x[c] - means[c]);
                     }
                 }
             });
@@ -301,7 +329,8 @@ mod tests {
             |(batch, between, channels)| {
                 let shape = Shape::new(&[&[batch], &between[..], &[channels]].concat());
                 let moments = strategy::tensor([2, channels]).prop_map(move |m| {
-                    let keep = |i: usize| if i < channels { m.data()[i] } else { m.data()[i].abs() + 0.1 };
+                    let keep =
+                        |i: usize| if i < channels { m.data()[i] } else { m.data()[i].abs() + 0.1 };
                     Tensor::from_fn([2, channels], keep)
                 });
                 let vector = || strategy::tensor([channels]).boxed();
@@ -316,11 +345,16 @@ mod tests {
         let of = |c: usize| x.data().iter().skip(c).step_by(channels);
         let n = (x.data().len() / channels) as f64;
         let means: Vec<f64> = (0..channels).map(|c| of(c).sum::<f64>() / n).collect();
-        let variances = (0..channels).map(|c| of(c).map(|x| (x - means[c]).powi(2)).sum::<f64>() / n);
+        let variances =
+            (0..channels).map(|c| of(c).map(|x| (x - means[c]).powi(2)).sum::<f64>() / n);
         means.iter().copied().chain(variances).collect()
     }
 
-    fn model(params: &mut Params<f64>, description: BatchNorm<f64>, input: Shape) -> Sequential<f64> {
+    fn model(
+        params: &mut Params<f64>,
+        description: BatchNorm<f64>,
+        input: Shape,
+    ) -> Sequential<f64> {
         Sequential::builder(params, 0, input).add("bn", description).finish().unwrap()
     }
 
@@ -333,7 +367,9 @@ mod tests {
         }
 
         #[test]
-        fn values_agree_with_the_definition_and_gradients_go_through_the_statistics(inputs in operands()) {
+        fn values_agree_with_the_definition_and_gradients_go_through_the_statistics(
+            inputs in operands(),
+        ) {
             let [x, ..] = &inputs;
             let mut params = Params::new();
             let description = BatchNorm { epsilon: 0.1, ..BatchNorm::default() };
@@ -362,7 +398,8 @@ mod tests {
                 let x = graph.param(x);
                 let y = model.forward(graph, x)?;
                 graph.apply(Mul, [y, y])
-            }).unwrap();
+            })
+            .unwrap();
         }
     }
 
@@ -402,7 +439,8 @@ mod tests {
     #[test]
     fn a_step_moves_the_averages_a_failed_step_and_an_evaluation_do_not() {
         let mut params = Params::new();
-        let model = model(&mut params, BatchNorm { momentum: 0.75, ..BatchNorm::default() }, [1].into());
+        let model =
+            model(&mut params, BatchNorm { momentum: 0.75, ..BatchNorm::default() }, [1].into());
         let moving = params.find("bn.moving").unwrap();
         let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.1);
         let x = Tensor::from_vec([2, 1], vec![3.0, 7.0]).unwrap(); // mean 5, variance 4
@@ -424,7 +462,12 @@ mod tests {
         let mut params = Params::new();
         let model = model(&mut params, BatchNorm::default(), [1].into());
         let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.1);
-        step(&model, &mut params, &mut optimizer, &Tensor::from_vec([2, 1], vec![3.0, 7.0]).unwrap());
+        step(
+            &model,
+            &mut params,
+            &mut optimizer,
+            &Tensor::from_vec([2, 1], vec![3.0, 7.0]).unwrap(),
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bn.safetensors");
         checkpoint::save(&params, &path).unwrap();
@@ -458,13 +501,15 @@ mod tests {
         let error = Op::<f64>::infer(&Moments, &[[0, 4, 2].into()]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "moments: expected an input of shape [batch, .., channels] that is not empty, found shape [0, 4, 2]"
+            "moments: expected an input of shape [batch, .., channels] that is not empty, found \
+             shape [0, 4, 2]"
         );
         let shapes = [[5, 2].into(), [2, 3].into(), [2].into(), [2].into()];
         let error = Op::<f64>::infer(&Normalize { epsilon: 0.1 }, &shapes).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "batch_norm: expected moments, gamma and beta of shapes [2, 2], [2] and [2], found shapes [2, 3], [2] and [2]"
+            "batch_norm: expected moments, gamma and beta of shapes [2, 2], [2] and [2], found \
+             shapes [2, 3], [2] and [2]"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Branches: several layers on one input, their outputs side by side.
 //!
-//! The one design choice: a branch is any description, told apart by its name alone; joining the channels is an op of its own.
+//! The one design choice: a branch is any description, told apart by its name alone; joining the
+//! channels is an op of its own.
 
 use std::fmt;
 
@@ -9,10 +10,10 @@ use morphograd_autodiff::{Backward, Forward, Graph, MAX_INPUTS, Op, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer};
 
-/// Applies every branch to the same input and puts the outputs side by side along the last axis, in the order in which they were added:
-/// `[…, m]` and `[…, n]` → `[…, m + n]`. The other axes of the outputs have to agree. At least 1 branch, at most
-/// [`MAX_INPUTS`]. Parameters: those of the branches, under their names. Cost: that of the branches, and
-/// a copy each way.
+/// Applies every branch to the same input and puts the outputs side by side along the last axis, in
+/// the order in which they were added: `[…, m]` and `[…, n]` → `[…, m + n]`. The other axes of the
+/// outputs have to agree. At least 1 branch, at most [`MAX_INPUTS`]. Parameters: those of the
+/// branches, under their names. Cost: that of the branches, and a copy each way.
 ///
 /// ```
 /// use morphograd_nn::{AvgPool2d, Branches, Conv2d, MaxPool2d, Sequential, autodiff::Params};
@@ -30,10 +31,12 @@ pub struct Branches<T> {
     branches: Vec<(String, Branch<T>)>,
 }
 
-type Branch<T> = Box<dyn FnOnce(&mut Builder<'_, T>, Shape) -> Result<Box<dyn Layer<T>>, BuildError>>;
+type Branch<T> =
+    Box<dyn FnOnce(&mut Builder<'_, T>, Shape) -> Result<Box<dyn Layer<T>>, BuildError>>;
 
 /// The inputs (one to [`MAX_INPUTS`]) side by side along the last axis: `[…, m]` and `[…, n]` →
-/// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy each way.
+/// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy
+/// each way.
 #[derive(Debug, Clone, Copy)]
 pub struct Concat;
 
@@ -47,13 +50,18 @@ impl<T: Real> Branches<T> {
     /// Adds a branch.
     #[must_use]
     pub fn add<S: Build<T> + 'static>(mut self, name: &str, description: S) -> Self {
-        self.branches.push((name.to_owned(), Box::new(|builder, input| description.build(builder, input))));
+        self.branches
+            .push((name.to_owned(), Box::new(|builder, input| description.build(builder, input))));
         self
     }
 }
 
 impl<T: Real> Build<T> for Branches<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let count = self.branches.len();
         if !(1..=MAX_INPUTS).contains(&count) {
             let expected = format!("between 1 and {MAX_INPUTS} branches");
@@ -93,7 +101,9 @@ impl<T: Real> Op<T> for Concat {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let [first, ..] = inputs else { return Err(ShapeError::new("concat", "at least 1 input", "none")) };
+        let [first, ..] = inputs else {
+            return Err(ShapeError::new("concat", "at least 1 input", "none"));
+        };
         let Some((_, leading)) = first.dims().split_last() else {
             return Err(ShapeError::new("concat", "inputs of rank 1 at least", "a scalar"));
         };
@@ -168,9 +178,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn gradients_agree_with_differences(
-            inputs in (1..4usize, proptest::collection::vec(1..4usize, 1..=MAX_INPUTS)).prop_flat_map(
-                |(n, widths)| widths.into_iter().map(|m| strategy::tensor([n, 2, m])).collect::<Vec<_>>()
-            )
+            inputs in (1..4usize, proptest::collection::vec(1..4usize, 1..=MAX_INPUTS))
+                .prop_flat_map(|(n, widths)| {
+                    widths.into_iter().map(|m| strategy::tensor([n, 2, m])).collect::<Vec<_>>()
+                }),
         ) {
             check_op(Concat, &inputs);
         }
@@ -190,9 +201,11 @@ mod tests {
     #[test]
     fn every_branch_sees_the_input_and_the_input_gets_the_gradients_of_all() {
         let mut params = Params::<f64>::new();
-        let branches =
-            Branches::default().add("largest", MaxPool2d::default()).add("mean", AvgPool2d::default());
-        let model = Sequential::builder(&mut params, 0, [2, 2, 1]).add("both", branches).finish().unwrap();
+        let branches = Branches::default()
+            .add("largest", MaxPool2d::default())
+            .add("mean", AvgPool2d::default());
+        let model =
+            Sequential::builder(&mut params, 0, [2, 2, 1]).add("both", branches).finish().unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.variable(tensor(&[1, 2, 2, 1], &[1.0, 5.0, 2.0, 4.0]).view());
@@ -206,7 +219,8 @@ mod tests {
     fn what_does_not_fit_is_refused_by_name() {
         let error = |input: &[usize], branches: Branches<f64>| {
             let mut params = Params::new();
-            let builder = Sequential::builder(&mut params, 0, Shape::new(input)).add("stem", branches);
+            let builder =
+                Sequential::builder(&mut params, 0, Shape::new(input)).add("stem", branches);
             builder.finish().unwrap_err().to_string()
         };
         let pool = |size| MaxPool2d { size, ..MaxPool2d::default() };
@@ -220,7 +234,8 @@ mod tests {
         );
         assert_eq!(
             error(&[4, 4, 1], Branches::default().add("a", pool([2, 2])).add("b", pool([1, 1]))),
-            "stem: concat: expected inputs that agree with [1, 2, 2, 1] but for the last axis, found shape [1, 4, 4, 1]"
+            "stem: concat: expected inputs that agree with [1, 2, 2, 1] but for the last axis, \
+             found shape [1, 4, 4, 1]"
         );
         let dense = Dense { units: 0, ..Dense::default() };
         assert_eq!(

@@ -1,11 +1,14 @@
-//! Parameters on disk, as safetensors: a JSON header with names, types and shapes, then the numbers, little endian.
+//! Parameters on disk, as safetensors: a JSON header with names, types and shapes, then the
+//! numbers, little endian.
 //!
-//! The one design choice: a checkpoint is all or nothing. Saving writes a new file beside the old one and renames it at the end; loading
-//! looks at every name, shape, type and number before it changes the first value, and changes it through the door that projects.
+//! The one design choice: a checkpoint is all or nothing. Saving writes a new file beside the old
+//! one and renames it at the end; loading looks at every name, shape, type and number before it
+//! changes the first value, and changes it through the door that projects.
 //!
-//! Two dependencies carry this. `safetensors` is a published format that Python reads without our code and that, unlike a pickle, can
-//! hold nothing but numbers; its crate validates the header, which is where the hard cases are. `tempfile`, which it brings along
-//! anyway, removes the unfinished file on every way out, panics included.
+//! Two dependencies carry this. `safetensors` is a published format that Python reads without our
+//! code and that, unlike a pickle, can hold nothing but numbers; its crate validates the header,
+//! which is where the hard cases are. `tempfile`, which it brings along anyway, removes the
+//! unfinished file on every way out, panics included.
 
 use std::borrow::Cow;
 use std::fs;
@@ -22,7 +25,8 @@ use crate::enforcement::MULTIPLIER;
 /// What the name of a parameter gets for the free one behind it.
 const FREE: &str = ".free";
 
-/// Why a checkpoint could not be written or read. Neither the parameters nor an existing file have changed.
+/// Why a checkpoint could not be written or read. Neither the parameters nor an existing file have
+/// changed.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// The file system refused.
@@ -36,7 +40,8 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// Not a complete safetensors file.
-    #[error("checkpoint {path}: expected a complete safetensors file, found: {source}; save it again", path = .path.display())]
+    #[error("checkpoint {path}: expected a complete safetensors file, found: {source}; save it \
+        again", path = .path.display())]
     Format {
         /// The checkpoint.
         path: PathBuf,
@@ -45,7 +50,8 @@ pub enum CheckpointError {
     },
     /// A tensor that no parameter has the name of.
     #[error(
-        "checkpoint {path}: expected only tensors named as the model's parameters, found `{name}`; build the model that was saved",
+        "checkpoint {path}: expected only tensors named as the model's parameters, found \
+         `{name}`; build the model that was saved",
         path = .path.display()
     )]
     Unknown {
@@ -55,7 +61,8 @@ pub enum CheckpointError {
         name: String,
     },
     /// A parameter that the file does not hold.
-    #[error("checkpoint {path}: expected tensor `{name}`, found none; build the model that was saved", path = .path.display())]
+    #[error("checkpoint {path}: expected tensor `{name}`, found none; build the model that was \
+        saved", path = .path.display())]
     Missing {
         /// The checkpoint.
         path: PathBuf,
@@ -64,7 +71,8 @@ pub enum CheckpointError {
     },
     /// Another shape.
     #[error(
-        "checkpoint {path}: tensor `{name}`: expected shape {expected:?}, found {found:?}; build the model that was saved",
+        "checkpoint {path}: tensor `{name}`: expected shape {expected:?}, found {found:?}; build \
+         the model that was saved",
         path = .path.display()
     )]
     Shape {
@@ -79,7 +87,8 @@ pub enum CheckpointError {
     },
     /// Another type of numbers.
     #[error(
-        "checkpoint {path}: tensor `{name}`: expected type {expected}, found {found}; load it into parameters of that type",
+        "checkpoint {path}: tensor `{name}`: expected type {expected}, found {found}; load it \
+         into parameters of that type",
         path = .path.display()
     )]
     Type {
@@ -94,7 +103,8 @@ pub enum CheckpointError {
     },
     /// What was saved, or was to be saved, is the wreck of a training run.
     #[error(
-        "checkpoint {path}: tensor `{name}`: expected numbers, found NaN at position {index}; go back to a checkpoint from before",
+        "checkpoint {path}: tensor `{name}`: expected numbers, found NaN at position {index}; go \
+         back to a checkpoint from before",
         path = .path.display()
     )]
     NotANumber {
@@ -107,8 +117,9 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes all parameters, frozen ones too, to a file, and the free parameters behind them (as `….free`). The same values give the same bytes. The file appears at once and complete, or
-/// not at all: a file of that name is replaced only when the new one is on the disk.
+/// Writes all parameters, frozen ones too, to a file, and the free parameters behind them (as
+/// `….free`). The same values give the same bytes. The file appears at once and complete, or not at
+/// all: a file of that name is replaced only when the new one is on the disk.
 ///
 /// # Errors
 /// If a value is NaN (infinite values are kept), or the file cannot be written.
@@ -149,16 +160,20 @@ pub fn save<T: Real>(params: &Params<T>, path: impl AsRef<Path>) -> Result<(), C
     })
 }
 
-/// Reads all parameters from a file that [`save`] wrote, and projects each on its set. Returns what the projection did: nothing, if the
-/// file was saved with the same constraints.
+/// Reads all parameters from a file that [`save`] wrote, and projects each on its set. Returns what
+/// the projection did: nothing, if the file was saved with the same constraints.
 ///
-/// The set may have been enforced in another [way](crate::enforcement::Enforcement): what only that way remembers, a free parameter or a multiplier, is
-/// left out, and what only this way remembers starts anew.
+/// The set may have been enforced in another [way](crate::enforcement::Enforcement): what only that
+/// way remembers, a free parameter or a multiplier, is left out, and what only this way remembers
+/// starts anew.
 ///
 /// # Errors
-/// If the file cannot be read or is no safetensors file, if its names are not those of the parameters, or a shape or type
-/// differs, or a number is NaN. Nothing has changed then.
-pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<Projection, CheckpointError> {
+/// If the file cannot be read or is no safetensors file, if its names are not those of the
+/// parameters, or a shape or type differs, or a number is NaN. Nothing has changed then.
+pub fn load<T: Real>(
+    params: &mut Params<T>,
+    path: impl AsRef<Path>,
+) -> Result<Projection, CheckpointError> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
         path: path.to_owned(),
@@ -169,9 +184,12 @@ pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<P
         .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
 
     let mut names = file.names();
-    names.sort_unstable(); // a hash map's order: which of two errors is reported must not depend on it
+    // A hash map's order: which of two errors is reported must not depend on it.
+    names.sort_unstable();
     let known = |name: &str| params.find(name).is_some();
-    if let Some(name) = names.into_iter().find(|name| !known(name) && !remembered(name).is_some_and(known)) {
+    if let Some(name) =
+        names.into_iter().find(|name| !known(name) && !remembered(name).is_some_and(known))
+    {
         return Err(CheckpointError::Unknown { path: path.to_owned(), name: name.to_owned() });
     }
     let mut values = Vec::with_capacity(params.ids().len());
@@ -185,8 +203,15 @@ pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<P
         let name = params.name(id);
         let value = match read(name)? {
             Some(value) => value,
-            None if remembered(name).is_some_and(known) => vec![T::zero(); params.value(id).data.len()],
-            None => return Err(CheckpointError::Missing { path: path.to_owned(), name: name.to_owned() }),
+            None if remembered(name).is_some_and(known) => {
+                vec![T::zero(); params.value(id).data.len()]
+            }
+            None => {
+                return Err(CheckpointError::Missing {
+                    path: path.to_owned(),
+                    name: name.to_owned(),
+                });
+            }
         };
         let free = if params.free(id).is_some() { read(&behind(params, id))? } else { None };
         values.push((value, free));
@@ -208,7 +233,8 @@ pub fn load<T: Real>(params: &mut Params<T>, path: impl AsRef<Path>) -> Result<P
     Ok(total)
 }
 
-/// Whether two values differ by no more than a function of the standard library does between machines.
+/// Whether two values differ by no more than a function of the standard library does between
+/// machines.
 fn same<T: Real>(a: &[T], b: &[T]) -> bool {
     a.iter()
         .zip(b)
@@ -243,15 +269,21 @@ fn numbers<T: Real>(
     }
     let bytes = view.data();
     match (dtype::<T>(), view.dtype()) {
-        (Dtype::F32, Dtype::F32) => {
-            Ok(bytes.as_chunks().0.iter().map(|b| T::of(f64::from(f32::from_le_bytes(*b)))).collect())
-        }
+        (Dtype::F32, Dtype::F32) => Ok(bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| T::of(f64::from(f32::from_le_bytes(*b))))
+            .collect()),
         (Dtype::F64, Dtype::F64) => {
             Ok(bytes.as_chunks().0.iter().map(|b| T::of(f64::from_le_bytes(*b))).collect())
         }
-        (expected, found) => {
-            Err(CheckpointError::Type { path: path.to_owned(), name: name.to_owned(), expected, found })
-        }
+        (expected, found) => Err(CheckpointError::Type {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            expected,
+            found,
+        }),
     }
 }
 
@@ -296,7 +328,8 @@ impl<T: Real> View for Stored<'_, T> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
     // In the same folder, for a rename does not cross file systems.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".checkpoint-").suffix(".tmp");
     #[cfg(unix)]
@@ -305,8 +338,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
         // What any new file gets, after the umask; a temporary file would otherwise be private.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file =
-        builder.tempfile_in(folder).map_err(|error| ("create a temporary file beside it", error))?;
+    let mut file = builder
+        .tempfile_in(folder)
+        .map_err(|error| ("create a temporary file beside it", error))?;
     let mut writer = BufWriter::new(&mut file);
     writer.write_all(bytes).and_then(|()| writer.flush()).map_err(|error| ("write it", error))?;
     drop(writer);
@@ -324,7 +358,9 @@ mod tests {
     fn params<T: Real>(kernel: [usize; 2]) -> Params<T> {
         let mut params = Params::new();
         let value = |shape, start: f64| Tensor::from_fn(shape, |i| T::of(start + i as f64));
-        params.add("dense.kernel", value(Shape::from(kernel), 1.0), Some(Box::new(NonNegative))).unwrap();
+        params
+            .add("dense.kernel", value(Shape::from(kernel), 1.0), Some(Box::new(NonNegative)))
+            .unwrap();
         params.add("dense.bias", value(Shape::from([2]), -0.5), None).unwrap();
         params.add("a.scale", value(Shape::scalar(), f64::INFINITY), None).unwrap();
         params
@@ -338,9 +374,9 @@ mod tests {
     fn refused(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let views = tensors
-            .iter()
-            .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+        let views = tensors.iter().map(|(name, dtype, shape, data)| {
+            (*name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
         fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
         refused_file(&path)
     }
@@ -396,7 +432,10 @@ mod tests {
             r#""dense.kernel":{"dtype":"F32","shape":[2,2],"data_offsets":[12,28]}}"#,
         );
         let size = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        assert_eq!((size % 8, str::from_utf8(&bytes[8..8 + size]).unwrap().trim_end()), (0, header));
+        assert_eq!(
+            (size % 8, str::from_utf8(&bytes[8..8 + size]).unwrap().trim_end()),
+            (0, header)
+        );
         assert_eq!(bytes[8 + size..], f32s(&[f32::INFINITY, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0]));
         let again = folder.path().join("again.safetensors");
         save(&params::<f32>([2, 2]), &again).unwrap();
@@ -424,7 +463,8 @@ mod tests {
         tensors.push(("old.kernel", Dtype::F32, vec![1], f32s(&[0.0])));
         assert_eq!(
             refused(&tensors),
-            "expected only tensors named as the model's parameters, found `old.kernel`; build the model that was saved"
+            "expected only tensors named as the model's parameters, found `old.kernel`; build the \
+             model that was saved"
         );
         assert_eq!(
             refused(&good()[..2]),
@@ -439,12 +479,14 @@ mod tests {
         tensors[1] = ("dense.bias", Dtype::F64, vec![2], vec![0; 16]);
         assert_eq!(
             refused(&tensors),
-            "tensor `dense.bias`: expected type F32, found F64; load it into parameters of that type"
+            "tensor `dense.bias`: expected type F32, found F64; load it into parameters of that \
+             type"
         );
         tensors[1] = ("dense.bias", Dtype::F32, vec![2], f32s(&[5.0, f32::NAN]));
         assert_eq!(
             refused(&tensors),
-            "tensor `dense.bias`: expected numbers, found NaN at position 1; go back to a checkpoint from before"
+            "tensor `dense.bias`: expected numbers, found NaN at position 1; go back to a \
+             checkpoint from before"
         );
     }
 
@@ -457,7 +499,9 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         for length in [0, 7, 20, bytes.len() - 1] {
             fs::write(&path, &bytes[..length]).unwrap();
-            assert!(refused_file(&path).starts_with("expected a complete safetensors file, found: "));
+            assert!(
+                refused_file(&path).starts_with("expected a complete safetensors file, found: ")
+            );
         }
         fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
         assert!(refused_file(&path).starts_with("expected a complete safetensors file, found: "));
@@ -483,7 +527,8 @@ mod tests {
         let error = save(&params, &occupied).unwrap_err().to_string();
         assert!(error.contains("cannot put it in its place"), "{error}");
         assert_eq!(files(), 2);
-        let error = save(&params, folder.path().join("absent/x.safetensors")).unwrap_err().to_string();
+        let error =
+            save(&params, folder.path().join("absent/x.safetensors")).unwrap_err().to_string();
         assert!(error.contains("cannot create a temporary file beside it"), "{error}");
     }
 
@@ -492,7 +537,8 @@ mod tests {
     fn a_checkpoint_is_as_readable_as_any_new_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        let mode =
+            |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         save(&params::<f32>([2, 2]), folder.path().join("x.safetensors")).unwrap();
         fs::write(folder.path().join("plain"), []).unwrap();
         assert_eq!(mode("x.safetensors"), mode("plain"));

@@ -1,7 +1,8 @@
 //! Sets that a parameter is kept in, each with its exact projection.
 //!
-//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group. A matrix set sees a parameter of more axes
-//! than two as the matrix of its last axis against all others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
+//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group.
+//! A matrix set sees a parameter of more axes than two as the matrix of its last axis against all
+//! others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
 //! centre live in `morphograd-morphology`.
 //!
 //! | set | formula | convex | cost | acts on | projection in a metric | of directions |
@@ -35,12 +36,15 @@
 //! | [`Intersection`] | `w in every C_i` | yes | the members' times the sweeps | group | if all members have it | no |
 //! | [`Per`] | as its set | as its set | its set's | each group | as its set | as its set |
 //!
-//! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is convex where a = 0, and `Isotonic` may be the reverse.
-//! Sums run in `f64`, and `violation` forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each term, relative to
-//! the sum of the terms' magnitudes. What is feasible in this sense stays as it is, bit for bit.
+//! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is
+//! convex where a = 0, and `Isotonic` may be the reverse. Sums run in `f64`, and `violation`
+//! forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each
+//! term, relative to the sum of the terms' magnitudes. What is feasible in this sense stays as it
+//! is, bit for bit.
 //!
-//! Keras' maps are here with their formulas to the letter. They are no projections, and say so: they divide by the norm plus 1e-7, so that what is
-//! inside shrinks at each application, and 0 stays 0 though it is outside.
+//! Keras' maps are here with their formulas to the letter. They are no projections, and say so:
+//! they divide by the norm plus 1e-7, so that what is inside shrinks at each application, and 0
+//! stays 0 though it is outside.
 //!
 //! | map | formula | what it means |
 //! |---|---|---|
@@ -49,7 +53,8 @@
 //! | [`MinMaxNorm`] | `w (r clip(\|\|w\|\|, min, max) + (1 - r) \|\|w\|\|) / (eps + \|\|w\|\|)` | `Annulus` |
 //! | [`RadialConstraint`] | `every ring gets a sample of the diagonal` | means over rings |
 //!
-//! The one design choice: a constraint is a value with public fields, checked once, when a parameter is declared with it.
+//! The one design choice: a constraint is a value with public fields, checked once, when a
+//! parameter is declared with it.
 
 pub mod affine;
 mod axes;
@@ -102,23 +107,27 @@ fn larger(worst: f64, x: f64) -> f64 {
     if x > worst || x.is_nan() { x } else { worst }
 }
 
-/// What an equation of `n` terms may be missed by relative to the sum of their magnitudes: a few units in the last place of the type for the
-/// rounding of the terms, one of `f64` for each addition.
+/// What an equation of `n` terms may be missed by relative to the sum of their magnitudes: a few
+/// units in the last place of the type for the rounding of the terms, one of `f64` for each
+/// addition.
 fn rounding<T: Real>(n: usize) -> f64 {
     4.0 * T::epsilon().f64() + n as f64 * f64::EPSILON
 }
 
-/// 0 for what is not more than rounding (or negative). NaN stays, and so does an infinity: the rounding of one is infinite too.
+/// 0 for what is not more than rounding (or negative). NaN stays, and so does an infinity: the
+/// rounding of one is infinite too.
 fn forgive(missed: f64, slack: f64) -> f64 {
     if missed <= slack.max(0.0) && missed < f64::INFINITY { 0.0 } else { missed }
 }
 
-/// Replaces a direction by 0, where a point can move nowhere; what is not a number remains to be seen.
+/// Replaces a direction by 0, where a point can move nowhere; what is not a number remains to be
+/// seen.
 fn stop<T: Real>(direction: &mut [T]) {
     direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
 }
 
-/// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a force.
+/// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a
+/// force.
 fn gain<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
     metric.map_or(1.0, |m| 1.0 / m[i].f64())
 }
@@ -132,8 +141,9 @@ fn norm_of(values: impl Iterator<Item = f64> + Clone) -> f64 {
     largest * values.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
 }
 
-/// Projects what is outside, and again where rounding has left it there: where a value is much larger than the set, its projection is a difference
-/// of large numbers, and the second one is of small ones. What is inside stays as it is, bit for bit.
+/// Projects what is outside, and again where rounding has left it there: where a value is much
+/// larger than the set, its projection is a difference of large numbers, and the second one is of
+/// small ones. What is inside stays as it is, bit for bit.
 fn settle<T>(value: &mut [T], violation: impl Fn(&[T]) -> f64, project: impl Fn(&mut [T])) {
     for _ in 0..3 {
         if violation(value) == 0.0 {

@@ -1,7 +1,8 @@
 //! Convolution over images, as networks understand it: a correlation, channels last.
 //!
-//! The one design choice: windows are multiplied where they lie in the image, without a matrix of their copies, so memory does not grow with the
-//! batch. The computation is in `conv2d/passes.rs`; `conv2d/geometry.rs` says where windows lie, `conv2d/tile.rs` what is held in registers.
+//! The one design choice: windows are multiplied where they lie in the image, without a matrix of
+//! their copies, so memory does not grow with the batch. The computation is in `conv2d/passes.rs`;
+//! `conv2d/geometry.rs` says where windows lie, `conv2d/tile.rs` what is held in registers.
 
 mod geometry;
 mod passes;
@@ -20,12 +21,13 @@ use geometry::Geometry;
 use passes::{Gradients, Operands};
 
 /// $y_{ijf} = a\bigl(b_f + \sum_{d, c} x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1 c f}\bigr)$:
-/// `[batch, height, width, channels]` → `[batch, height', width', filters]`. Parameters: `kernel` of shape
-/// `[size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape `[filters]`.
+/// `[batch, height, width, channels]` → `[batch, height', width', filters]`. Parameters: `kernel`
+/// of shape `[size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape
+/// `[filters]`.
 ///
-/// Outside the image (same padding) $x$ is 0. The default has 1 filter of 3 x 3 taps, strides and rates 1, valid padding, no activation,
-/// a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · channels · filters` products an output pixel;
-/// backward twice as many.
+/// Outside the image (same padding) $x$ is 0. The default has 1 filter of 3 x 3 taps, strides and
+/// rates 1, valid padding, no activation, a Glorot uniform kernel and a bias that starts at 0.
+/// Cost: `taps · channels · filters` products an output pixel; backward twice as many.
 ///
 /// ```
 /// use morphograd_autodiff::Params;
@@ -57,7 +59,8 @@ pub struct Conv2d<T> {
     pub bias: Option<Weight<T>>,
 }
 
-/// The op of [`Conv2d`]. Inputs: x `[batch, height, width, channels]`, W `[kh, kw, channels, filters]` and, optionally, b `[filters]`.
+/// The op of [`Conv2d`]. Inputs: x `[batch, height, width, channels]`, W
+/// `[kh, kw, channels, filters]` and, optionally, b `[filters]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Convolution {
     /// The sliding window; its size is the kernel's.
@@ -82,16 +85,25 @@ impl<T: Real> Default for Conv2d<T> {
 }
 
 impl<T: Real> Build<T> for Conv2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let window =
-            Window2d { size: self.size, strides: self.strides, rates: self.rates, padding: self.padding };
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let window = Window2d {
+            size: self.size,
+            strides: self.strides,
+            rates: self.rates,
+            padding: self.padding,
+        };
         let op = Convolution { window, rectified: self.activation == Activation::Relu };
         let channels = input.dims().last().copied().unwrap_or(0);
         let kernel = Shape::from([self.size[0], self.size[1], channels, self.filters]);
         // Refused before the kernel is allocated: a mistyped size can be huge.
         Op::<T>::infer(&op, &[input.batched(1), kernel])?;
         let kernel = builder.param("kernel", kernel, self.kernel)?;
-        let bias = self.bias.map(|bias| builder.param("bias", [self.filters].into(), bias)).transpose()?;
+        let bias =
+            self.bias.map(|bias| builder.param("bias", [self.filters].into(), bias)).transpose()?;
         let activation = if op.rectified { Activation::Linear } else { self.activation };
         Ok(Box::new(Built { op, kernel, bias, activation }))
     }
@@ -126,8 +138,10 @@ impl<T: Real> Op<T> for Convolution {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let refuse = |expected: String, found: String| Err(ShapeError::new("conv2d", expected, found));
-        let (&[batch, height, width, channels @ (1..)], kernel) = (inputs[0].dims(), inputs[1]) else {
+        let refuse =
+            |expected: String, found: String| Err(ShapeError::new("conv2d", expected, found));
+        let (&[batch, height, width, channels @ (1..)], kernel) = (inputs[0].dims(), inputs[1])
+        else {
             return refuse(
                 "an input of shape [batch, height, width, channels], at least 1 channel".to_owned(),
                 format!("shape {}", inputs[0]),
@@ -140,7 +154,10 @@ impl<T: Real> Op<T> for Convolution {
             [kh, kw, c, filters @ (1..)] if [kh, kw, c] == [rows, columns, channels] => filters,
             _ => {
                 return refuse(
-                    format!("a kernel of shape [{rows}, {columns}, {channels}, filters], at least 1 filter"),
+                    format!(
+                        "a kernel of shape [{rows}, {columns}, {channels}, filters], at least 1 \
+                         filter"
+                    ),
                     format!("shape {kernel}"),
                 );
             }
@@ -176,8 +193,8 @@ impl<T: Real> Op<T> for Convolution {
     }
 }
 
-/// $y_{if} = b_f + \sum_k x_{ik} W_{kf}$ for a matrix `x` with columns, by the tiles of the convolution: every row is an image of
-/// one pixel.
+/// $y_{if} = b_f + \sum_k x_{ik} W_{kf}$ for a matrix `x` with columns, by the tiles of the
+/// convolution: every row is an image of one pixel.
 pub(crate) fn product<T: Real>(
     x: TensorRef<'_, T>,
     kernel: &[T],
@@ -238,8 +255,8 @@ mod tests {
                     products.push((at, ((d * size[1] + e) * channels + c) * filters + f));
                 }
             }
-            let sum =
-                bias.data()[f] + products.iter().map(|(a, k)| x.data()[*a] * kernel.data()[*k]).sum::<f64>();
+            let sum = bias.data()[f]
+                + products.iter().map(|(a, k)| x.data()[*a] * kernel.data()[*k]).sum::<f64>();
             let passes = !op.rectified || sum > 0.0;
             y.push(if passes { sum } else { 0.0 });
             let dy = if passes { dy[output] } else { 0.0 };
@@ -261,7 +278,8 @@ mod tests {
     #[track_caller]
     fn agrees(op: Convolution, inputs: &[Tensor<f64>; 3]) {
         let dense: Vec<f64> = (0..output_len(op, inputs)).map(|i| (i as f64 * 0.7).sin()).collect();
-        let sparse = dense.iter().enumerate().map(|(i, dy)| if i % 7 == 3 { *dy } else { 0.0 }).collect();
+        let sparse =
+            dense.iter().enumerate().map(|(i, dy)| if i % 7 == 3 { *dy } else { 0.0 }).collect();
         agrees_with(op, inputs, dense);
         agrees_with(op, inputs, sparse);
     }
@@ -298,12 +316,14 @@ mod tests {
 
     #[test]
     fn several_blocks_and_tasks_agree_with_the_definition() {
-        // 35 images of 99 or 63 output pixels: several images a task, the last task smaller, chunks and tiles that cross images; numbers of
-        // filters below, at and above those of one vector and of two.
+        // 35 images of 99 or 63 output pixels: several images a task, the last task smaller, chunks
+        // and tiles that cross images; numbers of filters below, at and above those of one vector
+        // and of two.
         for (channels, filters) in [(2, 3), (5, 8), (4, 17), (1, 33)] {
             let wave = |shape: [usize; 4], f: f64| Tensor::from_fn(shape, |i| (i as f64 * f).sin());
             let bias = Tensor::from_fn([filters], |i| i as f64 * 0.1);
-            let inputs = [wave([35, 11, 9, channels], 0.37), wave([3, 3, channels, filters], 1.3), bias];
+            let inputs =
+                [wave([35, 11, 9, channels], 0.37), wave([3, 3, channels, filters], 1.3), bias];
             for (padding, rectified) in
                 [(Padding::Same, true), (Padding::Same, false), (Padding::Valid, true)]
             {
@@ -315,9 +335,13 @@ mod tests {
 
     #[test]
     fn an_empty_batch_has_an_empty_output_and_no_gradient() {
-        let inputs =
-            [Tensor::<f64>::zeros([0, 4, 4, 1]), Tensor::filled([1, 1, 1, 2], 1.0), Tensor::zeros([2])];
-        let (y, grads) = vjp(Convolution { window: Window2d::default(), rectified: false }, &inputs, &[]);
+        let inputs = [
+            Tensor::<f64>::zeros([0, 4, 4, 1]),
+            Tensor::filled([1, 1, 1, 2], 1.0),
+            Tensor::zeros([2]),
+        ];
+        let (y, grads) =
+            vjp(Convolution { window: Window2d::default(), rectified: false }, &inputs, &[]);
         assert!(y.is_empty() && grads[1] == [0.0; 2] && grads[2] == [0.0; 2]);
     }
 
@@ -338,26 +362,33 @@ mod tests {
         };
         assert_eq!(
             build(&[5, 7, 1], Conv2d { size: [6, 6], ..Conv2d::default() }),
-            "stem: conv2d: expected a window no larger than the image [5, 7], or same padding, found size [6, 6] at rates [1, 1]"
+            "stem: conv2d: expected a window no larger than the image [5, 7], or same padding, \
+             found size [6, 6] at rates [1, 1]"
         );
         assert_eq!(
             build(&[28, 28], Conv2d::default()),
-            "stem: conv2d: expected an input of shape [batch, height, width, channels], at least 1 channel, found shape [1, 28, 28]"
+            "stem: conv2d: expected an input of shape [batch, height, width, channels], at least \
+             1 channel, found shape [1, 28, 28]"
         );
         assert_eq!(
             build(&[8, 8, 3], Conv2d { filters: 0, ..Conv2d::default() }),
-            "stem: conv2d: expected a kernel of shape [3, 3, 3, filters], at least 1 filter, found shape [3, 3, 3, 0]"
+            "stem: conv2d: expected a kernel of shape [3, 3, 3, filters], at least 1 filter, \
+             found shape [3, 3, 3, 0]"
         );
         assert!(
-            build(&[8, 8, 3], Conv2d { strides: [1, 0], ..Conv2d::default() }).contains("strides [1, 0]")
+            build(&[8, 8, 3], Conv2d { strides: [1, 0], ..Conv2d::default() })
+                .contains("strides [1, 0]")
         );
         assert!(
-            build(&[8, 8, 3], Conv2d { size: [usize::MAX; 2], padding: Padding::Same, ..Conv2d::default() })
-                .contains("fits in memory")
+            build(
+                &[8, 8, 3],
+                Conv2d { size: [usize::MAX; 2], padding: Padding::Same, ..Conv2d::default() }
+            )
+            .contains("fits in memory")
         );
         let op = Convolution { window: Window2d::default(), rectified: false };
-        let error =
-            Op::<f32>::infer(&op, &[[1, 4, 4, 2].into(), [1, 1, 2, 3].into(), [4].into()]).unwrap_err();
+        let error = Op::<f32>::infer(&op, &[[1, 4, 4, 2].into(), [1, 1, 2, 3].into(), [4].into()])
+            .unwrap_err();
         assert_eq!(error.to_string(), "conv2d: expected a bias of shape [3], found shape [4]");
     }
 }

@@ -1,6 +1,7 @@
 //! The fully connected layer, one matrix product each way.
 //!
-//! The one design choice: product and bias are one op, so that the bias costs no pass over memory of its own.
+//! The one design choice: product and bias are one op, so that the bias costs no pass over memory
+//! of its own.
 
 use morphograd_autodiff::tensor::{Matrix, Real, Shape, ShapeError, gemm};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
@@ -10,10 +11,11 @@ use crate::conv2d;
 use crate::initializer::GlorotUniform;
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
 
-/// $y = a(x W + b)$: `[batch, n]` → `[batch, units]`. Parameters: `kernel` of shape `[n, units]` and, unless `bias` is `None`, `bias` of
-/// shape `[units]`.
+/// $y = a(x W + b)$: `[batch, n]` → `[batch, units]`. Parameters: `kernel` of shape `[n, units]`
+/// and, unless `bias` is `None`, `bias` of shape `[units]`.
 ///
-/// The default has 1 unit, no activation, a Glorot uniform kernel and a bias that starts at 0. Cost: `batch · n · units` products.
+/// The default has 1 unit, no activation, a Glorot uniform kernel and a bias that starts at 0.
+/// Cost: `batch · n · units` products.
 ///
 /// ```
 /// use morphograd_autodiff::Params;
@@ -38,9 +40,11 @@ pub struct Dense<T> {
     pub bias: Option<Weight<T>>,
 }
 
-/// $y = x W$ or, with a third input, $y = x W + b$. Inputs: x `[batch, n]`, W `[n, units]`, b `[units]`.
+/// $y = x W$ or, with a third input, $y = x W + b$. Inputs: x `[batch, n]`, W `[n, units]`, b
+/// `[units]`.
 ///
-/// Derivatives: $dx = dy\,W^\top$, $dW = x^\top dy$, $db = \sum_\text{batch} dy$, added in the order of the batch.
+/// Derivatives: $dx = dy\,W^\top$, $dW = x^\top dy$, $db = \sum_\text{batch} dy$, added in the
+/// order of the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Affine;
 
@@ -56,7 +60,11 @@ impl<T: Real> Default for Dense<T> {
 }
 
 impl<T: Real> Build<T> for Dense<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let &[n] = input.dims() else {
             return Err(wrong_rank(input.batched(1)).into());
         };
@@ -64,7 +72,8 @@ impl<T: Real> Build<T> for Dense<T> {
             return Err(ShapeError::new("dense", "at least 1 unit", "0").into());
         }
         let kernel = builder.param("kernel", [n, self.units].into(), self.kernel)?;
-        let bias = self.bias.map(|bias| builder.param("bias", [self.units].into(), bias)).transpose()?;
+        let bias =
+            self.bias.map(|bias| builder.param("bias", [self.units].into(), bias)).transpose()?;
         Ok(Box::new(Built { kernel, bias, activation: self.activation }))
     }
 }
@@ -90,8 +99,8 @@ impl<T: Real> Layer<T> for Built {
     }
 }
 
-/// Up to so many units the product is made of the convolution's tiles, which do not copy the input first. (A wide product is better off with a
-/// library that does.)
+/// Up to so many units the product is made of the convolution's tiles, which do not copy the input
+/// first. (A wide product is better off with a library that does.)
 const FEW_UNITS: usize = 32;
 
 impl<T: Real> Op<T> for Affine {
@@ -102,7 +111,11 @@ impl<T: Real> Op<T> for Affine {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let &[batch, n] = inputs[0].dims() else { return Err(wrong_rank(inputs[0])) };
         let &[n_kernel, units] = inputs[1].dims() else {
-            return Err(ShapeError::new("dense", "a kernel of rank 2", format!("shape {}", inputs[1])));
+            return Err(ShapeError::new(
+                "dense",
+                "a kernel of rank 2",
+                format!("shape {}", inputs[1]),
+            ));
         };
         if n != n_kernel {
             return Err(ShapeError::new(
@@ -122,8 +135,11 @@ impl<T: Real> Op<T> for Affine {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let (x, kernel, units) =
-            (matrix(pass.inputs[0].shape, pass.inputs[0].data), pass.inputs[1], pass.shape.dims()[1]);
+        let (x, kernel, units) = (
+            matrix(pass.inputs[0].shape, pass.inputs[0].data),
+            pass.inputs[1],
+            pass.shape.dims()[1],
+        );
         if (1..=FEW_UNITS).contains(&units) && !pass.inputs[0].data.is_empty() {
             let bias = pass.inputs.get(2).map(|bias| bias.data);
             let x = pass.inputs[0];
@@ -165,7 +181,11 @@ fn matrix<T: Real>(shape: Shape, data: &[T]) -> Matrix<'_, T> {
 }
 
 fn wrong_rank(found: Shape) -> ShapeError {
-    ShapeError::new("dense", "an input of shape [batch, n] (flatten it first)", format!("shape {found}"))
+    ShapeError::new(
+        "dense",
+        "an input of shape [batch, n] (flatten it first)",
+        format!("shape {found}"),
+    )
 }
 
 #[cfg(test)]
@@ -201,7 +221,12 @@ mod tests {
             let &[batch, n] = x.shape().dims() else { unreachable!() };
             let units = b.data().len();
             let expected: Vec<f64> = (0..batch * units)
-                .map(|i| b.data()[i % units] + (0..n).map(|k| x.data()[i / units * n + k] * w.data()[k * units + i % units]).sum::<f64>())
+                .map(|i| {
+                    b.data()[i % units]
+                        + (0..n)
+                            .map(|k| x.data()[i / units * n + k] * w.data()[k * units + i % units])
+                            .sum::<f64>()
+                })
                 .collect();
             let (y, _) = vjp(Affine, &inputs, &vec![0.0; batch * units]);
             assert_close("y", &y, &expected, 1e-12);
@@ -210,7 +235,8 @@ mod tests {
 
     #[test]
     fn an_empty_batch_has_an_empty_output_and_no_gradient() {
-        let inputs = [Tensor::<f64>::zeros([0, 3]), Tensor::filled([3, 2], 1.0), Tensor::zeros([2])];
+        let inputs =
+            [Tensor::<f64>::zeros([0, 3]), Tensor::filled([3, 2], 1.0), Tensor::zeros([2])];
         let (y, grads) = vjp(Affine, &inputs, &[]);
         assert!(y.is_empty() && grads[1] == [0.0; 6] && grads[2] == [0.0; 2]);
     }
@@ -226,11 +252,13 @@ mod tests {
         };
         assert_eq!(
             build(&[5, 5, 32], 10),
-            "logits: dense: expected an input of shape [batch, n] (flatten it first), found shape [1, 5, 5, 32]"
+            "logits: dense: expected an input of shape [batch, n] (flatten it first), found shape \
+             [1, 5, 5, 32]"
         );
         assert_eq!(build(&[5], 0), "logits: dense: expected at least 1 unit, found 0");
         let mut params = Params::<f64>::new();
-        let model = Sequential::builder(&mut params, 0, [4]).add("fc", Dense::default()).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 0, [4]).add("fc", Dense::default()).finish().unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Shapes);
         let x = graph.input_with([2, 3], |_| ());

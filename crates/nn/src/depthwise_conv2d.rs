@@ -1,7 +1,8 @@
 //! Convolution of every channel by kernels of its own: nothing is summed over the channels.
 //!
-//! The one design choice: an output pixel lies in memory as a tap of the kernel does, channel by channel, so that the inner loop reads both
-//! in order. Too little is computed for each number read for a matrix product to help.
+//! The one design choice: an output pixel lies in memory as a tap of the kernel does, channel by
+//! channel, so that the inner loop reads both in order. Too little is computed for each number read
+//! for a matrix product to help.
 
 use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
@@ -10,14 +11,16 @@ use crate::activation::Activation;
 use crate::initializer::GlorotUniform;
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
 
-/// $y_{i,j,\,c M + m} = a\bigl(b_{c M + m} + \sum_d x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1 c m}\bigr)$ with $M$ kernels a channel:
-/// `[batch, height, width, channels]` → `[batch, height', width', channels * multiplier]`, in the order of Keras' `DepthwiseConv2D`.
-/// Parameters: `kernel` of shape `[size[0], size[1], channels, multiplier]` and, unless `bias` is `None`, `bias` of shape
-/// `[channels * multiplier]`.
+/// $y_{i,j,\,c M + m} = a\bigl(b_{c M + m} + \sum_d x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1
+/// c m}\bigr)$ with $M$ kernels a channel: `[batch, height, width, channels]` → `[batch, height',
+/// width', channels * multiplier]`, in the order of Keras' `DepthwiseConv2D`. Parameters: `kernel`
+/// of shape `[size[0], size[1], channels, multiplier]` and, unless `bias` is `None`, `bias` of
+/// shape `[channels * multiplier]`.
 ///
-/// Outside the image (same padding) $x$ is 0. The default has 1 kernel of 3 x 3 taps a channel, strides and rates 1, valid padding, no
-/// activation, a Glorot uniform kernel and a bias that starts at 0. Cost: `taps · multiplier` products for each output pixel and channel;
-/// backward twice as many.
+/// Outside the image (same padding) $x$ is 0. The default has 1 kernel of 3 x 3 taps a channel,
+/// strides and rates 1, valid padding, no activation, a Glorot uniform kernel and a bias that
+/// starts at 0. Cost: `taps · multiplier` products for each output pixel and channel; backward
+/// twice as many.
 ///
 /// ```
 /// use morphograd_nn::{DepthwiseConv2d, Sequential, autodiff::Params};
@@ -48,7 +51,8 @@ pub struct DepthwiseConv2d<T> {
     pub bias: Option<Weight<T>>,
 }
 
-/// The op of [`DepthwiseConv2d`], without bias. Inputs: x `[batch, height, width, channels]` and W `[kh, kw, channels, multiplier]`.
+/// The op of [`DepthwiseConv2d`], without bias. Inputs: x `[batch, height, width, channels]` and W
+/// `[kh, kw, channels, multiplier]`.
 #[derive(Debug, Clone, Copy)]
 pub struct DepthwiseConvolution {
     /// The sliding window; its size is the kernel's.
@@ -71,9 +75,17 @@ impl<T: Real> Default for DepthwiseConv2d<T> {
 }
 
 impl<T: Real> Build<T> for DepthwiseConv2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let window =
-            Window2d { size: self.size, strides: self.strides, rates: self.rates, padding: self.padding };
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let window = Window2d {
+            size: self.size,
+            strides: self.strides,
+            rates: self.rates,
+            padding: self.padding,
+        };
         let op = DepthwiseConvolution { window };
         let channels = input.dims().last().copied().unwrap_or(0);
         let kernel = Shape::from([self.size[0], self.size[1], channels, self.multiplier]);
@@ -117,15 +129,17 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
             return Err(ShapeError::new(NAME, expected, format!("shape {}", inputs[0])));
         };
         let extent = self.window.extent([height, width]);
-        let [rows, columns] = extent.map_err(|error| ShapeError { operation: NAME, ..error })?.output;
+        let [rows, columns] =
+            extent.map_err(|error| ShapeError { operation: NAME, ..error })?.output;
         let [kh, kw] = self.window.size;
         match *inputs[1].dims() {
             [h, w, c, multiplier @ (1..)] if [h, w, c] == [kh, kw, channels] => {
                 Ok([batch, rows, columns, channels * multiplier].into())
             }
             _ => {
-                let expected =
-                    format!("a kernel of shape [{kh}, {kw}, {channels}, multiplier], at least 1 a channel");
+                let expected = format!(
+                    "a kernel of shape [{kh}, {kw}, {channels}, multiplier], at least 1 a channel"
+                );
                 Err(ShapeError::new(NAME, expected, format!("shape {}", inputs[1])))
             }
         }
@@ -159,7 +173,9 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
                     g.visit(line, |from, to, tap| {
                         let dy = dy[to..to + g.outputs()].chunks_exact(g.multiplier);
                         let w = kernel[tap..tap + g.outputs()].chunks_exact(g.multiplier);
-                        for ((dx, dy), w) in dx[from - n * image..][..g.channels].iter_mut().zip(dy).zip(w) {
+                        for ((dx, dy), w) in
+                            dx[from - n * image..][..g.channels].iter_mut().zip(dy).zip(w)
+                        {
                             *dx += dy.iter().zip(w).map(|(dy, w)| *dy * *w).sum();
                         }
                     });
@@ -197,7 +213,8 @@ struct Geometry {
 
 impl Geometry {
     fn new(window: Window2d, input: Shape, kernel: Shape) -> Self {
-        let (&[_, height, width, channels], &[.., multiplier]) = (input.dims(), kernel.dims()) else {
+        let (&[_, height, width, channels], &[.., multiplier]) = (input.dims(), kernel.dims())
+        else {
             unreachable!("checked by infer")
         };
         let image = [height, width];
@@ -215,14 +232,16 @@ impl Geometry {
         self.extent.output[1] * self.outputs()
     }
 
-    /// Calls `f(from, to, tap)` for every output pixel of a row (counted over all images) and every tap inside the image, tap by tap: where
-    /// the numbers of the pixel under the tap begin in the input, those of the output in its row, and those of the tap in the kernel.
+    /// Calls `f(from, to, tap)` for every output pixel of a row (counted over all images) and every
+    /// tap inside the image, tap by tap: where the numbers of the pixel under the tap begin in the
+    /// input, those of the output in its row, and those of the tap in the kernel.
     #[inline(always)]
     fn visit(&self, line: usize, mut f: impl FnMut(usize, usize, usize)) {
         let ([rows, columns], [height, width]) = (self.extent.output, self.image);
         let Window2d { size: [kh, kw], strides, rates, .. } = self.window;
         for d in 0..kh {
-            // Above the image the subtraction wraps to a huge number, which the comparison refuses too.
+            // Above the image the subtraction wraps to a huge number, which the comparison refuses
+            // too.
             let y = (line % rows * strides[0] + d * rates[0]).wrapping_sub(self.extent.before[0]);
             if y >= height {
                 continue;
@@ -268,19 +287,33 @@ mod tests {
         }
 
         #[test]
-        fn it_is_the_full_convolution_by_a_kernel_that_is_zero_between_channels((window, x, kernel) in case()) {
+        fn it_is_the_full_convolution_by_a_kernel_that_is_zero_between_channels(
+            (window, x, kernel) in case(),
+        ) {
             let &[kh, kw, channels, multiplier] = kernel.shape().dims() else { unreachable!() };
             let outputs = channels * multiplier;
-            // Entry (tap, c, o) of the full kernel is that of the channel's own kernel if o is one of its outputs.
-            let own = |i: usize| (i / outputs % channels == i % outputs / multiplier)
-                .then_some(i / (channels * outputs) * outputs + i % outputs);
-            let full = Tensor::from_fn([kh, kw, channels, outputs], |i| own(i).map_or(0.0, |k| kernel.data()[k]));
-            let len = Op::<f64>::infer(&DepthwiseConvolution { window }, &[x.shape(), kernel.shape()]).unwrap().len();
+            // Entry (tap, c, o) of the full kernel is that of the channel's own kernel if o is one
+            // of its outputs.
+            let own = |i: usize| {
+                (i / outputs % channels == i % outputs / multiplier)
+                    .then_some(i / (channels * outputs) * outputs + i % outputs)
+            };
+            let full = Tensor::from_fn([kh, kw, channels, outputs], |i| {
+                own(i).map_or(0.0, |k| kernel.data()[k])
+            });
+            let len =
+                Op::<f64>::infer(&DepthwiseConvolution { window }, &[x.shape(), kernel.shape()])
+                    .unwrap()
+                    .len();
             let g: Vec<f64> = (0..len).map(|i| (i as f64 * 0.7).sin()).collect();
             let found = vjp(DepthwiseConvolution { window }, &[x.clone(), kernel.clone()], &g);
             let expected = vjp(Convolution { window, rectified: false }, &[x, full.clone()], &g);
             let mut d_kernel = vec![0.0; kernel.data().len()];
-            (0..full.data().len()).for_each(|i| if let Some(k) = own(i) { d_kernel[k] = expected.1[1][i] });
+            (0..full.data().len()).for_each(|i| {
+                if let Some(k) = own(i) {
+                    d_kernel[k] = expected.1[1][i];
+                }
+            });
             // Shifted by 10: a sum of many terms can cancel to almost 0.
             let shift = |x: &[f64]| x.iter().map(|x| x + 10.0).collect::<Vec<_>>();
             assert_close("values", &shift(&found.0), &shift(&expected.0), 1e-12);
@@ -298,7 +331,8 @@ mod tests {
             activation: Activation::Relu,
             ..Default::default()
         };
-        let model = Sequential::builder(&mut params, 1, [1, 1, 2]).add("conv", layer).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 1, [1, 1, 2]).add("conv", layer).finish().unwrap();
         let mut set = |name: &str, to: &[f64]| {
             let id = params.find(name).unwrap();
             params.update(id, |value| value.copy_from_slice(to));
@@ -321,11 +355,13 @@ mod tests {
         };
         assert_eq!(
             error(&[4, 4, 2], DepthwiseConv2d { multiplier: 0, ..Default::default() }),
-            "conv: depthwise_conv2d: expected a kernel of shape [3, 3, 2, multiplier], at least 1 a channel, found shape [3, 3, 2, 0]"
+            "conv: depthwise_conv2d: expected a kernel of shape [3, 3, 2, multiplier], at least 1 \
+             a channel, found shape [3, 3, 2, 0]"
         );
         assert_eq!(
             error(&[7], DepthwiseConv2d::default()),
-            "conv: depthwise_conv2d: expected an input of shape [batch, height, width, channels], at least 1 channel, found shape [1, 7]"
+            "conv: depthwise_conv2d: expected an input of shape [batch, height, width, channels], \
+             at least 1 channel, found shape [1, 7]"
         );
         assert!(
             error(&[2, 2, 1], DepthwiseConv2d::default())

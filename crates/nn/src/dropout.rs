@@ -1,5 +1,6 @@
-//! Dropout without a generator: whether an element is kept is a function of the layer's seed, the step and the element's position, so the
-//! mask is the same for any number of threads, and the backward pass computes it again instead of remembering it.
+//! Dropout without a generator: whether an element is kept is a function of the layer's seed, the
+//! step and the element's position, so the mask is the same for any number of threads, and the
+//! backward pass computes it again instead of remembering it.
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
@@ -8,14 +9,16 @@ use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 use crate::layer::{Build, BuildError, Builder, Layer};
 use crate::random::mix;
 
-/// While training, every element is set to 0 with probability `rate`, independently, and the others are multiplied by
-/// $1 / (1 - \text{rate})$, so that the expectation is unchanged (inverted dropout). Outside training, the identity.
+/// While training, every element is set to 0 with probability `rate`, independently, and the others
+/// are multiplied by $1 / (1 - \text{rate})$, so that the expectation is unchanged (inverted
+/// dropout). Outside training, the identity.
 ///
-/// The derivative is the mask. Two layers of different names, and two steps, have different masks; applying one layer twice in one step
-/// uses one mask for both. The default rate is 0.5. Cost: one hash an element each way.
+/// The derivative is the mask. Two layers of different names, and two steps, have different masks;
+/// applying one layer twice in one step uses one mask for both. The default rate is 0.5. Cost: one
+/// hash an element each way.
 ///
-/// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, *Dropout: a simple way to prevent neural networks from overfitting*,
-/// JMLR 15, 2014.
+/// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, *Dropout: a simple way to prevent
+/// neural networks from overfitting*, JMLR 15, 2014.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     /// The probability that an element is dropped, in [0, 1).
@@ -39,9 +42,15 @@ impl Default for Dropout {
 }
 
 impl<T: Real> Build<T> for Dropout {
-    fn build(self, builder: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        _: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         if !(0.0..1.0).contains(&self.rate) {
-            return Err(ShapeError::new("dropout", "a rate in [0, 1)", format!("{}", self.rate)).into());
+            return Err(
+                ShapeError::new("dropout", "a rate in [0, 1)", format!("{}", self.rate)).into()
+            );
         }
         Ok(Box::new(Built { rate: self.rate, seed: builder.seed() }))
     }
@@ -93,7 +102,12 @@ impl Mask {
     fn apply<T: Real>(&self, from: &[T], to: &mut [T]) {
         parallel::for_each_piece(to, PIECE, |piece, to| {
             let first = piece * PIECE;
-            dispatch(Piece { mask: self, first: first as u64, from: &from[first..first + to.len()], to });
+            dispatch(Piece {
+                mask: self,
+                first: first as u64,
+                from: &from[first..first + to.len()],
+                to,
+            });
         });
     }
 }
@@ -111,7 +125,8 @@ impl<T: Real> Kernel for Piece<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is below 1.
+        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is
+        // below 1.
         let dropped_below = (self.mask.rate * (1u128 << 64) as f64) as u64;
         let factor = T::of(1.0 / (1.0 - self.mask.rate));
         let mut position = self.mask.key.wrapping_add(self.first);
@@ -134,7 +149,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn gradients_agree_with_differences(x in strategy::tensor([3, 5]), rate in 0.0..0.99f64, key in any::<u64>()) {
+        fn gradients_agree_with_differences(
+            x in strategy::tensor([3, 5]),
+            rate in 0.0..0.99f64,
+            key in any::<u64>(),
+        ) {
             check_op(Mask { rate, key }, &[x]);
         }
     }
@@ -142,7 +161,10 @@ mod tests {
     /// The output for an input of ones.
     fn run(name: &str, rate: f64, seed: u64, mode: Mode, n: usize) -> Vec<f64> {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, seed, [n]).add(name, Dropout { rate }).finish().unwrap();
+        let model = Sequential::builder(&mut params, seed, [n])
+            .add(name, Dropout { rate })
+            .finish()
+            .unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, mode);
         let x = graph.input(Tensor::filled([1, n], 1.0).view());
@@ -190,9 +212,14 @@ mod tests {
     fn a_rate_outside_0_1_is_refused() {
         for (rate, found) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
             let mut params = Params::<f64>::new();
-            let error =
-                Sequential::builder(&mut params, 0, [3]).add("drop", Dropout { rate }).finish().unwrap_err();
-            assert_eq!(error.to_string(), format!("drop: dropout: expected a rate in [0, 1), found {found}"));
+            let error = Sequential::builder(&mut params, 0, [3])
+                .add("drop", Dropout { rate })
+                .finish()
+                .unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("drop: dropout: expected a rate in [0, 1), found {found}")
+            );
         }
     }
 }

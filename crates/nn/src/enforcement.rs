@@ -1,7 +1,7 @@
 //! Ways to enforce one constraint, chosen by a word.
 //!
-//! The one design choice: a way changes what stands behind a parameter or what is added to the loss, and never the layers. They see the
-//! same value under the same name.
+//! The one design choice: a way changes what stands behind a parameter or what is added to the
+//! loss, and never the layers. They see the same value under the same name.
 //!
 //! | way | what the optimizer changes | what layers see | in the set |
 //! |---|---|---|---|
@@ -24,12 +24,15 @@ use crate::layer::{BuildError, Penalty, Regularizer};
 /// What the name of a parameter gets for its multiplier.
 pub(crate) const MULTIPLIER: &str = ".multiplier";
 
-/// How a parameter is led into its set and kept there. [`Weight::enforced`](crate::Weight::enforced) takes one; without a set there is
-/// nothing to enforce, and every way is the same.
+/// How a parameter is led into its set and kept there.
+/// [`Weight::enforced`](crate::Weight::enforced) takes one; without a set there is nothing to
+/// enforce, and every way is the same.
 ///
 /// ```
-/// use morphograd_nn::{autodiff::Params, constraint::Interval, enforcement::Enforcement, initializer::Constant};
 /// use morphograd_nn::{Dense, Sequential, Weight};
+/// use morphograd_nn::{
+///     autodiff::Params, constraint::Interval, enforcement::Enforcement, initializer::Constant,
+/// };
 /// let kernel = Weight::new(Constant(0.5))
 ///     .constrained(Interval { min: 0.0, max: 2.0 })
 ///     .enforced(Enforcement::Reparametrization);
@@ -53,18 +56,22 @@ pub enum Enforcement {
         /// What the projection does to the gradient.
         gradient: ProjectionGradient,
     },
-    /// Layers see a smooth map of a free $v$, started where it gives the same weight: [`Constraint::parametrization`]. Where that would be at
-    /// infinity, the start is moved off the boundary by 0.01, as the map says.
+    /// Layers see a smooth map of a free $v$, started where it gives the same weight:
+    /// [`Constraint::parametrization`]. Where that would be at infinity, the start is moved off the
+    /// boundary by 0.01, as the map says.
     Reparametrization,
-    /// $\frac{λ}{2} \mathrm{dist}^2(w, C)$ is added to the loss (Courant, 1943); its gradient is $λ (w - P(w))$. The parameter is released:
-    /// it is outside of the set by about the slope of the loss divided by $λ$.
+    /// $\frac{λ}{2} \mathrm{dist}^2(w, C)$ is added to the loss (Courant, 1943); its gradient is
+    /// $λ (w - P(w))$. The parameter is released: it is outside of the set by about the slope of
+    /// the loss divided by $λ$.
     Penalty {
         /// The factor $λ$, above 0.
         weight: f64,
     },
-    /// $\frac{ρ}{2} \mathrm{dist}^2(w + y / ρ, C)$ is added to the loss, and every so many steps $y \leftarrow ρ (z - P(z))$ with $z = w + y / ρ$
-    /// (Rockafellar, 1973; for sets in this form Andreani and others, 2008). The multiplier $y$ is a frozen parameter of its own, called
-    /// `….multiplier`, at first 0; so it is in checkpoints. Where it has converged, the parameter is in the set with a finite $ρ$.
+    /// $\frac{ρ}{2} \mathrm{dist}^2(w + y / ρ, C)$ is added to the loss, and every so many steps
+    /// $y \leftarrow ρ (z - P(z))$ with $z = w + y / ρ$ (Rockafellar, 1973; for sets in this form
+    /// Andreani and others, 2008). The multiplier $y$ is a frozen parameter of its own, called
+    /// `….multiplier`, at first 0; so it is in checkpoints. Where it has converged, the parameter
+    /// is in the set with a finite $ρ$.
     AugmentedLagrangian {
         /// The factor $ρ$, above 0.
         weight: f64,
@@ -76,17 +83,17 @@ pub enum Enforcement {
 /// What a projection in the forward pass does to the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProjectionGradient {
-    /// Its derivative: [`Constraint::project_vjp`]. What the projection takes away never comes back by itself, as what is clipped has no
-    /// gradient.
+    /// Its derivative: [`Constraint::project_vjp`]. What the projection takes away never comes back
+    /// by itself, as what is clipped has no gradient.
     #[default]
     Exact,
-    /// The identity (Bengio, Léonard and Courville, 2013): for every set. With steps of plain gradient descent this is dual averaging, not the
-    /// projected gradient.
+    /// The identity (Bengio, Léonard and Courville, 2013): for every set. With steps of plain
+    /// gradient descent this is dual averaging, not the projected gradient.
     StraightThrough,
 }
 
-/// The projection in the forward pass, as a map from a free parameter. Where the projection is smooth (on a plane it is linear) it is a
-/// parametrization too.
+/// The projection in the forward pass, as a map from a free parameter. Where the projection is
+/// smooth (on a plane it is linear) it is a parametrization too.
 #[derive(Debug)]
 pub struct Projected<T> {
     /// The set.
@@ -96,7 +103,8 @@ pub struct Projected<T> {
 }
 
 impl<T: Real> Projected<T> {
-    /// The projection on a set, with its derivative, to be returned by [`Constraint::parametrization`].
+    /// The projection on a set, with its derivative, to be returned by
+    /// [`Constraint::parametrization`].
     pub fn smooth(set: impl Constraint<T> + 'static) -> Option<Box<dyn Parametrization<T>>> {
         Some(Box::new(Self { constraint: Arc::new(set), gradient: ProjectionGradient::Exact }))
     }
@@ -151,7 +159,10 @@ impl Enforcement {
             }
             Self::Reparametrization => {
                 let map = constraint.parametrization(shape).ok_or_else(|| {
-                    refused("a set with a smooth parametrization", format!("{constraint:?}, which has none"))
+                    refused(
+                        "a set with a smooth parametrization",
+                        format!("{constraint:?}, which has none"),
+                    )
                 })?;
                 params.parametrize(id, map)?;
             }
@@ -161,7 +172,10 @@ impl Enforcement {
             }
             Self::AugmentedLagrangian { weight, every } => {
                 if every == 0 {
-                    return Err(refused("at least one step between changes of the multiplier", "0".into()));
+                    return Err(refused(
+                        "at least one step between changes of the multiplier",
+                        "0".into(),
+                    ));
                 }
                 let name = format!("{}{MULTIPLIER}", params.name(id));
                 let multiplier = params.add(name, Tensor::zeros(shape), None)?;
@@ -190,7 +204,8 @@ impl<T: Real> Regularizer<T> for Distance<T> {
         let distance = SquaredDistance { weight: self.weight, constraint: constraint() };
         let Some((id, every)) = self.multiplier else { return graph.apply(distance, [weight]) };
         let multiplier = graph.param(id);
-        // Recorded at every step, so that the next recording finds its buffers where they were; tracked at some.
+        // Recorded at every step, so that the next recording finds its buffers where they were;
+        // tracked at some.
         let next = Multiplier { weight: self.weight, constraint: constraint() };
         let next = graph.apply(next, [weight, multiplier])?;
         if matches!(graph.mode(), Mode::Train { step } if (step + 1).is_multiple_of(every)) {
@@ -200,20 +215,28 @@ impl<T: Real> Regularizer<T> for Distance<T> {
     }
 }
 
-/// $\frac{ρ}{2} \mathrm{dist}^2(z, C)$ with $z = w$ or, given a multiplier $y$ of the same shape, $z = w + y / ρ$: a scalar. The derivative is
-/// $ρ (z - P(z))$ by $w$ and $z - P(z)$ by $y$, wherever the nearest point is unique (for a convex set everywhere: Moreau, 1965).
+/// $\frac{ρ}{2} \mathrm{dist}^2(z, C)$ with $z = w$ or, given a multiplier $y$ of the same shape,
+/// $z = w + y / ρ$: a scalar. The derivative is $ρ (z - P(z))$ by $w$ and $z - P(z)$ by $y$,
+/// wherever the nearest point is unique (for a convex set everywhere: Moreau, 1965).
 ///
-/// Cost: one projection, and a pass forwards and backwards; the sum is accumulated in `f64`, in order.
+/// Cost: one projection, and a pass forwards and backwards; the sum is accumulated in `f64`, in
+/// order.
 ///
 /// ```
+/// use morphograd_nn::{
+///     autodiff::{Mode, Params, Tape},
+///     constraint::NonPositive,
+///     enforcement::SquaredDistance,
+///     tensor::Tensor,
+/// };
 /// use std::sync::Arc;
-/// use morphograd_nn::{autodiff::{Mode, Params, Tape}, constraint::NonPositive, enforcement::SquaredDistance, tensor::Tensor};
 /// let mut params = Params::new();
 /// let w = params.add("w", Tensor::from_vec([3], vec![-2.0f64, 1.0, 3.0])?, None)?;
 /// let mut tape = Tape::new();
 /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
 /// let var = graph.param(w);
-/// let loss = graph.apply(SquaredDistance { weight: 10.0, constraint: Arc::new(NonPositive) }, [var])?;
+/// let loss = graph
+///     .apply(SquaredDistance { weight: 10.0, constraint: Arc::new(NonPositive) }, [var])?;
 /// assert_eq!(graph.value(loss).data, [50.0]);
 /// graph.backward(loss);
 /// assert_eq!(tape.grad(w), Some(&[0.0, 10.0, 30.0][..]));
@@ -298,7 +321,10 @@ fn residuals<T: Real>(
     projected.extend_from_slice(residual);
     constraint.project(inputs[0].shape, projected);
     // An entry at an infinity that the set allows is no distance away; a difference would be NaN.
-    residual.iter_mut().zip(projected).for_each(|(z, p)| *z = if *z == *p { T::zero() } else { *z - *p });
+    residual
+        .iter_mut()
+        .zip(projected)
+        .for_each(|(z, p)| *z = if *z == *p { T::zero() } else { *z - *p });
 }
 
 fn alike(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -5,7 +5,8 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer};
 
-/// `[batch, height, width, channels]` (or any rank from 1) → `[batch, height · width · channels]`, in row-major order. Cost: one copy.
+/// `[batch, height, width, channels]` (or any rank from 1) → `[batch, height · width · channels]`,
+/// in row-major order. Cost: one copy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Flatten;
 
@@ -60,7 +61,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_order_is_kept_and_gradients_agree_with_differences(
-            x in (1..3usize, 1..4usize, 1..4usize).prop_flat_map(|(n, h, c)| strategy::tensor([n, h, 2, c]))
+            x in (1..3usize, 1..4usize, 1..4usize)
+                .prop_flat_map(|(n, h, c)| strategy::tensor([n, h, 2, c])),
         ) {
             check_op(Flatten, std::slice::from_ref(&x));
             let (y, _) = vjp(Flatten, std::slice::from_ref(&x), &vec![0.0; x.data().len()]);
@@ -79,6 +81,9 @@ mod tests {
         assert_eq!(output(&[7]).dims(), [7]);
         assert_eq!(output(&[]).dims(), [1]);
         let error = Op::<f32>::infer(&Flatten, &[Shape::scalar()]).unwrap_err();
-        assert_eq!(error.to_string(), "flatten: expected an input with a batch axis, found a scalar");
+        assert_eq!(
+            error.to_string(),
+            "flatten: expected an input with a batch axis, found a scalar"
+        );
     }
 }

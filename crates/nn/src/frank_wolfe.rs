@@ -1,7 +1,9 @@
-//! The method of Frank and Wolfe: no projection, but a linear problem on the set at each step, and a certificate for nothing.
+//! The method of Frank and Wolfe: no projection, but a linear problem on the set at each step, and
+//! a certificate for nothing.
 //!
-//! The one design choice: the solution of the linear problem is a function of the set (`Constraint::minimize_linear`), so a set that has one works
-//! at once; the step is found by backtracking on the curvature, so nothing has to be known of the objective.
+//! The one design choice: the solution of the linear problem is a function of the set
+//! (`Constraint::minimize_linear`), so a set that has one works at once; the step is found by
+//! backtracking on the curvature, so nothing has to be known of the objective.
 
 use std::ops::ControlFlow;
 
@@ -10,27 +12,38 @@ use morphograd_autodiff::{Graph, Params, Var};
 
 use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 
-/// Minimizes $f$ over bounded convex sets: with $s = \arg\min_{s \in C} \langle \nabla f(w), s \rangle$,
+/// Minimizes $f$ over bounded convex sets: with $s = \arg\min_{s \in C} \langle \nabla f(w), s
+/// \rangle$,
 /// $$w \leftarrow w + γ (s - w), \qquad 0 \le γ \le 1.$$
 ///
-/// The duality gap $g(w) = \langle \nabla f(w), w - s \rangle \ge f(w) - f^*$ comes with each step, for convex $f$; it is the measure of the result. For a
-/// gradient with the Lipschitz constant $L$ and a set of diameter $D$, $f(w_k) - f^* \le 2 L D^2 / (k + 2)$ with the open step (Jaggi, 2013, Theorem 1).
-/// Points are combinations of few vertices: sparse on the simplex, of low rank on the nuclear-norm ball. Cost: a gradient and a linear problem a
-/// step; by backtracking also one or more values.
+/// The duality gap $g(w) = \langle \nabla f(w), w - s \rangle \ge f(w) - f^*$ comes with each step,
+/// for convex $f$; it is the measure of the result. For a gradient with the Lipschitz constant $L$
+/// and a set of diameter $D$, $f(w_k) - f^* \le 2 L D^2 / (k + 2)$ with the open step (Jaggi, 2013,
+/// Theorem 1). Points are combinations of few vertices: sparse on the simplex, of low rank on the
+/// nuclear-norm ball. Cost: a gradient and a linear problem a step; by backtracking also one or
+/// more values.
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mul, Params, Sub, Sum};
 /// use morphograd_nn::{FrankWolfe, constraint::Simplex, tensor::Tensor};
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::filled([3], 1.0 / 3.0), Some(Box::new(Simplex { sum: 1.0 })))?;
+/// let w = params.add(
+///     "w",
+///     Tensor::filled([3], 1.0 / 3.0),
+///     Some(Box::new(Simplex { sum: 1.0 })),
+/// )?;
 /// let target = Tensor::from_vec([3], vec![0.5f64, 0.4, 0.1])?;
-/// let solution = FrankWolfe { tolerance: 1e-3, ..FrankWolfe::default() }.minimize(&mut params, |graph| {
-///     let (w, target) = (graph.param(w), graph.input(target.view()));
-///     let difference = graph.apply(Sub, [w, target])?;
-///     let squares = graph.apply(Mul, [difference, difference])?;
-///     graph.apply(Sum, [squares])
-/// })?;
-/// assert!(solution.converged && solution.objective <= solution.measure); // the smallest value is 0
+/// let solution = FrankWolfe { tolerance: 1e-3, ..FrankWolfe::default() }.minimize(
+///     &mut params,
+///     |graph| {
+///         let (w, target) = (graph.param(w), graph.input(target.view()));
+///         let difference = graph.apply(Sub, [w, target])?;
+///         let squares = graph.apply(Mul, [difference, difference])?;
+///         graph.apply(Sum, [squares])
+///     },
+/// )?;
+/// // The smallest value is 0.
+/// assert!(solution.converged && solution.objective <= solution.measure);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,8 +61,8 @@ pub struct FrankWolfe {
 pub enum FrankWolfeStep {
     /// $γ_k = 2 / (k + 2)$, without a look at the objective, which may increase.
     Open,
-    /// $γ = \min(1, g / (M \lVert s - w \rVert^2))$ with a curvature $M$ that is doubled until the objective falls as it promises, and slowly
-    /// forgotten (Pedregosa et al., 2020).
+    /// $γ = \min(1, g / (M \lVert s - w \rVert^2))$ with a curvature $M$ that is doubled until the
+    /// objective falls as it promises, and slowly forgotten (Pedregosa et al., 2020).
     #[default]
     Backtracking,
 }
@@ -62,10 +75,12 @@ impl Default for FrankWolfe {
 }
 
 impl FrankWolfe {
-    /// Moves the trainable parameters towards a minimum of the loss that the closure records. It has to be the same at each call.
+    /// Moves the trainable parameters towards a minimum of the loss that the closure records. It
+    /// has to be the same at each call.
     ///
     /// # Errors
-    /// If the loss cannot be recorded or is not finite, or a set has no linear minimum. The parameters are then those of the last step.
+    /// If the loss cannot be recorded or is not finite, or a set has no linear minimum. The
+    /// parameters are then those of the last step.
     pub fn minimize<T: Real>(
         &self,
         params: &mut Params<T>,
@@ -74,8 +89,8 @@ impl FrankWolfe {
         self.minimize_observed(params, loss, |_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with the parameters there and what is known of them; the method ends
-    /// where it breaks.
+    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with
+    /// the parameters there and what is known of them; the method ends where it breaks.
     ///
     /// # Errors
     /// As `minimize`.
@@ -114,8 +129,9 @@ impl FrankWolfe {
             if observe(problem.params, &solution).is_break() || converged || k == self.iterations {
                 return Ok(solution);
             }
-            let along =
-                |gamma: f64| -> Vec<f64> { w.iter().zip(&direction).map(|(w, d)| w + gamma * d).collect() };
+            let along = |gamma: f64| -> Vec<f64> {
+                w.iter().zip(&direction).map(|(w, d)| w + gamma * d).collect()
+            };
             let mut next = match self.step {
                 FrankWolfeStep::Open => along(2.0 / (k as f64 + 2.0)),
                 FrankWolfeStep::Backtracking => {
@@ -125,13 +141,19 @@ impl FrankWolfe {
                         let gamma = (gap / (curvature * square)).min(1.0);
                         let mut next = along(gamma);
                         problem.write(&mut next);
-                        let promised = objective - gamma * gap + 0.5 * curvature * gamma * gamma * square;
+                        let promised =
+                            objective - gamma * gap + 0.5 * curvature * gamma * gamma * square;
                         if problem.trial()? <= promised + slack::<T>(objective) {
                             break next;
                         }
                         curvature *= 2.0;
                         if !curvature.is_finite() {
-                            return Ok(Solution { iterations: k, objective, measure: gap, converged: false });
+                            return Ok(Solution {
+                                iterations: k,
+                                objective,
+                                measure: gap,
+                                converged: false,
+                            });
                         }
                     }
                 }

@@ -1,7 +1,8 @@
 //! Global pooling: each channel of an image, reduced to one number.
 //!
-//! The one design choice: it is pooling by one window that covers the image. Every axis between batch and channels is laid in a row, and
-//! [`MaxPool2d`] and [`AvgPool2d`] do the rest, ties and NaN included.
+//! The one design choice: it is pooling by one window that covers the image. Every axis between
+//! batch and channels is laid in a row, and [`MaxPool2d`] and [`AvgPool2d`] do the rest, ties and
+//! NaN included.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
@@ -9,15 +10,19 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use crate::layer::{Build, BuildError, Builder, Layer};
 use crate::{AvgPool2d, MaxPool2d};
 
-/// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more between → `[batch, channels]`.
+/// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more
+/// between → `[batch, channels]`.
 ///
-/// The gradient goes to the **first** maximum in raster order, unless another rule is chosen; Keras' layer shares it in equal parts
-/// ([`Ties::Split`]). NaN counts as larger than every number, as in [`MaxPool2d`]. Cost: one comparison an element.
+/// The gradient goes to the **first** maximum in raster order, unless another rule is chosen;
+/// Keras' layer shares it in equal parts ([`Ties::Split`]). NaN counts as larger than every number,
+/// as in [`MaxPool2d`]. Cost: one comparison an element.
 ///
 /// ```
 /// use morphograd_nn::{GlobalMaxPool, Sequential, autodiff::Params};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [4, 28, 28, 32]).add("pool", GlobalMaxPool::default()).finish()?;
+/// let model = Sequential::builder(&mut params, 42, [4, 28, 28, 32])
+///     .add("pool", GlobalMaxPool::default())
+///     .finish()?;
 /// assert_eq!(model.output().dims(), [32]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -27,7 +32,8 @@ pub struct GlobalMaxPool {
     pub ties: Ties,
 }
 
-/// The mean instead of the maximum of [`GlobalMaxPool`]; the gradient is shared equally. Cost: one addition an element.
+/// The mean instead of the maximum of [`GlobalMaxPool`]; the gradient is shared equally. Cost: one
+/// addition an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GlobalAveragePool;
 
@@ -35,7 +41,11 @@ pub struct GlobalAveragePool;
 macro_rules! global {
     ($pool:ident, $name:literal, |$self:ident, $size:ident| $window:expr) => {
         impl<T: Real> Build<T> for $pool {
-            fn build(self, _: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+            fn build(
+                self,
+                _: &mut Builder<'_, T>,
+                _: Shape,
+            ) -> Result<Box<dyn Layer<T>>, BuildError> {
                 Ok(Box::new(self))
             }
         }
@@ -81,7 +91,10 @@ macro_rules! global {
 global!(GlobalMaxPool, "global_max_pool", |self, size| {
     MaxPool2d { size, ties: self.ties, ..MaxPool2d::default() }
 });
-global!(GlobalAveragePool, "global_average_pool", |self, size| AvgPool2d { size, ..AvgPool2d::default() });
+global!(GlobalAveragePool, "global_average_pool", |self, size| AvgPool2d {
+    size,
+    ..AvgPool2d::default()
+});
 
 /// `[batch, .., channels]` as images of one row, with the size of that row.
 fn row(operation: &'static str, input: Shape) -> Result<(Shape, [usize; 2]), ShapeError> {
@@ -111,7 +124,9 @@ mod tests {
     fn shape() -> impl Strategy<Value = Shape> {
         let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9)];
         (1..3usize, proptest::collection::vec(1..4usize, 1..4), channels).prop_map(
-            |(batch, between, channels)| Shape::new(&[&[batch], &between[..], &[channels]].concat()),
+            |(batch, between, channels)| {
+                Shape::new(&[&[batch], &between[..], &[channels]].concat())
+            },
         )
     }
 
@@ -129,7 +144,9 @@ mod tests {
 
         #[test]
         fn values_and_gradients_agree_with_the_definition_with_and_without_ties(
-            x in shape().prop_flat_map(|shape| prop_oneof![strategy::tensor(shape), strategy::tied_tensor(shape)])
+            x in shape().prop_flat_map(|shape| {
+                prop_oneof![strategy::tensor(shape), strategy::tied_tensor(shape)]
+            }),
         ) {
             let (batch, channels) = (x.shape().dims()[0], *x.shape().dims().last().unwrap());
             let n = x.data().len() / batch / channels;
@@ -141,7 +158,8 @@ mod tests {
                 let taps: Vec<usize> =
                     (0..n).map(|i| (out / channels * n + i) * channels + out % channels).collect();
                 let top = taps.iter().map(|t| x.data()[*t]).fold(f64::NEG_INFINITY, f64::max);
-                let tied: Vec<usize> = taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
+                let tied: Vec<usize> =
+                    taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
                 dx[0][tied[0]] += g;
                 dx[1][tied[tied.len() - 1]] += g;
                 tied.iter().for_each(|t| dx[2][*t] += g / tied.len() as f64);
@@ -176,7 +194,8 @@ mod tests {
         };
         assert_eq!(
             error(&[30]),
-            "pool: global_max_pool: expected an input of shape [batch, .., channels] with an axis between, found shape [1, 30]"
+            "pool: global_max_pool: expected an input of shape [batch, .., channels] with an axis \
+             between, found shape [1, 30]"
         );
         let nothing = error(&[0, 4, 2]);
         assert!(nothing.starts_with("pool: global_max_pool: expected"), "{nothing}");

@@ -1,7 +1,7 @@
 //! How parameters start: one small struct a distribution, with Keras' names, formulas and defaults.
 //!
-//! The one design choice: an initializer draws only from the [`Stream`] it is given, so a start depends on the seed and the parameter's
-//! path, not on what else was drawn before.
+//! The one design choice: an initializer draws only from the [`Stream`] it is given, so a start
+//! depends on the seed and the parameter's path, not on what else was drawn before.
 
 use std::fmt::Debug;
 
@@ -40,8 +40,9 @@ pub struct Normal {
     pub std: f64,
 }
 
-/// Normal numbers of which those further than two standard deviations from the mean are drawn again. `std` is the standard deviation
-/// before that; afterwards it is 0.8796 times as large. Defaults as for [`Normal`].
+/// Normal numbers of which those further than two standard deviations from the mean are drawn
+/// again. `std` is the standard deviation before that; afterwards it is 0.8796 times as large.
+/// Defaults as for [`Normal`].
 #[derive(Debug, Clone, Copy)]
 pub struct TruncatedNormal {
     /// Mean.
@@ -50,14 +51,20 @@ pub struct TruncatedNormal {
     pub std: f64,
 }
 
-/// Random numbers of mean 0 and variance $s / n$, where $s$ is the scale and $n$ the fan of the shape.
+/// Random numbers of mean 0 and variance $s / n$, where $s$ is the scale and $n$ the fan of the
+/// shape.
 ///
-/// The fans of `[a, b]` are $a$ (in) and $b$ (out); of `[..., a, b]` with leading window axes of $k$ taps together, $k a$ and $k b$; of
-/// `[n]`, $n$ and $n$; of a scalar, 1 and 1.
+/// The fans of `[a, b]` are $a$ (in) and $b$ (out); of `[..., a, b]` with leading window axes of
+/// $k$ taps together, $k a$ and $k b$; of `[n]`, $n$ and $n$; of a scalar, 1 and 1.
 ///
 /// ```
-/// use morphograd_nn::{initializer::{Distribution, Fan, VarianceScaling}, random::Stream, Initializer};
-/// let lecun = VarianceScaling { scale: 1.0, mode: Fan::In, distribution: Distribution::Uniform };
+/// use morphograd_nn::{
+///     Initializer,
+///     initializer::{Distribution, Fan, VarianceScaling},
+///     random::Stream,
+/// };
+/// let lecun =
+///     VarianceScaling { scale: 1.0, mode: Fan::In, distribution: Distribution::Uniform };
 /// let mut kernel = [0.0f32; 12];
 /// lecun.fill([3, 4].into(), &mut Stream::new(42, "dense.kernel", 0), &mut kernel);
 /// assert!(kernel.iter().all(|w| w.abs() <= 1.0)); // √(3 · 1 / 3)
@@ -179,7 +186,11 @@ macro_rules! named {
 
         impl<T: Real> Initializer<T> for $name {
             fn fill(&self, shape: Shape, stream: &mut Stream, value: &mut [T]) {
-                VarianceScaling { scale: $scale, mode: Fan::$mode, distribution: Distribution::$distribution }
+                VarianceScaling {
+                    scale: $scale,
+                    mode: Fan::$mode,
+                    distribution: Distribution::$distribution,
+                }
                     .fill(shape, stream, value);
             }
         }
@@ -187,13 +198,16 @@ macro_rules! named {
 }
 
 named! {
-    /// Uniform in $\pm\sqrt{6 / (n_\text{in} + n_\text{out})}$ (Glorot and Bengio, 2010): Keras' default for kernels.
+    /// Uniform in $\pm\sqrt{6 / (n_\text{in} + n_\text{out})}$ (Glorot and Bengio, 2010): Keras'
+    /// default for kernels.
     GlorotUniform = 1.0, Average, Uniform;
     /// Truncated normal of variance $2 / (n_\text{in} + n_\text{out})$ (Glorot and Bengio, 2010).
     GlorotNormal = 1.0, Average, TruncatedNormal;
-    /// Uniform in $\pm\sqrt{6 / n_\text{in}}$ (He et al., 2015), for layers followed by a rectifier.
+    /// Uniform in $\pm\sqrt{6 / n_\text{in}}$ (He et al., 2015), for layers followed by a
+    /// rectifier.
     HeUniform = 2.0, In, Uniform;
-    /// Truncated normal of variance $2 / n_\text{in}$ (He et al., 2015), for layers followed by a rectifier.
+    /// Truncated normal of variance $2 / n_\text{in}$ (He et al., 2015), for layers followed by a
+    /// rectifier.
     HeNormal = 2.0, In, TruncatedNormal;
     /// Uniform in $\pm\sqrt{3 / n_\text{in}}$ (LeCun et al., 1998).
     LecunUniform = 1.0, In, Uniform;
@@ -240,7 +254,8 @@ mod tests {
             (Shape::from([800, 10]), 0.08607),
             (Shape::from([5, 5, 1, 8]), 0.16330),
         ] {
-            // The largest of n uniform numbers is within 10 / n of the limit, but for one case in 20 000.
+            // The largest of n uniform numbers is within 10 / n of the limit, but for one case in
+            // 20 000.
             let found = largest(&draw(&GlorotUniform, shape));
             assert!(
                 found <= limit + 1e-5 && found > limit * (1.0 - 10.0 / shape.len() as f64),
@@ -252,13 +267,22 @@ mod tests {
     #[test]
     fn variances_are_the_scale_over_the_fan() {
         let shape = Shape::from([3, 3, 20, 100]); // fans 180 and 900
-        let scaled = |mode, distribution| draw(&VarianceScaling { scale: 1.8, mode, distribution }, shape);
-        for distribution in [Distribution::Uniform, Distribution::TruncatedNormal, Distribution::Normal] {
+        let scaled =
+            |mode, distribution| draw(&VarianceScaling { scale: 1.8, mode, distribution }, shape);
+        for distribution in
+            [Distribution::Uniform, Distribution::TruncatedNormal, Distribution::Normal]
+        {
             for (mode, fan) in [(Fan::In, 180.0), (Fan::Out, 900.0), (Fan::Average, 540.0)] {
                 let (mean, variance) = moments(&scaled(mode, distribution));
                 let expected = 1.8 / fan;
-                assert!((variance / expected - 1.0).abs() < 0.05, "{mode:?} {distribution:?}: {variance}");
-                assert!(mean.abs() < 5.0 * (expected / 18_000.0).sqrt(), "{mode:?} {distribution:?}: {mean}");
+                assert!(
+                    (variance / expected - 1.0).abs() < 0.05,
+                    "{mode:?} {distribution:?}: {variance}"
+                );
+                assert!(
+                    mean.abs() < 5.0 * (expected / 18_000.0).sqrt(),
+                    "{mode:?} {distribution:?}: {mean}"
+                );
             }
         }
         let named: [(&dyn Initializer<f64>, f64); 6] = [
@@ -282,10 +306,16 @@ mod tests {
         assert!((mean - 1.0).abs() < 0.08 && (variance / 4.0 - 1.0).abs() < 0.05);
         let truncated = draw(&TruncatedNormal { mean: 1.0, std: 2.0 }, shape);
         let (mean, variance) = moments(&truncated);
-        assert!((mean - 1.0).abs() < 0.08 && (variance.sqrt() / (2.0 * TRUNCATED_STD) - 1.0).abs() < 0.02);
+        assert!(
+            (mean - 1.0).abs() < 0.08
+                && (variance.sqrt() / (2.0 * TRUNCATED_STD) - 1.0).abs() < 0.02
+        );
         assert!(truncated.iter().all(|w| (w - 1.0).abs() <= 4.0));
         let uniform = draw(&Uniform { low: -1.0, high: 3.0 }, shape);
-        assert!((moments(&uniform).0 - 1.0).abs() < 0.06 && uniform.iter().all(|w| (-1.0..3.0).contains(w)));
+        assert!(
+            (moments(&uniform).0 - 1.0).abs() < 0.06
+                && uniform.iter().all(|w| (-1.0..3.0).contains(w))
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! What a layer is: a description that is built into a thing with parameters, which is applied to a variable.
+//! What a layer is: a description that is built into a thing with parameters, which is applied to a
+//! variable.
 //!
-//! The one design choice: a layer is written as a plain struct with public fields (`Conv2d { filters: 32, .. }`), and building it knows
-//! the shape of what comes in, so that no size is written twice. Building declares parameters and computes nothing; applying computes and
+//! The one design choice: a layer is written as a plain struct with public fields
+//! (`Conv2d { filters: 32, .. }`), and building it knows the shape of what comes in, so that no
+//! size is written twice. Building declares parameters and computes nothing; applying computes and
 //! declares nothing.
 
 use std::fmt::{self, Debug};
@@ -23,14 +25,19 @@ pub trait Layer<T: Real>: Debug + Send + Sync {
     /// If the shape of `x` does not fit.
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError>;
 
-    /// Records this layer and a max-pooling behind it as one computation with the same values, gradients and ties, if it knows a cheaper one;
-    /// [`Sequential`] asks.
+    /// Records this layer and a max-pooling behind it as one computation with the same values,
+    /// gradients and ties, if it knows a cheaper one; [`Sequential`] asks.
     ///
     /// # Errors
     /// If the shape of `x` does not fit.
     ///
     /// [`Sequential`]: crate::Sequential
-    fn forward_pooled(&self, _: &mut Graph<'_, T>, _: Var, _: &MaxPool2d) -> Option<Result<Var, ShapeError>> {
+    fn forward_pooled(
+        &self,
+        _: &mut Graph<'_, T>,
+        _: Var,
+        _: &MaxPool2d,
+    ) -> Option<Result<Var, ShapeError>> {
         None
     }
 
@@ -46,7 +53,11 @@ pub trait Build<T: Real> {
     ///
     /// # Errors
     /// If the description does not fit the input, or a parameter cannot be declared.
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError>;
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError>;
 }
 
 /// A penalty on a parameter that is added to the loss.
@@ -58,7 +69,8 @@ pub trait Regularizer<T: Real>: Debug + Send + Sync {
     fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError>;
 }
 
-/// How a parameter starts, the set it is kept in and how, and what it costs: Keras' three arguments in one, and a fourth.
+/// How a parameter starts, the set it is kept in and how, and what it costs: Keras' three arguments
+/// in one, and a fourth.
 #[derive(Debug)]
 pub struct Weight<T> {
     initializer: Box<dyn Initializer<T>>,
@@ -68,7 +80,8 @@ pub struct Weight<T> {
     trainable: bool,
 }
 
-/// The largest parameter that can be declared: more is a slip of the keyboard, and would end the process instead of giving an error.
+/// The largest parameter that can be declared: more is a slip of the keyboard, and would end the
+/// process instead of giving an error.
 const MAX_ELEMENTS: usize = 1 << 31;
 
 /// Declares parameters under a dotted path.
@@ -149,7 +162,11 @@ impl<T: Real> Weight<T> {
 }
 
 impl<'a, T: Real> Builder<'a, T> {
-    pub(crate) fn new(params: &'a mut Params<T>, penalties: &'a mut Vec<Penalty<T>>, seed: u64) -> Self {
+    pub(crate) fn new(
+        params: &'a mut Params<T>,
+        penalties: &'a mut Vec<Penalty<T>>,
+        seed: u64,
+    ) -> Self {
         Self { params, penalties, path: String::new(), seed }
     }
 
@@ -162,13 +179,21 @@ impl<'a, T: Real> Builder<'a, T> {
     /// Declares a parameter. Its start depends on the seed and its path only.
     ///
     /// # Errors
-    /// If the name is taken, the constraint does not accept the shape or cannot be enforced as chosen, or there would be more than 2³¹ numbers.
-    pub fn param(&mut self, name: &str, shape: Shape, weight: Weight<T>) -> Result<ParamId, BuildError> {
+    /// If the name is taken, the constraint does not accept the shape or cannot be enforced as
+    /// chosen, or there would be more than 2³¹ numbers.
+    pub fn param(
+        &mut self,
+        name: &str,
+        shape: Shape,
+        weight: Weight<T>,
+    ) -> Result<ParamId, BuildError> {
         let path = self.join(name);
         let size = shape.dims().iter().try_fold(1usize, |size, length| size.checked_mul(*length));
         if size.is_none_or(|size| size > MAX_ELEMENTS) {
             let expected = format!("at most {MAX_ELEMENTS} numbers");
-            return Err(ShapeError::new("parameter", expected, format!("shape {shape}")).within(name).into());
+            return Err(ShapeError::new("parameter", expected, format!("shape {shape}"))
+                .within(name)
+                .into());
         }
         let mut value = Tensor::zeros(shape);
         weight.initializer.fill(shape, &mut Stream::new(self.seed, &path, 0), value.data_mut());
@@ -203,6 +228,9 @@ impl<'a, T: Real> Builder<'a, T> {
 
 impl<T> Debug for Builder<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("path", &self.path).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("path", &self.path)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,22 @@
 //! Losses: what a prediction costs, as one number.
 //!
-//! The one design choice: cross-entropy takes logits, so that softmax and logarithm are one stable operation. A logit that is not finite
-//! makes the loss not finite; a diverged training shows itself.
+//! The one design choice: cross-entropy takes logits, so that softmax and logarithm are one stable
+//! operation. A logit that is not finite makes the loss not finite; a diverged training shows
+//! itself.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Op};
 
 use crate::activation::largest;
 
-/// $L = -\frac1n \sum_{i=1}^n \sum_k t_{ik} \log p_{ik}$ with $p_i = \operatorname{softmax}(z_i)$: inputs z (logits) and t (targets), both
-/// `[batch, classes]` → a scalar.
+/// $L = -\frac1n \sum_{i=1}^n \sum_k t_{ik} \log p_{ik}$ with $p_i = \operatorname{softmax}(z_i)$:
+/// inputs z (logits) and t (targets), both `[batch, classes]` → a scalar.
 ///
-/// Derivatives: $\partial L / \partial z_{ik} = (p_{ik} \sum_j t_{ij} - t_{ik}) / n$, $\partial L / \partial t_{ik} = -\log p_{ik} / n$.
-/// Targets are usually one-hot or a distribution, but need not be. Logarithms are computed as
-/// $z - m - \log \sum e^{z - m}$ with $m = \max z$, exact where softmax would round to 0. A logit of NaN or ±∞ gives a loss of NaN or ∞.
-/// Cost: one exponential an element.
+/// Derivatives: $\partial L / \partial z_{ik} = (p_{ik} \sum_j t_{ij} - t_{ik}) / n$, $\partial L /
+/// \partial t_{ik} = -\log p_{ik} / n$. Targets are usually one-hot or a distribution, but need not
+/// be. Logarithms are computed as $z - m - \log \sum e^{z - m}$ with $m = \max z$, exact where
+/// softmax would round to 0. A logit of NaN or ±∞ gives a loss of NaN or ∞. Cost: one exponential
+/// an element.
 ///
 /// ```
 /// use morphograd_nn::SoftmaxCrossEntropy;
@@ -33,8 +35,8 @@ use crate::activation::largest;
 #[derive(Debug, Clone, Copy)]
 pub struct SoftmaxCrossEntropy;
 
-/// $L = \frac1n \sum_i (a_i - b_i)^2$ over all $n$ elements: two inputs of one shape → a scalar. Derivatives: $\pm 2 (a_i - b_i) / n$.
-/// Cost: one product an element.
+/// $L = \frac1n \sum_i (a_i - b_i)^2$ over all $n$ elements: two inputs of one shape → a scalar.
+/// Derivatives: $\pm 2 (a_i - b_i) / n$. Cost: one product an element.
 #[derive(Debug, Clone, Copy)]
 pub struct MeanSquaredError;
 
@@ -151,7 +153,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn pair() -> impl Strategy<Value = [Tensor<f64>; 2]> {
-        (1..4usize, 1..6usize).prop_flat_map(|(n, k)| [strategy::tensor([n, k]), strategy::tensor([n, k])])
+        (1..4usize, 1..6usize)
+            .prop_flat_map(|(n, k)| [strategy::tensor([n, k]), strategy::tensor([n, k])])
     }
 
     proptest! {
@@ -169,11 +172,15 @@ mod tests {
             let mut entropy = 0.0;
             for (z, t) in z.data().chunks(k).zip(t.data().chunks(k)) {
                 let sum: f64 = z.iter().map(|z| z.exp()).sum();
-                entropy -= z.iter().zip(t).map(|(z, t)| t * (z.exp() / sum).ln()).sum::<f64>() / n as f64;
+                entropy -=
+                    z.iter().zip(t).map(|(z, t)| t * (z.exp() / sum).ln()).sum::<f64>() / n as f64;
             }
             let squares: f64 = z.data().iter().zip(t.data()).map(|(z, t)| (z - t).powi(2)).sum();
             prop_assert!((vjp(SoftmaxCrossEntropy, &inputs, &[1.0]).0[0] - entropy).abs() < 1e-12);
-            prop_assert!((vjp(MeanSquaredError, &inputs, &[1.0]).0[0] - squares / (n * k) as f64).abs() < 1e-12);
+            prop_assert!(
+                (vjp(MeanSquaredError, &inputs, &[1.0]).0[0] - squares / (n * k) as f64).abs()
+                    < 1e-12
+            );
         }
     }
 
@@ -210,7 +217,8 @@ mod tests {
         );
         assert_eq!(
             infer(&SoftmaxCrossEntropy, &[4, 2, 2], &[4, 2, 2]),
-            "softmax_cross_entropy: expected logits of shape [batch, classes], not empty, found shape [4, 2, 2]"
+            "softmax_cross_entropy: expected logits of shape [batch, classes], not empty, found \
+             shape [4, 2, 2]"
         );
         assert_eq!(
             infer(&MeanSquaredError, &[0, 3], &[0, 3]),

@@ -1,14 +1,16 @@
 //! In which metric the step is projected.
 //!
-//! The one design choice: the metric is the rule's, computed from what the rule remembers, so that step and projection agree; the set says whether
-//! it can be projected on in it.
+//! The one design choice: the metric is the rule's, computed from what the rule remembers, so that
+//! step and projection agree; the set says whether it can be projected on in it.
 
 /// The metric of the projection that follows a step.
 ///
-/// A rule that scales coordinates by $1 / d_i$ descends in the metric $\sum_i d_i (v_i - w_i)^2$. Followed by the Euclidean projection it may stop at points
-/// that are no solutions, except on boxes, where the metric makes no difference: Adam on the plane $\sum_i w_i = 1$ moves every
-/// coordinate by the same amount, which the projection takes back. The projection in its own metric has the solutions as its only
-/// fixed points (Duchi, Hazan and Singer, 2011). Cost: one more pass for the metric, and the set's projection in it.
+/// A rule that scales coordinates by $1 / d_i$ descends in the metric $\sum_i d_i (v_i - w_i)^2$.
+/// Followed by the Euclidean projection it may stop at points that are no solutions, except on
+/// boxes, where the metric makes no difference: Adam on the plane $\sum_i w_i = 1$ moves every
+/// coordinate by the same amount, which the projection takes back. The projection in its own metric
+/// has the solutions as its only fixed points (Duchi, Hazan and Singer, 2011). Cost: one more pass
+/// for the metric, and the set's projection in it.
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape};
@@ -42,6 +44,7 @@ pub enum Metric {
     /// $\sum_i (v_i - w_i)^2$.
     #[default]
     Euclidean,
-    /// That of the rule, [`Rule::metric`](crate::optimizer::Rule::metric); Euclidean where it has none, as gradient descent.
+    /// That of the rule, [`Rule::metric`](crate::optimizer::Rule::metric); Euclidean where it has
+    /// none, as gradient descent.
     Own,
 }

@@ -1,17 +1,20 @@
 //! What becomes of the momentum where the projection has the last word.
 //!
-//! The one design choice: the rule says which of its numbers are a direction, and in which sense; what happens to them is written here once.
+//! The one design choice: the rule says which of its numbers are a direction, and in which sense;
+//! what happens to them is written here once.
 
 use morphograd_autodiff::tensor::Real;
 use morphograd_autodiff::{ParamId, Params};
 
-/// The momentum after a projected step. A velocity that points out of the set keeps the parameter at the bound until it has turned.
+/// The momentum after a projected step. A velocity that points out of the set keeps the parameter
+/// at the bound until it has turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Momentum {
     /// As it is, as in Keras and PyTorch. It costs steps, not correctness.
     #[default]
     Keep,
-    /// Projected on the tangent cone at the new point, in the Euclidean metric: what would lead out of the set is taken away. The set has to know its cone
+    /// Projected on the tangent cone at the new point, in the Euclidean metric: what would lead out
+    /// of the set is taken away. The set has to know its cone
     /// ([`Constraint::project_tangent`](morphograd_autodiff::Constraint::project_tangent)).
     Tangent,
     /// 0 in the coordinates that the projection moved. For any set.
@@ -28,7 +31,8 @@ pub struct Direction {
 }
 
 impl Momentum {
-    /// Changes the numbers of the direction of a parameter that has just been projected; `before` is its value before that.
+    /// Changes the numbers of the direction of a parameter that has just been projected; `before`
+    /// is its value before that.
     pub(crate) fn settle<T: Real>(
         self,
         params: &Params<T>,

@@ -1,7 +1,8 @@
 //! A deterministic objective: what projected gradient and Frank-Wolfe minimize.
 //!
-//! The one design choice: the objective is a closure that records a loss, as a training step does, and all trainable parameters together are one
-//! vector. Every point at which it is computed goes through [`Params::update`], so it is feasible.
+//! The one design choice: the objective is a closure that records a loss, as a training step does,
+//! and all trainable parameters together are one vector. Every point at which it is computed goes
+//! through [`Params::update`], so it is feasible.
 
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Mode, ParamId, Params, Tape, Var};
@@ -14,9 +15,11 @@ pub struct Solution {
     pub iterations: usize,
     /// The loss at the parameters.
     pub objective: f64,
-    /// The method's measure of optimality there: the norm of the gradient mapping, or the duality gap.
+    /// The method's measure of optimality there: the norm of the gradient mapping, or the duality
+    /// gap.
     pub measure: f64,
-    /// Whether the measure reached the tolerance. If not, the steps were used up, or rounding allows no further descent.
+    /// Whether the measure reached the tolerance. If not, the steps were used up, or rounding
+    /// allows no further descent.
     pub converged: bool,
 }
 
@@ -71,10 +74,16 @@ impl<'a, T: Real, F> Problem<'a, T, F>
 where
     F: FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
 {
-    pub(crate) fn new(method: &'static str, params: &'a mut Params<T>, loss: F) -> Result<Self, SolveError> {
+    pub(crate) fn new(
+        method: &'static str,
+        params: &'a mut Params<T>,
+        loss: F,
+    ) -> Result<Self, SolveError> {
         let ids: Vec<ParamId> = params.ids().filter(|id| params.is_trainable(*id)).collect();
-        let elsewhere =
-            ids.iter().find(|id| params.constraint(**id).is_some() && !params.is_projected(**id)).copied();
+        let elsewhere = ids
+            .iter()
+            .find(|id| params.constraint(**id).is_some() && !params.is_projected(**id))
+            .copied();
         let problem = Self { method, params, ids, loss, tape: Tape::new() };
         match elsewhere {
             Some(id) => Err(problem.refuse(id, "a set that is enforced by projections")),
@@ -108,8 +117,8 @@ where
         self.finite(value)
     }
 
-    /// The loss at a point that a step may go to: infinite where it is not finite. Too long a step may leave the domain of the loss; a shorter one
-    /// need not.
+    /// The loss at a point that a step may go to: infinite where it is not finite. Too long a step
+    /// may leave the domain of the loss; a shorter one need not.
     pub(crate) fn trial(&mut self) -> Result<f64, SolveError> {
         match self.value() {
             Err(SolveError::NotFinite { .. }) => Ok(f64::INFINITY),

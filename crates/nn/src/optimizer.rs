@@ -1,7 +1,9 @@
-//! The projected step: one driver for every optimizer, and what a rule of arithmetic has to say to be one.
+//! The projected step: one driver for every optimizer, and what a rule of arithmetic has to say to
+//! be one.
 //!
-//! The one design choice: rules know one parameter's numbers and nothing else. Steps, learning rates, clipping, missing gradients,
-//! projection and the report of what happened exist once, in the driver. A step that fails has changed nothing.
+//! The one design choice: rules know one parameter's numbers and nothing else. Steps, learning
+//! rates, clipping, missing gradients, projection and the report of what happened exist once, in
+//! the driver. A step that fails has changed nothing.
 
 use std::fmt::Debug;
 
@@ -29,35 +31,40 @@ pub trait Rule<T>: Debug + Send + Sync {
     /// The first value of the numbers of a slot.
     fn initial(&self, slot: usize) -> f64;
 
-    /// Writes the metric in which the last step descended, a positive number a coordinate, from what is remembered, and returns whether there is
-    /// one. By default there is none: the steps are those of the Euclidean metric.
+    /// Writes the metric in which the last step descended, a positive number a coordinate, from
+    /// what is remembered, and returns whether there is one. By default there is none: the steps
+    /// are those of the Euclidean metric.
     fn metric(&self, _state: &[Vec<T>], _metric: &mut [T]) -> bool {
         false
     }
 
-    /// Which of the numbers that it remembers are a direction in which it goes on moving. By default none.
+    /// Which of the numbers that it remembers are a direction in which it goes on moving. By
+    /// default none.
     fn direction(&self) -> Option<Direction> {
         None
     }
 
-    /// Changes `value`, given the gradient there; `state` holds one vector a slot. The first step is 1. All have the same length.
+    /// Changes `value`, given the gradient there; `state` holds one vector a slot. The first step
+    /// is 1. All have the same length.
     fn update(&self, step: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]);
 }
 
 /// Changes parameters by their gradients, and projects each on its set.
 ///
-/// The projection is in the Euclidean metric unless [`Optimizer::in_metric`] says otherwise; [`Optimizer::with_momentum`] says what becomes of a
-/// momentum that leads out of a set.
+/// The projection is in the Euclidean metric unless [`Optimizer::in_metric`] says otherwise;
+/// [`Optimizer::with_momentum`] says what becomes of a momentum that leads out of a set.
 ///
-/// The step with learning rate $η$ is $θ \leftarrow P(θ + Δ)$, where the rule gives $Δ$ ($-η g$ for plain [`Sgd`]) and $P$ is
-/// the constraints' projection, which [`Params::update`] applies. What is remembered belongs to the parameter at the same place, so the
-/// optimizer has to be used with the parameters it was made for.
+/// The step with learning rate $η$ is $θ \leftarrow P(θ + Δ)$, where the rule gives $Δ$ ($-η g$ for
+/// plain [`Sgd`]) and $P$ is the constraints' projection, which [`Params::update`] applies. What is
+/// remembered belongs to the parameter at the same place, so the optimizer has to be used with the
+/// parameters it was made for.
 ///
-/// Cost: about 4 passes over the parameters, 2 more over those with a constraint; after the first step nothing is allocated.
+/// Cost: about 4 passes over the parameters, 2 more over those with a constraint; after the first
+/// step nothing is allocated.
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape};
-/// use morphograd_nn::{constraint::Interval, tensor::Tensor, optimizer::Sgd, Optimizer};
+/// use morphograd_nn::{Optimizer, constraint::Interval, optimizer::Sgd, tensor::Tensor};
 ///
 /// // The point of the unit square that is nearest to (2, ½).
 /// let mut params = Params::new();
@@ -76,11 +83,15 @@ pub trait Rule<T>: Debug + Send + Sync {
 ///     graph.backward(loss);
 ///     let report = optimizer.step(&mut params, &tape)?;
 ///     if step == 59 {
-///         assert!((report.gradient_norm - 2.0).abs() < 1e-6); // the loss could still fall, but not within the square
+///         // The loss could still fall, but not within the square.
+///         assert!((report.gradient_norm - 2.0).abs() < 1e-6);
 ///         assert!(report.gradient_mapping < 1e-6); // so this is a solution
 ///     }
 /// }
-/// assert!((params.value(w).data[0] - 1.0).abs() < 1e-6 && (params.value(w).data[1] - 0.5).abs() < 1e-6);
+/// assert!(
+///     (params.value(w).data[0] - 1.0).abs() < 1e-6
+///         && (params.value(w).data[1] - 0.5).abs() < 1e-6
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -93,9 +104,11 @@ pub struct Optimizer<T> {
     /// Whether all sets are known to allow the two.
     suitable: bool,
     state: State<T>,
-    /// Squares of the norms of the gradients with respect to what layers see, one a parameter (0 for frozen ones).
+    /// Squares of the norms of the gradients with respect to what layers see, one a parameter (0
+    /// for frozen ones).
     seen: Vec<f64>,
-    /// The same with respect to what is changed, which differs where a parameter follows a free one.
+    /// The same with respect to what is changed, which differs where a parameter follows a free
+    /// one.
     squares: Vec<f64>,
     /// Of the parameters that follow a free one, the gradients with respect to that.
     pulled: Vec<Vec<T>>,
@@ -107,7 +120,8 @@ pub struct Optimizer<T> {
     before: Vec<T>,
 }
 
-/// What an optimizer remembers: everything that, with the parameters, is needed to go on as if nothing had happened.
+/// What an optimizer remembers: everything that, with the parameters, is needed to go on as if
+/// nothing had happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State<T> {
     /// How many steps are done.
@@ -126,7 +140,8 @@ pub enum Clip {
     Value(f64),
     /// Each parameter's gradient whose Euclidean norm exceeds $c$ is scaled to norm $c$.
     Norm(f64),
-    /// All gradients are scaled by one factor if their norm together exceeds $c$, so that it is $c$ (Pascanu et al., 2013).
+    /// All gradients are scaled by one factor if their norm together exceeds $c$, so that it is $c$
+    /// (Pascanu et al., 2013).
     GlobalNorm(f64),
 }
 
@@ -135,13 +150,17 @@ pub enum Clip {
 pub struct StepReport {
     /// The learning rate $η$ of this step.
     pub learning_rate: f64,
-    /// $\lVert g \rVert$, before clipping, for the gradient with respect to the values that layers see.
+    /// $\lVert g \rVert$, before clipping, for the gradient with respect to the values that layers
+    /// see.
     pub gradient_norm: f64,
-    /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping: 0 exactly where the constrained
-    /// problem is stationary, and equal to the gradient norm where there are no constraints (Nesterov, 2004, section 2.2.3). With a
-    /// learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller than the rounding of $θ$, divided by $η$.
+    /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping: 0
+    /// exactly where the constrained problem is stationary, and equal to the gradient norm where
+    /// there are no constraints (Nesterov, 2004, section 2.2.3). With a learning rate of 0 it is
+    /// taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller
+    /// than the rounding of $θ$, divided by $η$.
     pub gradient_mapping: f64,
-    /// How many coordinates the projection after the step moved; none of a parameter that another way of enforcing keeps in its set.
+    /// How many coordinates the projection after the step moved; none of a parameter that another
+    /// way of enforcing keeps in its set.
     pub moved: usize,
     /// How many coordinates have a constraint.
     pub constrained: usize,
@@ -153,7 +172,9 @@ pub struct StepReport {
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum OptimizerError {
     /// A trainable parameter that the loss does not depend on.
-    #[error("{rule}: expected a gradient for `{parameter}`, found none: use it in the loss or freeze it")]
+    #[error(
+        "{rule}: expected a gradient for `{parameter}`, found none: use it in the loss or freeze it"
+    )]
     MissingGradient {
         /// The rule's name.
         rule: &'static str,
@@ -194,7 +215,8 @@ pub enum OptimizerError {
     },
     /// Other parameters, or a state of others.
     #[error(
-        "{rule}: expected the parameters the optimizer was made for, found other numbers or sizes of them"
+        "{rule}: expected the parameters the optimizer was made for, found other numbers or sizes \
+         of them"
     )]
     OtherParameters {
         /// The rule's name.
@@ -254,14 +276,20 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
-    /// One step with the gradients of the tape's last backward pass. At its end, parameters that are not trained follow what they
-    /// track ([`Tape::settle`]): the moving averages of a [`BatchNorm`](crate::BatchNorm).
+    /// One step with the gradients of the tape's last backward pass. At its end, parameters that
+    /// are not trained follow what they track ([`Tape::settle`]): the moving averages of a
+    /// [`BatchNorm`](crate::BatchNorm).
     ///
     /// # Errors
-    /// If a trainable parameter has no gradient or one that is not finite, the learning rate or the clipping bound is negative or not
-    /// finite, a set does not allow the metric or the momentum that was asked for, or the optimizer was made for other parameters. Nothing has
-    /// changed then.
-    pub fn step(&mut self, params: &mut Params<T>, tape: &Tape<T>) -> Result<StepReport, OptimizerError> {
+    /// If a trainable parameter has no gradient or one that is not finite, the learning rate or the
+    /// clipping bound is negative or not finite, a set does not allow the metric or the momentum
+    /// that was asked for, or the optimizer was made for other parameters. Nothing has changed
+    /// then.
+    pub fn step(
+        &mut self,
+        params: &mut Params<T>,
+        tape: &Tape<T>,
+    ) -> Result<StepReport, OptimizerError> {
         let learning_rate = self.learning_rate();
         self.check(params, tape, learning_rate)?;
         let gradient_norm = self.seen.iter().sum::<f64>().sqrt();
@@ -291,8 +319,9 @@ impl<T: Real> Optimizer<T> {
             mapping_squares += if params.constraint(id).is_some() {
                 report.constrained += gradient.len();
                 let eta = T::of(measure);
-                let moved =
-                    |value: &mut [T]| value.iter_mut().zip(gradient).for_each(|(w, g)| *w -= eta * *g);
+                let moved = |value: &mut [T]| {
+                    value.iter_mut().zip(gradient).for_each(|(w, g)| *w -= eta * *g);
+                };
                 params.trial(id, moved) / (measure * measure)
             } else {
                 *seen
@@ -305,13 +334,15 @@ impl<T: Real> Optimizer<T> {
                 before.extend_from_slice(value);
             };
             let projection = match metric {
-                Metric::Own if projected => params.update_in_metric(id, diagonal, |value, metric| {
-                    rule.update(state.steps, learning_rate, gradient, slots, value);
-                    if !rule.metric(slots, metric) {
-                        metric.fill(T::one());
-                    }
-                    keep(value, before);
-                }),
+                Metric::Own if projected => {
+                    params.update_in_metric(id, diagonal, |value, metric| {
+                        rule.update(state.steps, learning_rate, gradient, slots, value);
+                        if !rule.metric(slots, metric) {
+                            metric.fill(T::one());
+                        }
+                        keep(value, before);
+                    })
+                }
                 _ => params.step(id, |value| {
                     rule.update(state.steps, learning_rate, gradient, slots, value);
                     if projected && *momentum == Momentum::Reset {
@@ -374,7 +405,9 @@ impl<T: Real> Optimizer<T> {
         learning_rate: f64,
     ) -> Result<(), OptimizerError> {
         let rule = self.rule.name();
-        for (setting, found) in [("learning rate", learning_rate), ("clipping bound", self.clip.bound())] {
+        for (setting, found) in
+            [("learning rate", learning_rate), ("clipping bound", self.clip.bound())]
+        {
             if !(found >= 0.0 && found.is_finite()) {
                 return Err(OptimizerError::Setting { rule, setting, found });
             }
@@ -476,7 +509,8 @@ impl Clip {
         }
     }
 
-    /// The clipped gradient, in `scratch` if it differs. `square` and `all` are the squares of its norm and of that of all gradients.
+    /// The clipped gradient, in `scratch` if it differs. `square` and `all` are the squares of its
+    /// norm and of that of all gradients.
     fn apply<'a, T: Real>(
         self,
         gradient: &'a [T],
@@ -506,11 +540,16 @@ impl Clip {
 }
 
 /// `None` for a parameter that is frozen, even if it was not when the tape was recorded.
-fn trainable_gradient<'a, T: Real>(params: &Params<T>, tape: &'a Tape<T>, id: ParamId) -> Option<&'a [T]> {
+fn trainable_gradient<'a, T: Real>(
+    params: &Params<T>,
+    tape: &'a Tape<T>,
+    id: ParamId,
+) -> Option<&'a [T]> {
     if params.is_trainable(id) { tape.grad(id) } else { None }
 }
 
-/// In `f64`, in 8 partial sums that are added at the end: the order is fixed, and the loop is not one long chain of additions.
+/// In `f64`, in 8 partial sums that are added at the end: the order is fixed, and the loop is not
+/// one long chain of additions.
 fn sum_of_squares<T: Real>(x: &[T]) -> f64 {
     let mut sums = [0.0; 8];
     let chunks = x.chunks_exact(8);

@@ -1,7 +1,8 @@
 //! Pooling: each channel of an image, reduced over a sliding window.
 //!
-//! The one design choice: a window covers the pixels that exist. Padding has no value, so it never wins a maximum and never dilutes a
-//! mean; the loops run over neighbouring channels, a vector at a time. The kernels of the maxima are in `pooling/maxima.rs`.
+//! The one design choice: a window covers the pixels that exist. Padding has no value, so it never
+//! wins a maximum and never dilutes a mean; the loops run over neighbouring channels, a vector at a
+//! time. The kernels of the maxima are in `pooling/maxima.rs`.
 
 mod maxima;
 
@@ -15,20 +16,30 @@ use crate::layer::{Build, BuildError, Builder, Layer};
 
 use maxima::{Maxima, Parts, Winners};
 
-/// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the image:
-/// `[batch, height, width, channels]` → `[batch, height', width', channels]`.
+/// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the
+/// image: `[batch, height, width, channels]` → `[batch, height', width', channels]`.
 ///
-/// The gradient goes to the **first** maximum in raster order of the window, unless another rule is chosen ([`Ties`]). NaN counts as
-/// larger than every number, so a NaN in the window is the result, and the NaNs of a window are tied with one another. The default is
-/// 2 x 2 pixels, strides equal to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while training, one
-/// number an output, or with equal parts two more comparisons a pixel in the backward pass.
+/// The gradient goes to the **first** maximum in raster order of the window, unless another rule is
+/// chosen ([`Ties`]). NaN counts as larger than every number, so a NaN in the window is the result,
+/// and the NaNs of a window are tied with one another. The default is 2 x 2 pixels, strides equal
+/// to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while
+/// training, one number an output, or with equal parts two more comparisons a pixel in the backward
+/// pass.
 ///
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
 /// let mut params = Params::<f32>::new();
 /// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
 ///     .add("pool", MaxPool2d::default())
-///     .add("dilation", MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same, ..MaxPool2d::default() })
+///     .add(
+///         "dilation",
+///         MaxPool2d {
+///             size: [3, 3],
+///             strides: Some([1, 1]),
+///             padding: Padding::Same,
+///             ..MaxPool2d::default()
+///         },
+///     )
 ///     .finish()?;
 /// assert_eq!(model.output().dims(), [12, 12, 8]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
@@ -45,8 +56,9 @@ pub struct MaxPool2d {
     pub ties: Ties,
 }
 
-/// The mean instead of the maximum of [`MaxPool2d`], of the pixels of the window inside the image (with same padding, windows at the
-/// border are divided by the number of pixels they really cover). The gradient is shared equally among those pixels. Same default.
+/// The mean instead of the maximum of [`MaxPool2d`], of the pixels of the window inside the image
+/// (with same padding, windows at the border are divided by the number of pixels they really
+/// cover). The gradient is shared equally among those pixels. Same default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvgPool2d {
     /// Height and width of the window.
@@ -111,7 +123,8 @@ impl<T: Real> Op<T> for MaxPool2d {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry = Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
         let x = pass.inputs[0].data;
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         let image = |i: usize| &x[i * in_image..(i + 1) * in_image];
@@ -121,19 +134,32 @@ impl<T: Real> Op<T> for MaxPool2d {
         let last = self.ties == Ties::Last;
         if !pass.needs_grad || self.ties == Ties::Split {
             return parallel::for_each_piece(pass.output, out_image, |i, y| {
-                dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: None });
+                dispatch_vectors(Maxima {
+                    geometry: &geometry,
+                    x: image(i),
+                    last,
+                    y,
+                    winners: None,
+                });
             });
         }
         let winners = &mut pass.saved.values;
         winners.resize(pass.output.len(), T::zero());
         parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
-            dispatch_vectors(Maxima { geometry: &geometry, x: image(i), last, y, winners: Some(winners) });
+            dispatch_vectors(Maxima {
+                geometry: &geometry,
+                x: image(i),
+                last,
+                y,
+                winners: Some(winners),
+            });
         });
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry = Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         if dx.is_empty() {
             return;
@@ -144,9 +170,20 @@ impl<T: Real> Op<T> for MaxPool2d {
             if self.ties == Ties::Split {
                 dx.fill(T::zero());
                 let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
-                return dispatch(Parts { geometry: &geometry, x, y: &pass.output.data[outputs], dx, g });
+                return dispatch(Parts {
+                    geometry: &geometry,
+                    x,
+                    y: &pass.output.data[outputs],
+                    dx,
+                    g,
+                });
             }
-            dispatch_vectors(Winners { geometry: &geometry, winners: &pass.saved.values[outputs], dx, g });
+            dispatch_vectors(Winners {
+                geometry: &geometry,
+                winners: &pass.saved.values[outputs],
+                dx,
+                g,
+            });
         });
     }
 
@@ -165,7 +202,8 @@ impl<T: Real> Op<T> for AvgPool2d {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry = Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         let x = pass.inputs[0].data;
         if pass.output.is_empty() {
@@ -178,7 +216,8 @@ impl<T: Real> Op<T> for AvgPool2d {
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry = Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
         let out_image = geometry.out_image();
         if dx.is_empty() {
             return;
@@ -202,7 +241,8 @@ fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Wi
     Window2d { size, strides: strides.unwrap_or(size), padding, ..Window2d::default() }
 }
 
-/// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`, which is exact up to here.
+/// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`,
+/// which is exact up to here.
 const MOST_PIXELS: usize = 1 << 24;
 
 /// How many neighbouring channels the inner loops handle at once.
@@ -218,7 +258,11 @@ struct Geometry {
 }
 
 impl Geometry {
-    fn output(operation: &'static str, window: Window2d, input: Shape) -> Result<Shape, ShapeError> {
+    fn output(
+        operation: &'static str,
+        window: Window2d,
+        input: Shape,
+    ) -> Result<Shape, ShapeError> {
         let &[batch, height, width, channels] = input.dims() else {
             return Err(ShapeError::new(
                 operation,
@@ -226,7 +270,8 @@ impl Geometry {
                 format!("shape {input}"),
             ));
         };
-        let extent = window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
+        let extent =
+            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
         Ok([batch, extent.output[0], extent.output[1], channels].into())
     }
 
@@ -263,7 +308,8 @@ impl Geometry {
     #[inline(always)]
     fn covered(&self, axis: usize, i: usize) -> Range<usize> {
         let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        start.saturating_sub(before)..(start + self.window.size[axis] - before).min(self.image[axis])
+        start.saturating_sub(before)
+            ..(start + self.window.size[axis] - before).min(self.image[axis])
     }
 
     /// Calls `f` with every output pixel and the rows and columns its window covers.
@@ -278,7 +324,8 @@ impl Geometry {
         }
     }
 
-    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and columns, in raster order.
+    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and
+    /// columns, in raster order.
     #[inline(always)]
     fn for_each_pixel(
         &self,
@@ -334,7 +381,8 @@ impl<T: Real> Kernel for Means<'_, T> {
                     let x = lanes::<T, N>(self.x, at);
                     (0..N).for_each(|c| sum[c] += x[c]);
                 });
-                *lanes_mut::<_, N>(self.y, pixel * geometry.channels + channel) = sum.map(|sum| sum / count);
+                *lanes_mut::<_, N>(self.y, pixel * geometry.channels + channel) =
+                    sum.map(|sum| sum / count);
             });
         });
     }
@@ -356,7 +404,8 @@ impl<T: Real> Kernel for Shares<'_, T> {
         geometry.for_each_window(|pixel, rows, columns| {
             let count = T::of((rows.len() * columns.len()) as f64);
             for_channels!(geometry.channels, |channel, N| {
-                let share = lanes::<T, N>(self.g, pixel * geometry.channels + channel).map(|g| g / count);
+                let share =
+                    lanes::<T, N>(self.g, pixel * geometry.channels + channel).map(|g| g / count);
                 geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
                     let dx = lanes_mut::<T, N>(self.dx, at);
                     (0..N).for_each(|c| dx[c] += share[c]);
@@ -385,7 +434,8 @@ mod tests {
     use morphograd_testkit::{assert_close, check_op, strategy, vjp};
     use proptest::prelude::*;
 
-    /// Windows that fit a 5 x 6 image, and images of enough channels for both the wide and the narrow loop.
+    /// Windows that fit a 5 x 6 image, and images of enough channels for both the wide and the
+    /// narrow loop.
     fn case(tied: bool) -> impl Strategy<Value = (MaxPool2d, Tensor<f64>)> {
         let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9), Just(13), Just(20)];
         let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
@@ -394,8 +444,11 @@ mod tests {
                 let strides = own.then_some(w.strides);
                 let pool = MaxPool2d { size: w.size, strides, padding: w.padding, ties };
                 let shape = [batch, 5, 6, channels];
-                let x =
-                    if tied { strategy::tied_tensor(shape).boxed() } else { strategy::tensor(shape).boxed() };
+                let x = if tied {
+                    strategy::tied_tensor(shape).boxed()
+                } else {
+                    strategy::tensor(shape).boxed()
+                };
                 (Just(pool), x)
             },
         )
@@ -421,9 +474,13 @@ mod tests {
                                 - extent.before[0] as isize;
                             let column = (j * window.strides[1] + d % window.size[1]) as isize
                                 - extent.before[1] as isize;
-                            if (0..height as isize).contains(&row) && (0..width as isize).contains(&column) {
+                            if (0..height as isize).contains(&row)
+                                && (0..width as isize).contains(&column)
+                            {
                                 taps.push(
-                                    ((n * height + row as usize) * width + column as usize) * channels + c,
+                                    ((n * height + row as usize) * width + column as usize)
+                                        * channels
+                                        + c,
                                 );
                             }
                         }
@@ -444,14 +501,17 @@ mod tests {
         }
 
         #[test]
-        fn values_and_gradients_agree_with_the_definition_with_and_without_ties((pool, x) in prop_oneof![case(false), case(true)]) {
+        fn values_and_gradients_agree_with_the_definition_with_and_without_ties(
+            (pool, x) in prop_oneof![case(false), case(true)],
+        ) {
             let windows = windows(pool, &x);
             let g: Vec<f64> = (0..windows.len()).map(|i| (i as f64).sin()).collect();
             let (mut y, mut dx) = (Vec::new(), vec![0.0; x.data().len()]);
             let (mut mean, mut d_mean) = (Vec::new(), vec![0.0; x.data().len()]);
             for (taps, g) in windows.iter().zip(&g) {
                 let top = taps.iter().map(|t| x.data()[*t]).fold(f64::NEG_INFINITY, f64::max);
-                let tied: Vec<usize> = taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
+                let tied: Vec<usize> =
+                    taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
                 let chosen = match pool.ties {
                     Ties::First => &tied[..1],
                     Ties::Last => &tied[tied.len() - 1..],
@@ -473,16 +533,22 @@ mod tests {
 
     #[test]
     fn windows_of_more_pixels_than_are_asked_one_by_one_agree_too() {
-        // 16 pixels, of which windows at the border cover fewer; 13 channels: a vector, half a vector and single ones.
-        let pool =
-            MaxPool2d { size: [4, 4], strides: Some([3, 2]), padding: Padding::Same, ..MaxPool2d::default() };
+        // 16 pixels, of which windows at the border cover fewer; 13 channels: a vector, half a
+        // vector and single ones.
+        let pool = MaxPool2d {
+            size: [4, 4],
+            strides: Some([3, 2]),
+            padding: Padding::Same,
+            ..MaxPool2d::default()
+        };
         let x = Tensor::from_fn([2, 7, 6, 13], |i| ((i * 37 % 11) as f64 * 0.5).sin());
         let windows = windows(pool, &x);
         let g: Vec<f64> = (0..windows.len()).map(|i| (i as f64).cos()).collect();
         let mut dx = vec![0.0; x.data().len()];
         for (taps, g) in windows.iter().zip(&g) {
-            let first =
-                taps.iter().fold(taps[0], |best, t| if x.data()[*t] > x.data()[best] { *t } else { best });
+            let first = taps
+                .iter()
+                .fold(taps[0], |best, t| if x.data()[*t] > x.data()[best] { *t } else { best });
             dx[first] += g;
         }
         assert_eq!(vjp(pool, &[x], &g).1[0], dx);
@@ -504,14 +570,20 @@ mod tests {
         }
         let expected = [[1.0, 10.0, 0.0], [0.0, 1.0, 10.0], [0.5, 5.5, 5.0]];
         for (ties, expected) in RULES.into_iter().zip(expected) {
-            let pool = MaxPool2d { size: [1, 2], strides: Some([1, 1]), ties, ..MaxPool2d::default() };
-            assert_eq!(vjp(pool, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]).1[0], expected, "{ties:?}");
+            let pool =
+                MaxPool2d { size: [1, 2], strides: Some([1, 1]), ties, ..MaxPool2d::default() };
+            assert_eq!(
+                vjp(pool, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]).1[0],
+                expected,
+                "{ties:?}"
+            );
         }
     }
 
     #[test]
     fn nan_is_larger_than_everything_and_tied_with_nan() {
-        let (inside, at_end) = ([f64::NAN, 1.0, f64::INFINITY, 0.0], [0.0, f64::NAN, 1.0, f64::NAN]);
+        let (inside, at_end) =
+            ([f64::NAN, 1.0, f64::INFINITY, 0.0], [0.0, f64::NAN, 1.0, f64::NAN]);
         let expected = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 0.0, 0.5]];
         for (ties, expected) in RULES.into_iter().zip(expected) {
             let pool = MaxPool2d { ties, ..MaxPool2d::default() };
@@ -525,8 +597,12 @@ mod tests {
 
     #[test]
     fn padding_neither_wins_nor_dilutes() {
-        let same =
-            MaxPool2d { size: [3, 3], strides: Some([1, 1]), padding: Padding::Same, ..MaxPool2d::default() };
+        let same = MaxPool2d {
+            size: [3, 3],
+            strides: Some([1, 1]),
+            padding: Padding::Same,
+            ..MaxPool2d::default()
+        };
         let x = [image(1, &[-1.0, -2.0])];
         assert_eq!(vjp(same, &x, &[0.0; 2]).0, [-1.0, -1.0]);
         assert_eq!(vjp(average(same), &x, &[0.0; 2]).0, [-1.5, -1.5]);
@@ -543,19 +619,28 @@ mod tests {
         };
         assert_eq!(
             build(&[2, 5, 3], MaxPool2d { size: [3, 3], ..MaxPool2d::default() }),
-            "pool: max_pool2d: expected a window no larger than the image [2, 5], or same padding, found size [3, 3] at rates [1, 1]"
+            "pool: max_pool2d: expected a window no larger than the image [2, 5], or same \
+             padding, found size [3, 3] at rates [1, 1]"
         );
         assert_eq!(
             build(&[30], MaxPool2d::default()),
-            "pool: max_pool2d: expected an input of shape [batch, height, width, channels], found shape [1, 30]"
+            "pool: max_pool2d: expected an input of shape [batch, height, width, channels], found \
+             shape [1, 30]"
         );
-        let large = MaxPool2d { size: [usize::MAX, 2], padding: Padding::Same, ..MaxPool2d::default() };
-        assert!(build(&[4, 4, 1], large).contains("expected a window of at most 2^24 pixels, found size ["));
-        let error =
-            Op::<f32>::infer(&AvgPool2d { size: [0, 1], ..AvgPool2d::default() }, &[[1, 4, 4, 1].into()]);
+        let large =
+            MaxPool2d { size: [usize::MAX, 2], padding: Padding::Same, ..MaxPool2d::default() };
+        assert!(
+            build(&[4, 4, 1], large)
+                .contains("expected a window of at most 2^24 pixels, found size [")
+        );
+        let error = Op::<f32>::infer(
+            &AvgPool2d { size: [0, 1], ..AvgPool2d::default() },
+            &[[1, 4, 4, 1].into()],
+        );
         assert_eq!(
             error.unwrap_err().to_string(),
-            "avg_pool2d: expected sizes, strides, rates and an image of at least 1, found size [0, 1], strides [0, 1], rates [1, 1], image [4, 4]"
+            "avg_pool2d: expected sizes, strides, rates and an image of at least 1, found size \
+             [0, 1], strides [0, 1], rates [1, 1], image [4, 4]"
         );
     }
 }

@@ -1,7 +1,9 @@
-//! Projected gradient for deterministic objectives: with a step that is found by backtracking, and accelerated.
+//! Projected gradient for deterministic objectives: with a step that is found by backtracking, and
+//! accelerated.
 //!
-//! The one design choice: the accelerated method is the one whose three sequences all stay in the set (Auslender and Teboulle, 2006). FISTA's
-//! extrapolated point may lie outside, where a loss need not be defined; the bound on the rate is the same.
+//! The one design choice: the accelerated method is the one whose three sequences all stay in the
+//! set (Auslender and Teboulle, 2006). FISTA's extrapolated point may lie outside, where a loss
+//! need not be defined; the bound on the rate is the same.
 
 use std::ops::ControlFlow;
 
@@ -13,31 +15,42 @@ use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 /// Minimizes $f$ over the sets of the parameters.
 ///
 /// Plain: $w \leftarrow P(w - η \nabla f(w))$, where $η$ is halved until the loss is finite and
-/// $f(w^+) \le f(w) + \langle \nabla f(w), w^+ - w \rangle + \lVert w^+ - w \rVert^2 / 2η$. For a convex $f$ whose gradient has the Lipschitz constant $L$,
-/// $f(w_k) - f^* \le \max(L, 1/η_0) \lVert w_0 - w^* \rVert^2 / k$ (Beck and Teboulle, 2009, Theorem 3.1, with steps that are halved); linear convergence if $f$ is
-/// strongly convex; otherwise the smallest gradient mapping of $k$ steps is $O(1 / \sqrt k)$.
+/// $f(w^+) \le f(w) + \langle \nabla f(w), w^+ - w \rangle + \lVert w^+ - w \rVert^2 / 2η$. For a
+/// convex $f$ whose gradient has the Lipschitz constant $L$, $f(w_k) - f^* \le \max(L, 1/η_0)
+/// \lVert w_0 - w^* \rVert^2 / k$ (Beck and Teboulle, 2009, Theorem 3.1, with steps that are
+/// halved); linear convergence if $f$ is strongly convex; otherwise the smallest gradient mapping
+/// of $k$ steps is $O(1 / \sqrt k)$.
 ///
-/// Accelerated: $y = (1 - θ) w + θ z$, $z \leftarrow P(z - \frac{η}{θ} \nabla f(y))$, $w \leftarrow (1 - θ) w + θ z$, with
-/// $f(w_k) - f^* \le 4 \max(L, 1/η_0) \lVert w_0 - w^* \rVert^2 / (k + 1)^2$ for convex $f$ and sets (Tseng, 2008, Corollary 1). With `restart` it begins anew
-/// where the gradient mapping has fallen to a half, or the objective has increased (O'Donoghue and Candès, 2015): its points are averages, which
-/// would otherwise remember where they started. It is then linear where $f$ is strongly convex.
+/// Accelerated: $y = (1 - θ) w + θ z$, $z \leftarrow P(z - \frac{η}{θ} \nabla f(y))$,
+/// $w \leftarrow (1 - θ) w + θ z$, with $f(w_k) - f^* \le 4 \max(L, 1/η_0) \lVert w_0 - w^*
+/// \rVert^2 / (k + 1)^2$ for convex $f$ and sets (Tseng, 2008, Corollary 1). With `restart` it
+/// begins anew where the gradient mapping has fallen to a half, or the objective has increased
+/// (O'Donoghue and Candès, 2015): its points are averages, which would otherwise remember where
+/// they started. It is then linear where $f$ is strongly convex.
 ///
-/// The result is the point with the norm of its gradient mapping $\lVert w - P(w - η \nabla f(w)) \rVert / η$, which is 0 exactly at stationary points.
-/// Cost: a gradient and a value for each step, and a value for each halving; accelerated a second gradient, for the measure.
+/// The result is the point with the norm of its gradient mapping
+/// $\lVert w - P(w - η \nabla f(w)) \rVert / η$, which is 0 exactly at stationary points. Cost: a
+/// gradient and a value for each step, and a value for each halving; accelerated a second gradient,
+/// for the measure.
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mul, Params, Sub, Sum};
 /// use morphograd_nn::{ProjectedGradient, constraint::Simplex, tensor::Tensor};
 /// // The point of the simplex nearest to (2, 1, 0).
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::filled([3], 1.0 / 3.0), Some(Box::new(Simplex { sum: 1.0 })))?;
+/// let w = params.add(
+///     "w",
+///     Tensor::filled([3], 1.0 / 3.0),
+///     Some(Box::new(Simplex { sum: 1.0 })),
+/// )?;
 /// let target = Tensor::from_vec([3], vec![2.0f64, 1.0, 0.0])?;
-/// let solution = ProjectedGradient { accelerated: true, ..ProjectedGradient::default() }.minimize(&mut params, |graph| {
-///     let (w, target) = (graph.param(w), graph.input(target.view()));
-///     let difference = graph.apply(Sub, [w, target])?;
-///     let squares = graph.apply(Mul, [difference, difference])?;
-///     graph.apply(Sum, [squares])
-/// })?;
+/// let solution = ProjectedGradient { accelerated: true, ..ProjectedGradient::default() }
+///     .minimize(&mut params, |graph| {
+///         let (w, target) = (graph.param(w), graph.input(target.view()));
+///         let difference = graph.apply(Sub, [w, target])?;
+///         let squares = graph.apply(Mul, [difference, difference])?;
+///         graph.apply(Sum, [squares])
+///     })?;
 /// assert!(solution.converged && (params.value(w).data[0] - 1.0).abs() < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -66,11 +79,13 @@ impl Default for ProjectedGradient {
 const HALVINGS: usize = 60;
 
 impl ProjectedGradient {
-    /// Moves the trainable parameters to a minimum of the loss that the closure records. It has to be the same at each call.
+    /// Moves the trainable parameters to a minimum of the loss that the closure records. It has to
+    /// be the same at each call.
     ///
     /// # Errors
-    /// If a setting makes no sense, the loss cannot be recorded or is not finite at the start or its gradient along the way, or the method is accelerated and
-    /// a set is not convex. The parameters are then those of the last step.
+    /// If a setting makes no sense, the loss cannot be recorded or is not finite at the start or
+    /// its gradient along the way, or the method is accelerated and a set is not convex. The
+    /// parameters are then those of the last step.
     pub fn minimize<T: Real>(
         &self,
         params: &mut Params<T>,
@@ -79,8 +94,8 @@ impl ProjectedGradient {
         self.minimize_observed(params, loss, |_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with the parameters there and what is known of them; the method ends
-    /// where it breaks.
+    /// As [`minimize`](Self::minimize), and calls `observe` at the start and after each step with
+    /// the parameters there and what is known of them; the method ends where it breaks.
     ///
     /// # Errors
     /// As `minimize`.
@@ -96,10 +111,9 @@ impl ProjectedGradient {
             return Err(SolveError::Setting { method, expected, found: self.step });
         }
         if self.accelerated
-            && let Some(id) = problem
-                .ids
-                .iter()
-                .find(|id| problem.params.constraint(**id).is_some_and(|set| set.kind() != Kind::Convex))
+            && let Some(id) = problem.ids.iter().find(|id| {
+                problem.params.constraint(**id).is_some_and(|set| set.kind() != Kind::Convex)
+            })
         {
             return Err(problem.refuse(*id, "a convex set, for acceleration,"));
         }
@@ -153,9 +167,11 @@ impl ProjectedGradient {
             for _ in 0..HALVINGS {
                 let start = if self.accelerated { &z } else { &*w };
                 let length = if self.accelerated { eta / theta } else { eta };
-                let mut next_z: Vec<f64> = start.iter().zip(&gradient).map(|(z, g)| z - length * g).collect();
+                let mut next_z: Vec<f64> =
+                    start.iter().zip(&gradient).map(|(z, g)| z - length * g).collect();
                 problem.write(&mut next_z);
-                let mut next = if self.accelerated { mix(w, &next_z, theta) } else { next_z.clone() };
+                let mut next =
+                    if self.accelerated { mix(w, &next_z, theta) } else { next_z.clone() };
                 if self.accelerated {
                     problem.write(&mut next);
                 }
@@ -180,7 +196,12 @@ impl ProjectedGradient {
 }
 
 /// $\lVert w - P(w - η g) \rVert / η$.
-fn mapping<T: Real, F>(problem: &mut Problem<'_, T, F>, w: &[f64], gradient: &[f64], eta: f64) -> f64
+fn mapping<T: Real, F>(
+    problem: &mut Problem<'_, T, F>,
+    w: &[f64],
+    gradient: &[f64],
+    eta: f64,
+) -> f64
 where
     F: FnMut(&mut Graph<'_, T>) -> Result<Var, ShapeError>,
 {

@@ -1,5 +1,5 @@
-//! Randomness as a function of a seed, a purpose and an index: no global generator, no clock, and no draw that depends on how many
-//! others were made before it.
+//! Randomness as a function of a seed, a purpose and an index: no global generator, no clock, and
+//! no draw that depends on how many others were made before it.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -18,7 +18,8 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 pub struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
-    /// The stream of a purpose (a parameter's path, `shuffle`, ...) and an index (an epoch, a step).
+    /// The stream of a purpose (a parameter's path, `shuffle`, ...) and an index (an epoch, a
+    /// step).
     pub fn new(seed: u64, purpose: &str, index: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(key(seed, purpose, index)))
     }
@@ -68,8 +69,8 @@ pub fn key(seed: u64, purpose: &str, index: u64) -> u64 {
     mix(mix(seed ^ name).wrapping_add(index))
 }
 
-/// SplitMix64's output function: a bijection of 64-bit integers that scatters neighbours. Applied to a counter it is a random stream
-/// of which any element can be had without the ones before it.
+/// SplitMix64's output function: a bijection of 64-bit integers that scatters neighbours. Applied
+/// to a counter it is a random stream of which any element can be had without the ones before it.
 #[inline(always)]
 pub fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);

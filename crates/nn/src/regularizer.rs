@@ -1,4 +1,5 @@
-//! Penalties on parameters: one differentiable operation, the weighted sum of absolute values and squares.
+//! Penalties on parameters: one differentiable operation, the weighted sum of absolute values and
+//! squares.
 //!
 //! Keras' definitions: the squares carry no factor ½.
 
@@ -7,7 +8,8 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
 use crate::layer::Regularizer;
 
-/// $\lambda \sum_i |w_i|$: drives small weights to zero (Tibshirani, 1996). The subgradient of $|w|$ at 0 is 0.
+/// $\lambda \sum_i |w_i|$: drives small weights to zero (Tibshirani, 1996). The subgradient of
+/// $|w|$ at 0 is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct L1(
     /// The factor λ.
@@ -21,13 +23,19 @@ pub struct L2(
     pub f64,
 );
 
-/// $\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2$, the elastic net (Zou and Hastie, 2005): a regularizer and an operation that maps a
-/// tensor of any shape to a scalar. The subgradient of $|w|$ at 0 is 0.
+/// $\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2$, the elastic net (Zou and Hastie, 2005): a
+/// regularizer and an operation that maps a tensor of any shape to a scalar. The subgradient of
+/// $|w|$ at 0 is 0.
 ///
 /// Cost: one pass over the weights; the sum is accumulated in `f64`, in order.
 ///
 /// ```
-/// use morphograd_nn::{autodiff::{Mode, Params, Tape}, regularizer::L1L2, tensor::Tensor, Regularizer};
+/// use morphograd_nn::{
+///     Regularizer,
+///     autodiff::{Mode, Params, Tape},
+///     regularizer::L1L2,
+///     tensor::Tensor,
+/// };
 /// let mut params = Params::new();
 /// let w = params.add("w", Tensor::from_vec([3], vec![-2.0f64, 0.0, 1.0])?, None)?;
 /// let mut tape = Tape::new();
@@ -115,8 +123,12 @@ mod tests {
 
         #[test]
         fn gradients_agree_with_differences(
-            // |w| has no derivative at 0: the points stay away from it by more than a difference's step.
-            w in strategy::tensor([3, 4]).prop_map(|w| Tensor::from_fn([3, 4], |i| w.data()[i] + 0.01f64.copysign(w.data()[i]))),
+            // |w| has no derivative at 0: the points stay away from it by more than a
+            // difference's step.
+            w in strategy::tensor([3, 4]).prop_map(|w| {
+                let away = |w: f64| w + 0.01f64.copysign(w);
+                Tensor::from_fn([3, 4], |i| away(w.data()[i]))
+            }),
             l1 in 0.0..2.0f64,
             l2 in 0.0..2.0f64,
         ) {

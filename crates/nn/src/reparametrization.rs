@@ -1,12 +1,15 @@
-//! Smooth maps from a free parameter into a set: softplus and sums of it, sigmoid, softmax, and the open ball.
+//! Smooth maps from a free parameter into a set: softplus and sums of it, sigmoid, softmax, and the
+//! open ball.
 //!
-//! The one design choice: each is computed from the bound that it is near to, so that it can be inverted there, and a weight comes back
-//! from its free parameter to rounding. Only weights nearer to a bound than 10⁻³⁰ of the set's size are moved to that distance.
+//! The one design choice: each is computed from the bound that it is near to, so that it can be
+//! inverted there, and a weight comes back from its free parameter to rounding. Only weights nearer
+//! to a bound than 10⁻³⁰ of the set's size are moved to that distance.
 
 use morphograd_autodiff::Parametrization;
 use morphograd_autodiff::tensor::{Real, Shape};
 
-/// How far inside a start at the boundary is moved, relative to the size of the set: at the boundary a smooth map is flat, and nothing moves.
+/// How far inside a start at the boundary is moved, relative to the size of the set: at the
+/// boundary a smooth map is flat, and nothing moves.
 pub const ENTRY: f64 = 0.01;
 
 /// The nearest that an inverse distinguishes from the boundary; `f32` holds it.
@@ -21,7 +24,8 @@ pub enum Side {
     Below,
 }
 
-/// $w = b ± \ln(1 + e^v)$: a half-line. A start within 0.01 of the bound is moved there. The derivative is $± 1 / (1 + e^{-v})$.
+/// $w = b ± \ln(1 + e^v)$: a half-line. A start within 0.01 of the bound is moved there. The
+/// derivative is $± 1 / (1 + e^{-v})$.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Parametrization, reparametrization::{Side, Softplus}};
@@ -39,8 +43,8 @@ pub struct Softplus {
     pub side: Side,
 }
 
-/// $w = a + (b - a) / (1 + e^{-v})$: an interval. A start within 0.01 $(b - a)$ of a bound is moved there. The derivative is
-/// $(w - a) (b - w) / (b - a)$, which vanishes at both bounds.
+/// $w = a + (b - a) / (1 + e^{-v})$: an interval. A start within 0.01 $(b - a)$ of a bound is moved
+/// there. The derivative is $(w - a) (b - w) / (b - a)$, which vanishes at both bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sigmoid {
     /// The bound $a$.
@@ -49,31 +53,35 @@ pub struct Sigmoid {
     pub max: f64,
 }
 
-/// $w_i = s e^{v_i} / \sum_j e^{v_j}$: the simplex. Entries of the start below 0.01 $s / n$ are lifted there. The gradient becomes
-/// $\frac{1}{s} w_i (s g_i - \sum_j w_j g_j)$. The free parameter has a direction in which nothing changes; it starts with $e^{v_i}$ of sum 1.
+/// $w_i = s e^{v_i} / \sum_j e^{v_j}$: the simplex. Entries of the start below 0.01 $s / n$ are
+/// lifted there. The gradient becomes $\frac{1}{s} w_i (s g_i - \sum_j w_j g_j)$. The free
+/// parameter has a direction in which nothing changes; it starts with $e^{v_i}$ of sum 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Softmax {
     /// The sum $s$, above 0.
     pub sum: f64,
 }
 
-/// $w_i \in [a_i, b_i]$, each coordinate by the softplus or the sigmoid of its bounds; as it is without bounds, and fixed where they are equal.
+/// $w_i \in [a_i, b_i]$, each coordinate by the softplus or the sigmoid of its bounds; as it is
+/// without bounds, and fixed where they are equal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coordinatewise {
     /// The bounds $a_i$ and $b_i$, in row-major order.
     pub bounds: Vec<[f64; 2]>,
 }
 
-/// $w_1 = v_1$, $w_{i+1} = w_i ± \ln(1 + e^{v_{i+1}})$: monotone chains. Neighbours of the start that are less than 0.01 apart are moved apart, from the
-/// first on. The derivative is that of sums.
+/// $w_1 = v_1$, $w_{i+1} = w_i ± \ln(1 + e^{v_{i+1}})$: monotone chains. Neighbours of the start
+/// that are less than 0.01 apart are moved apart, from the first on. The derivative is that of
+/// sums.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Increments {
     /// On which side of an entry the next one is.
     pub side: Side,
 }
 
-/// $w = r v / \sqrt{r^2 + \lVert v \rVert^2}$: the ball without its boundary. A start beyond 0.99 $r$ is moved there. The gradient becomes
-/// $s (g - w \langle w, g \rangle / r^2)$ with $s = r / \sqrt{r^2 + \lVert v \rVert^2}$.
+/// $w = r v / \sqrt{r^2 + \lVert v \rVert^2}$: the ball without its boundary. A start beyond 0.99
+/// $r$ is moved there. The gradient becomes $s (g - w \langle w, g \rangle / r^2)$ with
+/// $s = r / \sqrt{r^2 + \lVert v \rVert^2}$.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenBall {
     /// The radius $r$, above 0.
@@ -126,7 +134,11 @@ impl<T: Real> Parametrization<T> for Sigmoid {
         let size = self.max - self.min;
         for (w, v) in weight.iter_mut().zip(free) {
             let v = v.f64();
-            *w = T::of(if v > 0.0 { self.max - size * sigmoid(-v) } else { self.min + size * sigmoid(v) });
+            *w = T::of(if v > 0.0 {
+                self.max - size * sigmoid(-v)
+            } else {
+                self.min + size * sigmoid(v)
+            });
         }
     }
 
@@ -141,7 +153,8 @@ impl<T: Real> Parametrization<T> for Sigmoid {
     fn invert(&self, _: Shape, weight: &mut [T]) {
         let least = LEAST * (self.max - self.min);
         for w in weight {
-            let (above, below) = (at_least(least, w.f64() - self.min), at_least(least, self.max - w.f64()));
+            let (above, below) =
+                (at_least(least, w.f64() - self.min), at_least(least, self.max - w.f64()));
             *w = T::of((above / below).ln());
         }
     }
@@ -171,7 +184,8 @@ impl<T: Real> Parametrization<T> for Softmax {
     }
 
     fn pull_back(&self, _: Shape, _: &[T], weight: &[T], gradient: &mut [T]) -> bool {
-        let mean: f64 = weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum::<f64>() / self.sum;
+        let mean: f64 =
+            weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum::<f64>() / self.sum;
         for (g, w) in gradient.iter_mut().zip(weight) {
             *g = T::of(w.f64() * (g.f64() - mean));
         }
@@ -182,7 +196,8 @@ impl<T: Real> Parametrization<T> for Softmax {
         weight.iter_mut().for_each(|w| *w = T::of(at_least(LEAST, w.f64() / self.sum).ln()));
     }
 
-    /// The lifted entries no longer have the sum; their inverse has the same direction, and the softmax is of the sum again.
+    /// The lifted entries no longer have the sum; their inverse has the same direction, and the
+    /// softmax is of the sum again.
     fn enter(&self, _: Shape, weight: &mut [T]) {
         let least = ENTRY * self.sum / weight.len() as f64;
         weight.iter_mut().for_each(|w| *w = T::of(at_least(least, w.f64())));
@@ -206,8 +221,12 @@ impl Coordinatewise {
                 match [min.is_finite(), max.is_finite()] {
                     _ if min == max => Coordinate::Fixed(min),
                     [true, true] => Coordinate::Sigmoid(Sigmoid { min, max }),
-                    [true, false] => Coordinate::Softplus(Softplus { bound: min, side: Side::Above }),
-                    [false, true] => Coordinate::Softplus(Softplus { bound: max, side: Side::Below }),
+                    [true, false] => {
+                        Coordinate::Softplus(Softplus { bound: min, side: Side::Above })
+                    }
+                    [false, true] => {
+                        Coordinate::Softplus(Softplus { bound: max, side: Side::Below })
+                    }
                     [false, false] => Coordinate::Free,
                 },
             );
@@ -318,7 +337,10 @@ impl<T: Real> Parametrization<T> for OpenBall {
         let factor = self.factor(free);
         let along: f64 = weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum();
         let along = along / (self.radius * self.radius);
-        gradient.iter_mut().zip(weight).for_each(|(g, w)| *g = T::of(factor * (g.f64() - along * w.f64())));
+        gradient
+            .iter_mut()
+            .zip(weight)
+            .for_each(|(g, w)| *g = T::of(factor * (g.f64() - along * w.f64())));
         true
     }
 

@@ -5,13 +5,14 @@ use morphograd_autodiff::tensor::Real;
 use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
-/// Gradients divided by a running mean of their size (Tieleman and Hinton, 2012), in Keras' form, where $ε$ is inside the root. With a
-/// mean $v$, at first 0:
+/// Gradients divided by a running mean of their size (Tieleman and Hinton, 2012), in Keras' form,
+/// where $ε$ is inside the root. With a mean $v$, at first 0:
 ///
 /// $$v \leftarrow ρ v + (1 - ρ) g^2, \qquad w \leftarrow w - η \frac{g}{\sqrt{v + ε}}$$
 ///
-/// If `centered`, $v - \bar g^2$ takes the place of $v$ in the second formula, with $\bar g \leftarrow ρ \bar g + (1 - ρ) g$
-/// (Graves, 2013). With momentum $μ$ the steps are accumulated: $b \leftarrow μ b + η g / \sqrt{v + ε}$, $w \leftarrow w - b$.
+/// If `centered`, $v - \bar g^2$ takes the place of $v$ in the second formula, with
+/// $\bar g \leftarrow ρ \bar g + (1 - ρ) g$ (Graves, 2013). With momentum $μ$ the steps are
+/// accumulated: $b \leftarrow μ b + η g / \sqrt{v + ε}$, $w \leftarrow w - b$.
 #[derive(Debug, Clone, Copy)]
 pub struct RmsProp {
     /// Decay $ρ$ of the means.
@@ -54,7 +55,8 @@ impl<T: Real> Rule<T> for RmsProp {
     }
 
     fn direction(&self) -> Option<Direction> {
-        (self.momentum != 0.0).then_some(Direction { slot: 1 + usize::from(self.centered), sign: -1.0 })
+        (self.momentum != 0.0)
+            .then_some(Direction { slot: 1 + usize::from(self.centered), sign: -1.0 })
     }
 
     fn update(&self, _: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {

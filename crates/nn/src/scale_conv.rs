@@ -1,7 +1,9 @@
-//! Convolution over a stack of scales: the same kernel at every level, its taps twice as far apart from each level to the next.
+//! Convolution over a stack of scales: the same kernel at every level, its taps twice as far apart
+//! from each level to the next.
 //!
-//! The one design choice: a level is an image, and its convolution is the op of [`Conv2d`](crate::Conv2d) at another rate; this layer only
-//! says which level meets which part of the kernel. It costs a copy of each level on the way in and out.
+//! The one design choice: a level is an image, and its convolution is the op of
+//! [`Conv2d`](crate::Conv2d) at another rate; this layer only says which level meets which part of
+//! the kernel. It costs a copy of each level on the way in and out.
 
 use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_autodiff::{Add, Graph, MAX_INPUTS, Op, ParamId, Var};
@@ -12,14 +14,17 @@ use crate::initializer::GlorotUniform;
 use crate::layer::{Build, BuildError, Builder, Layer, Weight};
 use crate::stack::{Select, Stack};
 
-/// $y_{k, p, f} = a\bigl(b_f + \sum_{j, d, c} x_{k + j,\, p + 2^k (d - d_0),\, c} W_{j, d, c, f}\bigr)$, $d_0$ the centre of the kernel:
-/// `[batch, level, height, width, channels]` → `[batch, level, height, width, filters]`. Parameters: `kernel` of shape
-/// `[levels, size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape `[filters]`.
+/// $y_{k, p, f} = a\bigl(b_f + \sum_{j, d, c} x_{k + j,\, p + 2^k (d - d_0),\, c} W_{j, d, c,
+/// f}\bigr)$, $d_0$ the centre of the kernel: `[batch, level, height, width, channels]` →
+/// `[batch, level, height, width, filters]`. Parameters: `kernel` of shape `[levels, size[0],
+/// size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape `[filters]`.
 ///
-/// Equivariant to scale: if level $k + 1$ of one stack at the pixels $2 p$ is level $k$ of another at $p$, so are the results, but for the
-/// levels that see the end of the stack. Outside the image and beyond the last level $x$ is 0. The default has 1 filter of 1 level and
-/// 3 x 3 taps, no activation, a Glorot uniform kernel and a bias that starts at 0. At most [`MAX_INPUTS`] levels come in. Cost:
-/// `levels · taps · channels · filters` products an output pixel. Source: D. Worrall, M. Welling, *Deep scale-spaces*, NeurIPS (2019).
+/// Equivariant to scale: if level $k + 1$ of one stack at the pixels $2 p$ is level $k$ of another
+/// at $p$, so are the results, but for the levels that see the end of the stack. Outside the image
+/// and beyond the last level $x$ is 0. The default has 1 filter of 1 level and 3 x 3 taps, no
+/// activation, a Glorot uniform kernel and a bias that starts at 0. At most [`MAX_INPUTS`] levels
+/// come in. Cost: `levels · taps · channels · filters` products an output pixel. Source: D.
+/// Worrall, M. Welling, *Deep scale-spaces*, NeurIPS (2019).
 ///
 /// ```
 /// use morphograd_autodiff::Params;
@@ -70,12 +75,18 @@ impl<T: Real> Default for ScaleConv2d<T> {
 }
 
 impl<T: Real> Build<T> for ScaleConv2d<T> {
-    fn build(self, builder: &mut Builder<'_, T>, input: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
         let Self { filters, levels, size, activation, kernel, bias } = self;
-        let refuse =
-            |expected: String, found: String| Err(ShapeError::new("scale_conv2d", expected, found).into());
+        let refuse = |expected: String, found: String| {
+            Err(ShapeError::new("scale_conv2d", expected, found).into())
+        };
         let &[stack @ 1..=MAX_INPUTS, height, width, channels] = input.dims() else {
-            let expected = format!("an input [level, height, width, channels], 1 to {MAX_INPUTS} levels");
+            let expected =
+                format!("an input [level, height, width, channels], 1 to {MAX_INPUTS} levels");
             return refuse(expected, format!("shape {input}"));
         };
         if !(1..=stack).contains(&levels) {
@@ -96,7 +107,11 @@ impl<T: Real> Layer<T> for Built {
         let (kernel, bias) = (graph.param(self.kernel), self.bias.map(|bias| graph.param(bias)));
         let &[_, stack @ 1..=MAX_INPUTS, _, _, _] = graph.shape(x).dims() else {
             let expected = "an input of shape [batch, level, height, width, channels]";
-            return Err(ShapeError::new("scale_conv2d", expected, format!("shape {}", graph.shape(x))));
+            return Err(ShapeError::new(
+                "scale_conv2d",
+                expected,
+                format!("shape {}", graph.shape(x)),
+            ));
         };
         let mut level = [x; MAX_INPUTS];
         for (index, level) in level[..stack].iter_mut().enumerate() {
@@ -106,7 +121,8 @@ impl<T: Real> Layer<T> for Built {
         for (index, plane) in planes[..self.levels].iter_mut().enumerate() {
             *plane = graph.apply(Select { axis: 0, index }, [kernel])?;
         }
-        // From the finest level up: level k is read by itself and by finer ones, so its place is free for its result.
+        // From the finest level up: level k is read by itself and by finer ones, so its place is
+        // free for its result.
         for k in 0..stack {
             let op = convolution(self.size, k);
             let mut y = match bias {
@@ -124,9 +140,11 @@ impl<T: Real> Layer<T> for Built {
     }
 }
 
-/// The convolution at a level; the kernel's plane and the image have the same rate at every level that it reads.
+/// The convolution at a level; the kernel's plane and the image have the same rate at every level
+/// that it reads.
 fn convolution(size: [usize; 2], level: usize) -> Convolution {
-    let window = Window2d { size, rates: [1 << level; 2], padding: Padding::Same, ..Window2d::default() };
+    let window =
+        Window2d { size, rates: [1 << level; 2], padding: Padding::Same, ..Window2d::default() };
     Convolution { window, rectified: false }
 }
 
@@ -142,11 +160,16 @@ mod tests {
     const CHANNELS: usize = 2;
 
     /// A model of one layer, a bias that is not 0, and its parameters.
-    fn model(seed: u64, conv: ScaleConv2d<f64>, input: [usize; 4]) -> (Sequential<f64>, Params<f64>) {
+    fn model(
+        seed: u64,
+        conv: ScaleConv2d<f64>,
+        input: [usize; 4],
+    ) -> (Sequential<f64>, Params<f64>) {
         let mut params = Params::new();
         let bias = Some(Weight::new(crate::initializer::Constant(0.3)));
         let conv = ScaleConv2d { bias, ..conv };
-        let model = Sequential::builder(&mut params, seed, input).add("conv", conv).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, seed, input).add("conv", conv).finish().unwrap();
         (model, params)
     }
 
@@ -186,9 +209,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn values_agree_with_the_definition_and_gradients_with_differences(
-            (x, levels) in (1..4usize).prop_flat_map(|stack| {
-                (strategy::tensor([2, stack, 5, 4, CHANNELS]), 1..=stack)
-            }),
+            (x, levels) in (1..4usize)
+                .prop_flat_map(|stack| (strategy::tensor([2, stack, 5, 4, CHANNELS]), 1..=stack)),
             size in [1..4usize, 1..4usize],
             filters in 1..3usize,
             seed in any::<u64>(),
@@ -203,7 +225,8 @@ mod tests {
             gradcheck(&mut params, |graph| {
                 let x = graph.param(x);
                 model.forward(graph, x)
-            }).unwrap();
+            })
+            .unwrap();
         }
 
         #[test]
@@ -213,20 +236,28 @@ mod tests {
             levels in 1..3usize,
             seed in any::<u64>(),
         ) {
-            // Noise on the finest level and between the pixels that correspond: neither is looked at.
+            // Noise on the finest level and between the pixels that correspond: neither is looked
+            // at.
             let mut double = noise;
-            let at = |k: usize, i: usize, j: usize, [h, w]: [usize; 2]| ((k * h + i) * w + j) * CHANNELS;
+            let at =
+                |k: usize, i: usize, j: usize, [h, w]: [usize; 2]| ((k * h + i) * w + j) * CHANNELS;
             let pixels = (0..3 * 4 * 5).map(|p| (p / 20, p / 5 % 4, p % 5));
             for (k, i, j) in pixels.clone() {
                 let (from, to) = (at(k, i, j, [4, 5]), at(k + 1, 2 * i, 2 * j, [7, 9]));
-                double.data_mut()[to..to + CHANNELS].copy_from_slice(&x.data()[from..from + CHANNELS]);
+                double.data_mut()[to..to + CHANNELS]
+                    .copy_from_slice(&x.data()[from..from + CHANNELS]);
             }
             let conv = ScaleConv2d { filters: CHANNELS, levels, ..ScaleConv2d::default() };
             let (model, params) = model(seed, conv, [3, 4, 5, CHANNELS]);
             let (y, y_double) = (apply(&model, &params, &x), apply(&model, &params, &double));
             for (k, i, j) in pixels {
                 let (from, to) = (at(k, i, j, [4, 5]), at(k + 1, 2 * i, 2 * j, [7, 9]));
-                assert_close("level", &y_double[to..to + CHANNELS], &y[from..from + CHANNELS], 1e-12);
+                assert_close(
+                    "level",
+                    &y_double[to..to + CHANNELS],
+                    &y[from..from + CHANNELS],
+                    1e-12,
+                );
             }
         }
     }
@@ -259,7 +290,8 @@ mod tests {
         };
         assert_eq!(
             build(&[28, 28, 1], ScaleConv2d::default()),
-            "stem: scale_conv2d: expected an input [level, height, width, channels], 1 to 8 levels, found shape [28, 28, 1]"
+            "stem: scale_conv2d: expected an input [level, height, width, channels], 1 to 8 \
+             levels, found shape [28, 28, 1]"
         );
         assert!(build(&[9, 28, 28, 1], ScaleConv2d::default()).contains("1 to 8 levels"));
         assert_eq!(
@@ -267,10 +299,12 @@ mod tests {
             "stem: scale_conv2d: expected a kernel of 1 to 2 levels, found 3"
         );
         assert!(
-            build(&[2, 8, 8, 1], ScaleConv2d { levels: 0, ..ScaleConv2d::default() }).contains("found 0")
+            build(&[2, 8, 8, 1], ScaleConv2d { levels: 0, ..ScaleConv2d::default() })
+                .contains("found 0")
         );
         assert!(
-            build(&[2, 8, 8, 1], ScaleConv2d { filters: 0, ..ScaleConv2d::default() }).contains("1 filter")
+            build(&[2, 8, 8, 1], ScaleConv2d { filters: 0, ..ScaleConv2d::default() })
+                .contains("1 filter")
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Learning rates as functions of the number of steps done, with Keras' formulas.
 //!
-//! The one design choice: a schedule has no state, so that going back to step $t$ needs nothing but $t$. A number is a schedule too: the
-//! constant one.
+//! The one design choice: a schedule has no state, so that going back to step $t$ needs nothing but
+//! $t$. A number is a schedule too: the constant one.
 
 use std::fmt::Debug;
 
@@ -10,7 +10,10 @@ use std::fmt::Debug;
 /// ```
 /// use morphograd_nn::schedule::{CosineDecay, Schedule};
 /// let cosine = CosineDecay { initial: 0.1, steps: 1000, floor: 0.0 };
-/// assert_eq!([0, 500, 1000, 2000].map(|step| (cosine.rate(step) * 1e9).round() / 1e9), [0.1, 0.05, 0.0, 0.0]);
+/// assert_eq!(
+///     [0, 500, 1000, 2000].map(|step| (cosine.rate(step) * 1e9).round() / 1e9),
+///     [0.1, 0.05, 0.0, 0.0]
+/// );
 /// ```
 pub trait Schedule: Debug + Send + Sync {
     /// The rate to use when `step` steps are done: 0 for the first.
@@ -43,8 +46,8 @@ pub struct InverseTimeDecay {
     pub staircase: bool,
 }
 
-/// A first rate, then others: of the changes `(b, η)` with $b < t$ the last says the rate. As in Keras, the step $t = b$ itself still has
-/// the rate before.
+/// A first rate, then others: of the changes `(b, η)` with $b < t$ the last says the rate. As in
+/// Keras, the step $t = b$ itself still has the rate before.
 #[derive(Debug, Clone)]
 pub struct PiecewiseConstant {
     /// The first rate.
@@ -53,8 +56,8 @@ pub struct PiecewiseConstant {
     pub changes: Vec<(u64, f64)>,
 }
 
-/// $(η_0 - η_1) (1 - t / N)^p + η_1$ up to $t = N$, then $η_1$; or, if `cycle`, with $N$ replaced by its smallest multiple
-/// that is not below $t$.
+/// $(η_0 - η_1) (1 - t / N)^p + η_1$ up to $t = N$, then $η_1$; or, if `cycle`, with $N$ replaced
+/// by its smallest multiple that is not below $t$.
 #[derive(Debug, Clone, Copy)]
 pub struct PolynomialDecay {
     /// The first rate $η_0$.
@@ -69,7 +72,8 @@ pub struct PolynomialDecay {
     pub cycle: bool,
 }
 
-/// $η_0 ((1 - α) \tfrac12 (1 + \cos(π t / N)) + α)$ up to $t = N$, then $η_0 α$ (Loshchilov and Hutter, 2017).
+/// $η_0 ((1 - α) \tfrac12 (1 + \cos(π t / N)) + α)$ up to $t = N$, then $η_0 α$ (Loshchilov and
+/// Hutter, 2017).
 #[derive(Debug, Clone, Copy)]
 pub struct CosineDecay {
     /// The first rate $η_0$.
@@ -144,16 +148,23 @@ mod tests {
     fn check(schedule: impl Schedule, expected: &[(u64, f64)]) {
         for (step, rate) in expected {
             let found = schedule.rate(*step);
-            assert!((found - rate).abs() < 1e-12, "{schedule:?} at {step}: expected {rate}, found {found}");
+            assert!(
+                (found - rate).abs() < 1e-12,
+                "{schedule:?} at {step}: expected {rate}, found {found}"
+            );
         }
     }
 
     #[test]
     fn rates_worked_out_by_hand() {
         check(0.01, &[(0, 0.01), (1 << 60, 0.01)]);
-        let exponential = ExponentialDecay { initial: 0.8, steps: 10, rate: 0.25, staircase: false };
+        let exponential =
+            ExponentialDecay { initial: 0.8, steps: 10, rate: 0.25, staircase: false };
         check(exponential, &[(0, 0.8), (5, 0.4), (10, 0.2), (20, 0.05)]);
-        check(ExponentialDecay { staircase: true, ..exponential }, &[(9, 0.8), (10, 0.2), (19, 0.2)]);
+        check(
+            ExponentialDecay { staircase: true, ..exponential },
+            &[(9, 0.8), (10, 0.2), (19, 0.2)],
+        );
         let inverse = InverseTimeDecay { initial: 1.0, steps: 4, rate: 0.5, staircase: false };
         check(inverse, &[(0, 1.0), (2, 0.8), (8, 0.5)]);
         check(InverseTimeDecay { staircase: true, ..inverse }, &[(3, 1.0), (4, 1.0 / 1.5)]);
@@ -161,10 +172,14 @@ mod tests {
             PiecewiseConstant { initial: 1.0, changes: vec![(10, 0.5), (20, 0.1)] },
             &[(0, 1.0), (10, 1.0), (11, 0.5), (20, 0.5), (21, 0.1), (99, 0.1)],
         );
-        let polynomial = PolynomialDecay { initial: 1.1, steps: 10, end: 0.1, power: 2.0, cycle: false };
+        let polynomial =
+            PolynomialDecay { initial: 1.1, steps: 10, end: 0.1, power: 2.0, cycle: false };
         check(polynomial, &[(0, 1.1), (5, 0.35), (10, 0.1), (15, 0.1)]);
         // At step 15 the period is 20.
-        check(PolynomialDecay { cycle: true, ..polynomial }, &[(0, 1.1), (10, 0.1), (15, 0.1625), (20, 0.1)]);
+        check(
+            PolynomialDecay { cycle: true, ..polynomial },
+            &[(0, 1.1), (10, 0.1), (15, 0.1625), (20, 0.1)],
+        );
         let cosine = CosineDecay { initial: 2.0, steps: 6, floor: 0.1 };
         check(cosine, &[(0, 2.0), (2, 2.0 * (0.9 * 0.75 + 0.1)), (3, 1.1), (6, 0.2), (60, 0.2)]);
     }
@@ -172,7 +187,8 @@ mod tests {
     #[test]
     fn zero_steps_of_decay_give_numbers() {
         assert_eq!(CosineDecay { initial: 1.0, steps: 0, floor: 0.5 }.rate(0), 1.0);
-        let polynomial = PolynomialDecay { initial: 1.0, steps: 0, end: 0.5, power: 1.0, cycle: true };
+        let polynomial =
+            PolynomialDecay { initial: 1.0, steps: 0, end: 0.5, power: 1.0, cycle: true };
         assert_eq!((polynomial.rate(0), polynomial.rate(1)), (1.0, 0.5));
     }
 }

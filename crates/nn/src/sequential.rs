@@ -7,8 +7,8 @@ use morphograd_autodiff::{Add, Graph, Mode, Params, Tape, Var};
 
 use crate::layer::{Build, BuildError, Builder, Layer, Penalty};
 
-/// Named layers, applied one after the other. A layer and a max-pooling behind it may be computed as one ([`Layer::forward_pooled`]), with the
-/// same values.
+/// Named layers, applied one after the other. A layer and a max-pooling behind it may be computed
+/// as one ([`Layer::forward_pooled`]), with the same values.
 #[derive(Debug)]
 pub struct Sequential<T> {
     input: Shape,
@@ -39,8 +39,13 @@ pub struct SequentialBuilder<'a, T> {
 }
 
 impl<T: Real> Sequential<T> {
-    /// Starts a model for inputs of the given shape (without the batch axis). Its parameters go to `params`.
-    pub fn builder(params: &mut Params<T>, seed: u64, input: impl Into<Shape>) -> SequentialBuilder<'_, T> {
+    /// Starts a model for inputs of the given shape (without the batch axis). Its parameters go to
+    /// `params`.
+    pub fn builder(
+        params: &mut Params<T>,
+        seed: u64,
+        input: impl Into<Shape>,
+    ) -> SequentialBuilder<'_, T> {
         let model = Sequential { input: input.into(), entries: Vec::new(), penalties: Vec::new() };
         SequentialBuilder { params, seed, model: Ok(model) }
     }
@@ -64,10 +69,19 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// If there is no such layer or the shape of `x` does not fit.
-    pub fn forward_until(&self, graph: &mut Graph<'_, T>, x: Var, name: &str) -> Result<Var, ShapeError> {
+    pub fn forward_until(
+        &self,
+        graph: &mut Graph<'_, T>,
+        x: Var,
+        name: &str,
+    ) -> Result<Var, ShapeError> {
         let last = self.entries.iter().position(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
-            ShapeError::new("model", format!("one of the layers {}", names.join(", ")), format!("`{name}`"))
+            ShapeError::new(
+                "model",
+                format!("one of the layers {}", names.join(", ")),
+                format!("`{name}`"),
+            )
         })?;
         run(&self.entries[..=last], graph, x)
     }
@@ -91,7 +105,11 @@ impl<T: Real> Layer<T> for Sequential<T> {
     }
 }
 
-fn run<T: Real>(entries: &[Entry<T>], graph: &mut Graph<'_, T>, mut x: Var) -> Result<Var, ShapeError> {
+fn run<T: Real>(
+    entries: &[Entry<T>],
+    graph: &mut Graph<'_, T>,
+    mut x: Var,
+) -> Result<Var, ShapeError> {
     let mut rest = entries;
     while let [entry, after @ ..] = rest {
         let pool = after.first().and_then(|next| next.layer.as_max_pool());
@@ -116,15 +134,21 @@ impl<T: Real> SequentialBuilder<'_, T> {
             let input = model.output();
             if input.rank() == MAX_RANK {
                 let expected = format!("an input of at most {} axes", MAX_RANK - 1);
-                return Err(ShapeError::new("model", expected, format!("shape {input}")).within(name).into());
+                return Err(ShapeError::new("model", expected, format!("shape {input}"))
+                    .within(name)
+                    .into());
             }
             let mut builder = Builder::new(self.params, &mut model.penalties, self.seed);
-            let layer = description.build(&mut builder.scope(name), input).map_err(|error| match error {
-                BuildError::Shape(error) => BuildError::Shape(error.within(name)),
-                other => other,
-            })?;
+            let layer =
+                description.build(&mut builder.scope(name), input).map_err(
+                    |error| match error {
+                        BuildError::Shape(error) => BuildError::Shape(error.within(name)),
+                        other => other,
+                    },
+                )?;
             let n_params = self.params.count() - before;
-            // One pass over the shapes alone says what comes out, and that the layer accepts what comes in.
+            // One pass over the shapes alone says what comes out, and that the layer accepts what
+            // comes in.
             let mut tape = Tape::new();
             let mut graph = tape.record(self.params, Mode::Shapes);
             let x = graph.input_with(input.batched(1), |_| ());

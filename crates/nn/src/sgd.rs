@@ -5,18 +5,22 @@ use morphograd_autodiff::tensor::Real;
 use crate::momentum::Direction;
 use crate::optimizer::Rule;
 
-/// Gradient descent, by default without momentum. With momentum $μ$ there is a velocity, at first 0:
+/// Gradient descent, by default without momentum. With momentum $μ$ there is a velocity, at first
+/// 0:
 ///
 /// $$v \leftarrow μ v - η g, \qquad w \leftarrow w + v$$
 ///
-/// (Polyak, 1964), or with Nesterov's correction $w \leftarrow w + μ v - η g$ for the new $v$ (Sutskever et al., 2013).
+/// (Polyak, 1964), or with Nesterov's correction $w \leftarrow w + μ v - η g$ for the new $v$
+/// (Sutskever et al., 2013).
 ///
-/// With a constraint and no momentum this is the projected gradient method, $w \leftarrow P(w - η g)$.
+/// With a constraint and no momentum this is the projected gradient method,
+/// $w \leftarrow P(w - η g)$.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sgd {
     /// The fraction $μ$ of the velocity that is kept, 0 for none.
     pub momentum: f64,
-    /// Whether the gradient counts as if taken after the velocity's move; without momentum it makes no difference.
+    /// Whether the gradient counts as if taken after the velocity's move; without momentum it makes
+    /// no difference.
     pub nesterov: bool,
 }
 

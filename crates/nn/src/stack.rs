@@ -1,14 +1,17 @@
-//! One axis more, and one less: tensors of equal shape stacked along a new axis, and one entry of an axis.
+//! One axis more, and one less: tensors of equal shape stacked along a new axis, and one entry of
+//! an axis.
 //!
-//! The one design choice: a stack of images of several scales is one tensor, `[batch, level, height, width, channels]`, so that whatever
-//! does not care for scale (normalizations, activations, global pooling) needs to know nothing of it; what does, takes the levels apart
-//! by these two ops, which are each other's transpose.
+//! The one design choice: a stack of images of several scales is one tensor,
+//! `[batch, level, height, width, channels]`, so that whatever does not care for scale
+//! (normalizations, activations, global pooling) needs to know nothing of it; what does, takes the
+//! levels apart by these two ops, which are each other's transpose.
 
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Op};
 
-/// $y_{o, k, i} = x^{(k)}_{o, i}$: inputs of one shape, `[a, …, z]`, become the entries of a new axis that stands in front of the input's
-/// axis `axis` (`np.stack`). Between 1 and 8 inputs. The gradient of each is its part of the output's. Cost: one copy.
+/// $y_{o, k, i} = x^{(k)}_{o, i}$: inputs of one shape, `[a, …, z]`, become the entries of a new
+/// axis that stands in front of the input's axis `axis` (`np.stack`). Between 1 and 8 inputs. The
+/// gradient of each is its part of the output's. Cost: one copy.
 ///
 /// ```
 /// use morphograd_autodiff::{Mode, Params, Tape, tensor::TensorRef};
@@ -30,7 +33,8 @@ pub struct Stack {
     pub axis: usize,
 }
 
-/// $y_{o, i} = x_{o, k, i}$: entry `index` of the axis `axis`, which is gone from the output's shape. The gradient of the other entries is
+/// $y_{o, i} = x_{o, k, i}$: entry `index` of the axis `axis`, which is gone from the output's
+/// shape. The gradient of the other entries is
 /// 0. Cost: one copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Select {
@@ -46,12 +50,14 @@ impl<T: Real> Op<T> for Stack {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let refuse = |expected: String, found: String| Err(ShapeError::new("stack", expected, found));
+        let refuse =
+            |expected: String, found: String| Err(ShapeError::new("stack", expected, found));
         let Some(first) = inputs.first() else {
             return refuse("at least one input".to_owned(), "none".to_owned());
         };
         if self.axis > first.rank() || first.rank() == MAX_RANK {
-            let expected = format!("inputs of at least {} and less than {MAX_RANK} axes", self.axis);
+            let expected =
+                format!("inputs of at least {} and less than {MAX_RANK} axes", self.axis);
             return refuse(expected, format!("shape {first}"));
         }
         if let Some(other) = inputs.iter().find(|shape| *shape != first) {
@@ -156,7 +162,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn stacking_agrees_with_the_definition_and_gradients_with_differences((axis, inputs) in case()) {
+        fn stacking_agrees_with_the_definition_and_gradients_with_differences(
+            (axis, inputs) in case(),
+        ) {
             check_op(Stack { axis }, &inputs);
             let (dims, n) = (inputs[0].shape().dims().to_vec(), inputs.len());
             let inner: usize = dims[axis..].iter().product();
@@ -168,8 +176,11 @@ mod tests {
         }
 
         #[test]
-        fn selecting_takes_a_stack_apart_and_its_gradients_agree_with_differences((axis, inputs) in case()) {
-            let shape = Op::<f64>::infer(&Stack { axis }, &vec![inputs[0].shape(); inputs.len()]).unwrap();
+        fn selecting_takes_a_stack_apart_and_its_gradients_agree_with_differences(
+            (axis, inputs) in case(),
+        ) {
+            let shape =
+                Op::<f64>::infer(&Stack { axis }, &vec![inputs[0].shape(); inputs.len()]).unwrap();
             let (stacked, _) = vjp(Stack { axis }, &inputs, &vec![0.0; shape.len()]);
             let stacked = Tensor::from_vec(shape, stacked).unwrap();
             for (index, x) in inputs.iter().enumerate() {
@@ -190,8 +201,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let stack =
-            |axis, shapes: &[Shape]| Op::<f32>::infer(&Stack { axis }, shapes).unwrap_err().to_string();
+        let stack = |axis, shapes: &[Shape]| {
+            Op::<f32>::infer(&Stack { axis }, shapes).unwrap_err().to_string()
+        };
         assert_eq!(
             stack(0, &[[2, 3].into(), [2, 4].into()]),
             "stack: expected inputs of one shape, [2, 3], found shape [2, 4]"
@@ -202,7 +214,8 @@ mod tests {
         );
         assert_eq!(
             stack(0, &[[1; 6].into()]),
-            "stack: expected inputs of at least 0 and less than 6 axes, found shape [1, 1, 1, 1, 1, 1]"
+            "stack: expected inputs of at least 0 and less than 6 axes, found shape [1, 1, 1, 1, \
+             1, 1]"
         );
         assert_eq!(stack(0, &[]), "stack: expected at least one input, found none");
         let error = Op::<f32>::infer(&Select { axis: 1, index: 3 }, &[[2, 3].into()]).unwrap_err();

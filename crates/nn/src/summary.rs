@@ -1,6 +1,8 @@
-//! A model in a table, as Keras 2.4 to 2.7 prints it, so that it can be compared line by line with published ones.
+//! A model in a table, as Keras 2.4 to 2.7 prints it, so that it can be compared line by line with
+//! published ones.
 //!
-//! The one design choice: the text is returned, not printed, and holds the counts of this model only, whatever else the parameters hold.
+//! The one design choice: the text is returned, not printed, and holds the counts of this model
+//! only, whatever else the parameters hold.
 
 use std::iter;
 
@@ -12,8 +14,9 @@ use crate::sequential::Sequential;
 /// Where the columns end; the last is the width of the table.
 const COLUMNS: [usize; 3] = [29, 55, 65];
 
-/// The table: a row a layer with its name, type, output shape and number of parameters, then the totals. A text that is too long for its
-/// column is cut. A type is the name of its description with the D of dimensions in capitals (`Dilation2d` as `Dilation2D`). Ends with a line break.
+/// The table: a row a layer with its name, type, output shape and number of parameters, then the
+/// totals. A text that is too long for its column is cut. A type is the name of its description
+/// with the D of dimensions in capitals (`Dilation2d` as `Dilation2D`). Ends with a line break.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, summary, Sequential};
@@ -46,7 +49,11 @@ pub fn summary<T: Real>(model: &Sequential<T>, params: &Params<T>) -> String {
     let input = row(["input_1 (InputLayer)", &format!("[{}]", batched(model.input())), "0"]);
     let layers = model.entries().iter().map(|entry| {
         let kind = entry.kind.replace("2d", "2D");
-        row([&format!("{} ({kind})", entry.name), &batched(entry.output), &entry.n_params.to_string()])
+        row([
+            &format!("{} ({kind})", entry.name),
+            &batched(entry.output),
+            &entry.n_params.to_string(),
+        ])
     });
     for (i, layer) in iter::once(input).chain(layers).enumerate() {
         if i > 0 {
@@ -55,7 +62,9 @@ pub fn summary<T: Real>(model: &Sequential<T>, params: &Params<T>) -> String {
         lines.push(layer);
     }
     lines.push(double);
-    for (what, count) in [("Total", total), ("Trainable", total - frozen), ("Non-trainable", frozen)] {
+    for (what, count) in
+        [("Total", total), ("Trainable", total - frozen), ("Non-trainable", frozen)]
+    {
         lines.push(format!("{what} params: {}", thousands(count)));
     }
     lines.push(rule);
@@ -86,7 +95,8 @@ fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let first = digits.len() % 3;
     let groups = digits.as_bytes()[first..].chunks(3);
-    let groups = groups.map(|group| group.iter().map(|digit| char::from(*digit)).collect::<String>());
+    let groups =
+        groups.map(|group| group.iter().map(|digit| char::from(*digit)).collect::<String>());
     let head = iter::once(digits[..first].to_owned()).filter(|head| !head.is_empty());
     head.chain(groups).collect::<Vec<_>>().join(",")
 }
@@ -98,7 +108,8 @@ mod tests {
     use morphograd_autodiff::tensor::ShapeError;
     use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
-    /// Has `params` numbers in its kernel and gives an output of the shape `output`: all that a summary sees of a layer.
+    /// Has `params` numbers in its kernel and gives an output of the shape `output`: all that a
+    /// summary sees of a layer.
     struct Dilation2d {
         params: usize,
         output: Shape,
@@ -128,14 +139,22 @@ mod tests {
     }
 
     impl Build<f32> for Dilation2d {
-        fn build(self, builder: &mut Builder<'_, f32>, _: Shape) -> Result<Box<dyn Layer<f32>>, BuildError> {
+        fn build(
+            self,
+            builder: &mut Builder<'_, f32>,
+            _: Shape,
+        ) -> Result<Box<dyn Layer<f32>>, BuildError> {
             builder.param("kernel", [self.params].into(), Weight::zeros())?;
             Ok(Box::new(Becomes(self.output)))
         }
     }
 
     impl Build<f32> for Flatten {
-        fn build(self, _: &mut Builder<'_, f32>, _: Shape) -> Result<Box<dyn Layer<f32>>, BuildError> {
+        fn build(
+            self,
+            _: &mut Builder<'_, f32>,
+            _: Shape,
+        ) -> Result<Box<dyn Layer<f32>>, BuildError> {
             Ok(Box::new(Becomes(self.0)))
         }
     }

@@ -4,21 +4,25 @@ use std::hint::black_box;
 
 use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::constraint::{
-    CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball, L2Ball,
-    NonNegative, Per, Simplex, Sphere, UnitNorm,
+    CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball,
+    L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
 use morphograd_nn::enforcement::{Enforcement, ProjectionGradient};
 use morphograd_nn::optimizer::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::tensor::{Shape, Tensor};
-use morphograd_nn::{Average, Bias, Layer, Metric, Momentum, Optimizer, Regularizer, Sequential, Weight};
+use morphograd_nn::{
+    Average, Bias, Layer, Metric, Momentum, Optimizer, Regularizer, Sequential, Weight,
+};
 
 #[test]
 fn after_the_first_step_nothing_is_allocated() {
     for clip in [Clip::None, Clip::Value(0.1), Clip::Norm(0.1), Clip::GlobalNorm(0.1)] {
         let mut params = Params::new();
         let kernel = Tensor::filled([3, 3, 2, 40], 1.0f32);
-        let a = params.add("a", kernel.clone(), Some(Box::new(UnitNorm { axes: vec![0, 1, 2] }))).unwrap();
+        let a = params
+            .add("a", kernel.clone(), Some(Box::new(UnitNorm { axes: vec![0, 1, 2] })))
+            .unwrap();
         let b = params.add("b", kernel, Some(Box::new(NonNegative))).unwrap();
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1).clipped(clip);
         let mut tape = Tape::new();
@@ -50,7 +54,8 @@ fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
     for way in [exact, straight, Enforcement::Reparametrization, penalty, multiplier] {
         let mut params = Params::<f32>::new();
         let bias = Weight::zeros().constrained(Interval { min: -1.0, max: 0.0 }).enforced(way);
-        let model = Sequential::builder(&mut params, 0, [40]).add("layer", Bias { bias }).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 0, [40]).add("layer", Bias { bias }).finish().unwrap();
         let x = Tensor::filled([3, 40], 0.5);
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1);
         let mut tape = Tape::new();
@@ -76,8 +81,9 @@ fn neither_a_metric_nor_a_turned_momentum_takes_memory_after_the_first_step() {
             let mut params = Params::<f32>::new();
             let set = Box::new(Per::filter(Simplex { sum: 1.0 }));
             let w = params.add("w", Tensor::filled([5, 5, 1, 8], 0.1), Some(set)).unwrap();
-            let mut optimizer =
-                Optimizer::new(&params, Adam::default(), 0.1).in_metric(metric).with_momentum(momentum);
+            let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1)
+                .in_metric(metric)
+                .with_momentum(momentum);
             let mut average = Average::new(&params, 0.9);
             let mut tape = Tape::new();
             let mut step = |step| {

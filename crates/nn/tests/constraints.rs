@@ -1,5 +1,5 @@
-//! What every set passes, from one table: its definition, its metric and its tangent cone as far as it has them, single precision, and that the
-//! tables of the documents say what the code says.
+//! What every set passes, from one table: its definition, its metric and its tangent cone as far as
+//! it has them, single precision, and that the tables of the documents say what the code says.
 
 use morphograd_nn::autodiff::tensor::{Shape, Tensor};
 use morphograd_nn::autodiff::{Constraint, Kind};
@@ -20,7 +20,8 @@ struct Entry {
     /// What the projection is computed to.
     tolerance: f64,
     has_metric: bool,
-    /// How far a step along a tangent direction may lead out: `curvature` times the square of its length.
+    /// How far a step along a tangent direction may lead out: `curvature` times the square of its
+    /// length.
     curvature: Option<f64>,
 }
 
@@ -77,13 +78,20 @@ fn sets() -> Vec<Entry> {
         Entry::new("Bounds", v, bounds).metric().tangent(0.0),
         Entry::new("Bounds", v, orthant).metric().tangent(0.0),
         Entry::new("Rounding", v, Rounding { decimals: 1 }).metric().tangent(0.0),
-        Entry::new("Grid", v, Grid { origin: 0.1, step: 0.7, min: -1, max: 2 }).metric().tangent(0.0),
+        Entry::new("Grid", v, Grid { origin: 0.1, step: 0.7, min: -1, max: 2 })
+            .metric()
+            .tangent(0.0),
         Entry::new("FixedSum", v, FixedSum { sum: 1.5 }).metric().tangent(0.0),
         Entry::new("FixedMean", v, FixedMean { mean: -0.25 }).metric().tangent(0.0),
-        Entry::new("Hyperplane", v, Hyperplane { normal: normal.clone(), offset: 1.0 }).metric().tangent(0.0),
+        Entry::new("Hyperplane", v, Hyperplane { normal: normal.clone(), offset: 1.0 })
+            .metric()
+            .tangent(0.0),
         Entry::new("Halfspace", v, Halfspace { normal, offset: -1.0 }).metric().tangent(0.0),
         Entry::new("Affine", v, affine).metric().tangent(0.0),
-        Entry::new("Polyhedron", v, Polyhedron::new(12, bends).unwrap()).within(1e-11).metric().tangent(0.0),
+        Entry::new("Polyhedron", v, Polyhedron::new(12, bends).unwrap())
+            .within(1e-11)
+            .metric()
+            .tangent(0.0),
         Entry::new("L1Ball", v, L1Ball { radius: 3.0 }).metric().tangent(0.0),
         Entry::new("L2Ball", v, L2Ball { radius: 1.5 }).metric().tangent(1.0),
         Entry::new("LInfBall", v, LInfBall { radius: 0.75 }).metric().tangent(0.0),
@@ -96,7 +104,9 @@ fn sets() -> Vec<Entry> {
         Entry::new("Cardinality", v, Cardinality { count: 5 }).metric().tangent(0.0),
         Entry::new("Rank", [4, 3], Rank { rank: 2 }).within(1e-11).tangent(4.0),
         Entry::new("SpectralBall", [3, 4], SpectralBall { radius: 1.5 }).within(1e-11).tangent(4.0),
-        Entry::new("NuclearBall", [2, 2, 3], NuclearBall { radius: 2.5 }).within(1e-11).tangent(4.0),
+        Entry::new("NuclearBall", [2, 2, 3], NuclearBall { radius: 2.5 })
+            .within(1e-11)
+            .tangent(4.0),
         Entry::new("PositiveSemidefinite", [3, 3], PositiveSemidefinite).within(1e-11).tangent(4.0),
         Entry::new("OrthonormalColumns", [4, 3], OrthonormalColumns).within(1e-11).tangent(4.0),
         Entry::new("Intersection", v, both()).within(1e-6).metric(),
@@ -104,15 +114,20 @@ fn sets() -> Vec<Entry> {
         Entry::new("Per", [2, 3, 2], Per::filter(L2Ball { radius: 1.0 })).metric().tangent(2.0),
         Entry::new("Per", [2, 3, 2], Per::channel(Simplex { sum: 1.0 })).metric().tangent(0.0),
         Entry::new("Per", [2, 3, 2], Per::axes([1], Isotonic::NonDecreasing)).metric().tangent(0.0),
-        Entry::new("Per", [2, 3, 2], Per::axes([0, 2], FixedMean { mean: 0.5 })).metric().tangent(0.0),
+        Entry::new("Per", [2, 3, 2], Per::axes([0, 2], FixedMean { mean: 0.5 }))
+            .metric()
+            .tangent(0.0),
         Entry::new("Per", [2, 3, 2], Per::channel(Rank { rank: 1 })).within(1e-11).tangent(4.0),
-        Entry::new("Per", [2, 3, 2], Per::axes([], Interval { min: 0.0, max: 0.5 })).metric().tangent(0.0),
+        Entry::new("Per", [2, 3, 2], Per::axes([], Interval { min: 0.0, max: 0.5 }))
+            .metric()
+            .tangent(0.0),
         Entry::new("Per", [3, 2, 2], Per::filter(L1Ball { radius: 1.0 })).metric().tangent(0.0),
         Entry::new("Per", [4, 3, 1], Per::channel(Sphere { radius: 1.0 })).metric().tangent(2.0),
     ]
 }
 
-/// The sets with inequalities that hold coordinates, which they count. `Per` counts if its set does.
+/// The sets with inequalities that hold coordinates, which they count. `Per` counts if its set
+/// does.
 const COUNTED: [&str; 17] = [
     "NonNegative",
     "NonPositive",
@@ -143,7 +158,10 @@ proptest! {
 
     #[test]
     fn every_set_is_what_its_definition_says(
-        point in vec(number(), 12), others in vec(vec(number(), 12), 4), metric in vec(0.05..4.0f64, 12), direction in vec(number(), 12)
+        point in vec(number(), 12),
+        others in vec(vec(number(), 12), 4),
+        metric in vec(0.05..4.0f64, 12),
+        direction in vec(number(), 12),
     ) {
         for entry in sets() {
             let (set, shape, n) = (entry.double(), entry.shape, entry.shape.len());
@@ -152,7 +170,14 @@ proptest! {
             set.accepts(shape).unwrap();
             check_projection_within(entry.tolerance, set, shape, point, &others);
             if entry.has_metric {
-                check_projection_in_metric_within(entry.tolerance, set, shape, metric, point, &others);
+                check_projection_in_metric_within(
+                    entry.tolerance,
+                    set,
+                    shape,
+                    metric,
+                    point,
+                    &others,
+                );
             } else {
                 let mut value = point.to_vec();
                 prop_assert!(!set.project_in_metric(shape, metric, &mut value), "{}", entry.name);
@@ -169,11 +194,15 @@ proptest! {
     }
 
     #[test]
-    fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(point in vec(number(), 12), exponent in -3..4i32) {
+    fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(
+        point in vec(number(), 12),
+        exponent in -3..4i32,
+    ) {
         for entry in sets() {
             let (set, shape) = (entry.single(), entry.shape);
             let scale = 10f64.powi(exponent);
-            let mut once: Vec<f32> = point[..shape.len()].iter().map(|x| (x * scale) as f32).collect();
+            let mut once: Vec<f32> =
+                point[..shape.len()].iter().map(|x| (x * scale) as f32).collect();
             let mut double: Vec<f64> = once.iter().map(|x| f64::from(*x)).collect();
             set.project(shape, &mut once);
             prop_assert_eq!(set.violation(shape, &once), 0.0, "{} {:?}", entry.name, once);
@@ -186,7 +215,11 @@ proptest! {
                 let largest = double.iter().chain(&[1.0]).fold(0.0, |m: f64, x| m.max(x.abs()));
                 for (single, double) in once.iter().zip(&double) {
                     let slack = entry.tolerance.max(1e-6) * largest * (1.0 + scale * 1e-3);
-                    prop_assert!((f64::from(*single) - double).abs() <= slack, "{} {single} {double}", entry.name);
+                    prop_assert!(
+                        (f64::from(*single) - double).abs() <= slack,
+                        "{} {single} {double}",
+                        entry.name
+                    );
                 }
             }
         }
@@ -194,7 +227,9 @@ proptest! {
 
     #[test]
     fn coordinates_are_counted_on_the_boundary_only(
-        point in vec(number(), 12), direction in vec(number(), 12), shrink in prop_oneof![Just(1.0), Just(0.1)]
+        point in vec(number(), 12),
+        direction in vec(number(), 12),
+        shrink in prop_oneof![Just(1.0), Just(0.1)],
     ) {
         for entry in sets() {
             let (set, shape, n) = (entry.double(), entry.shape, entry.shape.len());
@@ -211,21 +246,36 @@ proptest! {
             if value != point && !set.formula().contains(" = ") {
                 prop_assert!(active > 0, "{} {:?}", entry.name, value);
             }
-            // Where nothing is held, the part of a direction that leads into the set leads into it backwards too.
+            // Where nothing is held, the part of a direction that leads into the set leads into it
+            // backwards too.
             if active == 0 {
-                let [mut forwards, mut backwards] = [1.0, -1.0].map(|sign| -> Vec<f64> { direction[..n].iter().map(|d| sign * d).collect() });
-                prop_assert!(set.project_tangent(shape, &value, &mut forwards) && set.project_tangent(shape, &value, &mut backwards));
+                let [mut forwards, mut backwards] = [1.0, -1.0]
+                    .map(|sign| -> Vec<f64> { direction[..n].iter().map(|d| sign * d).collect() });
+                prop_assert!(
+                    set.project_tangent(shape, &value, &mut forwards)
+                        && set.project_tangent(shape, &value, &mut backwards)
+                );
                 for (f, b) in forwards.iter().zip(&backwards) {
-                    prop_assert!((f + b).abs() < 1e-12, "{}: {forwards:?} and {backwards:?} at {value:?}", entry.name);
+                    prop_assert!(
+                        (f + b).abs() < 1e-12,
+                        "{}: {forwards:?} and {backwards:?} at \
+                        {value:?}",
+                        entry.name
+                    );
                 }
             }
         }
     }
 
-    /// Where the singular values or eigenvalues are multiples of 1/2, equal or far from one another, a difference quotient is near its limit.
+    /// Where the singular values or eigenvalues are multiples of 1/2, equal or far from one
+    /// another, a difference quotient is near its limit.
     #[test]
     fn directions_at_matrices_are_limits_of_projections(
-        left in vec(-1.0..1.0f64, 9), right in vec(-1.0..1.0f64, 12), halves in vec(0..4u8, 3), more in 0..2usize, direction in vec(-2.0..2.0f64, 12)
+        left in vec(-1.0..1.0f64, 9),
+        right in vec(-1.0..1.0f64, 12),
+        halves in vec(0..4u8, 3),
+        more in 0..2usize,
+        direction in vec(-2.0..2.0f64, 12),
     ) {
         let (mut u, mut v) = (left, right);
         OrthonormalColumns.project([3, 3].into(), &mut u);
@@ -257,15 +307,22 @@ proptest! {
             let mut moved: Vec<f64> = at.iter().zip(direction).map(|(x, d)| x + step * d).collect();
             set.project(shape, &mut moved);
             let quotient: Vec<f64> = moved.iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
-            let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            let distance = |a: &[f64], b: &[f64]| {
+                a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+            };
             // Of low rank there may be two nearest matrices.
             let apart = match set.kind() {
                 Kind::Convex => distance(&quotient, &tangent),
                 _ => (distance(direction, &quotient) - distance(direction, &tangent)).abs(),
             };
-            prop_assert!(apart < 2e-4, "{set:?} {apart}: {tangent:?} is not {quotient:?} at {at:?}");
+            prop_assert!(
+                apart < 2e-4,
+                "{set:?} {apart}: {tangent:?} is not {quotient:?} at \
+                {at:?}"
+            );
             // In single precision the same values are taken for the same.
-            let [at, mut rounded] = [&at[..], direction].map(|x| x.iter().map(|x| *x as f32).collect::<Vec<_>>());
+            let [at, mut rounded] =
+                [&at[..], direction].map(|x| x.iter().map(|x| *x as f32).collect::<Vec<_>>());
             prop_assert!(single.project_tangent(shape, &at, &mut rounded));
             let rounded: Vec<f64> = rounded.into_iter().map(f64::from).collect();
             let apart = match set.kind() {
@@ -294,12 +351,18 @@ fn nan_is_not_hidden_by_any_set() {
 
 #[test]
 fn infinity_is_not_taken_for_feasible_where_entries_are_added_up() {
-    let orders =
-        ["NonNegative", "NonPositive", "Bounds", "Halfspace", "Polyhedron", "Isotonic", "Cardinality"];
-    for entry in sets()
-        .iter()
-        .filter(|entry| !orders.contains(&entry.name) && !entry.double().formula().contains("<= w_2"))
-    {
+    let orders = [
+        "NonNegative",
+        "NonPositive",
+        "Bounds",
+        "Halfspace",
+        "Polyhedron",
+        "Isotonic",
+        "Cardinality",
+    ];
+    for entry in sets().iter().filter(|entry| {
+        !orders.contains(&entry.name) && !entry.double().formula().contains("<= w_2")
+    }) {
         for infinity in [f64::INFINITY, f64::NEG_INFINITY] {
             let mut value = vec![0.3; entry.shape.len()];
             value[1] = infinity;
@@ -326,7 +389,8 @@ fn every_set_has_a_formula() {
     }
 }
 
-/// Projects every point of the reference, in both precisions, with the weights if there are any, and compares.
+/// Projects every point of the reference, in both precisions, with the weights if there are any,
+/// and compares.
 fn agrees(
     golden: &Golden,
     name: &str,
@@ -465,19 +529,22 @@ fn keras_maps_are_no_projections() {
     // Samples are farther away than means, and change places.
     let kernel: Vec<f32> = (1..10).map(|i| i as f32).collect();
     let image = keras(&RadialConstraint, [3, 3, 1, 1], &kernel);
-    let distance = |image: &[f32]| image.iter().zip(&kernel).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let distance =
+        |image: &[f32]| image.iter().zip(&kernel).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
     assert_eq!((image[4], image[0], distance(&image), distance(&[5.0; 9])), (1.0, 5.0, 76.0, 60.0));
     let again = keras(&RadialConstraint, [3, 3, 1, 1], &image);
     assert_eq!((again[4], again[0]), (5.0, 1.0));
 }
 
-/// The entries of [[3, 0.25, -0.5], [4, -0.125, 0]], and where `RadialConstraint` takes what each ring gets from: computed with Keras 3.15.1, and with
-/// tf_keras 2.21.0 (the same numbers), which alone has `RadialConstraint`: Keras 3 is without it.
+/// The entries of [[3, 0.25, -0.5], [4, -0.125, 0]], and where `RadialConstraint` takes what each
+/// ring gets from: computed with Keras 3.15.1, and with tf_keras 2.21.0 (the same numbers), which
+/// alone has `RadialConstraint`: Keras 3 is without it.
 #[test]
 fn keras_maps_are_what_keras_computes() {
     let w = [3.0, 0.25, -0.5, 4.0, -0.125, 0.0];
     let unit = |axes: &[usize]| -> Box<dyn Member> { Box::new(UnitNorm { axes: axes.to_vec() }) };
-    let max = |axes: &[usize]| -> Box<dyn Member> { Box::new(MaxNorm { max: 1.5, axes: axes.to_vec() }) };
+    let max =
+        |axes: &[usize]| -> Box<dyn Member> { Box::new(MaxNorm { max: 1.5, axes: axes.to_vec() }) };
     let both = |axes: &[usize]| -> Box<dyn Member> {
         Box::new(MinMaxNorm { min: 0.4, max: 2.0, rate: 0.75, axes: axes.to_vec() })
     };
@@ -495,10 +562,14 @@ fn keras_maps_are_what_keras_computes() {
     for (map, expected) in &norms {
         // Keras' norms are sums in single precision.
         for (found, expected) in keras(f32::view(&**map), [2, 3], &w).iter().zip(expected) {
-            assert!((found - expected).abs() <= 2e-7 * expected.abs(), "{map:?}: {found} for {expected}");
+            assert!(
+                (found - expected).abs() <= 2e-7 * expected.abs(),
+                "{map:?}: {found} for {expected}"
+            );
         }
     }
-    // Kernels [k, k, 1, 2] of 0, 1, 2, ...: the first filter's rings, from the centre outwards. The second filter's are 1 more.
+    // Kernels [k, k, 1, 2] of 0, 1, 2, ...: the first filter's rings, from the centre outwards. The
+    // second filter's are 1 more.
     let rings: [&[f32]; 6] = [
         &[0.0],
         &[0.0, 8.0],
@@ -512,7 +583,11 @@ fn keras_maps_are_what_keras_computes() {
         for (i, found) in keras(&RadialConstraint, [k, k, 1, 2], &kernel).into_iter().enumerate() {
             let (y, x) = (i / 2 / k, i / 2 % k);
             let from_border = y.min(x).min(k - 1 - y).min(k - 1 - x);
-            assert_eq!(found, rings[(k - 1) / 2 - from_border] + (i % 2) as f32, "{k} x {k}, entry {i}");
+            assert_eq!(
+                found,
+                rings[(k - 1) / 2 - from_border] + (i % 2) as f32,
+                "{k} x {k}, entry {i}"
+            );
         }
     }
 }
@@ -530,7 +605,8 @@ fn row<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
 #[test]
 fn the_tables_of_the_documents_say_what_the_code_says() {
     let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md"))
+            .unwrap();
     for document in [&page, include_str!("../src/constraint.rs")] {
         for entry in sets() {
             // `Per` is as its set, and `Isotonic` stands for both orders.
@@ -545,7 +621,12 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
                 "{}",
                 entry.name
             );
-            assert_eq!(yes(row[2]), entry.double().kind() == Kind::Convex, "{} is convex", entry.name);
+            assert_eq!(
+                yes(row[2]),
+                entry.double().kind() == Kind::Convex,
+                "{} is convex",
+                entry.name
+            );
             assert_eq!(yes(row[5]), entry.has_metric, "{} has a metric", entry.name);
             assert_eq!(yes(row[6]), entry.curvature.is_some(), "{} has tangents", entry.name);
         }
@@ -556,7 +637,11 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
             ("RadialConstraint", &RadialConstraint),
         ];
         for (name, map) in maps {
-            assert_eq!(row(document, name)[1].replace("\\|", "|"), format!("`{}`", map.formula()), "{name}");
+            assert_eq!(
+                row(document, name)[1].replace("\\|", "|"),
+                format!("`{}`", map.formula()),
+                "{name}"
+            );
         }
     }
 }
@@ -565,7 +650,8 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
 #[test]
 fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
     let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md"))
+            .unwrap();
     let listed = |line: &str, name: &str| {
         let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
         line.contains(&format!("`{name}`"))
@@ -576,7 +662,12 @@ fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
         let mut image = point.clone();
         set.project(entry.shape, &mut image);
         let derivative = set.project_vjp(entry.shape, &point, &image, &mut gradient);
-        assert_eq!(listed("| the derivative of its projection |", entry.name), derivative, "{}", entry.name);
+        assert_eq!(
+            listed("| the derivative of its projection |", entry.name),
+            derivative,
+            "{}",
+            entry.name
+        );
         let smooth = set.parametrization(entry.shape).is_some();
         assert_eq!(listed("| a smooth map into it |", entry.name), smooth, "{}", entry.name);
     }

@@ -1,15 +1,19 @@
-//! Projected gradient and Frank-Wolfe on quadratic functions, whose solutions are projections in a metric.
+//! Projected gradient and Frank-Wolfe on quadratic functions, whose solutions are projections in a
+//! metric.
 
 use std::ops::ControlFlow;
 
 use morphograd_nn::autodiff::{Constraint, Graph, Mul, Params, Sub, Sum, Var};
 use morphograd_nn::constraint::{
-    Bounds, CappedSimplex, Interval, L1Ball, L2Ball, LInfBall, NonNegative, NuclearBall, Per, Simplex, Sphere,
+    Bounds, CappedSimplex, Interval, L1Ball, L2Ball, LInfBall, NonNegative, NuclearBall, Per,
+    Simplex, Sphere,
 };
 use morphograd_nn::frank_wolfe::FrankWolfeStep;
 use morphograd_nn::objective::Solution;
 use morphograd_nn::tensor::{Shape, ShapeError, Tensor};
-use morphograd_nn::{Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight};
+use morphograd_nn::{
+    Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -20,7 +24,12 @@ type Set = fn() -> Box<dyn Constraint<f64>>;
 /// Bounded convex sets with a projection in a metric.
 const SETS: [Set; 7] = [
     || Box::new(Interval { min: -0.5, max: 0.25 }),
-    || Box::new(Bounds { min: Tensor::filled([N], -0.25), max: Tensor::from_fn([N], |i| 0.1 * i as f64) }),
+    || {
+        Box::new(Bounds {
+            min: Tensor::filled([N], -0.25),
+            max: Tensor::from_fn([N], |i| 0.1 * i as f64),
+        })
+    },
     || Box::new(Simplex { sum: 1.0 }),
     || Box::new(CappedSimplex { sum: 1.5, cap: 0.5 }),
     || Box::new(L1Ball { radius: 0.75 }),
@@ -87,11 +96,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn projected_gradient_finds_the_minimum(problem in quadratic(), start in vec(-1.0..1.0f64, N), step in 0.05..20.0f64) {
+    fn projected_gradient_finds_the_minimum(
+        problem in quadratic(),
+        start in vec(-1.0..1.0f64, N),
+        step in 0.05..20.0f64,
+    ) {
         for set in SETS {
             for (accelerated, restart) in [(false, false), (true, true)] {
                 let (mut params, w) = parameter(&start, set());
-                let method = ProjectedGradient { step, accelerated, restart, iterations: 5000, tolerance: 1e-7 };
+                let method = ProjectedGradient {
+                    step,
+                    accelerated,
+                    restart,
+                    iterations: 5000,
+                    tolerance: 1e-7,
+                };
                 let solution = method.minimize(&mut params, problem.loss(w)).unwrap();
                 let found = params.value(w).data;
                 let expected = problem.minimum(&*set());
@@ -104,7 +123,10 @@ proptest! {
 
     #[test]
     fn the_objective_stays_below_the_bounds_of_the_theorems(
-        problem in quadratic(), start in vec(-1.0..1.0f64, N), k in 1..30usize, step in 0.1..4.0f64,
+        problem in quadratic(),
+        start in vec(-1.0..1.0f64, N),
+        k in 1..30usize,
+        step in 0.1..4.0f64,
     ) {
         // The gradient is 2 c (w - t), with Lipschitz constant at most 2.
         let largest = 2.0 * problem.curvature.data().iter().fold(0.0, |a: f64, b| a.max(*b));
@@ -113,20 +135,37 @@ proptest! {
             for accelerated in [false, true] {
                 let (mut params, w) = parameter(&start, set());
                 let radius = distance(params.value(w).data, &best);
-                let method = ProjectedGradient { step, accelerated, restart: false, iterations: k, tolerance: 0.0 };
+                let method = ProjectedGradient {
+                    step,
+                    accelerated,
+                    restart: false,
+                    iterations: k,
+                    tolerance: 0.0,
+                };
                 method.minimize(&mut params, problem.loss(w)).unwrap();
                 let gap = problem.value(params.value(w).data) - problem.value(&best);
                 let lipschitz = largest.max(1.0 / step) * radius * radius;
                 let n = k as f64;
-                let bound = if accelerated { 4.0 * lipschitz / (n + 1.0).powi(2) } else { lipschitz / n };
-                prop_assert!(gap <= bound + 1e-12, "{:?}, accelerated {}: {} > {}", set(), accelerated, gap, bound);
+                let bound =
+                    if accelerated { 4.0 * lipschitz / (n + 1.0).powi(2) } else { lipschitz / n };
+                prop_assert!(
+                    gap <= bound + 1e-12,
+                    "{:?}, accelerated {}: {} > \
+                    {}",
+                    set(),
+                    accelerated,
+                    gap,
+                    bound
+                );
             }
         }
     }
 
     #[test]
     fn the_gap_of_frank_and_wolfe_certifies_the_objective(
-        problem in quadratic(), start in vec(-1.0..1.0f64, N), k in 0..40usize,
+        problem in quadratic(),
+        start in vec(-1.0..1.0f64, N),
+        k in 0..40usize,
     ) {
         for set in SETS {
             let best = problem.value(&problem.minimum(&*set()));
@@ -136,14 +175,25 @@ proptest! {
                 let method = FrankWolfe { step, iterations: k, tolerance: 0.0 };
                 let solution = method.minimize(&mut params, problem.loss(w)).unwrap();
                 let gap = solution.objective - best;
-                prop_assert!(gap <= solution.measure + 1e-9, "{:?}: {} > {}", set(), gap, solution.measure);
+                prop_assert!(
+                    gap <= solution.measure + 1e-9,
+                    "{:?}: {} > {}",
+                    set(),
+                    gap,
+                    solution.measure
+                );
                 prop_assert!(params.violation(w) < 1e-9);
                 if step == FrankWolfeStep::Backtracking {
                     prop_assert!(solution.objective <= before + 1e-12);
                 }
                 if step == FrankWolfeStep::Open && k > 0 {
                     // No two points of these sets are farther apart than 2.
-                    prop_assert!(gap <= 2.0 * 2.0 * 4.0 * 1.5 / (k as f64 + 2.0), "{:?}: {}", set(), gap);
+                    prop_assert!(
+                        gap <= 2.0 * 2.0 * 4.0 * 1.5 / (k as f64 + 2.0),
+                        "{:?}: {}",
+                        set(),
+                        gap
+                    );
                 }
             }
         }
@@ -151,7 +201,8 @@ proptest! {
 
     #[test]
     fn no_point_of_the_set_has_a_smaller_product_than_the_vertex(
-        gradient in vec(-2.0..2.0f64, N), others in vec(vec(-2.0..2.0f64, N), 6),
+        gradient in vec(-2.0..2.0f64, N),
+        others in vec(vec(-2.0..2.0f64, N), 6),
     ) {
         let matrices: [(Set, [usize; 2]); 3] = [
             (|| Box::new(NuclearBall { radius: 0.8 }), [3, 2]),
@@ -179,15 +230,28 @@ proptest! {
 
     #[test]
     fn every_step_of_plain_projected_gradient_lowers_the_objective(
-        problem in quadratic(), start in vec(-1.0..1.0f64, N), step in 0.1..20.0f64,
+        problem in quadratic(),
+        start in vec(-1.0..1.0f64, N),
+        step in 0.1..20.0f64,
     ) {
         for set in SETS {
             let mut last = f64::INFINITY;
             for iterations in 0..12 {
                 let (mut params, w) = parameter(&start, set());
-                let method = ProjectedGradient { step, iterations, tolerance: 0.0, ..ProjectedGradient::default() };
+                let method = ProjectedGradient {
+                    step,
+                    iterations,
+                    tolerance: 0.0,
+                    ..ProjectedGradient::default()
+                };
                 let objective = method.minimize(&mut params, problem.loss(w)).unwrap().objective;
-                prop_assert!(objective <= last + 1e-13 * last.abs().min(1e9), "{:?}: {} > {}", set(), objective, last);
+                prop_assert!(
+                    objective <= last + 1e-13 * last.abs().min(1e9),
+                    "{:?}: {} > {}",
+                    set(),
+                    objective,
+                    last
+                );
                 last = objective;
             }
         }
@@ -195,9 +259,11 @@ proptest! {
 
     #[test]
     fn the_bits_of_a_solution_do_not_depend_on_the_number_of_threads(
-        inputs in vec(-1.0..1.0f64, 40 * 12), start in vec(-1.0..1.0f64, 12 * 8),
+        inputs in vec(-1.0..1.0f64, 40 * 12),
+        start in vec(-1.0..1.0f64, 12 * 8),
     ) {
-        let (x, targets) = (Tensor::from_vec([40, 12], inputs).unwrap(), Tensor::filled([40, 8], 1.0));
+        let (x, targets) =
+            (Tensor::from_vec([40, 12], inputs).unwrap(), Tensor::filled([40, 8], 1.0));
         let solve = |threads: usize, franks: bool| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
@@ -216,9 +282,14 @@ proptest! {
                     graph.apply(MeanSquaredError, [y, targets])
                 };
                 let solution = if franks {
-                    FrankWolfe { iterations: 20, ..FrankWolfe::default() }.minimize(&mut params, loss)
+                    FrankWolfe { iterations: 20, ..FrankWolfe::default() }
+                        .minimize(&mut params, loss)
                 } else {
-                    let method = ProjectedGradient { accelerated: true, iterations: 20, ..ProjectedGradient::default() };
+                    let method = ProjectedGradient {
+                        accelerated: true,
+                        iterations: 20,
+                        ..ProjectedGradient::default()
+                    };
                     method.minimize(&mut params, loss)
                 };
                 let solution = solution.unwrap();
@@ -234,7 +305,8 @@ proptest! {
 
 #[test]
 fn a_step_that_leaves_the_domain_of_the_loss_is_shortened() {
-    // The fourth power of 100 is a number of single precision, that of where the first step goes is not.
+    // The fourth power of 100 is a number of single precision, that of where the first step goes is
+    // not.
     let mut params = Params::<f32>::new();
     let set = Box::new(Interval { min: -1e12, max: 1e12 });
     let w = params.add("w", Tensor::filled([1], 100.0), Some(set)).unwrap();
@@ -250,8 +322,12 @@ fn a_step_that_leaves_the_domain_of_the_loss_is_shortened() {
 }
 
 fn methods(iterations: usize) -> (ProjectedGradient, FrankWolfe) {
-    let descent =
-        ProjectedGradient { accelerated: true, step: 0.05, iterations, ..ProjectedGradient::default() };
+    let descent = ProjectedGradient {
+        accelerated: true,
+        step: 0.05,
+        iterations,
+        ..ProjectedGradient::default()
+    };
     (descent, FrankWolfe { iterations, ..FrankWolfe::default() })
 }
 
@@ -265,7 +341,11 @@ fn an_observer_sees_every_step_and_can_end_the_method() {
         let mut seen = Vec::new();
         let observe = |params: &Params<f64>, solution: &Solution| {
             seen.push((solution.iterations, params.value(w).data.to_vec(), params.violation(w)));
-            if solution.iterations == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if solution.iterations == 4 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         let (descent, frank_wolfe) = methods(1000);
         let stopped = if franks {
@@ -291,14 +371,16 @@ fn an_observer_sees_every_step_and_can_end_the_method() {
 
 #[test]
 fn what_a_method_cannot_use_is_refused_by_name() {
-    let problem = Quadratic { curvature: Tensor::filled([N], 1.0), target: Tensor::filled([N], 2.0) };
+    let problem =
+        Quadratic { curvature: Tensor::filled([N], 1.0), target: Tensor::filled([N], 2.0) };
     let (mut params, w) = parameter(&[0.5; N], Box::new(Sphere { radius: 1.0 }));
     let error = ProjectedGradient { accelerated: true, ..ProjectedGradient::default() }
         .minimize(&mut params, problem.loss(w))
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "projected gradient: expected a convex set, for acceleration, for `w`, found Sphere { radius: 1.0 }"
+        "projected gradient: expected a convex set, for acceleration, for `w`, found Sphere { \
+         radius: 1.0 }"
     );
     let (mut params, w) = parameter(&[0.5; N], Box::new(NonNegative));
     let error = FrankWolfe::default().minimize(&mut params, problem.loss(w)).unwrap_err();
@@ -309,20 +391,32 @@ fn what_a_method_cannot_use_is_refused_by_name() {
     let error = ProjectedGradient { step: 0.0, ..ProjectedGradient::default() }
         .minimize(&mut params, problem.loss(w))
         .unwrap_err();
-    assert_eq!(error.to_string(), "projected gradient: expected a step that is positive and finite, found 0");
+    assert_eq!(
+        error.to_string(),
+        "projected gradient: expected a step that is positive and finite, found 0"
+    );
     params.release(w);
-    let error = ProjectedGradient::default().minimize(&mut params, problem.loss(w)).unwrap_err().to_string();
+    let error = ProjectedGradient::default()
+        .minimize(&mut params, problem.loss(w))
+        .unwrap_err()
+        .to_string();
     assert!(
-        error.starts_with("projected gradient: expected a set that is enforced by projections for `w`"),
+        error.starts_with(
+            "projected gradient: expected a set that is enforced by projections for `w`"
+        ),
         "{error}"
     );
 }
 
 #[test]
 fn after_a_loss_that_is_no_number_the_parameters_are_where_they_were() {
-    let problem = Quadratic { curvature: Tensor::filled([N], f64::NAN), target: Tensor::filled([N], 2.0) };
+    let problem =
+        Quadratic { curvature: Tensor::filled([N], f64::NAN), target: Tensor::filled([N], 2.0) };
     let (mut params, w) = parameter(&[0.1; N], Box::new(Interval { min: 0.0, max: 1.0 }));
     let error = ProjectedGradient::default().minimize(&mut params, problem.loss(w)).unwrap_err();
-    assert_eq!(error.to_string(), "projected gradient: expected a finite loss and gradient, found NaN");
+    assert_eq!(
+        error.to_string(),
+        "projected gradient: expected a finite loss and gradient, found NaN"
+    );
     assert_eq!(params.value(w).data, [0.1; N]);
 }

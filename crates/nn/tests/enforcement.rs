@@ -1,11 +1,13 @@
-//! Every way to enforce a constraint: its derivative, its start, and what the parameter is while it is trained.
+//! Every way to enforce a constraint: its derivative, its start, and what the parameter is while it
+//! is trained.
 
 use std::sync::Arc;
 
 use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sub, Sum, Tape};
 use morphograd_nn::constraint::{
-    Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane, Interval,
-    Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding, Simplex, Sphere,
+    Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane,
+    Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding,
+    Simplex, Sphere,
 };
 use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistance};
 use morphograd_nn::initializer::Constant;
@@ -26,8 +28,10 @@ const STRAIGHT: Enforcement =
 fn model(set: Set, start: f64, way: Enforcement, n: usize) -> (Sequential<f64>, Params<f64>) {
     let mut params = Params::new();
     let weight = Weight::new(Constant(start)).constrained_by(Some(set)).enforced(way);
-    let model =
-        Sequential::builder(&mut params, 0, [n]).add("layer", Bias { bias: weight }).finish().unwrap();
+    let model = Sequential::builder(&mut params, 0, [n])
+        .add("layer", Bias { bias: weight })
+        .finish()
+        .unwrap();
     (model, params)
 }
 
@@ -63,7 +67,10 @@ fn with_derivatives() -> Vec<Set> {
         Box::new(NonPositive),
         Box::new(Interval { min: -0.5, max: 1.0 }),
         Box::new(LInfBall { radius: 0.7 }),
-        Box::new(Bounds { min: Tensor::filled([2, 3], -0.25), max: Tensor::filled([2, 3], f64::INFINITY) }),
+        Box::new(Bounds {
+            min: Tensor::filled([2, 3], -0.25),
+            max: Tensor::filled([2, 3], f64::INFINITY),
+        }),
         Box::new(FixedSum { sum: 2.0 }),
         Box::new(FixedMean { mean: 0.5 }),
         Box::new(Hyperplane { normal: normal.clone(), offset: 1.0 }),
@@ -97,7 +104,10 @@ fn smooth() -> Vec<Set> {
         Box::new(LInfBall { radius: 0.5 }),
         Box::new(Simplex { sum: 2.0 }),
         Box::new(Sphere { radius: 1.5 }),
-        Box::new(Bounds { min: Tensor::filled([2, 3], -0.25), max: Tensor::filled([2, 3], f64::INFINITY) }),
+        Box::new(Bounds {
+            min: Tensor::filled([2, 3], -0.25),
+            max: Tensor::filled([2, 3], f64::INFINITY),
+        }),
         Box::new(L2Ball { radius: 1.5 }),
         Box::new(FixedSum { sum: 2.0 }),
         Box::new(FixedMean { mean: 0.5 }),
@@ -114,7 +124,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn derivatives_of_projections_agree_with_differences(v in vec(-2.0..2.0f64, 6), g in vec(-1.0..1.0f64, 6)) {
+    fn derivatives_of_projections_agree_with_differences(
+        v in vec(-2.0..2.0f64, 6),
+        g in vec(-1.0..1.0f64, 6),
+    ) {
         for set in with_derivatives() {
             check_project_vjp(&*set, [2, 3].into(), &v, &g);
         }
@@ -131,7 +144,11 @@ proptest! {
     }
 
     #[test]
-    fn the_squared_distance_has_its_derivative(w in vec(-2.0..2.0f64, 6), y in vec(-2.0..2.0f64, 6), weight in 0.1..5.0f64) {
+    fn the_squared_distance_has_its_derivative(
+        w in vec(-2.0..2.0f64, 6),
+        y in vec(-2.0..2.0f64, 6),
+        weight in 0.1..5.0f64,
+    ) {
         let tensor = |x: &[f64]| Tensor::from_vec([6], x.to_vec()).unwrap();
         let sets: [Arc<dyn Constraint<f64>>; 4] = [
             Arc::new(NonPositive),
@@ -146,13 +163,25 @@ proptest! {
     }
 
     #[test]
-    fn what_layers_see_is_in_the_set_whatever_the_steps(target in vec(-30.0..30.0f64, 4), rate in 0.01..2.0f64) {
+    fn what_layers_see_is_in_the_set_whatever_the_steps(
+        target in vec(-30.0..30.0f64, 4),
+        rate in 0.01..2.0f64,
+    ) {
         for way in [Enforcement::ProjectedStep, EXACT, STRAIGHT, Enforcement::Reparametrization] {
-            for set in [Box::new(Interval { min: -1.0, max: 0.0 }) as Set, Box::new(Simplex { sum: 1.0 }), Box::new(Sphere { radius: 2.0 })] {
+            for set in [
+                Box::new(Interval { min: -1.0, max: 0.0 }) as Set,
+                Box::new(Simplex { sum: 1.0 }),
+                Box::new(Sphere { radius: 2.0 }),
+            ] {
                 let name = format!("{way:?} {set:?}");
                 let (model, mut params) = model(set, 0.25, way, 4);
                 let mut optimizer = Optimizer::new(&params, Adam::default(), rate);
-                prop_assert_eq!(descend(&model, &mut params, &mut optimizer, &target, 20), 0.0, "{}", name);
+                prop_assert_eq!(
+                    descend(&model, &mut params, &mut optimizer, &target, 20),
+                    0.0,
+                    "{}",
+                    name
+                );
             }
         }
     }
@@ -202,9 +231,14 @@ fn the_multiplier_is_the_slope_of_the_loss_at_the_solution() {
 
 #[test]
 fn every_way_starts_at_the_same_point_inside_and_near_it_at_the_boundary() {
-    for way in [EXACT, STRAIGHT, Enforcement::Reparametrization, Enforcement::Penalty { weight: 1.0 }] {
+    for way in
+        [EXACT, STRAIGHT, Enforcement::Reparametrization, Enforcement::Penalty { weight: 1.0 }]
+    {
         let (_, params) = model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.3, way, 2);
-        assert!((params.value(params.ids().next().unwrap()).data[0] + 0.3).abs() < 1e-15, "{way:?}");
+        assert!(
+            (params.value(params.ids().next().unwrap()).data[0] + 0.3).abs() < 1e-15,
+            "{way:?}"
+        );
     }
     let (_, params) =
         model(Box::new(Interval { min: -1.0, max: 0.0 }), 0.0, Enforcement::Reparametrization, 2);
@@ -296,13 +330,18 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     let rounded = refused(Box::new(Rounding { decimals: 1 }), EXACT);
     assert!(rounded.starts_with(expected), "{rounded}");
     let text = refused(sparse(), Enforcement::Reparametrization);
-    assert!(text.contains("expected a set with a smooth parametrization, found Cardinality"), "{text}");
+    assert!(
+        text.contains("expected a set with a smooth parametrization, found Cardinality"),
+        "{text}"
+    );
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = refused(sparse(), Enforcement::Penalty { weight });
         assert!(text.contains("expected a finite weight above 0"), "{text}");
     }
-    let text =
-        refused(Box::new(MaxNorm { max: 1.0, ..MaxNorm::default() }), Enforcement::Penalty { weight: 1.0 });
+    let text = refused(
+        Box::new(MaxNorm { max: 1.0, ..MaxNorm::default() }),
+        Enforcement::Penalty { weight: 1.0 },
+    );
     assert!(text.contains("expected a set with a projection"), "{text}");
     let text = refused(sparse(), Enforcement::AugmentedLagrangian { weight: 1.0, every: 0 });
     assert!(text.contains("expected at least one step"), "{text}");

@@ -3,8 +3,8 @@
 use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
 use morphograd_nn::tensor::{Padding, ShapeError, Tensor};
 use morphograd_nn::{
-    Activation, AvgPool2d, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, Sequential,
-    SoftmaxCrossEntropy,
+    Activation, AvgPool2d, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d,
+    Sequential, SoftmaxCrossEntropy,
 };
 
 const BATCH: usize = 6;
@@ -15,7 +15,12 @@ fn model(params: &mut Params<f32>) -> Result<Sequential<f32>, BuildError> {
         .add("pool", MaxPool2d::default())
         .add(
             "conv",
-            Conv2d { filters: 4, padding: Padding::Same, activation: Activation::Tanh, ..Conv2d::default() },
+            Conv2d {
+                filters: 4,
+                padding: Padding::Same,
+                activation: Activation::Tanh,
+                ..Conv2d::default()
+            },
         )
         .add("mean", AvgPool2d { size: [3, 3], strides: Some([2, 2]), padding: Padding::Same })
         .add("relu", Activation::Relu)
@@ -82,7 +87,11 @@ fn gradient_descent_learns_and_is_the_same_bit_for_bit_on_any_number_of_threads(
         losses
     };
     let on_threads = |n: usize| {
-        rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("a thread pool").install(train)
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .expect("a thread pool")
+            .install(train)
     };
     let losses = on_threads(1);
     assert!(losses[59] < 0.3 * losses[0], "{losses:?}");

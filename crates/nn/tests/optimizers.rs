@@ -1,9 +1,12 @@
-//! Optimizers as a user sees them: against reference trajectories, under constraints, and where a step is impossible.
+//! Optimizers as a user sees them: against reference trajectories, under constraints, and where a
+//! step is impossible.
 
 use morphograd_nn::Optimizer;
 use morphograd_nn::autodiff::{Add, Constraint, Mode, Mul, ParamId, Params, Sum, Tape};
 use morphograd_nn::constraint::{Interval, MaxNorm, NonNegative, NonPositive, UnitNorm};
-use morphograd_nn::optimizer::{Adagrad, Adam, Clip, OptimizerError, RmsProp, Rule, Sgd, StepReport};
+use morphograd_nn::optimizer::{
+    Adagrad, Adam, Clip, OptimizerError, RmsProp, Rule, Sgd, StepReport,
+};
 use morphograd_nn::schedule::{PiecewiseConstant, Schedule};
 use morphograd_nn::tensor::{Real, Tensor};
 use morphograd_testkit::{Golden, assert_close};
@@ -40,7 +43,8 @@ fn step<T: Real>(
 
 fn one(start: &[f64], set: Set) -> (Params<f64>, ParamId) {
     let mut params = Params::new();
-    let id = params.add("w", Tensor::from_vec([start.len()], start.to_vec()).unwrap(), set).unwrap();
+    let id =
+        params.add("w", Tensor::from_vec([start.len()], start.to_vec()).unwrap(), set).unwrap();
     (params, id)
 }
 
@@ -71,9 +75,12 @@ fn trajectories_agree_with_the_reference_at_every_step() {
         let golden = Golden::read(&format!("optimizer_{name}"));
         let mut params = Params::new();
         let w = params.add("w", golden.tensor::<f32>("w0"), None).unwrap();
-        let (grads, trajectory) = (golden.tensor::<f32>("grads"), golden.tensor::<f32>("trajectory"));
+        let (grads, trajectory) =
+            (golden.tensor::<f32>("grads"), golden.tensor::<f32>("trajectory"));
         let mut optimizer = Optimizer::new(&params, rule, learning_rate);
-        for (k, (grad, expected)) in grads.data().chunks(7).zip(trajectory.data().chunks(7)).enumerate() {
+        for (k, (grad, expected)) in
+            grads.data().chunks(7).zip(trajectory.data().chunks(7)).enumerate()
+        {
             step(&mut optimizer, &mut params, grad).unwrap();
             assert_close(&format!("{name}, step {k}"), params.value(w).data, expected, 1e-5);
         }
@@ -81,8 +88,8 @@ fn trajectories_agree_with_the_reference_at_every_step() {
     }
 }
 
-/// The value after steps with the given gradients and learning rate 1, from 0. The reference values do not tell where ε stands, nor (for
-/// such slowly forgetting means) AMSGrad from Adam.
+/// The value after steps with the given gradients and learning rate 1, from 0. The reference values
+/// do not tell where ε stands, nor (for such slowly forgetting means) AMSGrad from Adam.
 #[track_caller]
 fn check_by_hand(rule: impl Rule<f64> + 'static, gradients_and_values: &[(f64, f64)]) {
     let (mut params, w) = one(&[0.0], None);
@@ -90,7 +97,10 @@ fn check_by_hand(rule: impl Rule<f64> + 'static, gradients_and_values: &[(f64, f
     for (gradient, expected) in gradients_and_values {
         step(&mut optimizer, &mut params, &[*gradient]).unwrap();
         let found = params.value(w).data[0];
-        assert!((found - expected).abs() < 1e-12, "{optimizer:?}: expected {expected}, found {found}");
+        assert!(
+            (found - expected).abs() < 1e-12,
+            "{optimizer:?}: expected {expected}, found {found}"
+        );
     }
 }
 
@@ -118,7 +128,8 @@ fn variants_and_the_place_of_epsilon_worked_out_by_hand() {
 fn at_a_constrained_solution_the_gradient_mapping_is_zero_and_the_gradient_is_not() {
     // (w - 2)² on w <= 1, at 1.
     for rule in rules() {
-        let (mut params, w) = one(&[1.0], Some(Box::new(Interval { min: f64::NEG_INFINITY, max: 1.0 })));
+        let (mut params, w) =
+            one(&[1.0], Some(Box::new(Interval { min: f64::NEG_INFINITY, max: 1.0 })));
         let mut optimizer = Optimizer::new(&params, rule, 0.1);
         let report = step(&mut optimizer, &mut params, &[-2.0]).unwrap();
         assert_eq!((report.gradient_norm, report.gradient_mapping), (2.0, 0.0));
@@ -131,8 +142,10 @@ fn at_a_constrained_solution_the_gradient_mapping_is_zero_and_the_gradient_is_no
 fn a_step_reports_what_the_projection_did() {
     let mut params = Params::new();
     let free = params.add("free", Tensor::filled([3], 1.0f64), None).unwrap();
-    let bounded = params.add("bounded", Tensor::filled([2], 1.0f64), Some(Box::new(NonNegative))).unwrap();
-    let frozen = params.add("frozen", Tensor::filled([4], 1.0f64), Some(Box::new(NonNegative))).unwrap();
+    let bounded =
+        params.add("bounded", Tensor::filled([2], 1.0f64), Some(Box::new(NonNegative))).unwrap();
+    let frozen =
+        params.add("frozen", Tensor::filled([4], 1.0f64), Some(Box::new(NonNegative))).unwrap();
     params.set_trainable(frozen, false);
     let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.5);
     let mut tape = Tape::new();
@@ -177,15 +190,16 @@ fn a_step_that_is_impossible_says_why_and_changes_nothing() {
     let unused = params.add("conv.bias", Tensor::filled([1], 1.0f64), None).unwrap();
     let mut tape = Tape::new();
     let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1);
-    let mut refused =
-        |optimizer: &mut Optimizer<f64>, params: &mut Params<f64>, gradients: &[(ParamId, &[f64])]| {
-            let state = optimizer.state().clone();
-            record(&mut tape, params, gradients);
-            let error = optimizer.step(params, &tape).unwrap_err().to_string();
-            assert_eq!(optimizer.state(), &state);
-            assert!(params.ids().all(|id| params.value(id).data.iter().all(|w| *w == 1.0)));
-            error
-        };
+    let mut refused = |optimizer: &mut Optimizer<f64>,
+                       params: &mut Params<f64>,
+                       gradients: &[(ParamId, &[f64])]| {
+        let state = optimizer.state().clone();
+        record(&mut tape, params, gradients);
+        let error = optimizer.step(params, &tape).unwrap_err().to_string();
+        assert_eq!(optimizer.state(), &state);
+        assert!(params.ids().all(|id| params.value(id).data.iter().all(|w| *w == 1.0)));
+        error
+    };
     assert_eq!(
         refused(&mut optimizer, &mut params, &[(used, &[1.0, 2.0])]),
         "adam: expected a gradient for `conv.bias`, found none: use it in the loss or freeze it"
@@ -208,7 +222,8 @@ fn a_step_that_is_impossible_says_why_and_changes_nothing() {
     let mut of_another = Optimizer::new(&one(&[0.0], None).0, Sgd::default(), 0.1);
     assert_eq!(
         refused(&mut of_another, &mut params, &both),
-        "sgd: expected the parameters the optimizer was made for, found other numbers or sizes of them"
+        "sgd: expected the parameters the optimizer was made for, found other numbers or sizes of \
+         them"
     );
     params.set_trainable(unused, false);
     optimizer.set_learning_rate(0.1);
@@ -220,7 +235,8 @@ fn a_step_that_is_impossible_says_why_and_changes_nothing() {
 #[test]
 fn the_learning_rate_follows_the_schedule_and_can_be_replaced() {
     let (mut params, w) = one(&[0.0], None);
-    let schedule: Box<dyn Schedule> = Box::new(PiecewiseConstant { initial: 1.0, changes: vec![(1, 0.25)] });
+    let schedule: Box<dyn Schedule> =
+        Box::new(PiecewiseConstant { initial: 1.0, changes: vec![(1, 0.25)] });
     let mut optimizer = Optimizer::new(&params, Sgd::default(), schedule);
     let rates: Vec<f64> =
         (0..4).map(|_| step(&mut optimizer, &mut params, &[1.0]).unwrap().learning_rate).collect();
@@ -245,7 +261,8 @@ fn a_kept_state_goes_on_as_if_nothing_had_happened() {
         step(&mut resumed, &mut again, &[0.5, 0.6]).unwrap();
         assert_eq!(again.value(w_again).data, params.value(w).data);
 
-        let mut other = Optimizer::new(&one(&[0.0], None).0, Adam { amsgrad: true, ..Adam::default() }, 0.1);
+        let mut other =
+            Optimizer::new(&one(&[0.0], None).0, Adam { amsgrad: true, ..Adam::default() }, 0.1);
         assert!(matches!(other.set_state(state), Err(OptimizerError::OtherParameters { .. })));
         assert_eq!(other.steps(), 0);
     }

@@ -1,4 +1,5 @@
-//! The projected step with its choices: the metric of the projection, and what becomes of the momentum.
+//! The projected step with its choices: the metric of the projection, and what becomes of the
+//! momentum.
 
 use morphograd_nn::autodiff::{Constraint, Mode, Params, Tape};
 use morphograd_nn::constraint::{
@@ -53,7 +54,8 @@ proptest! {
     fn on_a_box_the_metric_makes_no_difference(gradients in vec(vec(-2.0..2.0f64, 4), 1..12)) {
         for k in 0..scaling().len() {
             let run = |metric| {
-                let mut params = parameter(&[0.1, -0.2, 0.0, 0.3], Box::new(Interval { min: -0.4, max: 0.3 }));
+                let mut params =
+                    parameter(&[0.1, -0.2, 0.0, 0.3], Box::new(Interval { min: -0.4, max: 0.3 }));
                 let rule = scaling().into_iter().nth(k).unwrap();
                 let mut optimizer = Optimizer::new(&params, rule, 0.2).in_metric(metric);
                 for gradient in &gradients {
@@ -119,13 +121,15 @@ fn a_set_without_a_metric_or_a_cone_is_refused_by_name_and_nothing_changes() {
     let expected =
         "adam: expected a set with a projection in a metric for `w`, found Some(OrthonormalColumns";
     assert!(error.starts_with(expected), "{error}");
-    let params = parameter(&[3.0, 4.0], Box::new(Intersection::of(L2Ball { radius: 1.0 }).and(NonNegative)));
+    let params =
+        parameter(&[3.0, 4.0], Box::new(Intersection::of(L2Ball { radius: 1.0 }).and(NonNegative)));
     let error = refused(params, Metric::Own, Momentum::Tangent);
     let expected = "adam: expected a set with a tangent cone for `w`, found Some(Intersection";
     assert!(error.starts_with(expected), "{error}");
 }
 
-/// Steps until a coordinate that was pushed against its bound leaves it, when the gradient has turned.
+/// Steps until a coordinate that was pushed against its bound leaves it, when the gradient has
+/// turned.
 fn steps_to_leave(momentum: Momentum) -> usize {
     let mut params = parameter(&[1.0, 1.0], Box::new(NonNegative));
     let rule = Sgd { momentum: 0.9, nesterov: false };
@@ -151,8 +155,10 @@ fn a_momentum_that_leads_out_of_the_set_delays_the_return_and_one_that_does_not_
 
 #[test]
 fn the_momentum_of_adam_and_rmsprop_is_turned_the_right_way() {
-    let rules: [MakeRule; 2] =
-        [|| Box::new(Adam::default()), || Box::new(RmsProp { momentum: 0.9, ..RmsProp::default() })];
+    let rules: [MakeRule; 2] = [
+        || Box::new(Adam::default()),
+        || Box::new(RmsProp { momentum: 0.9, ..RmsProp::default() }),
+    ];
     for rule in rules {
         let mut params = parameter(&[0.05, 1.0], Box::new(NonNegative));
         let mut optimizer = Optimizer::new(&params, rule(), 0.1).with_momentum(Momentum::Tangent);

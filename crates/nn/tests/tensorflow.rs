@@ -12,7 +12,8 @@ use morphograd_testkit::{Golden, assert_close, vjp};
 /// Relative to the largest magnitude.
 const TOLERANCE: f64 = 1e-5;
 
-/// Compares the output with `y` and, for the output's gradient `dy`, the gradient of every input `name` with `d{name}`.
+/// Compares the output with `y` and, for the output's gradient `dy`, the gradient of every input
+/// `name` with `d{name}`.
 #[track_caller]
 fn check(case: &str, op: impl Op<f32> + Clone, inputs: &[&str]) {
     let golden = Golden::read(case);
@@ -20,14 +21,19 @@ fn check(case: &str, op: impl Op<f32> + Clone, inputs: &[&str]) {
     let (y, grads) = vjp(op, &tensors, golden.tensor("dy").data());
     assert_close(&format!("{case}: y"), &y, golden.tensor("y").data(), TOLERANCE);
     for (name, grad) in inputs.iter().zip(&grads) {
-        assert_close(&format!("{case}: d{name}"), grad, golden.tensor(&format!("d{name}")).data(), TOLERANCE);
+        assert_close(
+            &format!("{case}: d{name}"),
+            grad,
+            golden.tensor(&format!("d{name}")).data(),
+            TOLERANCE,
+        );
     }
 }
 
 fn cases() -> impl Iterator<Item = (String, Padding, [usize; 2])> {
-    [("valid", Padding::Valid), ("same", Padding::Same)]
-        .into_iter()
-        .flat_map(|(name, padding)| [1, 2].map(|stride| (format!("{name}_s{stride}"), padding, [stride; 2])))
+    [("valid", Padding::Valid), ("same", Padding::Same)].into_iter().flat_map(|(name, padding)| {
+        [1, 2].map(|stride| (format!("{name}_s{stride}"), padding, [stride; 2]))
+    })
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The one error of shapes: it names the operation, what it expected, what it found, and the layer in which it happened.
+//! The one error of shapes: it names the operation, what it expected, what it found, and the layer
+//! in which it happened.
 
 use std::fmt;
 
@@ -23,14 +24,19 @@ pub struct ShapeError {
 
 impl ShapeError {
     /// An error outside any layer.
-    pub fn new(operation: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn new(
+        operation: &'static str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
         Self { operation, expected: expected.into(), found: found.into(), path: String::new() }
     }
 
     /// The same error, seen from the layer `name` that contains the operation.
     #[must_use]
     pub fn within(mut self, name: &str) -> Self {
-        self.path = if self.path.is_empty() { name.to_owned() } else { format!("{name}.{}", self.path) };
+        self.path =
+            if self.path.is_empty() { name.to_owned() } else { format!("{name}.{}", self.path) };
         self
     }
 }

@@ -3,7 +3,8 @@
 use crate::Real;
 use crate::parallel;
 
-/// Rows of the output that one task computes: enough work to pay for waking a thread, few enough that a batch of 128 is shared.
+/// Rows of the output that one task computes: enough work to pay for waking a thread, few enough
+/// that a batch of 128 is shared.
 const ROWS: usize = 64;
 
 /// A borrowed matrix with a row and a column stride.
@@ -42,8 +43,9 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
-/// $C \leftarrow A B + \beta C$, with `c` contiguous and row-major. With `beta` 0 the old content of `c` is not read, so NaN there
-/// does not survive. Rows are computed in parallel; the result does not depend on the number of threads.
+/// $C \leftarrow A B + \beta C$, with `c` contiguous and row-major. With `beta` 0 the old content
+/// of `c` is not read, so NaN there does not survive. Rows are computed in parallel; the result
+/// does not depend on the number of threads.
 ///
 /// # Panics
 /// If the inner sizes differ or `c` does not hold rows(A) * columns(B) elements.
@@ -72,8 +74,8 @@ fn block<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, beta: T, c: &mut [T]) {
     assert!(last(a) < a.data.len() && last(b) < b.data.len(), "a matrix reaches outside its data");
     let strides = |x: Matrix<'_, T>| x.strides.map(|s| s as isize);
     #[expect(unsafe_code, reason = "the one call of the GEMM library")]
-    // SAFETY: the last element of A and of B was just checked to lie inside its slice, C holds m * n elements (checked by the
-    // caller), and C is borrowed mutably, so it overlaps neither.
+    // SAFETY: the last element of A and of B was just checked to lie inside its slice, C holds m *
+    // n elements (checked by the caller), and C is borrowed mutably, so it overlaps neither.
     unsafe {
         T::raw(
             [m, k, n],
@@ -105,8 +107,10 @@ mod tests {
             let a: Vec<f64> = (0..m * k).map(|i| (i as f64 * 0.7).sin()).collect();
             let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 1.3).cos()).collect();
             for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
-                let view_a = if ta { Matrix::new(&a, k, m).transposed() } else { Matrix::new(&a, m, k) };
-                let view_b = if tb { Matrix::new(&b, n, k).transposed() } else { Matrix::new(&b, k, n) };
+                let view_a =
+                    if ta { Matrix::new(&a, k, m).transposed() } else { Matrix::new(&a, m, k) };
+                let view_b =
+                    if tb { Matrix::new(&b, n, k).transposed() } else { Matrix::new(&b, k, n) };
                 let expected = naive(
                     m,
                     k,
@@ -120,7 +124,8 @@ mod tests {
                 gemm(view_a, view_b, 1.0, &mut twice);
                 for i in 0..m * n {
                     assert!(
-                        (c[i] - expected[i]).abs() < 1e-12 && (twice[i] - 2.0 * expected[i]).abs() < 1e-12
+                        (c[i] - expected[i]).abs() < 1e-12
+                            && (twice[i] - 2.0 * expected[i]).abs() < 1e-12
                     );
                 }
             }

@@ -1,5 +1,5 @@
-//! Data-parallel loops whose results do not depend on the number of threads: the pieces depend on the lengths only, and partial
-//! sums are added in the order of the pieces.
+//! Data-parallel loops whose results do not depend on the number of threads: the pieces depend on
+//! the lengths only, and partial sums are added in the order of the pieces.
 
 use std::ops::Range;
 
@@ -7,15 +7,19 @@ use rayon::prelude::*;
 
 use crate::Real;
 
-/// Into how many pieces a reduction over a batch is cut, at most. More pieces than any machine we know has cores would cost memory
-/// (each holds a partial sum); fewer would leave cores idle.
+/// Into how many pieces a reduction over a batch is cut, at most. More pieces than any machine we
+/// know has cores would cost memory (each holds a partial sum); fewer would leave cores idle.
 const MAX_PIECES: usize = 32;
 
 /// Calls `f(i, piece)` for every piece of `length` elements (the last may be shorter), in parallel.
 ///
 /// # Panics
 /// If `length` is 0.
-pub fn for_each_piece<T: Send>(data: &mut [T], length: usize, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+pub fn for_each_piece<T: Send>(
+    data: &mut [T],
+    length: usize,
+    f: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
     data.par_chunks_mut(length).enumerate().for_each(|(i, piece)| f(i, piece));
 }
 
@@ -28,11 +32,15 @@ pub fn for_each_pair<A: Send, B: Send>(
     (b, b_length): (&mut [B], usize),
     f: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
 ) {
-    a.par_chunks_mut(a_length).zip(b.par_chunks_mut(b_length)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+    a.par_chunks_mut(a_length)
+        .zip(b.par_chunks_mut(b_length))
+        .enumerate()
+        .for_each(|(i, (a, b))| f(i, a, b));
 }
 
-/// Adds to `total` the sum over `items` of a quantity of `total.len()` numbers: `f(range, partial)` adds the items of `range` to
-/// `partial`, which starts at zero. `scratch` holds the partial sums and keeps its memory for the next call.
+/// Adds to `total` the sum over `items` of a quantity of `total.len()` numbers: `f(range, partial)`
+/// adds the items of `range` to `partial`, which starts at zero. `scratch` holds the partial sums
+/// and keeps its memory for the next call.
 ///
 /// ```
 /// let (mut total, mut scratch) = ([1.0f64], Vec::new());
@@ -54,8 +62,8 @@ pub fn sum_into<T: Real>(
     }
 }
 
-/// The partial sums of [`sum_into`], `length` numbers each, in the order in which they are to be added. For sums that are wanted in another
-/// layout than they are best computed in.
+/// The partial sums of [`sum_into`], `length` numbers each, in the order in which they are to be
+/// added. For sums that are wanted in another layout than they are best computed in.
 pub fn partial_sums<T: Real>(
     length: usize,
     items: usize,

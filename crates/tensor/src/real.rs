@@ -104,7 +104,8 @@ pub(crate) mod sealed {
         ($t:ty, $f:path) => {
             #[expect(unsafe_code, reason = "see the trait")]
             impl Gemm for $t {
-                // SAFETY: the contract is the trait's, and is handed on to matrixmultiply as it stands.
+                // SAFETY: the contract is the trait's, and is handed on to matrixmultiply as it
+                // stands.
                 unsafe fn raw(
                     [m, k, n]: [usize; 3],
                     (a, [rsa, csa]): (*const Self, [isize; 2]),

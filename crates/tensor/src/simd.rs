@@ -1,16 +1,18 @@
 //! Run-time choice of the vector instructions, once for every kernel of the workspace.
 //!
-//! A kernel is plain Rust, compiled several times, for the instruction sets that matter; the widest version this machine has is run. So the
-//! default build reaches the fast path, and no kernel needs intrinsics or `unsafe`. There are two kinds. [`Kernel`] is loops on slices, which the
-//! compiler vectorizes; [`VectorKernel`] is generic over the [`Vector`], for what has to control its registers. All versions perform the same
-//! operations in the same order: results are equal bit for bit, but for [`Vector::mul_add`] on processors that cannot fuse.
+//! A kernel is plain Rust, compiled several times, for the instruction sets that matter; the widest
+//! version this machine has is run. So the default build reaches the fast path, and no kernel needs
+//! intrinsics or `unsafe`. There are two kinds. [`Kernel`] is loops on slices, which the compiler
+//! vectorizes; [`VectorKernel`] is generic over the [`Vector`], for what has to control its
+//! registers. All versions perform the same operations in the same order: results are equal bit for
+//! bit, but for [`Vector::mul_add`] on processors that cannot fuse.
 
 use crate::{Real, Vector};
 
 /// A computation to be compiled for several instruction sets.
 ///
-/// Write `#[inline(always)]` on `run` and on every function it calls in its inner loops: what is not inlined is compiled for the
-/// baseline only.
+/// Write `#[inline(always)]` on `run` and on every function it calls in its inner loops: what is
+/// not inlined is compiled for the baseline only.
 ///
 /// ```
 /// use morphograd_tensor::simd::{dispatch, Kernel};
@@ -34,8 +36,8 @@ pub trait Kernel {
     fn run(self) -> Self::Output;
 }
 
-/// A computation on vectors of `T`, to be instantiated for several instruction sets. As for [`Kernel`], what its inner loops call has to be
-/// `#[inline(always)]`.
+/// A computation on vectors of `T`, to be instantiated for several instruction sets. As for
+/// [`Kernel`], what its inner loops call has to be `#[inline(always)]`.
 ///
 /// ```
 /// use morphograd_tensor::{Real, Vector, simd::{VectorKernel, dispatch_vectors}};
@@ -250,7 +252,9 @@ mod tests {
                 .for_each(|(lane, bits)| bits[9] = mask >> lane & 1);
             let index = V::splat(start as f32 * 100.0 + 7.0);
             index.store_indices(&mut indices[start..]);
-            V::load_start(&x[start..start + 1]).add(one).store(&mut [0.0; crate::vector::MAX_LANES]);
+            V::load_start(&x[start..start + 1])
+                .add(one)
+                .store(&mut [0.0; crate::vector::MAX_LANES]);
         }
         (bits.into_iter().flatten().collect(), indices)
     }
@@ -267,7 +271,8 @@ mod tests {
                 dispatch_vectors_at(level, HalfOfEverything(&x, &y)),
             ] {
                 for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                    // 1e-40 squared plus 1 and the like: fused or not, the same, because every product here is exact or negligible.
+                    // 1e-40 squared plus 1 and the like: fused or not, the same, because every
+                    // product here is exact or negligible.
                     assert_eq!(found, expected, "{level:?}, pair {}, operation {}", i / 10, i % 10);
                 }
                 assert!(indices.iter().all(|index| index % 100 == 7), "{level:?}");

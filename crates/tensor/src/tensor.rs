@@ -1,4 +1,5 @@
-//! Owned and borrowed tensors: contiguous, row-major, one shape. Transposes and slices are the business of the kernels.
+//! Owned and borrowed tensors: contiguous, row-major, one shape. Transposes and slices are the
+//! business of the kernels.
 
 use crate::{Real, Shape, ShapeError};
 

@@ -1,13 +1,16 @@
 //! Vectors in registers: what a kernel that has to control its registers is written with.
 //!
-//! The one design choice: the kernel is generic over the vector, and [`dispatch_vectors`](crate::simd::dispatch_vectors) instantiates it for every
-//! instruction set. Plain loops on arrays come out as vector instructions only as long as the compiler sees through them; a block of
-//! accumulators that has to stay in registers is written with these types instead, and comes out as it is written.
+//! The one design choice: the kernel is generic over the vector, and
+//! [`dispatch_vectors`](crate::simd::dispatch_vectors) instantiates it for every instruction set.
+//! Plain loops on arrays come out as vector instructions only as long as the compiler sees through
+//! them; a block of accumulators that has to stay in registers is written with these types instead,
+//! and comes out as it is written.
 
 /// A few numbers of one type in one register.
 ///
-/// Every operation acts on each lane as the scalar operation does and rounds once, so results do not depend on the number of lanes. The types
-/// cannot be named outside this crate: a vector exists only inside a kernel that was dispatched to a processor which has it.
+/// Every operation acts on each lane as the scalar operation does and rounds once, so results do
+/// not depend on the number of lanes. The types cannot be named outside this crate: a vector exists
+/// only inside a kernel that was dispatched to a processor which has it.
 pub trait Vector<T>: Copy {
     /// How many numbers it holds.
     const LANES: usize;
@@ -55,11 +58,13 @@ pub trait Vector<T>: Copy {
     #[must_use]
     fn mul_add(self, factor: Self, term: Self) -> Self;
 
-    /// `self` where it is larger, else `other`; so `other` where they are equal or one of them is NaN.
+    /// `self` where it is larger, else `other`; so `other` where they are equal or one of them is
+    /// NaN.
     #[must_use]
     fn larger(self, other: Self) -> Self;
 
-    /// `self` where it is smaller, else `other`; so `other` where they are equal or one of them is NaN.
+    /// `self` where it is smaller, else `other`; so `other` where they are equal or one of them is
+    /// NaN.
     #[must_use]
     fn smaller(self, other: Self) -> Self;
 
@@ -94,8 +99,8 @@ pub trait Vector<T>: Copy {
 /// The most lanes any vector has.
 pub const MAX_LANES: usize = 16;
 
-/// The vector of a processor of which nothing is known but its scalar type: an array, which the compiler maps to the vectors of the target's
-/// baseline (SSE2, NEON).
+/// The vector of a processor of which nothing is known but its scalar type: an array, which the
+/// compiler maps to the vectors of the target's baseline (SSE2, NEON).
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes<T, const N: usize>([T; N]);
 
@@ -157,7 +162,8 @@ macro_rules! lanes {
             #[inline(always)]
             fn mul_add(mut self, factor: Self, term: Self) -> Self {
                 for i in 0..$n {
-                    // Without the instruction `mul_add` would be a call of a function that emulates it.
+                    // Without the instruction `mul_add` would be a call of a function that emulates
+                    // it.
                     self.0[i] = if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
                         self.0[i].mul_add(factor.0[i], term.0[i])
                     } else {
@@ -229,20 +235,23 @@ pub(crate) mod x86 {
 
     use super::Vector;
 
-    /// One type of vector. Its comparisons are a macro each, because AVX2 and AVX-512 have different masks.
+    /// One type of vector. Its comparisons are a macro each, because AVX2 and AVX-512 have
+    /// different masks.
     macro_rules! vector {
         (
             $name:ident, $t:ty, $register:ty, $n:literal, $registers:literal, $half:ty, $mask:ty,
-            $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident, $max:ident, $min:ident,
+            $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
+            $fmadd:ident, $max:ident, $min:ident,
             $cmp:ident, $select:ident, $bits:ident, $to_int:ident, $storeu_int:ident, $doc:literal
         ) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy)]
             pub struct $name($register);
 
-            // SAFETY of every block below: the type is private to this crate, and a kernel that is generic over it is instantiated
-            // by `simd::dispatch_vectors` only, inside a function that is compiled for the features and called after they were
-            // detected. `load` and `store` check the length of the slice first.
+            // SAFETY of every block below: the type is private to this crate, and a kernel that is
+            // generic over it is instantiated by `simd::dispatch_vectors` only, inside a function
+            // that is compiled for the features and called after they were detected. `load` and
+            // `store` check the length of the slice first.
             impl Vector<$t> for $name {
                 const LANES: usize = $n;
                 const REGISTERS: usize = $registers;

@@ -1,23 +1,27 @@
-//! The arithmetic of sliding windows, shared by convolution, pooling and morphology, so that there is one place where padding is
-//! decided. The rules are TensorFlow's.
+//! The arithmetic of sliding windows, shared by convolution, pooling and morphology, so that there
+//! is one place where padding is decided. The rules are TensorFlow's.
 
 use crate::ShapeError;
 
 /// What happens where the window would leave the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Padding {
-    /// Only positions where the whole window lies inside: output $\lfloor (n - k_\text{eff}) / s \rfloor + 1$.
+    /// Only positions where the whole window lies inside: output
+    /// $\lfloor (n - k_\text{eff}) / s \rfloor + 1$.
     #[default]
     Valid,
-    /// Output $\lceil n / s \rceil$; the image is padded evenly on both sides, an odd remainder at the end.
+    /// Output $\lceil n / s \rceil$; the image is padded evenly on both sides, an odd remainder at
+    /// the end.
     Same,
     /// As [`Padding::Same`], with an odd remainder at the start: the mirror image.
     SameMirrored,
 }
 
-/// A window that slides over an image: `size` taps, `rates` pixels apart, moved by `strides`. Axes are `[height, width]`.
+/// A window that slides over an image: `size` taps, `rates` pixels apart, moved by `strides`. Axes
+/// are `[height, width]`.
 ///
-/// Output position `i` covers the input positions $s\,i + r\,d - \text{before}$ for the taps $d = 0, …, k-1$.
+/// Output position `i` covers the input positions $s\,i + r\,d - \text{before}$ for the taps
+/// $d = 0, …, k-1$.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window2d {
     /// Number of taps.
@@ -53,8 +57,9 @@ impl Window2d {
         self.size[0] * self.size[1]
     }
 
-    /// The window of the adjoint at stride 1: position `i` covers `p` here exactly where `p` covers `i` there. Differs from this one only
-    /// for same padding and an even reach. Of a window with strides there is no adjoint of this form, and it is left as it is.
+    /// The window of the adjoint at stride 1: position `i` covers `p` here exactly where `p` covers
+    /// `i` there. Differs from this one only for same padding and an even reach. Of a window with
+    /// strides there is no adjoint of this form, and it is left as it is.
     #[must_use]
     pub fn adjoint(self) -> Self {
         let padding = match self.padding {
@@ -69,11 +74,17 @@ impl Window2d {
     /// The extent on an image of `[height, width]` pixels.
     ///
     /// # Errors
-    /// If a size, stride or rate is 0, the image is empty, or (with valid padding) the window is larger than the image.
+    /// If a size, stride or rate is 0, the image is empty, or (with valid padding) the window is
+    /// larger than the image.
     ///
     /// ```
     /// use morphograd_tensor::{Padding, Window2d};
-    /// let window = Window2d { size: [3, 2], strides: [2, 2], padding: Padding::Same, ..Window2d::default() };
+    /// let window = Window2d {
+    ///     size: [3, 2],
+    ///     strides: [2, 2],
+    ///     padding: Padding::Same,
+    ///     ..Window2d::default()
+    /// };
     /// let extent = window.extent([5, 5])?;
     /// assert_eq!((extent.output, extent.before, extent.padded), ([3, 3], [1, 0], [7, 6]));
     /// # Ok::<(), morphograd_tensor::ShapeError>(())
@@ -92,7 +103,8 @@ impl Window2d {
                     ),
                 ));
             }
-            // Saturating: a window so large that its reach overflows is larger than any image, and refused below.
+            // Saturating: a window so large that its reach overflows is larger than any image, and
+            // refused below.
             let reach = (k - 1).saturating_mul(r).saturating_add(1);
             match self.padding {
                 Padding::Valid if reach > n => {
@@ -114,8 +126,11 @@ impl Window2d {
                             format!("size {:?} at rates {:?}", self.size, self.rates),
                         ));
                     }
-                    extent.before[axis] =
-                        if self.padding == Padding::Same { missing / 2 } else { missing - missing / 2 };
+                    extent.before[axis] = if self.padding == Padding::Same {
+                        missing / 2
+                    } else {
+                        missing - missing / 2
+                    };
                     extent.padded[axis] = n + missing;
                 }
             }
@@ -156,7 +171,8 @@ mod tests {
         let error = window(31, 1, 1, Padding::Valid).extent([28, 28]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "window: expected a window no larger than the image [28, 28], or same padding, found size [31, 31] at rates [1, 1]"
+            "window: expected a window no larger than the image [28, 28], or same padding, found \
+             size [31, 31] at rates [1, 1]"
         );
         assert!(window(usize::MAX, 1, 1, Padding::Same).extent([4, 4]).is_err());
         assert!(window(3, 0, 1, Padding::Same).extent([4, 4]).is_err());

@@ -1,25 +1,35 @@
-//! What every set has to pass: its projection, that in a diagonal metric, and that of directions on its tangent cone.
+//! What every set has to pass: its projection, that in a diagonal metric, and that of directions on
+//! its tangent cone.
 //!
-//! The one design choice: each is compared with its definition, at points of the set that are made by projecting others.
+//! The one design choice: each is compared with its definition, at points of the set that are made
+//! by projecting others.
 
 use morphograd_autodiff::tensor::Shape;
 use morphograd_autodiff::{Constraint, Kind};
 
-/// Checks a projection on a closed set against its definition, at `point` with other points of the space (of the same length) to compare
-/// with:
+/// Checks a projection on a closed set against its definition, at `point` with other points of the
+/// space (of the same length) to compare with:
 /// - the image is feasible, and a feasible point stays where it is;
 /// - no other feasible point (the images of `others`) is nearer to `point`;
-/// - if the set is convex, $(w - P(w)) \cdot (v - P(w)) \le 0$ for feasible $v$, which is what makes $P(w)$ nearest of all, and distances do not increase;
+/// - if the set is convex, $(w - P(w)) \cdot (v - P(w)) \le 0$ for feasible $v$, which is what
+///   makes $P(w)$ nearest of all, and distances do not increase;
 /// - a point with NaN is not taken for feasible.
 ///
 /// # Panics
-/// If the constraint says that it is no projection, or one of them fails by more than a few units in the last place of numbers of the size given.
+/// If the constraint says that it is no projection, or one of them fails by more than a few units
+/// in the last place of numbers of the size given.
 #[track_caller]
-pub fn check_projection(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64], others: &[Vec<f64>]) {
+pub fn check_projection(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    point: &[f64],
+    others: &[Vec<f64>],
+) {
     check_projection_within(1e-12, constraint, shape, point, others);
 }
 
-/// [`check_projection`] for sets whose projection is computed to a tolerance: that on distances, for numbers of size 1, for each entry.
+/// [`check_projection`] for sets whose projection is computed to a tolerance: that on distances,
+/// for numbers of size 1, for each entry.
 ///
 /// # Panics
 /// As [`check_projection`].
@@ -57,8 +67,9 @@ pub fn check_projection_within(
     }
 }
 
-/// Checks `project_in_metric` against its definition: what [`check_projection`] checks, with $\sum_i m_i (v_i - w_i)^2$ in the place of the
-/// distance; and that in a metric of ones it is `project`.
+/// Checks `project_in_metric` against its definition: what [`check_projection`] checks, with
+/// $\sum_i m_i (v_i - w_i)^2$ in the place of the distance; and that in a metric of ones it is
+/// `project`.
 ///
 /// # Panics
 /// If the set has no projection in a metric, or a check fails.
@@ -86,12 +97,15 @@ pub fn check_projection_in_metric_within(
     point: &[f64],
     others: &[Vec<f64>],
 ) {
-    let weight =
-        metric.iter().fold(1.0, |m: f64, x| m.max(*x)) / metric.iter().fold(1.0, |m: f64, x| m.min(*x));
+    let weight = metric.iter().fold(1.0, |m: f64, x| m.max(*x))
+        / metric.iter().fold(1.0, |m: f64, x| m.min(*x));
     let slack = slack(tolerance, point, others) * weight;
     let project_in = |metric: &[f64], x: &[f64]| {
         let mut x = x.to_vec();
-        assert!(constraint.project_in_metric(shape, metric, &mut x), "{constraint:?} knows no metric");
+        assert!(
+            constraint.project_in_metric(shape, metric, &mut x),
+            "{constraint:?} knows no metric"
+        );
         x
     };
     nearest(constraint, shape, metric, slack, point, others, &|x| project_in(metric, x));
@@ -105,11 +119,14 @@ pub fn check_projection_in_metric_within(
     );
 }
 
-/// Checks `project_tangent` at the image of `point` against what makes it the projection on the tangent cone $K$:
-/// - the image $t$ of the direction $d$ is one along which the point stays: $\operatorname{dist}(x + h t, C) = O(h^2)$;
-/// - it is as near to $d$ as $s = (P(x + h d) - x) / h$ is, up to $O(h)$, and for a convex set $s$ itself, which tends to it;
-/// - $d - t$ is at right angles to $t$, and not at a smaller one to where any feasible point lies ($K$ contains those directions if the set is
-///   convex): $(d - t) \cdot (v - x) \le 0$.
+/// Checks `project_tangent` at the image of `point` against what makes it the projection on the
+/// tangent cone $K$:
+/// - the image $t$ of the direction $d$ is one along which the point stays:
+///   $\operatorname{dist}(x + h t, C) = O(h^2)$;
+/// - it is as near to $d$ as $s = (P(x + h d) - x) / h$ is, up to $O(h)$, and for a convex set $s$
+///   itself, which tends to it;
+/// - $d - t$ is at right angles to $t$, and not at a smaller one to where any feasible point lies
+///   ($K$ contains those directions if the set is convex): $(d - t) \cdot (v - x) \le 0$.
 ///
 /// `curvature` bounds the distance by `curvature` h² |t|²; 0 for sets with flat faces.
 ///
@@ -134,9 +151,13 @@ pub fn check_tangent(
     };
     let at = project(point);
     let mut tangent = direction.to_vec();
-    assert!(constraint.project_tangent(shape, &at, &mut tangent), "{constraint:?} knows no tangent cone");
+    assert!(
+        constraint.project_tangent(shape, &at, &mut tangent),
+        "{constraint:?} knows no tangent cone"
+    );
 
-    // So short that no other face of the set is met, but by a chance of that size; of a curved set, no place where it is curved as much.
+    // So short that no other face of the set is met, but by a chance of that size; of a curved set,
+    // no place where it is curved as much.
     let step = if curvature == 0.0 { 1e-7 } else { 1e-8 };
     let moved: Vec<f64> = at.iter().zip(&tangent).map(|(x, t)| x + step * t).collect();
     let missed = distance(&ones, &moved, &project(&moved));
@@ -146,7 +167,8 @@ pub fn check_tangent(
         "{constraint:?}: {tangent:?} leads {missed} out of the set at {at:?}"
     );
     let stepped: Vec<f64> = at.iter().zip(direction).map(|(x, d)| x + step * d).collect();
-    let quotient: Vec<f64> = project(&stepped).iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
+    let quotient: Vec<f64> =
+        project(&stepped).iter().zip(&at).map(|(v, x)| (v - x) / step).collect();
     let apart = if convex {
         distance(&ones, &quotient, &tangent)
     } else {
@@ -154,18 +176,23 @@ pub fn check_tangent(
     };
     assert!(
         apart <= slack / step,
-        "{constraint:?}: {tangent:?} is not what {quotient:?}, {direction:?} in the set, tends to at {at:?}"
+        "{constraint:?}: {tangent:?} is not what {quotient:?}, {direction:?} in the set, tends to \
+         at {at:?}"
     );
     let normal: Vec<f64> = direction.iter().zip(&tangent).map(|(d, t)| d - t).collect();
     let angle = dot(&ones, &normal, &tangent);
-    assert!(angle.abs() <= slack, "{constraint:?}: {normal:?} is not at right angles to {tangent:?}");
+    assert!(
+        angle.abs() <= slack,
+        "{constraint:?}: {normal:?} is not at right angles to {tangent:?}"
+    );
     if convex {
         for other in others {
             let towards: Vec<f64> = project(other).iter().zip(&at).map(|(v, x)| v - x).collect();
             let angle = dot(&ones, &normal, &towards);
             assert!(
                 angle <= slack,
-                "{constraint:?}: {normal:?}, taken away at {at:?}, leads into the set, towards {towards:?}"
+                "{constraint:?}: {normal:?}, taken away at {at:?}, leads into the set, towards \
+                 {towards:?}"
             );
         }
     }
@@ -190,9 +217,15 @@ fn nearest(
 ) {
     let image = project(point);
     let violation = constraint.violation(shape, &image);
-    assert!(violation <= slack, "{constraint:?}: the projection of {point:?} is {violation} outside the set");
+    assert!(
+        violation <= slack,
+        "{constraint:?}: the projection of {point:?} is {violation} outside the set"
+    );
     let again = project(&image);
-    assert!(distance(metric, &image, &again) <= slack, "{constraint:?}: not idempotent at {point:?}");
+    assert!(
+        distance(metric, &image, &again) <= slack,
+        "{constraint:?}: not idempotent at {point:?}"
+    );
     for other in others {
         let feasible = project(other);
         assert!(
@@ -205,7 +238,8 @@ fn nearest(
             let angle = dot(metric, &away, &towards);
             assert!(
                 angle <= slack * (1.0 + size(point)),
-                "{constraint:?}: from the projection {image:?} of {point:?} one can go towards {feasible:?} and come nearer ({angle})"
+                "{constraint:?}: from the projection {image:?} of {point:?} one can go towards \
+                 {feasible:?} and come nearer ({angle})"
             );
         }
     }
@@ -238,13 +272,19 @@ fn distance(metric: &[f64], a: &[f64], b: &[f64]) -> f64 {
     dot(metric, &difference, &difference).sqrt()
 }
 
-/// Checks `project_vjp` against central differences of the projection at `point`, where it has derivatives: near a kink nothing is checked. The set may
-/// have entries that are always infinite.
+/// Checks `project_vjp` against central differences of the projection at `point`, where it has
+/// derivatives: near a kink nothing is checked. The set may have entries that are always infinite.
 ///
 /// # Panics
-/// If the derivative is not known, or is not that of the differences within 1e-6 for numbers of size 1.
+/// If the derivative is not known, or is not that of the differences within 1e-6 for numbers of
+/// size 1.
 #[track_caller]
-pub fn check_project_vjp(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64], gradient: &[f64]) {
+pub fn check_project_vjp(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    point: &[f64],
+    gradient: &[f64],
+) {
     let project = |point: &[f64]| {
         let mut image = point.to_vec();
         constraint.project(shape, &mut image);
@@ -252,23 +292,34 @@ pub fn check_project_vjp(constraint: &dyn Constraint<f64>, shape: Shape, point: 
     };
     let image = project(point);
     let kink = (0..point.len()).any(|i| {
-        let [up, down] = [1e-5, -1e-5].map(|step| difference(&project(&moved(point, i, step)), &image));
+        let [up, down] =
+            [1e-5, -1e-5].map(|step| difference(&project(&moved(point, i, step)), &image));
         up.iter().zip(&down).any(|(up, down)| (up + down).abs() > 1e-8)
     });
     let mut found = gradient.to_vec();
-    assert!(constraint.project_vjp(shape, point, &image, &mut found), "{constraint:?}: no derivative");
+    assert!(
+        constraint.project_vjp(shape, point, &image, &mut found),
+        "{constraint:?}: no derivative"
+    );
     if !kink {
         check_pull_back(&format!("{constraint:?} {shape}"), point, gradient, &project, &found);
     }
 }
 
-/// Checks `parametrization` at a free parameter: the weight is in the set; `invert` gives a free parameter of the same weight; `pull_back` agrees with central
-/// differences; and after `enter` the inverse of a projected point gives that point.
+/// Checks `parametrization` at a free parameter: the weight is in the set; `invert` gives a free
+/// parameter of the same weight; `pull_back` agrees with central differences; and after `enter` the
+/// inverse of a projected point gives that point.
 ///
 /// # Panics
-/// If there is no parametrization, or a check fails by more than 1e-6 (derivatives) or 1e-12 for numbers of size 1.
+/// If there is no parametrization, or a check fails by more than 1e-6 (derivatives) or 1e-12 for
+/// numbers of size 1.
 #[track_caller]
-pub fn check_parametrization(constraint: &dyn Constraint<f64>, shape: Shape, free: &[f64], gradient: &[f64]) {
+pub fn check_parametrization(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    free: &[f64],
+    gradient: &[f64],
+) {
     let map = constraint.parametrization(shape).expect("a parametrization");
     let weight_of = |free: &[f64]| {
         let mut weight = vec![f64::NAN; free.len()];

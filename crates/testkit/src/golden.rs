@@ -1,5 +1,6 @@
-//! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in `f32` on a CPU, or, for
-//! projections, with Optax, JAXopt and SciPy in `f64`; the scripts beside the files say how.
+//! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in
+//! `f32` on a CPU, or, for projections, with Optax, JAXopt and SciPy in `f64`; the scripts beside
+//! the files say how.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +21,8 @@ impl Golden {
     /// # Panics
     /// If there is no such case.
     pub fn read(case: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/golden/{case}.safetensors"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/golden/{case}.safetensors"));
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self { case: case.to_owned(), bytes }
     }
@@ -31,7 +33,8 @@ impl Golden {
     /// If the case has no such tensor.
     pub fn tensor<T: Real>(&self, name: &str) -> Tensor<T> {
         let file = SafeTensors::deserialize(&self.bytes).expect("a safetensors file");
-        let view = file.tensor(name).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.case));
+        let view =
+            file.tensor(name).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.case));
         let data: Vec<T> = match view.dtype() {
             Dtype::F32 => view
                 .data()
@@ -45,11 +48,13 @@ impl Golden {
             Dtype::U8 => view.data().iter().map(|b| T::of(f64::from(*b))).collect(),
             other => panic!("{}: {name}: unexpected type {other:?}", self.case),
         };
-        Tensor::from_vec(Shape::new(view.shape()), data).expect("as many elements as the shape says")
+        Tensor::from_vec(Shape::new(view.shape()), data)
+            .expect("as many elements as the shape says")
     }
 }
 
-/// Asserts that no element differs by more than `tolerance` times the largest magnitude of `expected`.
+/// Asserts that no element differs by more than `tolerance` times the largest magnitude of
+/// `expected`.
 ///
 /// # Panics
 /// If one does, or the lengths differ, or a found element is NaN.

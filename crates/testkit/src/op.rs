@@ -23,14 +23,20 @@ pub fn check_op<O: Op<f64> + Clone>(op: O, inputs: &[Tensor<f64>]) {
         panic!("{name} {op:?}: {error}");
     }
     let on_threads = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         pool.install(|| {
             let mut tape = Tape::new();
             let first = run(&mut tape, op.clone(), inputs, None);
-            let bits =
-                |all: &Vec<Vec<f64>>| -> Vec<u64> { all.iter().flatten().map(|x| x.to_bits()).collect() };
+            let bits = |all: &Vec<Vec<f64>>| -> Vec<u64> {
+                all.iter().flatten().map(|x| x.to_bits()).collect()
+            };
             let again = run(&mut tape, op.clone(), inputs, None);
-            assert_eq!(bits(&first), bits(&again), "{name}: depends on the old content of a buffer");
+            assert_eq!(
+                bits(&first),
+                bits(&again),
+                "{name}: depends on the old content of a buffer"
+            );
             bits(&first)
         })
     };

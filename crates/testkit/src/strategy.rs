@@ -4,10 +4,12 @@ use morphograd_autodiff::tensor::{Padding, Shape, Tensor, Window2d};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A tensor of the given shape with elements uniform in [-1, 1): no two candidates of a maximum are tied, but with probability zero.
+/// A tensor of the given shape with elements uniform in [-1, 1): no two candidates of a maximum are
+/// tied, but with probability zero.
 pub fn tensor(shape: impl Into<Shape>) -> impl Strategy<Value = Tensor<f64>> {
     let shape = shape.into();
-    vec(-1.0..1.0f64, shape.len()).prop_map(move |data| Tensor::from_vec(shape, data).expect("elements"))
+    vec(-1.0..1.0f64, shape.len())
+        .prop_map(move |data| Tensor::from_vec(shape, data).expect("elements"))
 }
 
 /// A tensor of the given shape with elements from {-1, -0.5, 0, 0.5, 1}: full of ties.
@@ -17,7 +19,8 @@ pub fn tied_tensor(shape: impl Into<Shape>) -> impl Strategy<Value = Tensor<f64>
         .prop_map(move |data| Tensor::from_vec(shape, data).expect("elements"))
 }
 
-/// A window of up to 3 taps, strides up to 3 and rates up to 2 in each direction, valid or same, that fits an image of 7 x 7 pixels.
+/// A window of up to 3 taps, strides up to 3 and rates up to 2 in each direction, valid or same,
+/// that fits an image of 7 x 7 pixels.
 pub fn window() -> impl Strategy<Value = Window2d> {
     let axis = || (1..=3usize, 1..=3usize, 1..=2usize);
     (axis(), axis(), prop_oneof![Just(Padding::Valid), Just(Padding::Same)]).prop_map(

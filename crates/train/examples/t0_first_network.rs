@@ -1,9 +1,10 @@
-//! Tutorial 0, a first network: ten units that look at the whole image, with weights that may not be negative, and a classifier on them;
-//! beside it the same network without the constraint.
+//! Tutorial 0, a first network: ten units that look at the whole image, with weights that may not
+//! be negative, and a classifier on them; beside it the same network without the constraint.
 //!
-//! Run with `cargo run --release -p morphograd --example t0_first_network`. It prints that the weights are at distance 0 from their set
-//! after every epoch, and what that costs: over five seeds a mean test accuracy of 0.8429 with the constraint and 0.8576 without on the
-//! embedded digits, 0.8953 and 0.9006 on MNIST.
+//! Run with `cargo run --release -p morphograd --example t0_first_network`. It prints that the
+//! weights are at distance 0 from their set after every epoch, and what that costs: over five seeds
+//! a mean test accuracy of 0.8429 with the constraint and 0.8576 without on the embedded digits,
+//! 0.8953 and 0.9006 on MNIST.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -11,7 +12,8 @@ mod common;
 use std::fmt::Write as _;
 
 use common::{
-    Outcome, Tile, accuracy, dataset, figure, images, logits, mean_and_deviation, planes, sheet, train,
+    Outcome, Tile, accuracy, dataset, figure, images, logits, mean_and_deviation, planes, sheet,
+    train,
 };
 use morphograd::data::Dataset;
 use morphograd::record::EpochRecord;
@@ -41,11 +43,12 @@ fn main() -> Outcome<()> {
     let width = data.train.width();
     let class_of = |i: usize| data.class_names[usize::from(data.train.labels()[i])].clone();
     let values = |i| images(&data.train, i..i + 1, 1.0).into_vec();
-    let samples: Vec<Tile> = (0..25).map(|i| Tile { label: class_of(i), width, values: values(i) }).collect();
+    let samples: Vec<Tile> =
+        (0..25).map(|i| Tile { label: class_of(i), width, values: values(i) }).collect();
     sheet("t0_first_network/samples", 5, [0.0, 1.0], &samples)?;
 
-    // A constraint belongs to its parameter: whatever changes the weights, the initializer and the optimizer included, ends with the
-    // nearest weights that are not negative.
+    // A constraint belongs to its parameter: whatever changes the weights, the initializer and the
+    // optimizer included, ends with the nearest weights that are not negative.
     let constrained = |seed| run(&data, seed, Weight::new(GlorotUniform).constrained(NonNegative));
     let constrained: Vec<Run> = (0..SEEDS).map(constrained).collect::<Outcome<_>>()?;
     let free = |seed| run(&data, seed, Weight::new(GlorotUniform));
@@ -65,7 +68,8 @@ fn main() -> Outcome<()> {
     println!("\n{SEEDS} seeds       test accuracy     smallest weight of the units");
     for (name, runs) in [("non-negative", &constrained), ("free", &free)] {
         let [mean, deviation] = mean_and_deviation(runs.iter().map(|run| run.accuracy));
-        let smallest = runs.iter().flat_map(|run| &run.kernel).copied().fold(f32::INFINITY, f32::min);
+        let smallest =
+            runs.iter().flat_map(|run| &run.kernel).copied().fold(f32::INFINITY, f32::min);
         println!("{name:13} {mean:.4} ± {deviation:.4}   {smallest}");
     }
     // The distance is 0 only where no weight is negative.
@@ -82,7 +86,8 @@ fn main() -> Outcome<()> {
         .flat_map(|(name, run)| planes(name, UNITS, width, &run.kernel))
         .collect();
     // Grey is 0, so the ten non-negative images have no dark pixel.
-    let largest = weights.iter().flat_map(|tile| &tile.values).fold(0.0, |most: f64, v| most.max(v.abs()));
+    let largest =
+        weights.iter().flat_map(|tile| &tile.values).fold(0.0, |most: f64, v| most.max(v.abs()));
     sheet("t0_first_network/weights", UNITS, [-largest, largest], &weights)?;
     probabilities(first, &data)
 }
@@ -90,17 +95,24 @@ fn main() -> Outcome<()> {
 /// Trains the network whose first layer has such weights.
 fn run(data: &Dataset, seed: u64, weight: Weight<f32>) -> Outcome<Run> {
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, seed, [data.train.height(), data.train.width(), 1])
-        .add("flatten", Flatten)
-        .add(
-            "units",
-            Dense { units: UNITS, activation: Activation::Relu, kernel: weight, ..Dense::default() },
-        )
-        .add("classes", Dense { units: data.class_names.len(), ..Dense::default() })
-        .finish()?;
+    let model =
+        Sequential::builder(&mut params, seed, [data.train.height(), data.train.width(), 1])
+            .add("flatten", Flatten)
+            .add(
+                "units",
+                Dense {
+                    units: UNITS,
+                    activation: Activation::Relu,
+                    kernel: weight,
+                    ..Dense::default()
+                },
+            )
+            .add("classes", Dense { units: data.class_names.len(), ..Dense::default() })
+            .finish()?;
     let epochs = train(&model, &mut params, data, EPOCHS, seed)?;
     let accuracy = accuracy(&model, &params, &data.test)?;
-    let kernel = params.value(params.find("units.kernel").ok_or("the units have a kernel")?).data.to_vec();
+    let kernel =
+        params.value(params.find("units.kernel").ok_or("the units have a kernel")?).data.to_vec();
     Ok(Run { model, params, epochs, accuracy, kernel })
 }
 
@@ -114,18 +126,25 @@ fn probabilities(run: &Run, data: &Dataset) -> Outcome<()> {
         .map(|(z, class)| (f64::from(*z).exp() / sum, &class[..]))
         .collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    println!("\nThe first test image, of class {}:", data.class_names[usize::from(data.test.labels()[0])]);
+    println!(
+        "\nThe first test image, of class {}:",
+        data.class_names[usize::from(data.test.labels()[0])]
+    );
     let (mut bars, height) = (String::new(), 16 + 20 * sorted.len());
     for (n, (probability, class)) in sorted.iter().enumerate() {
         println!("{class:>12} {probability:.4}");
         let (y, base, width, end) =
             (8 + 20 * n, 22 + 20 * n, 300.0 * probability, 106.0 + 300.0 * probability);
         writeln!(bars, r#"<text x="94" y="{base}" text-anchor="end">{class}</text>"#)?;
-        writeln!(bars, r##"<rect x="100" y="{y}" width="{width:.1}" height="18" fill="#0072b2"/>"##)?;
+        writeln!(
+            bars,
+            r##"<rect x="100" y="{y}" width="{width:.1}" height="18" fill="#0072b2"/>"##
+        )?;
         writeln!(bars, r#"<text x="{end:.1}" y="{base}">{probability:.4}</text>"#)?;
     }
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"460\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"460\" height=\"{height}\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"460\" height=\"{height}\" fill=\"#ffffff\"/>\n{bars}</svg>\n"
     );
     figure("t0_first_network/probabilities", &svg)

@@ -1,7 +1,9 @@
-//! Tutorial 1, simple operators: dilation, erosion and what is made of them, on a few images, with a flat, a cross-shaped and a
-//! parabolic structuring element; then the laws that make them morphology, as numbers.
+//! Tutorial 1, simple operators: dilation, erosion and what is made of them, on a few images, with
+//! a flat, a cross-shaped and a parabolic structuring element; then the laws that make them
+//! morphology, as numbers.
 //!
-//! Run with `cargo run --release -p morphograd --example t1_simple_operators`. It prints "Largest violation of all: 0".
+//! Run with `cargo run --release -p morphograd --example t1_simple_operators`. It prints "Largest
+//! violation of all: 0".
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -28,11 +30,13 @@ const OPERATORS: [(&str, Operator<f64>); 9] = [
 
 fn main() -> Outcome<()> {
     let data = dataset()?;
-    // Grey levels from 0 to 255. They are whole numbers, and so are the entries of the elements: all results are exact.
+    // Grey levels from 0 to 255. They are whole numbers, and so are the entries of the elements:
+    // all results are exact.
     let digits: Vec<Tensor<f64>> = (0..5).map(|i| images(&data.test, i..i + 1, 255.0)).collect();
 
-    // A structuring element says which neighbours take part (its support), and by how much each is lowered. A flat one lowers none; the
-    // parabola lowers a neighbour at distance d by 8 d². Off the support an entry is minus infinity and never wins.
+    // A structuring element says which neighbours take part (its support), and by how much each is
+    // lowered. A flat one lowers none; the parabola lowers a neighbour at distance d by 8 d². Off
+    // the support an entry is minus infinity and never wins.
     let elements = [
         ("flat", StructuringElement::square(3)?),
         ("cross", StructuringElement::cross(1)?),
@@ -73,8 +77,12 @@ fn main() -> Outcome<()> {
         row(&format!("{name} is idempotent"), &|e| law::idempotence(&with(*operator, e), x));
     }
     // All three elements are symmetric; for another, the dual has the reflected element.
-    row("erosion is the dual of dilation", &|e| law::duality(&with(dilation2d, e), &with(erosion2d, e), x));
-    row("closing is the dual of opening", &|e| law::duality(&with(opening2d, e), &with(closing2d, e), x));
+    row("erosion is the dual of dilation", &|e| {
+        law::duality(&with(dilation2d, e), &with(erosion2d, e), x)
+    });
+    row("closing is the dual of opening", &|e| {
+        law::duality(&with(opening2d, e), &with(closing2d, e), x)
+    });
     for (name, operator) in &OPERATORS[..4] {
         row(&format!("{name} of x + 40 is {name} of x, + 40"), &|e| {
             law::grey_shift(&with(*operator, e), x, 40.0, 1.0)
@@ -93,11 +101,18 @@ fn main() -> Outcome<()> {
 }
 
 /// An operator with its structuring element, as a function of images.
-fn with(operator: Operator<f64>, element: &StructuringElement) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
+fn with(
+    operator: Operator<f64>,
+    element: &StructuringElement,
+) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
     move |x| apply(operator, element, x)
 }
 
-fn apply(operator: Operator<f64>, element: &StructuringElement, x: TensorRef<'_, f64>) -> Tensor<f64> {
+fn apply(
+    operator: Operator<f64>,
+    element: &StructuringElement,
+    x: TensorRef<'_, f64>,
+) -> Tensor<f64> {
     let (kernel, window) = (element.kernel(1), element.window());
     evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window.into()))
         .expect("an image of one channel")

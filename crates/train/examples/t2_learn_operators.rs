@@ -1,9 +1,10 @@
-//! Tutorial 2, learning operators: the structuring element behind a set of images and their transforms is found again, in closed form
-//! and by gradient descent.
+//! Tutorial 2, learning operators: the structuring element behind a set of images and their
+//! transforms is found again, in closed form and by gradient descent.
 //!
-//! Run with `cargo run --release -p morphograd --example t2_learn_operators`. On the embedded digits it prints a largest residual of 0 for
-//! the kernel in closed form; a largest error of 6.5e-9 for the learned parabola; and for the learned opening an error of 1.1e-6 on new
-//! images, where leaving them as they are has 1.8e-3. The true support is recovered both times.
+//! Run with `cargo run --release -p morphograd --example t2_learn_operators`. On the embedded
+//! digits it prints a largest residual of 0 for the kernel in closed form; a largest error of
+//! 6.5e-9 for the learned parabola; and for the learned opening an error of 1.1e-6 on new images,
+//! where leaving them as they are has 1.8e-3. The true support is recovered both times.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -16,14 +17,16 @@ use morphograd_morphology::nn::schedule::CosineDecay;
 use morphograd_morphology::nn::tensor::{Padding, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{
-    Dilation2d, Morphological2d, Operator, Residuation, StructuringElement, StructuringFunction, ZeroCentre,
-    dilation2d, evaluate, opening2d,
+    Dilation2d, Morphological2d, Operator, Residuation, StructuringElement, StructuringFunction,
+    ZeroCentre, dilation2d, evaluate, opening2d,
 };
 
 const OFF: f64 = f64::NEG_INFINITY;
-/// Half a cross, flat: the pixel, its neighbour above and its neighbour to the left. A mirrored answer would show.
+/// Half a cross, flat: the pixel, its neighbour above and its neighbour to the left. A mirrored
+/// answer would show.
 const HALF_CROSS: [f64; 9] = [OFF, 0.0, OFF, 0.0, 0.0, OFF, OFF, OFF, OFF];
-const WINDOW: Window2d = Window2d { size: [3, 3], strides: [1, 1], rates: [1, 1], padding: Padding::Same };
+const WINDOW: Window2d =
+    Window2d { size: [3, 3], strides: [1, 1], rates: [1, 1], padding: Padding::Same };
 
 fn main() -> Outcome<()> {
     let data = dataset()?;
@@ -37,8 +40,9 @@ fn identify(train: &Images) -> Outcome<()> {
     // Grey levels are whole numbers here, and every result is exact.
     let x = images(train, 0..20, 255.0);
     let y = transformed(dilation2d, &x, &HALF_CROSS, WINDOW)?;
-    // The greatest kernel whose dilation stays below the target: entry d is the least y(i) - x(i + d). What is off the support cannot come
-    // back as minus infinity, only as a number so low that it never wins on these images.
+    // The greatest kernel whose dilation stays below the target: entry d is the least y(i) - x(i +
+    // d). What is off the support cannot come back as minus infinity, only as a number so low that
+    // it never wins on these images.
     let found = Residuation::new(WINDOW).dilation(x.view(), y.view())?;
     print_kernel(found.kernel.data());
     println!("its zeros are the true support: {}", has_support(found.kernel.data(), -1.0));
@@ -53,10 +57,11 @@ fn learn_dilation(train: &Images) -> Outcome<()> {
     let x = images(train, 0..150, 1.0);
     let y = transformed(dilation2d, &x, parabola.data(), window)?;
     // The kernel starts flat, at zero. Each output sends its error to the one entry that won there.
-    let layer = Dilation2d { filters: 1, size: [7, 7], padding: Padding::Same, ..Dilation2d::default() };
+    let layer =
+        Dilation2d { filters: 1, size: [7, 7], padding: Padding::Same, ..Dilation2d::default() };
     let learned = fit(layer, [&x, &y], 60)?;
-    // An entry that never wins under the true parabola leaves no trace in the images, and cannot be learned. The gradient of the sum of
-    // all outputs counts the wins of each entry.
+    // An entry that never wins under the true parabola leaves no trace in the images, and cannot be
+    // learned. The gradient of the sum of all outputs counts the wins of each entry.
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let (image, kernel) = (graph.input(x.view()), graph.variable(parabola.view()));
@@ -64,7 +69,8 @@ fn learn_dilation(train: &Images) -> Outcome<()> {
     let sum = graph.apply(Sum, [dilated])?;
     graph.backward(sum);
     let wins = graph.grad(kernel).ok_or("the sum depends on the kernel")?;
-    let errors = (0..49).filter(|n| wins[*n] > 0.0).map(|n| (learned[n] - parabola.data()[n]).abs());
+    let errors =
+        (0..49).filter(|n| wins[*n] > 0.0).map(|n| (learned[n] - parabola.data()[n]).abs());
     println!("entries that win somewhere: {} of 49", errors.clone().count());
     println!("largest error of those entries: {:.1e}", errors.fold(0.0, f64::max));
     let tiles = [tile("true", 7, parabola.data()), tile("learned", 7, &learned)];
@@ -75,11 +81,12 @@ fn learn_opening(train: &Images) -> Outcome<()> {
     println!("\n(c) An opening, learned under a constraint");
     let x = images(train, 0..500, 1.0);
     let y = transformed(opening2d, &x, &HALF_CROSS, WINDOW)?;
-    // The constraint holds the centre at 0 and the rest between -1 and 0. Without it the kernel could drift: adding a number to all entries
-    // does not change an opening.
+    // The constraint holds the centre at 0 and the rest between -1 and 0. Without it the kernel
+    // could drift: adding a number to all entries does not change an opening.
     let weight = Weight::zeros().constrained(ZeroCentre { min: -1.0, max: 0.0 });
     let kernel = StructuringFunction::Free(weight);
-    let layer = Morphological2d { operator: opening2d, size: [3, 3], kernel, ..Morphological2d::default() };
+    let layer =
+        Morphological2d { operator: opening2d, size: [3, 3], kernel, ..Morphological2d::default() };
     let learned = fit(layer, [&x, &y], 40)?;
     // Entries off the support stop falling once they no longer win.
     print_kernel(&learned);
@@ -93,11 +100,13 @@ fn learn_opening(train: &Images) -> Outcome<()> {
     sheet("t2_learn_operators/opening", 2, [-1.0, 0.0], &tiles)
 }
 
-/// Trains one layer to turn `x` into `y`: mean squared error, Adam, batches of 10 images. Returns its kernel.
+/// Trains one layer to turn `x` into `y`: mean squared error, Adam, batches of 10 images. Returns
+/// its kernel.
 fn fit(layer: impl Build<f64>, [x, y]: [&Tensor<f64>; 2], epochs: usize) -> Outcome<Vec<f64>> {
     let mut params = Params::new();
     let &[n, height, width, _] = x.shape().dims() else { return Err("expected images".into()) };
-    let model = Sequential::builder(&mut params, 0, [height, width, 1]).add("layer", layer).finish()?;
+    let model =
+        Sequential::builder(&mut params, 0, [height, width, 1]).add("layer", layer).finish()?;
     let steps = (epochs * n.div_ceil(10)) as u64;
     let rate = CosineDecay { initial: 0.01, steps, floor: 0.0 };
     let mut optimizer = Optimizer::new(&params, Adam::default(), rate);

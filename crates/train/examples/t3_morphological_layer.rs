@@ -1,8 +1,9 @@
-//! Tutorial 3, a morphological layer: a classifier whose first layer is nine morphological gradients with structuring elements it learns
-//! inside a disk.
+//! Tutorial 3, a morphological layer: a classifier whose first layer is nine morphological
+//! gradients with structuring elements it learns inside a disk.
 //!
-//! Run with `cargo run --release -p morphograd --example t3_morphological_layer`. On the embedded digits it prints a test accuracy of
-//! 0.8896 after ten epochs, on MNIST 0.9199, and that the elements are at distance 0 from their set.
+//! Run with `cargo run --release -p morphograd --example t3_morphological_layer`. On the embedded
+//! digits it prints a test accuracy of 0.8896 after ten epochs, on MNIST 0.9199, and that the
+//! elements are at distance 0 from their set.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -17,7 +18,9 @@ use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::optimizer::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::Padding;
-use morphograd_morphology::nn::{Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential, Weight, summary};
+use morphograd_morphology::nn::{
+    Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential, Weight, summary,
+};
 use morphograd_morphology::{
     Merge, Morphological2d, StructuringElement, StructuringFunction, Support, gradient2d,
 };
@@ -31,13 +34,16 @@ fn main() -> Outcome<()> {
     let data = dataset()?;
     let train = data.train.take(data.train.len().min(5000))?;
 
-    // A structuring element is a kernel that is minus infinity off its support. The constraint keeps it so: after every step, entries off
-    // the disk are minus infinity again, and the others lie between -1 and 0.
+    // A structuring element is a kernel that is minus infinity off its support. The constraint
+    // keeps it so: after every step, entries off the disk are minus infinity again, and the others
+    // lie between -1 and 0.
     let disk = Support { min: -1.0, max: 0.0, ..Support::of(StructuringElement::disk(2)?) };
-    // Six of the 25 entries start at 0, where a pixel counts fully; the others start at -1, where it does not count at all. A fixed number
-    // and not a share: an element without any zero would begin with an output that says nothing.
+    // Six of the 25 entries start at 0, where a pixel counts fully; the others start at -1, where
+    // it does not count at all. A fixed number and not a share: an element without any zero would
+    // begin with an output that says nothing.
     let elements = Weight::new(SparseNumZeros { count: 6, outside: -1.0 }).constrained(disk);
-    // The gradient, dilation minus erosion, does not care for the grey level of an image, only for its changes.
+    // The gradient, dilation minus erosion, does not care for the grey level of an image, only for
+    // its changes.
     let gradient = Morphological2d {
         operator: gradient2d,
         filters: FILTERS,
@@ -68,7 +74,8 @@ fn main() -> Outcome<()> {
         let mut loss = 0.0;
         for batch in order.chunks(BATCH) {
             // Forward, loss, backward, update, projection.
-            let outcome = train_step(&model, &train, batch, &mut tape, &mut params, &mut optimizer)?;
+            let outcome =
+                train_step(&model, &train, batch, &mut tape, &mut params, &mut optimizer)?;
             loss += outcome.loss * batch.len() as f64 / train.len() as f64;
         }
         let mut go_on = |_| Ok::<_, StepError>(ControlFlow::Continue(()));
@@ -95,7 +102,8 @@ fn main() -> Outcome<()> {
     let mut graph = tape.record(&params, Mode::Eval);
     let x = graph.input_with(model.input().batched(1), |x| data.test.gather(&[0], x));
     let y = model.forward_until(&mut graph, x, "gradient")?;
-    let mut tiles = vec![Tile { label: "image".into(), width: train.width(), values: image.into_vec() }];
+    let mut tiles =
+        vec![Tile { label: "image".into(), width: train.width(), values: image.into_vec() }];
     tiles.extend(planes("gradient", FILTERS, train.width() - SIZE + 1, graph.value(y).data));
     sheet("t3_morphological_layer/gradients", FILTERS + 1, [0.0, 1.0], &tiles)
 }

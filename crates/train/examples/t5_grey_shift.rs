@@ -1,9 +1,11 @@
-//! Tutorial 5, a classifier that does not see the grey level: differences of morphological operators are the same for `x` and `x + c`, so
-//! a network that begins with them is the same function of both. A network that begins with a convolution has to learn it, and does not.
+//! Tutorial 5, a classifier that does not see the grey level: differences of morphological
+//! operators are the same for `x` and `x + c`, so a network that begins with them is the same
+//! function of both. A network that begins with a convolution has to learn it, and does not.
 //!
-//! Run with `cargo run --release -p morphograd --example t5_grey_shift`. On 10 000 images of MNIST, five epochs, it prints a test accuracy of
-//! 0.9388 for the network of 6192 numbers on top-hats and gradients, and 0.9388 when each image gets an offset in [-1, 1): all 10 000
-//! predictions are the same. The network of 6198 numbers on convolutions falls from 0.8814 to 0.4084.
+//! Run with `cargo run --release -p morphograd --example t5_grey_shift`. On 10 000 images of MNIST,
+//! five epochs, it prints a test accuracy of 0.9388 for the network of 6192 numbers on top-hats and
+//! gradients, and 0.9388 when each image gets an offset in [-1, 1): all 10 000 predictions are the
+//! same. The network of 6198 numbers on convolutions falls from 0.8814 to 0.4084.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
@@ -19,13 +21,13 @@ use morphograd_morphology::nn::optimizer::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{
-    Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d, Optimizer,
-    Sequential, Weight, summary,
+    Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d,
+    Optimizer, Sequential, Weight, summary,
 };
 use morphograd_morphology::operator::Operator;
 use morphograd_morphology::{
-    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d, dilation2d,
-    evaluate, gradient2d, law, white_top_hat2d,
+    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d,
+    dilation2d, evaluate, gradient2d, law, white_top_hat2d,
 };
 
 /// Training images, at most.
@@ -63,17 +65,24 @@ fn main() -> Outcome<()> {
     let mut curves = Vec::new();
     for (name, build) in [("morphological", morphological as Stem), ("convolution", convolution)] {
         let mut params = Params::<f32>::new();
-        let model = network(build, [train.height(), train.width(), 1], data.class_names.len(), &mut params)?;
+        let model = network(
+            build,
+            [train.height(), train.width(), 1],
+            data.class_names.len(),
+            &mut params,
+        )?;
         println!("\n{name}\n{}", summary(&model, &params));
         learn(&model, &train, &mut params)?;
 
         let still = classes(&model, &params, &data.test, |_| 0.0)?;
         let mut stream = Stream::new(0, "offsets", 0);
-        let offsets: Vec<f32> = (0..data.test.len()).map(|_| 2.0 * stream.uniform() as f32 - 1.0).collect();
+        let offsets: Vec<f32> =
+            (0..data.test.len()).map(|_| 2.0 * stream.uniform() as f32 - 1.0).collect();
         let moved = classes(&model, &params, &data.test, |i| offsets[i])?;
         let same = still.iter().zip(&moved).filter(|(a, b)| a == b).count();
         println!(
-            "{name}: test accuracy {:.4}, with an offset in [-1, 1) for each image {:.4}; {same} of {} predictions are the same",
+            "{name}: test accuracy {:.4}, with an offset in [-1, 1) for each image {:.4}; {same} \
+             of {} predictions are the same",
             accuracy(&data.test, &still),
             accuracy(&data.test, &moved),
             still.len(),
@@ -95,12 +104,17 @@ fn operators(test: &Images) -> Outcome<()> {
     let element = StructuringElement::quadratic([5, 5], 4.0)?;
     let (kernel, window) = (element.kernel(1), element.window());
     let digits: Vec<_> = (0..8).map(|i| images(test, i..i + 1, 1.0)).collect();
-    println!("Largest difference between an operator of x + 0.3 and of x, on {} images", digits.len());
+    println!(
+        "Largest difference between an operator of x + 0.3 and of x, on {} images",
+        digits.len()
+    );
     let apply = |operator: Operator<f64>, x: TensorRef<'_, f64>| {
-        evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window.into())).expect("an image")
+        evaluate([x, kernel.view()], |graph, [x, w]| operator(graph, x, w, window.into()))
+            .expect("an image")
     };
     for (name, operator) in OPERATORS {
-        let difference = law::grey_shift(&|x: TensorRef<'_, f64>| apply(operator, x), &digits, 0.3, 0.0);
+        let difference =
+            law::grey_shift(&|x: TensorRef<'_, f64>| apply(operator, x), &digits, 0.3, 0.0);
         println!("{name:22}{difference:.1e}");
     }
     let mut tiles = Vec::new();
@@ -120,7 +134,8 @@ fn operators(test: &Images) -> Outcome<()> {
 /// What a network begins with: 6 channels from 1.
 type Stem = fn() -> Branches<f32>;
 
-/// Two white top-hats, two black ones and two gradients, with learned structuring functions of 5 x 5 entries.
+/// Two white top-hats, two black ones and two gradients, with learned structuring functions of 5 x
+/// 5 entries.
 fn morphological() -> Branches<f32> {
     let pair = |operator| Morphological2d {
         operator,
@@ -148,7 +163,8 @@ fn network(
     classes: usize,
     params: &mut Params<f32>,
 ) -> Result<Sequential<f32>, BuildError> {
-    let conv = |filters| Conv2d { filters, size: [3, 3], padding: Padding::Same, ..Conv2d::default() };
+    let conv =
+        |filters| Conv2d { filters, size: [3, 3], padding: Padding::Same, ..Conv2d::default() };
     Sequential::builder(params, 0, input)
         .add("stem", stem())
         .add("conv1", conv(16))
@@ -171,7 +187,8 @@ fn learn(model: &Sequential<f32>, train: &Images, params: &mut Params<f32>) -> O
         Stream::new(0, "order", epoch as u64).shuffle(&mut order);
         let mut loss = 0.0;
         for batch in order.chunks(BATCH) {
-            // Forward, loss, backward, update, projection; then the moving averages of the two normalizations.
+            // Forward, loss, backward, update, projection; then the moving averages of the two
+            // normalizations.
             let outcome = train_step(model, train, batch, &mut tape, params, &mut optimizer)?;
             loss += outcome.loss * batch.len() as f64 / train.len() as f64;
         }
@@ -180,7 +197,8 @@ fn learn(model: &Sequential<f32>, train: &Images, params: &mut Params<f32>) -> O
     Ok(())
 }
 
-/// What the model takes the images for, when `offset` of an image's index is added to all of its pixels.
+/// What the model takes the images for, when `offset` of an image's index is added to all of its
+/// pixels.
 fn classes(
     model: &Sequential<f32>,
     params: &Params<f32>,
@@ -205,28 +223,42 @@ fn classes(
 }
 
 fn accuracy(images: &Images, found: &[usize]) -> f64 {
-    let right = found.iter().zip(images.labels()).filter(|(found, label)| **found == usize::from(**label));
+    let right =
+        found.iter().zip(images.labels()).filter(|(found, label)| **found == usize::from(**label));
     right.count() as f64 / found.len() as f64
 }
 
 /// Draws accuracy against shift.
 fn chart(name: &str, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
     let (left, top, width, height) = (60.0, 20.0, 480.0, 260.0);
-    let at =
-        |(shift, accuracy): (f64, f64)| (left + (shift + 1.0) / 2.0 * width, top + (1.0 - accuracy) * height);
+    let at = |(shift, accuracy): (f64, f64)| {
+        (left + (shift + 1.0) / 2.0 * width, top + (1.0 - accuracy) * height)
+    };
     let mut body = String::new();
     for tick in 0..=4 {
         let share = f64::from(tick) / 4.0;
         let (x, y) = at((2.0 * share - 1.0, share));
         let (bottom, right) = (top + height, left + width);
         writeln!(body, r##"<path d="M{left} {y}H{right}M{x} {top}V{bottom}" stroke="#dddddd"/>"##)?;
-        writeln!(body, r#"<text x="{}" y="{}" text-anchor="end">{share}</text>"#, left - 6.0, y + 4.0)?;
+        writeln!(
+            body,
+            r#"<text x="{}" y="{}" text-anchor="end">{share}</text>"#,
+            left - 6.0,
+            y + 4.0
+        )?;
         let shift = 2.0 * share - 1.0;
-        writeln!(body, r#"<text x="{x}" y="{}" text-anchor="middle">{shift}</text>"#, bottom + 16.0)?;
+        writeln!(
+            body,
+            r#"<text x="{x}" y="{}" text-anchor="middle">{shift}</text>"#,
+            bottom + 16.0
+        )?;
     }
     let middle = left + width / 2.0;
     let below = top + height + 36.0;
-    writeln!(body, r#"<text x="{middle}" y="{below}" text-anchor="middle">added to every pixel</text>"#)?;
+    writeln!(
+        body,
+        r#"<text x="{middle}" y="{below}" text-anchor="middle">added to every pixel</text>"#
+    )?;
     writeln!(body, r#"<text x="{left}" y="12">test accuracy</text>"#)?;
     for ((name, curve), colour) in curves.iter().zip(["#1f6fb4", "#b03a2e"]) {
         let points: Vec<String> =
@@ -238,11 +270,17 @@ fn chart(name: &str, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
         )?;
         if let Some(last) = curve.last() {
             let (x, y) = at(*last);
-            writeln!(body, r#"<text x="{}" y="{}" fill="{colour}">{name}</text>"#, x + 6.0, y + 4.0)?;
+            writeln!(
+                body,
+                r#"<text x="{}" y="{}" fill="{colour}">{name}</text>"#,
+                x + 6.0,
+                y + 4.0
+            )?;
         }
     }
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"660\" height=\"330\" font-family=\"sans-serif\" font-size=\"12\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"660\" height=\"330\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"660\" height=\"330\" fill=\"#ffffff\"/>\n{body}</svg>\n"
     );
     figure(name, &svg)

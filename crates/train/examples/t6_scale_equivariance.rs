@@ -1,7 +1,9 @@
-//! Tutorial 6, equivariance to scale: a network on a morphological scale-space, trained on digits of one size and tested on others.
+//! Tutorial 6, equivariance to scale: a network on a morphological scale-space, trained on digits
+//! of one size and tested on others.
 //!
-//! Run with `cargo run --release -p morphograd --example t6_scale_equivariance`. Test accuracies that it prints, of the network on the
-//! scale-space and of the same one without, both trained at size 1 only:
+//! Run with `cargo run --release -p morphograd --example t6_scale_equivariance`. Test accuracies
+//! that it prints, of the network on the scale-space and of the same one without, both trained at
+//! size 1 only:
 //!
 //! | size of the test images | 0.5 | 0.75 | 1 | 1.5 | 2 |
 //! |---|---|---|---|---|---|
@@ -10,10 +12,12 @@
 //! | MNIST, scale-space | 0.5205 | 0.6840 | 0.9280 | 0.8665 | 0.8960 |
 //! | MNIST, convolutions | 0.4700 | 0.7050 | 0.8190 | 0.5865 | 0.3145 |
 //!
-//! The features of images of twice the size are those of the images one level up: exactly if there is nothing between the pixels, to
-//! between 0.1 and 14 percent if they are interpolated. The prediction is not invariant for all that, because a stack has ends: the larger image
-//! has a finest level that the smaller one knows nothing of, and the smaller one a coarsest. At half the size the finest level is
-//! missing, and MNIST's thin strokes with it: there the scale-space helps little.
+//! The features of images of twice the size are those of the images one level up: exactly if there
+//! is nothing between the pixels, to between 0.1 and 14 percent if they are interpolated. The
+//! prediction is not invariant for all that, because a stack has ends: the larger image has a
+//! finest level that the smaller one knows nothing of, and the smaller one a coarsest. At half the
+//! size the finest level is missing, and MNIST's thin strokes with it: there the scale-space helps
+//! little.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 #[path = "common/chart.rs"]
@@ -51,7 +55,8 @@ fn main() -> Outcome<()> {
     let (shape, classes) = ([train.height(), train.width(), 1], data.class_names.len());
 
     let mut accuracies = Vec::new();
-    for (name, network) in [("scale-space", scale_space as Network), ("convolutions", convolutions)] {
+    for (name, network) in [("scale-space", scale_space as Network), ("convolutions", convolutions)]
+    {
         let mut params = Params::new();
         let model = network(&mut params, shape, classes)?;
         println!("\n{name}\n{}", summary(&model, &params));
@@ -99,7 +104,8 @@ fn convolutions(
     shape: [usize; 3],
     classes: usize,
 ) -> Result<Sequential<f32>, BuildError> {
-    let conv = |filters| Conv2d { filters, padding: Padding::Same, bias: None, ..Conv2d::default() };
+    let conv =
+        |filters| Conv2d { filters, padding: Padding::Same, bias: None, ..Conv2d::default() };
     Sequential::builder(params, 0, shape)
         .add("conv1", conv(16))
         .add("norm1", BatchNorm::default())
@@ -131,7 +137,12 @@ fn fit(model: &Sequential<f32>, params: &mut Params<f32>, train: &Images) -> Out
 }
 
 /// The share of the images, resized by a factor, that are classified correctly.
-fn accuracy(model: &Sequential<f32>, params: &Params<f32>, test: &Images, factor: f64) -> Outcome<f64> {
+fn accuracy(
+    model: &Sequential<f32>,
+    params: &Params<f32>,
+    test: &Images,
+    factor: f64,
+) -> Outcome<f64> {
     let (mut tape, mut correct) = (Tape::new(), 0);
     for start in (0..test.len()).step_by(BATCH) {
         let batch = start..(start + BATCH).min(test.len());
@@ -140,14 +151,16 @@ fn accuracy(model: &Sequential<f32>, params: &Params<f32>, test: &Images, factor
         let logits = model.forward(&mut graph, x)?;
         let rows = graph.value(logits).data.chunks_exact(model.output().len());
         let labels = &test.labels()[batch];
-        correct += rows.zip(labels).filter(|(row, label)| predicted(row) == usize::from(**label)).count();
+        correct +=
+            rows.zip(labels).filter(|(row, label)| predicted(row) == usize::from(**label)).count();
     }
     Ok(correct as f64 / test.len() as f64)
 }
 
-/// Images at another size: pixel $p$ of the result is what is at $p / f$, by a triangular window that is as wide as the larger of the two
-/// pixels. Larger images are linear interpolations, with the original pixels in between; at half the size the weights are (1, 2, 1) / 4
-/// along each axis. Outside the image is black.
+/// Images at another size: pixel $p$ of the result is what is at $p / f$, by a triangular window
+/// that is as wide as the larger of the two pixels. Larger images are linear interpolations, with
+/// the original pixels in between; at half the size the weights are (1, 2, 1) / 4 along each axis.
+/// Outside the image is black.
 fn rescaled(test: &Images, batch: Range<usize>, factor: f64) -> Tensor<f32> {
     let (n, [height, width]) = (batch.len(), [test.height(), test.width()]);
     let [rows, columns] = [height, width].map(|n| ((n - 1) as f64 * factor) as usize + 1);
@@ -163,30 +176,41 @@ fn interpolated(x: &[f64], [from, inner]: [usize; 2], to: usize, factor: f64) ->
     let mut y = Vec::with_capacity(x.len() / from * to);
     for x in x.chunks_exact(from * inner) {
         for p in 0..to {
-            let weight = |q: usize| (1.0 - (q as f64 - p as f64 / factor).abs() / width).max(0.0) / width;
-            let taps: Vec<_> = (0..from).map(|q| (q, weight(q))).filter(|(_, w)| *w > 0.0).collect();
-            y.extend((0..inner).map(|i| taps.iter().map(|(q, w)| w * x[q * inner + i]).sum::<f64>()));
+            let weight =
+                |q: usize| (1.0 - (q as f64 - p as f64 / factor).abs() / width).max(0.0) / width;
+            let taps: Vec<_> =
+                (0..from).map(|q| (q, weight(q))).filter(|(_, w)| *w > 0.0).collect();
+            y.extend(
+                (0..inner).map(|i| taps.iter().map(|(q, w)| w * x[q * inner + i]).sum::<f64>()),
+            );
         }
     }
     y
 }
 
-/// What the network has at level `k + 1` of images of twice the size, against level `k` of the images: the law, as numbers.
+/// What the network has at level `k + 1` of images of twice the size, against level `k` of the
+/// images: the law, as numbers.
 fn equivariance(model: &Sequential<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
     let [x, linear] = [1.0, 2.0].map(|factor| rescaled(test, 0..BATCH, factor));
-    // The law is exact where the larger image has nothing to add: black between the pixels of the smaller one.
+    // The law is exact where the larger image has nothing to add: black between the pixels of the
+    // smaller one.
     let [rows, columns] = [linear.shape().dims()[1], linear.shape().dims()[2]];
     let between = |at: usize| at / columns % rows % 2 + at % columns % 2 > 0;
-    let black = Tensor::from_fn(linear.shape(), |at| if between(at) { 0.0 } else { linear.data()[at] });
+    let black =
+        Tensor::from_fn(linear.shape(), |at| if between(at) { 0.0 } else { linear.data()[at] });
     println!(
-        "\nLevel k + 1 of images at x 2 against level k of the images, mean |difference| / mean |value|:"
+        "\nLevel k + 1 of images at x 2 against level k of the images, mean |difference| / mean \
+         |value|:"
     );
     for layer in ["lift", "relu1", "relu2"] {
         let features = |x: &Tensor<f32>| features(model, params, x, layer);
         let (x, black, linear) = (features(&x)?, features(&black)?, features(&linear)?);
         for k in 0..LEVELS - 1 {
             let [black, linear] = [&black, &linear].map(|double| difference(&x, double, k));
-            println!("{layer:<5}  k = {k}  interpolated {linear:.4}  black between the pixels {black:.1e}");
+            println!(
+                "{layer:<5}  k = {k}  interpolated {linear:.4}  black between the pixels \
+                 {black:.1e}"
+            );
         }
     }
     Ok(())
@@ -205,12 +229,14 @@ fn features(
     Ok(Tensor::from_vec(graph.shape(y), graph.value(y).data.to_vec())?)
 }
 
-/// The relative difference of level `k` of a stack and the level after it of `double`, at the pixels that they share.
+/// The relative difference of level `k` of a stack and the level after it of `double`, at the
+/// pixels that they share.
 fn difference(stack: &Tensor<f32>, double: &Tensor<f32>, k: usize) -> f64 {
     let &[batch, levels, height, width, channels] = stack.shape().dims() else { return f64::NAN };
     let &[_, _, rows, columns, _] = double.shape().dims() else { return f64::NAN };
     let (mut difference, mut size) = (0.0, 0.0);
-    for (n, i, j) in (0..batch * height * width).map(|p| (p / width / height, p / width % height, p % width))
+    for (n, i, j) in
+        (0..batch * height * width).map(|p| (p / width / height, p / width % height, p % width))
     {
         let from = (((n * levels + k) * height + i) * width + j) * channels;
         let to = (((n * levels + k + 1) * rows + 2 * i) * columns + 2 * j) * channels;
@@ -222,7 +248,8 @@ fn difference(stack: &Tensor<f32>, double: &Tensor<f32>, k: usize) -> f64 {
     difference / size
 }
 
-/// Draws the first test image at three sizes, each followed by its levels: along a diagonal they are the same.
+/// Draws the first test image at three sizes, each followed by its levels: along a diagonal they
+/// are the same.
 fn levels(model: &Sequential<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
     let mut tiles = Vec::new();
     for factor in [0.5, 1.0, 2.0] {

@@ -1,6 +1,8 @@
-//! What the rule at ties does to learning: the tutorial's network with each [`Ties`] in its dilation, from a kernel of zeros. Prints where
-//! the first gradient of the kernel goes, and the validation accuracy after every few epochs. `docs/ties.md` has the numbers and what
-//! they mean. The data are chosen as by the command: `MORPHOGRAD_DATA`, else MNIST in `datasets`, else the embedded digits.
+//! What the rule at ties does to learning: the tutorial's network with each [`Ties`] in its
+//! dilation, from a kernel of zeros. Prints where the first gradient of the kernel goes, and the
+//! validation accuracy after every few epochs. `docs/ties.md` has the numbers and what they mean.
+//! The data are chosen as by the command: `MORPHOGRAD_DATA`, else MNIST in `datasets`, else the
+//! embedded digits.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 use std::error::Error;
@@ -28,14 +30,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (environment, datasets) = (named.as_deref().map(Path::new), Path::new("datasets"));
     let dataset = DataSource::find(&Search { option: None, environment, datasets })?.load()?;
     // Neither callback may act: every run has the same epochs at the same learning rate.
-    let config =
-        Config { epochs: EPOCHS, stop_patience: EPOCHS, plateau_patience: EPOCHS, ..Config::default() };
+    let config = Config {
+        epochs: EPOCHS,
+        stop_patience: EPOCHS,
+        plateau_patience: EPOCHS,
+        ..Config::default()
+    };
     let train = dataset.train.take(config.samples.min(dataset.train.len()))?;
     let test = dataset.test.take(TEST.min(dataset.test.len()))?;
     let [background, tied] = tied_windows(&train).map(|share| 100.0 * share);
-    println!("{}: {} training, {} test images, {SEEDS} seeds", dataset.name, train.len(), test.len());
     println!(
-        "windows: {background:.1} percent all background, {tied:.1} percent tied with a kernel of zeros"
+        "{}: {} training, {} test images, {SEEDS} seeds",
+        dataset.name,
+        train.len(),
+        test.len()
+    );
+    println!(
+        "windows: {background:.1} percent all background, {tied:.1} percent tied with a kernel of \
+         zeros"
     );
 
     for ties in [Ties::First, Ties::Last, Ties::Split] {
@@ -53,34 +65,52 @@ fn main() -> Result<(), Box<dyn Error>> {
             let gradient = tape.grad(kernel).ok_or("no gradient")?;
             let total: f32 = gradient.iter().map(|g| g.abs()).sum();
             for (entry, filters) in shares.iter_mut().zip(gradient.chunks_exact(config.filters)) {
-                *entry += f64::from(filters.iter().map(|g| g.abs()).sum::<f32>() / total) / SEEDS as f64;
+                *entry +=
+                    f64::from(filters.iter().map(|g| g.abs()).sum::<f32>() / total) / SEEDS as f64;
             }
             let mut optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
             let (model, optimizer) = (&model, &mut optimizer);
-            let mut fit =
-                Fit { config: &config, model, optimizer, train: &train, test: &test, seed, dilation: None };
-            let fitted = fit.run::<StepError>(&mut params, &mut |_| Ok(ControlFlow::Continue(())))?;
+            let mut fit = Fit {
+                config: &config,
+                model,
+                optimizer,
+                train: &train,
+                test: &test,
+                seed,
+                dilation: None,
+            };
+            let fitted =
+                fit.run::<StepError>(&mut params, &mut |_| Ok(ControlFlow::Continue(())))?;
             for (all, epoch) in accuracies.iter_mut().zip(&fitted.epochs) {
                 all.push(100.0 * epoch.val_accuracy);
             }
         }
         println!(
-            "\n{ties:?}: share of |gradient| of each entry of the 5 x 5 kernel at the first step, percent"
+            "\n{ties:?}: share of |gradient| of each entry of the 5 x 5 kernel at the first step, \
+             percent"
         );
         for row in shares.chunks_exact(5) {
-            println!("{}", row.iter().map(|share| format!("{:7.1}", 100.0 * share)).collect::<String>());
+            println!(
+                "{}",
+                row.iter().map(|share| format!("{:7.1}", 100.0 * share)).collect::<String>()
+            );
         }
         for epoch in [1, 5, EPOCHS] {
             let all = &accuracies[epoch - 1];
             let mean = all.iter().sum::<f64>() / all.len() as f64;
-            let variance = all.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (all.len() - 1) as f64;
-            println!("epoch {epoch:2}: validation accuracy {mean:.2} ± {:.2} percent", variance.sqrt());
+            let variance =
+                all.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (all.len() - 1) as f64;
+            println!(
+                "epoch {epoch:2}: validation accuracy {mean:.2} ± {:.2} percent",
+                variance.sqrt()
+            );
         }
     }
     Ok(())
 }
 
-/// The share of the 5 x 5 windows that hold background only, and of those whose largest pixel is there more than once.
+/// The share of the 5 x 5 windows that hold background only, and of those whose largest pixel is
+/// there more than once.
 fn tied_windows(images: &Images) -> [f64; 2] {
     let (mut all, mut background, mut tied) = (0.0, 0.0, 0.0);
     for (n, i) in (0..images.len()).flat_map(|n| (0..images.height() - 4).map(move |i| (n, i))) {
@@ -104,7 +134,8 @@ fn network(
     seed: u64,
     params: &mut Params<f32>,
 ) -> Result<Sequential<f32>, BuildError> {
-    let conv = Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() };
+    let conv =
+        Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() };
     Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
         .add(
             "dilation2d",

@@ -1,5 +1,6 @@
-//! The folder a training leaves behind: histories, metrics, figures, report. Histories grow line by line so that an interrupted run
-//! loses nothing; everything else is written beside its name and renamed, so that a reader finds a whole file or none.
+//! The folder a training leaves behind: histories, metrics, figures, report. Histories grow line by
+//! line so that an interrupted run loses nothing; everything else is written beside its name and
+//! renamed, so that a reader finds a whole file or none.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -20,7 +21,8 @@ pub enum ArtifactError {
         name: String,
     },
     /// The folder asked for is in use.
-    #[error("{}: expected a new or empty folder, found files in it; name another one", path.display())]
+    #[error("{}: expected a new or empty folder, found files in it; name another \
+        one", path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
@@ -56,10 +58,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates `base/name`, or `name-2`, `name-3`, ... where that is taken: another run's folder is never written into.
+    /// Creates `base/name`, or `name-2`, `name-3`, ... where that is taken: another run's folder is
+    /// never written into.
     ///
     /// # Errors
-    /// If `name` is not a plain folder name, or the folder cannot be created or written into: better now than after the training.
+    /// If `name` is not a plain folder name, or the folder cannot be created or written into:
+    /// better now than after the training.
     pub fn create(base: &Path, name: &str) -> Result<Self, ArtifactError> {
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) {
             return Err(ArtifactError::Name { name: name.to_owned() });
@@ -90,7 +94,8 @@ impl RunFolder {
         Self { path: path.to_owned() }.probed()
     }
 
-    /// The folder, if a file can be written into it: a folder can be created where no file can, for example under a quota.
+    /// The folder, if a file can be written into it: a folder can be created where no file can, for
+    /// example under a quota.
     fn probed(self) -> Result<Self, ArtifactError> {
         self.write(".probe", b"probe")?;
         let probe = self.path.join(".probe");
@@ -103,12 +108,14 @@ impl RunFolder {
         &self.path
     }
 
-    /// Creates the folder `<variant>-seed<seed>` of one run, which holds its `history.csv` and `weights.safetensors`.
+    /// Creates the folder `<variant>-seed<seed>` of one run, which holds its `history.csv` and
+    /// `weights.safetensors`.
     ///
     /// # Errors
     /// If the folder cannot be created.
     pub fn run(&self, variant: &Variant, seed: u64) -> Result<PathBuf, ArtifactError> {
-        let path = self.path.join(format!("{}-seed{seed}", report::file_stem(&variant.to_string())));
+        let path =
+            self.path.join(format!("{}-seed{seed}", report::file_stem(&variant.to_string())));
         fs::create_dir_all(&path).map_err(io_error("create folder", &path))?;
         Ok(path)
     }
@@ -125,7 +132,8 @@ impl RunFolder {
         self.write("report.html", report::html(experiment).as_bytes())
     }
 
-    /// Writes one file of this folder whole: into a temporary file beside it, then renamed over whatever was there.
+    /// Writes one file of this folder whole: into a temporary file beside it, then renamed over
+    /// whatever was there.
     ///
     /// # Errors
     /// If the file cannot be written; what was there before is then still there.
@@ -139,7 +147,8 @@ impl RunFolder {
             .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&temporary, &path));
         written.map_err(|error| {
-            // The first error is the one to report; a leftover that cannot be removed either adds nothing.
+            // The first error is the one to report; a leftover that cannot be removed either adds
+            // nothing.
             let _ = fs::remove_file(&temporary);
             io_error("write", &path)(error)
         })
@@ -154,10 +163,14 @@ pub struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Columns: the fields of [`EpochRecord`], in order. Its filters are four columns: dead entries of all filters, mean share of the
-    /// winner-most entry, and both for each filter, separated by spaces. What was not measured is empty.
-    pub const HEADER: &'static str = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,moved_share,moved_distance,\
-                                      gradient_norm,gradient_mapping,violation,active_share,dead_entries,largest_win_share,\
+    /// Columns: the fields of [`EpochRecord`], in order. Its filters are four columns: dead entries
+    /// of all filters, mean share of the winner-most entry, and both for each filter, separated by
+    /// spaces. What was not measured is empty.
+    pub const HEADER: &'static str = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,\
+                                       moved_share,moved_distance,\
+                                      gradient_norm,gradient_mapping,violation,active_share,\
+                                       dead_entries,\
+                                       largest_win_share,\
                                       dead_by_filter,largest_win_share_by_filter,seconds";
 
     /// Starts the file with its header.
@@ -195,14 +208,17 @@ impl HistoryWriter {
         let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let (active, largest) = (cell(*active_share), cell(record.largest_win_share()));
         let dead = record.dead_entries().map_or_else(String::new, |(dead, _)| dead.to_string());
-        let dead_by_filter: Vec<String> = filters.iter().map(|filter| filter.dead.to_string()).collect();
+        let dead_by_filter: Vec<String> =
+            filters.iter().map(|filter| filter.dead.to_string()).collect();
         let largest_by_filter: Vec<String> =
             filters.iter().map(|filter| filter.largest_share.to_string()).collect();
         let [dead_by_filter, largest_by_filter] =
             [dead_by_filter, largest_by_filter].map(|all| all.join(" "));
         self.write_line(&format!(
-            "{epoch},{loss},{accuracy},{val_loss},{val_accuracy},{learning_rate},{moved_share},{moved_distance},\
-             {gradient_norm},{gradient_mapping},{violation},{active},{dead},{largest},{dead_by_filter},\
+            "{epoch},{loss},{accuracy},{val_loss},{val_accuracy},{learning_rate},{moved_share},\
+             {moved_distance},\
+             {gradient_norm},{gradient_mapping},{violation},{active},{dead},{largest},\
+             {dead_by_filter},\
              {largest_by_filter},{seconds}"
         ))
     }
@@ -212,9 +228,10 @@ impl HistoryWriter {
     }
 }
 
-/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "enforcement", "seed", "epochs", "best_val_accuracy",
-/// "restored_val_accuracy", "best_val_loss", "train_seconds", "seconds_per_epoch", "max_constraint_violation", "final_constraint_violation"}]}`, keys in
-/// this order. JSON has no infinity and no NaN: such a figure is `null`.
+/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "enforcement", "seed",
+/// "epochs", "best_val_accuracy", "restored_val_accuracy", "best_val_loss", "train_seconds",
+/// "seconds_per_epoch", "max_constraint_violation", "final_constraint_violation"}]}`, keys in this
+/// order. JSON has no infinity and no NaN: such a figure is `null`.
 pub fn metrics_json(experiment: &ExperimentRecord) -> String {
     #[derive(Serialize)]
     struct Metrics<'a> {
@@ -253,7 +270,8 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
         })
         .collect();
     let metrics = Metrics { dataset: &experiment.dataset, runs };
-    let mut json = serde_json::to_string_pretty(&metrics).expect("strings and numbers always serialize");
+    let mut json =
+        serde_json::to_string_pretty(&metrics).expect("strings and numbers always serialize");
     json.push('\n');
     json
 }
@@ -314,12 +332,17 @@ mod tests {
         let mut history = HistoryWriter::create(&path).unwrap();
         history.append(&epoch(1)).unwrap();
         let row = "1,0.1,0.5,NaN,1,0.01,0.25,0.0000001,2,inf,0,0.5,3,0.5,3 0,0.25 0.75,1.5";
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n{row}\n", HistoryWriter::HEADER));
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            format!("{}\n{row}\n", HistoryWriter::HEADER)
+        );
         history.append(&epoch(2)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(row.split(',').count(), HistoryWriter::HEADER.split(',').count());
         // What was not measured is an empty cell, never a zero.
-        history.append(&EpochRecord { active_share: None, filters: Vec::new(), ..epoch(3) }).unwrap();
+        history
+            .append(&EpochRecord { active_share: None, filters: Vec::new(), ..epoch(3) })
+            .unwrap();
         assert!(fs::read_to_string(&path).unwrap().ends_with(",inf,0,,,,,,1.5\n"));
     }
 
@@ -362,7 +385,10 @@ mod tests {
         let file = base.path().join("file");
         fs::write(&file, "").unwrap();
         let error = RunFolder::create(&file, "run").unwrap_err().to_string();
-        assert!(error.starts_with(&format!("cannot create folder {}: ", file.display())), "{error}");
+        assert!(
+            error.starts_with(&format!("cannot create folder {}: ", file.display())),
+            "{error}"
+        );
         assert!(error.ends_with("choose another output folder"), "{error}");
     }
 

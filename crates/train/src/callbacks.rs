@@ -1,9 +1,10 @@
-//! What watches a training from epoch to epoch: early stopping and the plateau schedule, with the semantics of Keras 3. State machines
-//! on one number an epoch; they know nothing of models.
+//! What watches a training from epoch to epoch: early stopping and the plateau schedule, with the
+//! semantics of Keras 3. State machines on one number an epoch; they know nothing of models.
 
 /// Stops when a quantity has not fallen for a while.
 ///
-/// An epoch improves if its value is strictly below the best so far. The first epoch can never stop the training.
+/// An epoch improves if its value is strictly below the best so far. The first epoch can never stop
+/// the training.
 ///
 /// ```
 /// use morphograd::callbacks::{EarlyStopping, Verdict};
@@ -50,8 +51,9 @@ impl EarlyStopping {
 
 /// Lowers the learning rate when a quantity stops falling.
 ///
-/// An epoch improves if its value plus `min_delta` is strictly below the best so far. After `patience` epochs without improvement the
-/// rate is multiplied by `factor` and the count starts again; the best value stays.
+/// An epoch improves if its value plus `min_delta` is strictly below the best so far. After
+/// `patience` epochs without improvement the rate is multiplied by `factor` and the count starts
+/// again; the best value stays.
 ///
 /// ```
 /// use morphograd::callbacks::ReduceLrOnPlateau;
@@ -78,12 +80,20 @@ pub struct ReduceLrOnPlateau {
 impl Default for ReduceLrOnPlateau {
     /// The tutorial's: factor 0.5, patience 3, `min_delta` 1e-4.
     fn default() -> Self {
-        Self { factor: 0.5, patience: 3, min_delta: 1e-4, min_rate: 0.0, best: f64::INFINITY, wait: 0 }
+        Self {
+            factor: 0.5,
+            patience: 3,
+            min_delta: 1e-4,
+            min_rate: 0.0,
+            best: f64::INFINITY,
+            wait: 0,
+        }
     }
 }
 
 impl ReduceLrOnPlateau {
-    /// Takes the value of the next epoch and the rate it was trained with; returns the rate of the epoch after.
+    /// Takes the value of the next epoch and the rate it was trained with; returns the rate of the
+    /// epoch after.
     pub fn observe(&mut self, value: f64, rate: f64) -> f64 {
         if value + self.min_delta < self.best {
             (self.best, self.wait) = (value, 0);

@@ -11,7 +11,8 @@ use crate::data::Dataset;
 use crate::named::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 use crate::record::Variant;
 
-/// Everything that decides the result of an experiment, apart from the data: what `config.toml` holds.
+/// Everything that decides the result of an experiment, apart from the data: what `config.toml`
+/// holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -57,7 +58,10 @@ impl Default for Config {
     /// The tutorial's settings.
     fn default() -> Self {
         Self {
-            constraints: CONSTRAINTS[..4].iter().map(|constraint| constraint.name.to_owned()).collect(),
+            constraints: CONSTRAINTS[..4]
+                .iter()
+                .map(|constraint| constraint.name.to_owned())
+                .collect(),
             enforcements: projected_step(),
             seeds: vec![0],
             samples: 1024,
@@ -98,7 +102,8 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Checks everything that can be checked before the training: names, ranges, and that the network fits the images.
+    /// Checks everything that can be checked before the training: names, ranges, and that the
+    /// network fits the images.
     ///
     /// # Errors
     /// The first setting that cannot be used.
@@ -106,7 +111,8 @@ impl Config {
         let require = |holds: bool, setting, expected: String, found: String| {
             if holds { Ok(()) } else { Err(ConfigError::Value { setting, expected, found }) }
         };
-        let list = |n: usize, setting| require(n > 0, setting, "at least one".into(), "none".into());
+        let list =
+            |n: usize, setting| require(n > 0, setting, "at least one".into(), "none".into());
         list(self.constraints.len(), "constraints")?;
         list(self.seeds.len(), "seeds")?;
         list(self.enforcements.len(), "enforcements")?;
@@ -150,8 +156,8 @@ impl Config {
         Ok(())
     }
 
-    /// What is compared, in the order in which it is run: every constraint with every way to enforce it, or once where there is nothing to
-    /// enforce.
+    /// What is compared, in the order in which it is run: every constraint with every way to
+    /// enforce it, or once where there is nothing to enforce.
     ///
     /// # Errors
     /// If a name is unknown.
@@ -162,19 +168,21 @@ impl Config {
             let constraint = find("constraint", CONSTRAINTS, name)?;
             let free = (constraint.make)().is_none();
             let ways = if free { &projected_step() } else { &ways };
-            variants.extend(
-                ways.iter()
-                    .map(|way| Variant { constraint: constraint.name.to_owned(), enforcement: way.clone() }),
-            );
+            variants.extend(ways.iter().map(|way| Variant {
+                constraint: constraint.name.to_owned(),
+                enforcement: way.clone(),
+            }));
         }
         Ok(variants)
     }
 
-    /// Builds the tutorial's network for the images and classes of a data set, with this kernel in its dilation: that of a named
-    /// [`Variant`], or any other. The logits come out; the softmax is part of the loss.
+    /// Builds the tutorial's network for the images and classes of a data set, with this kernel in
+    /// its dilation: that of a named [`Variant`], or any other. The logits come out; the softmax is
+    /// part of the loss.
     ///
     /// # Errors
-    /// If a window does not fit what comes into its layer, or the kernel's set cannot be enforced as chosen.
+    /// If a window does not fit what comes into its layer, or the kernel's set cannot be enforced
+    /// as chosen.
     pub fn network(
         &self,
         dataset: &Dataset,
@@ -185,12 +193,22 @@ impl Config {
         Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
             .add(
                 DILATION,
-                Dilation2d { filters: self.filters, size: self.kernel, kernel, ..Dilation2d::default() },
+                Dilation2d {
+                    filters: self.filters,
+                    size: self.kernel,
+                    kernel,
+                    ..Dilation2d::default()
+                },
             )
             .add("max_pooling2d", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
             .add(
                 "conv2d",
-                Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() },
+                Conv2d {
+                    filters: 32,
+                    size: [3, 3],
+                    activation: Activation::Relu,
+                    ..Conv2d::default()
+                },
             )
             .add("max_pooling2d_1", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
             .add("flatten", Flatten)
@@ -213,7 +231,11 @@ impl Variant {
 }
 
 /// The names that stand in the table for these words.
-fn known<V>(kind: &'static str, table: &[Named<V>], words: &[String]) -> Result<Vec<String>, UnknownName> {
+fn known<V>(
+    kind: &'static str,
+    table: &[Named<V>],
+    words: &[String],
+) -> Result<Vec<String>, UnknownName> {
     words.iter().map(|word| find(kind, table, word).map(|entry| entry.name.to_owned())).collect()
 }
 

@@ -96,8 +96,9 @@ struct Sums {
 }
 
 impl Fit<'_> {
-    /// Trains until early stopping, the last epoch, an observer that breaks, or a loss that is not finite; then restores the weights of the
-    /// epoch with the lowest training loss. A run that is interrupted before its first epoch is over keeps the weights it has.
+    /// Trains until early stopping, the last epoch, an observer that breaks, or a loss that is not
+    /// finite; then restores the weights of the epoch with the lowest training loss. A run that is
+    /// interrupted before its first epoch is over keeps the weights it has.
     ///
     /// # Errors
     /// If the shapes do not fit, the optimizer was given what it cannot use, or the observer fails.
@@ -142,8 +143,13 @@ impl Fit<'_> {
                 self.config.batch_size,
                 &mut test_tape,
                 &mut |done| {
-                    interrupted |= observe(Event::Batch { epoch, done: batches + done, total })?.is_break();
-                    Ok::<_, E>(if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                    interrupted |=
+                        observe(Event::Batch { epoch, done: batches + done, total })?.is_break();
+                    Ok::<_, E>(if interrupted {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    })
                 },
             )?;
             let Some(test) = test else {
@@ -195,7 +201,8 @@ impl Fit<'_> {
         Ok(fitted)
     }
 
-    /// One pass over the training images in the order of this epoch. The inner error says why the run has to end.
+    /// One pass over the training images in the order of this epoch. The inner error says why the
+    /// run has to end.
     fn train_epoch<E: From<StepError>>(
         &mut self,
         epoch: usize,
@@ -208,13 +215,17 @@ impl Fit<'_> {
         let total = self.batches() + self.test.len().div_ceil(self.config.batch_size);
         let mut sums = Sums::default();
         for (i, batch) in order.chunks(self.config.batch_size).enumerate() {
-            let outcome = match train_step(self.model, self.train, batch, tape, params, self.optimizer) {
-                Ok(outcome) => outcome,
-                Err(StepError::NotFinite(_) | StepError::Optimizer(OptimizerError::NotFinite { .. })) => {
-                    return Ok(Err(Stop::NotFinite { epoch, step: i + 1 }));
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let outcome =
+                match train_step(self.model, self.train, batch, tape, params, self.optimizer) {
+                    Ok(outcome) => outcome,
+                    Err(
+                        StepError::NotFinite(_)
+                        | StepError::Optimizer(OptimizerError::NotFinite { .. }),
+                    ) => {
+                        return Ok(Err(Stop::NotFinite { epoch, step: i + 1 }));
+                    }
+                    Err(error) => return Err(error.into()),
+                };
             let report = outcome.report;
             sums.loss += outcome.loss * batch.len() as f64;
             sums.correct += outcome.correct;
@@ -263,7 +274,8 @@ impl FirstDilation {
     }
 }
 
-/// Measures a model on images, a batch at a time; `observe` is told how many batches are done and may break, which gives `None`.
+/// Measures a model on images, a batch at a time; `observe` is told how many batches are done and
+/// may break, which gives `None`.
 ///
 /// # Errors
 /// If the shapes do not fit, or the observer fails.
@@ -282,7 +294,8 @@ pub fn evaluate<E: From<StepError>>(
     for (i, batch) in order.chunks(batch_size).enumerate() {
         let mut graph = tape.record(params, Mode::Eval);
         let x = graph.input_with(model.input().batched(batch.len()), |x| images.gather(batch, x));
-        let targets = graph.input_with(model.output().batched(batch.len()), |t| one_hot(images, batch, t));
+        let targets =
+            graph.input_with(model.output().batched(batch.len()), |t| one_hot(images, batch, t));
         let (logits, mean) = (|| {
             let logits = model.forward(&mut graph, x)?;
             let loss = graph.apply(SoftmaxCrossEntropy, [logits, targets])?;
@@ -309,7 +322,9 @@ fn active_share(params: &Params<f32>) -> Option<f64> {
     let (mut active, mut counted) = (0, 0);
     for id in params.ids() {
         let value = params.value(id);
-        if let Some(count) = params.constraint(id).and_then(|set| set.active(value.shape, value.data)) {
+        if let Some(count) =
+            params.constraint(id).and_then(|set| set.active(value.shape, value.data))
+        {
             active += count;
             counted += value.data.len();
         }

@@ -1,4 +1,5 @@
-//! The `morphograd` command: everything that reads arguments, prints, or listens to Ctrl-C. The work itself is the library's.
+//! The `morphograd` command: everything that reads arguments, prints, or listens to Ctrl-C. The
+//! work itself is the library's.
 
 mod cli;
 

@@ -1,5 +1,6 @@
-//! Classification metrics: the confusion matrix, and scikit-learn's classification report computed from it. Both are kept as counts
-//! and exact ratios; rounding happens only when they are printed, so that the printed report equals scikit-learn's to the byte.
+//! Classification metrics: the confusion matrix, and scikit-learn's classification report computed
+//! from it. Both are kept as counts and exact ratios; rounding happens only when they are printed,
+//! so that the printed report equals scikit-learn's to the byte.
 
 use std::fmt;
 
@@ -46,7 +47,10 @@ impl ConfusionMatrix {
     /// # Panics
     /// If the two have different numbers of classes.
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(self.classes, other.classes, "confusion matrices of different numbers of classes");
+        assert_eq!(
+            self.classes, other.classes,
+            "confusion matrices of different numbers of classes"
+        );
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
         }
@@ -85,8 +89,9 @@ impl ConfusionMatrix {
         ClassificationReport::new(self, class_names)
     }
 
-    /// The matrix as text: true classes as rows, predicted classes as columns, aligned. Where the names are too long to head the
-    /// columns, columns are headed by the label and rows by label and name.
+    /// The matrix as text: true classes as rows, predicted classes as columns, aligned. Where the
+    /// names are too long to head the columns, columns are headed by the label and rows by label
+    /// and name.
     ///
     /// # Panics
     /// If there is not one name a class.
@@ -109,8 +114,10 @@ impl ConfusionMatrix {
             class_names.to_vec()
         };
         let largest = self.counts.iter().max().map_or(1, |count| count.to_string().len());
-        let column_width = columns.iter().map(|name| name.chars().count()).max().unwrap_or(1).max(largest);
-        let row_width = rows.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("true".len());
+        let column_width =
+            columns.iter().map(|name| name.chars().count()).max().unwrap_or(1).max(largest);
+        let row_width =
+            rows.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("true".len());
 
         let mut text = format!("{:row_width$}", "true");
         for name in &columns {
@@ -145,7 +152,8 @@ impl fmt::Display for ConfusionMatrix {
     }
 }
 
-/// The figures of one class, or an average of them. A ratio without a denominator (a class never predicted) counts as 0.
+/// The figures of one class, or an average of them. A ratio without a denominator (a class never
+/// predicted) counts as 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scores {
     /// tp / (tp + fp): of the images given this class, the share that are of it.
@@ -179,8 +187,10 @@ impl ClassificationReport {
             .enumerate()
             .map(|(class, name)| {
                 let hits = confusion.get(class, class);
-                let predicted = (0..confusion.classes).map(|truth| confusion.get(truth, class)).sum::<u64>();
-                let support = (0..confusion.classes).map(|other| confusion.get(class, other)).sum::<u64>();
+                let predicted =
+                    (0..confusion.classes).map(|truth| confusion.get(truth, class)).sum::<u64>();
+                let support =
+                    (0..confusion.classes).map(|other| confusion.get(class, other)).sum::<u64>();
                 let scores = Scores {
                     precision: ratio(hits, predicted),
                     recall: ratio(hits, support),
@@ -240,8 +250,9 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// The sum in NumPy's order (of up to 128 terms): eight interleaved partial sums, combined in pairs. A mean that lies within one unit
-/// in the last place of a rounding boundary is otherwise printed differently from scikit-learn.
+/// The sum in NumPy's order (of up to 128 terms): eight interleaved partial sums, combined in
+/// pairs. A mean that lies within one unit in the last place of a rounding boundary is otherwise
+/// printed differently from scikit-learn.
 fn sum_as_numpy(terms: &[f64]) -> f64 {
     let (blocks, rest) = terms.as_chunks::<8>();
     let Some((first, others)) = blocks.split_first() else {
@@ -360,7 +371,8 @@ mod tests {
     #[test]
     fn averages_round_as_scikit_learns() {
         let labels: Vec<String> = (0..10).map(|label| label.to_string()).collect();
-        // Found by comparing random matrices: summed in plain order, this macro average of the precision prints as 0.23.
+        // Found by comparing random matrices: summed in plain order, this macro average of the
+        // precision prints as 0.23.
         let confusion = matrix([
             [1, 1, 0, 0, 0, 0, 0, 1, 0, 0],
             [0, 0, 1, 1, 1, 0, 0, 0, 0, 0],
@@ -374,19 +386,28 @@ mod tests {
             [0, 1, 0, 0, 0, 0, 1, 1, 1, 0],
         ]);
         let report = confusion.report(&labels).to_string();
-        assert!(report.contains("   macro avg       0.22      0.22      0.16        28\n"), "{report}");
+        assert!(
+            report.contains("   macro avg       0.22      0.22      0.16        28\n"),
+            "{report}"
+        );
     }
 
     #[test]
     fn an_empty_report_is_all_zero() {
         let report = ConfusionMatrix::new(2).report(&names(&["a", "b"]));
-        assert_eq!(report.weighted_average, Scores { precision: 0.0, recall: 0.0, f1: 0.0, support: 0 });
+        assert_eq!(
+            report.weighted_average,
+            Scores { precision: 0.0, recall: 0.0, f1: 0.0, support: 0 }
+        );
     }
 
     #[test]
     fn the_matrix_prints_aligned() {
         let confusion = matrix([[5, 0], [12, 3]]);
-        assert_eq!(confusion.to_string(), "true   0   1  <- predicted\n0      5   0\n1     12   3\n");
+        assert_eq!(
+            confusion.to_string(),
+            "true   0   1  <- predicted\n0      5   0\n1     12   3\n"
+        );
         assert_eq!(
             confusion.text(&names(&["T-shirt/top", "Bag"])),
             "true            0   1  <- predicted\n0 T-shirt/top   5   0\n1 Bag          12   3\n"

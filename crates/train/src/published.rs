@@ -1,5 +1,6 @@
-//! The figures published in the tutorial "Constraining on parameters for Deep Learning", to compare with. The training logs printed
-//! there are embedded as CSV files and every figure is read from them, so no constant can disagree with its log.
+//! The figures published in the tutorial "Constraining on parameters for Deep Learning", to compare
+//! with. The training logs printed there are embedded as CSV files and every figure is read from
+//! them, so no constant can disagree with its log.
 
 /// One line of a published training log. Figures have the four decimals that Keras prints.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,14 +24,20 @@ pub struct PublishedEpoch {
 pub struct Published {
     /// Constraint the tutorial names, as given to `--constraint`.
     pub constraint: &'static str,
-    /// Constraint that the library really applied under that name at every public commit having all of them, where it differs.
+    /// Constraint that the library really applied under that name at every public commit having all
+    /// of them, where it differs.
     pub as_run: Option<&'static str>,
     log: &'static str,
 }
 
-/// The four published runs, in the tutorial's order: 1,024 training images (the first of MNIST), 10,000 test images.
+/// The four published runs, in the tutorial's order: 1,024 training images (the first of MNIST),
+/// 10,000 test images.
 pub const PUBLISHED: [Published; 4] = [
-    Published { constraint: "none", as_run: None, log: include_str!("../data/published/dilation.csv") },
+    Published {
+        constraint: "none",
+        as_run: None,
+        log: include_str!("../data/published/dilation.csv"),
+    },
     Published {
         constraint: "non-negative",
         as_run: None,
@@ -48,12 +55,14 @@ pub const PUBLISHED: [Published; 4] = [
     },
 ];
 
-/// The published run to hold against runs of `constraint`: the one the tutorial names so, or the one that was really run so.
+/// The published run to hold against runs of `constraint`: the one the tutorial names so, or the
+/// one that was really run so.
 pub fn find(constraint: &str) -> Option<&'static Published> {
     PUBLISHED.iter().find(|run| run.constraint == constraint || run.as_run == Some(constraint))
 }
 
-/// Whether figures on this data set (a name, or the path of a folder called so) can be held against the published ones, of MNIST.
+/// Whether figures on this data set (a name, or the path of a folder called so) can be held against
+/// the published ones, of MNIST.
 pub fn comparable(dataset: &str) -> bool {
     std::path::Path::new(dataset).file_name().is_some_and(|name| name.eq_ignore_ascii_case("mnist"))
 }
@@ -69,10 +78,14 @@ impl Published {
         self.epochs().iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max)
     }
 
-    /// Validation accuracy of the restored weights: those of the epoch with the lowest training loss.
+    /// Validation accuracy of the restored weights: those of the epoch with the lowest training
+    /// loss.
     pub fn restored_val_accuracy(&self) -> f64 {
         let epochs = self.epochs();
-        epochs.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).map_or(0.0, |epoch| epoch.val_accuracy)
+        epochs
+            .iter()
+            .min_by(|a, b| a.loss.total_cmp(&b.loss))
+            .map_or(0.0, |epoch| epoch.val_accuracy)
     }
 }
 
@@ -86,12 +99,22 @@ fn parse(log: &str) -> Vec<PublishedEpoch> {
     );
     lines
         .map(|line| {
-            let fields: Vec<f64> =
-                line.split(',').map(|field| field.parse().expect("a number in a published log")).collect();
-            let [epoch, _, loss, accuracy, val_loss, val_accuracy, learning_rate] = fields[..] else {
+            let fields: Vec<f64> = line
+                .split(',')
+                .map(|field| field.parse().expect("a number in a published log"))
+                .collect();
+            let [epoch, _, loss, accuracy, val_loss, val_accuracy, learning_rate] = fields[..]
+            else {
                 panic!("published log: expected 7 fields, found {line:?}");
             };
-            PublishedEpoch { epoch: epoch as usize, loss, accuracy, val_loss, val_accuracy, learning_rate }
+            PublishedEpoch {
+                epoch: epoch as usize,
+                loss,
+                accuracy,
+                val_loss,
+                val_accuracy,
+                learning_rate,
+            }
         })
         .collect()
 }
@@ -105,7 +128,12 @@ mod tests {
         let figures: Vec<_> = PUBLISHED
             .iter()
             .map(|run| {
-                (run.constraint, run.epochs().len(), run.best_val_accuracy(), run.restored_val_accuracy())
+                (
+                    run.constraint,
+                    run.epochs().len(),
+                    run.best_val_accuracy(),
+                    run.restored_val_accuracy(),
+                )
             })
             .collect();
         assert_eq!(
@@ -123,8 +151,14 @@ mod tests {
     fn a_log_is_read_in_order() {
         for run in PUBLISHED {
             let epochs = run.epochs();
-            assert!(epochs.iter().enumerate().all(|(index, epoch)| epoch.epoch == index + 1), "{run:?}");
-            assert!(epochs.windows(2).all(|pair| pair[1].learning_rate <= pair[0].learning_rate), "{run:?}");
+            assert!(
+                epochs.iter().enumerate().all(|(index, epoch)| epoch.epoch == index + 1),
+                "{run:?}"
+            );
+            assert!(
+                epochs.windows(2).all(|pair| pair[1].learning_rate <= pair[0].learning_rate),
+                "{run:?}"
+            );
         }
         let first = PublishedEpoch {
             epoch: 1,

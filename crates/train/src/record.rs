@@ -1,13 +1,15 @@
-//! What an experiment leaves behind, as plain data: the loop fills these structs, the report, the CSV, the JSON and the terminal
-//! tables only read them. Nothing here is computed beyond what follows from the fields at once, and nothing prints.
+//! What an experiment leaves behind, as plain data: the loop fills these structs, the report, the
+//! CSV, the JSON and the terminal tables only read them. Nothing here is computed beyond what
+//! follows from the fields at once, and nothing prints.
 
 use std::fmt;
 
 use crate::metrics::ConfusionMatrix;
 use crate::named::ENFORCEMENTS;
 
-/// One epoch of one run. Training figures are running means over the epoch's batches, measured before each update with dropout on
-/// (as Keras does); validation figures are measured after the last update.
+/// One epoch of one run. Training figures are running means over the epoch's batches, measured
+/// before each update with dropout on (as Keras does); validation figures are measured after the
+/// last update.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EpochRecord {
     /// 1 for the first epoch.
@@ -22,20 +24,26 @@ pub struct EpochRecord {
     pub val_accuracy: f64,
     /// Learning rate during this epoch.
     pub learning_rate: f64,
-    /// Mean over the steps: share of the constrained coordinates that the projection moved, in [0, 1].
+    /// Mean over the steps: share of the constrained coordinates that the projection moved, in [0,
+    /// 1].
     pub moved_share: f64,
     /// Mean over the steps: Euclidean distance the projection moved the parameters.
     pub moved_distance: f64,
     /// Mean over the steps: norm of the gradient.
     pub gradient_norm: f64,
-    /// Mean over the steps: norm of the gradient mapping, zero exactly at a stationary point of the constrained problem.
+    /// Mean over the steps: norm of the gradient mapping, zero exactly at a stationary point of the
+    /// constrained problem.
     pub gradient_mapping: f64,
-    /// Largest distance of a parameter from its set at the end of the epoch; 0 when every constraint holds.
+    /// Largest distance of a parameter from its set at the end of the epoch; 0 when every
+    /// constraint holds.
     pub violation: f64,
-    /// Share of the coordinates that lie on the boundary of their set at the end of the epoch, in [0, 1]; of the parameters whose set
-    /// counts them ([`Constraint::active`](crate::morphology::nn::autodiff::Constraint::active)), nothing without any.
+    /// Share of the coordinates that lie on the boundary of their set at the end of the epoch, in
+    /// [0, 1]; of the parameters whose set counts them
+    /// ([`Constraint::active`](crate::morphology::nn::autodiff::Constraint::active)), nothing
+    /// without any.
     pub active_share: Option<f64>,
-    /// What the entries of each structuring function won at the end of the epoch, one record a filter; empty where nobody asked.
+    /// What the entries of each structuring function won at the end of the epoch, one record a
+    /// filter; empty where nobody asked.
     pub filters: Vec<FilterWins>,
     /// Wall-clock seconds of the epoch, validation included.
     pub seconds: f64,
@@ -73,7 +81,8 @@ pub enum Stop {
     },
 }
 
-/// A few images of one size, channels last: `data[((i * height + y) * width + x)]`, one grey image after the other.
+/// A few images of one size, channels last: `data[((i * height + y) * width + x)]`, one grey image
+/// after the other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gallery {
     /// Height of every image in pixels.
@@ -84,8 +93,8 @@ pub struct Gallery {
     pub data: Vec<f32>,
 }
 
-/// What is compared: a constraint and the way to enforce it. Its text names figures and folders: `non-positive`, or
-/// `non-positive by penalty` where it is not the projected step.
+/// What is compared: a constraint and the way to enforce it. Its text names figures and folders:
+/// `non-positive`, or `non-positive by penalty` where it is not the projected step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
     /// Name of the constraint, as given to `--constraint`.
@@ -109,7 +118,8 @@ pub struct RunRecord {
     pub confusion: ConfusionMatrix,
     /// Learned structuring functions, one image a filter.
     pub filters: Gallery,
-    /// How many outputs each entry of them won, one image a filter: with the restored weights, on the first batch of validation images.
+    /// How many outputs each entry of them won, one image a filter: with the restored weights, on
+    /// the first batch of validation images.
     pub wins: Gallery,
     /// The digit shown to the filters (one image).
     pub digit: Gallery,
@@ -121,8 +131,8 @@ pub struct RunRecord {
     pub train_seconds: f64,
     /// Largest constraint violation seen at the end of any epoch.
     pub max_constraint_violation: f64,
-    /// Constraint violation of the restored weights before the projection that ends a run: what a way to enforce that only leads towards
-    /// the set has left over.
+    /// Constraint violation of the restored weights before the projection that ends a run: what a
+    /// way to enforce that only leads towards the set has left over.
     pub final_constraint_violation: f64,
 }
 
@@ -146,7 +156,8 @@ pub struct ExperimentRecord {
 }
 
 impl Variant {
-    /// Whether it is enforced by the projected step, the tutorial's way and the first of [`ENFORCEMENTS`].
+    /// Whether it is enforced by the projected step, the tutorial's way and the first of
+    /// [`ENFORCEMENTS`].
     pub fn is_projected_step(&self) -> bool {
         self.enforcement == ENFORCEMENTS[0].name
     }
@@ -187,7 +198,8 @@ impl Gallery {
 }
 
 impl FilterWins {
-    /// From the number of outputs that each entry of a filter won; without any output the largest share is 0.
+    /// From the number of outputs that each entry of a filter won; without any output the largest
+    /// share is 0.
     pub fn of(wins: impl Iterator<Item = f64>) -> Self {
         let (mut this, mut all, mut largest) = (Self::default(), 0.0, 0.0_f64);
         for wins in wins {
@@ -202,13 +214,16 @@ impl FilterWins {
 }
 
 impl EpochRecord {
-    /// Dead entries of all filters and the number of all entries; nothing where wins were not counted.
+    /// Dead entries of all filters and the number of all entries; nothing where wins were not
+    /// counted.
     pub fn dead_entries(&self) -> Option<(usize, usize)> {
         let sum = |of: fn(&FilterWins) -> usize| self.filters.iter().map(of).sum();
-        (!self.filters.is_empty()).then(|| (sum(|filter| filter.dead), sum(|filter| filter.entries)))
+        (!self.filters.is_empty())
+            .then(|| (sum(|filter| filter.dead), sum(|filter| filter.entries)))
     }
 
-    /// Mean over the filters of the share of the winner-most entry; nothing where wins were not counted.
+    /// Mean over the filters of the share of the winner-most entry; nothing where wins were not
+    /// counted.
     pub fn largest_win_share(&self) -> Option<f64> {
         let sum: f64 = self.filters.iter().map(|filter| filter.largest_share).sum();
         (!self.filters.is_empty()).then(|| sum / self.filters.len() as f64)
@@ -246,10 +261,14 @@ impl RunRecord {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EarlyStopping { patience } => write!(f, "no better training loss for {patience} epochs"),
+            Self::EarlyStopping { patience } => {
+                write!(f, "no better training loss for {patience} epochs")
+            }
             Self::EpochLimit => f.write_str("epoch limit reached"),
             Self::Interrupted => f.write_str("interrupted"),
-            Self::NotFinite { epoch, step } => write!(f, "loss not finite at epoch {epoch}, step {step}"),
+            Self::NotFinite { epoch, step } => {
+                write!(f, "loss not finite at epoch {epoch}, step {step}")
+            }
         }
     }
 }

@@ -35,8 +35,8 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors` at the end, also when the run is
-/// interrupted or its loss is no longer finite.
+/// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors`
+/// at the end, also when the run is interrupted or its loss is no longer finite.
 ///
 /// # Errors
 /// If the settings or the data cannot be used, or a file cannot be written.
@@ -77,13 +77,15 @@ pub fn run(
         Ok::<_, RunError>(observe(event))
     })?;
     let final_constraint_violation = violation(&params);
-    // What a way to enforce has left outside of the set is measured and saved as it will be used: inside.
+    // What a way to enforce has left outside of the set is measured and saved as it will be used:
+    // inside.
     params.finalize();
     checkpoint::save(&params, path.join("weights.safetensors"))?;
 
     let mut tape = Tape::new();
     let mut through = |_| Ok::<_, RunError>(ControlFlow::Continue(()));
-    let restored = evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
+    let restored =
+        evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
     let restored = restored.expect("an observer that never breaks");
     let wins = dilation.wins(&params, &dataset.test, config.batch_size).map_err(StepError::from)?;
     let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();

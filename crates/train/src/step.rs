@@ -1,4 +1,5 @@
-//! One training step, from the images to the changed parameters: the whole of projected gradient on one page.
+//! One training step, from the images to the changed parameters: the whole of projected gradient on
+//! one page.
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
@@ -36,7 +37,8 @@ pub enum StepError {
 /// Trains on the images at `batch`: forward, loss, backward, update, projection.
 ///
 /// # Errors
-/// If the shapes do not fit, or a loss or gradient is not finite; the parameters are then as before.
+/// If the shapes do not fit, or a loss or gradient is not finite; the parameters are then as
+/// before.
 pub fn train_step(
     model: &Sequential<f32>,
     images: &Images,
@@ -47,7 +49,8 @@ pub fn train_step(
 ) -> Result<StepOutcome, StepError> {
     let mut graph = tape.record(params, Mode::Train { step: optimizer.steps() });
     let x = graph.input_with(model.input().batched(batch.len()), |x| images.gather(batch, x));
-    let targets = graph.input_with(model.output().batched(batch.len()), |t| one_hot(images, batch, t));
+    let targets =
+        graph.input_with(model.output().batched(batch.len()), |t| one_hot(images, batch, t));
 
     let logits = model.forward(&mut graph, x)?;
     let loss = graph.apply(SoftmaxCrossEntropy, [logits, targets])?;
@@ -66,7 +69,9 @@ pub fn train_step(
 /// Writes the targets of a batch, `[batch, classes]`: 1 at the image's class, 0 elsewhere.
 pub fn one_hot(images: &Images, batch: &[usize], targets: &mut [f32]) {
     targets.fill(0.0);
-    for (row, index) in targets.chunks_exact_mut((targets.len() / batch.len().max(1)).max(1)).zip(batch) {
+    for (row, index) in
+        targets.chunks_exact_mut((targets.len() / batch.len().max(1)).max(1)).zip(batch)
+    {
         row[usize::from(images.labels()[*index])] = 1.0;
     }
 }
@@ -79,5 +84,7 @@ pub fn predicted(logits: &[f32]) -> usize {
 fn count_correct(images: &Images, batch: &[usize], logits: &[f32]) -> usize {
     let classes = logits.len() / batch.len().max(1);
     let rows = logits.chunks_exact(classes.max(1));
-    rows.zip(batch).filter(|(row, index)| predicted(row) == usize::from(images.labels()[**index])).count()
+    rows.zip(batch)
+        .filter(|(row, index)| predicted(row) == usize::from(images.labels()[**index]))
+        .count()
 }

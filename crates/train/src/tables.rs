@@ -1,5 +1,6 @@
-//! Comparison of the runs, one row a variant, beside the published figures: the numbers, and their layout for the terminal and in
-//! Markdown. The report draws its table from the same rows, so the three can never disagree.
+//! Comparison of the runs, one row a variant, beside the published figures: the numbers, and their
+//! layout for the terminal and in Markdown. The report draws its table from the same rows, so the
+//! three can never disagree.
 
 use crate::published::{self, Published};
 use crate::record::{EpochRecord, ExperimentRecord, RunRecord, Variant, worst};
@@ -25,7 +26,8 @@ impl Spread {
     }
 }
 
-/// The runs of one variant. Runs interrupted within their first epoch have no figures and count in none of the spreads.
+/// The runs of one variant. Runs interrupted within their first epoch have no figures and count in
+/// none of the spreads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparisonRow {
     /// The constraint and how it was enforced.
@@ -88,17 +90,21 @@ impl Comparison {
                 variants.push(&run.variant);
             }
         }
-        let rows: Vec<ComparisonRow> =
-            variants.into_iter().map(|variant| row(variant, &experiment.runs_of(variant))).collect();
+        let rows: Vec<ComparisonRow> = variants
+            .into_iter()
+            .map(|variant| row(variant, &experiment.runs_of(variant)))
+            .collect();
         let footnotes = footnotes(&rows, &experiment.dataset);
         Self { rows, footnotes }
     }
 
-    /// The table for a terminal: at most 110 columns with the names of this crate. A second line gives the way to enforce where it is not
-    /// the projected step, the ranges where there are several seeds, and the final violation where the largest is not 0.
+    /// The table for a terminal: at most 110 columns with the names of this crate. A second line
+    /// gives the way to enforce where it is not the projected step, the ranges where there are
+    /// several seeds, and the final violation where the largest is not 0.
     pub fn text(&self) -> String {
         let mut lines = vec![
-            ["", "", "", "best val.", "restored", "val.", "sec. /", "max.", "published:"].map(str::to_owned),
+            ["", "", "", "best val.", "restored", "val.", "sec. /", "max.", "published:"]
+                .map(str::to_owned),
             [
                 "constraint",
                 "seeds",
@@ -124,7 +130,9 @@ impl Comparison {
                 violation(row.max_violation),
                 published_cells(row).map_or_else(
                     || "–".to_owned(),
-                    |[epochs, best, restored]| format!("{epochs} {best} {restored}{:1}", row.mark()),
+                    |[epochs, best, restored]| {
+                        format!("{epochs} {best} {restored}{:1}", row.mark())
+                    },
                 ),
             ]);
             let mut second = <[String; 9]>::default();
@@ -175,8 +183,10 @@ impl Comparison {
     /// The same table in Markdown, ranges in parentheses.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| constraint | seeds | epochs | best val. accuracy | restored val. accuracy | best val. loss | s / epoch \
-             | max. violation | final violation | published epochs | published best | published restored |\n\
+            "| constraint | seeds | epochs | best val. accuracy | restored val. accuracy | best \
+             val. loss | s / epoch \
+             | max. violation | final violation | published epochs | published best | published \
+             restored |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for row in &self.rows {
@@ -184,7 +194,8 @@ impl Comparison {
                 published_cells(row).unwrap_or_else(|| std::array::from_fn(|_| "–".to_owned()));
             let mark = row.mark();
             text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {epochs}{mark} | {best}{mark} | {restored}{mark} |\n",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {epochs}{mark} | {best}{mark} | \
+                 {restored}{mark} |\n",
                 row.variant.to_string().replace('|', "\\|"),
                 row.seeds.len(),
                 mean_and_range(row.epochs, 0),
@@ -214,7 +225,8 @@ pub fn run_line(run: &RunRecord) -> String {
         return format!("{name}: {} before the end of the first epoch{measured}", run.stop);
     }
     format!(
-        "{name}: {} ({}), best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {}), {:.1} s, violation {}",
+        "{name}: {} ({}), best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {}), {:.1} \
+         s, violation {}",
         epochs(run.epochs.len()),
         run.stop,
         run.best_val_accuracy(),
@@ -224,25 +236,36 @@ pub fn run_line(run: &RunRecord) -> String {
         run.train_seconds,
         match run.max_constraint_violation {
             0.0 => "0".to_owned(),
-            most => format!("{}, {} at the end", violation(most), violation(run.final_constraint_violation)),
+            most => format!(
+                "{}, {} at the end",
+                violation(most),
+                violation(run.final_constraint_violation)
+            ),
         },
     )
 }
 
-/// The head of the lines of [`epoch_line`]. Percentages: of the constrained coordinates those that the projection moved (and by what
-/// distance in all), those that lie on the boundary of their set, and of the wins of a filter those of its winner-most entry.
+/// The head of the lines of [`epoch_line`]. Percentages: of the constrained coordinates those that
+/// the projection moved (and by what distance in all), those that lie on the boundary of their set,
+/// and of the wins of a filter those of its winner-most entry.
 pub const EPOCH_HEADER: &str = concat!(
-    "         train   val.  train   val.  learn. moved          grad.  viola- active    dead   top\n",
-    "  epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries win %     s"
+    "         train   val.  train   val.  learn. moved          grad.  viola- active    dead   \
+     top\n",
+    "  epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries win \
+     %     s"
 );
 
-/// One epoch of `epochs` in a line of at most 100 characters, with its diagnostics; a dash for what was not measured.
+/// One epoch of `epochs` in a line of at most 100 characters, with its diagnostics; a dash for what
+/// was not measured.
 pub fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
-    let percent =
-        |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share));
-    let dead = record.dead_entries().map_or_else(|| "–".to_owned(), |(dead, all)| format!("{dead}/{all}"));
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share))
+    };
+    let dead =
+        record.dead_entries().map_or_else(|| "–".to_owned(), |(dead, all)| format!("{dead}/{all}"));
     format!(
-        "{:>7} {:6.4} {:6.4} {:6.4} {:6.4} {:7.5} {:>5} {:6.3} {:7.3} {:>7} {:>6} {:>7} {:>5} {:5.2}",
+        "{:>7} {:6.4} {:6.4} {:6.4} {:6.4} {:7.5} {:>5} {:6.3} {:7.3} {:>7} {:>6} {:>7} {:>5} \
+         {:5.2}",
         format!("{}/{epochs}", record.epoch),
         record.loss,
         record.val_loss,
@@ -278,7 +301,9 @@ pub(crate) fn seconds(spread: Option<Spread>) -> String {
 
 /// `min–max`, empty where there is nothing.
 pub(crate) fn range(spread: Option<Spread>, decimals: usize) -> String {
-    spread.map_or_else(String::new, |spread| format!("{:.decimals$}–{:.decimals$}", spread.min, spread.max))
+    spread.map_or_else(String::new, |spread| {
+        format!("{:.decimals$}–{:.decimals$}", spread.min, spread.max)
+    })
 }
 
 /// A constraint violation: exactly 0 where the constraint holds, else its magnitude.
@@ -330,15 +355,19 @@ fn row(variant: &Variant, runs: &[&RunRecord]) -> ComparisonRow {
 fn footnotes(rows: &[ComparisonRow], dataset: &str) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
     if rows.iter().any(|row| row.max_violation != 0.0) {
-        let note = "Violation: the largest at the end of an epoch, and that of the weights kept before they were projected at the end.";
+        let note = "Violation: the largest at the end of an epoch, and that of the weights kept \
+            before they were projected at the end.";
         notes.push(("", note.to_owned()));
     }
     if rows.iter().any(|row| row.published.is_some()) {
         let mut note =
-            "Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move them by about a point."
+            "Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move \
+             them by about a point."
                 .to_owned();
         if !published::comparable(dataset) {
-            note += &format!(" These runs are on {dataset}: compare the order of the rows, not the figures.");
+            note += &format!(
+                " These runs are on {dataset}: compare the order of the rows, not the figures."
+            );
         }
         notes.push(("", note));
     }
@@ -353,7 +382,10 @@ fn footnotes(rows: &[ComparisonRow], dataset: &str) -> Vec<(&'static str, String
         if rows.iter().any(|row| row.mark() == mark) {
             notes.push((
                 mark,
-                format!("Published as {name}; at every public commit of that library that had both, the constraint {really}."),
+                format!(
+                    "Published as {name}; at every public commit of that library that had \
+                    both, the constraint {really}."
+                ),
             ));
         }
     }

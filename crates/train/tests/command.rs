@@ -56,7 +56,8 @@ fn a_training_without_data_uses_the_embedded_digits_says_so_and_leaves_everythin
         "dilation2d (Dilation2D)      (None, 24, 24, 8)         200",
         "Total params: 10,546",
         "Run 4 of 4: none, seed 1",
-        "epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries win %     s",
+        "epoch   loss   loss   acc.   acc.    rate     %     by mapping    tion      % entries \
+         win %     s",
         "\n    1/1 ",
         "Confusion matrix",
         "weighted avg",
@@ -99,7 +100,10 @@ fn a_training_without_data_uses_the_embedded_digits_says_so_and_leaves_everythin
 fn names_are_checked_with_a_suggestion_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let error = refused(folder.path(), &["train", "--constraint", "non-postive"]);
-    assert!(error.contains("unknown constraint `non-postive` (did you mean `non-positive`?)"), "{error}");
+    assert!(
+        error.contains("unknown constraint `non-postive` (did you mean `non-positive`?)"),
+        "{error}"
+    );
     let error = refused(folder.path(), &["train", "--optimizer", "addam"]);
     assert!(error.contains("unknown optimizer `addam` (did you mean `adam`?)"), "{error}");
     let error = refused(folder.path(), &["data", "fetch", "mnistt"]);
@@ -117,10 +121,14 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
         ),
         (
             &["--samples", "1000000"],
-            "samples: expected a number from 1 to 4096, the training images there are, found 1000000",
+            "samples: expected a number from 1 to 4096, the training images there are, found \
+             1000000",
         ),
         (&["--samples", "0"], "samples: expected a number from 1 to 4096"),
-        (&["--kernel", "29"], "dilation2d: dilation2d: expected a window no larger than the image [28, 28]"),
+        (
+            &["--kernel", "29"],
+            "dilation2d: dilation2d: expected a window no larger than the image [28, 28]",
+        ),
         (&["--kernel", "25"], "conv2d: "),
         (&["--lr", "0"], "learning rate: expected a positive number, found 0"),
         (&["--threads", "0"], "0 is not in 1..=1024"),
@@ -149,7 +157,11 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
 #[test]
 fn a_configuration_edited_by_hand_is_checked() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(morphograd(folder.path(), &tiny(&["--constraint", "none", "--out", "first"])).status.success());
+    assert!(
+        morphograd(folder.path(), &tiny(&["--constraint", "none", "--out", "first"]))
+            .status
+            .success()
+    );
     let good = fs::read_to_string(folder.path().join("first/config.toml")).unwrap();
     let cases = [
         (
@@ -162,7 +174,11 @@ fn a_configuration_edited_by_hand_is_checked() {
             "plateau_factor = nan",
             "plateau factor: expected a number between 0 and 1, found NaN",
         ),
-        ("plateau_patience = 3", "plateau_patience = 0", "plateau patience: expected a number from 1 to"),
+        (
+            "plateau_patience = 3",
+            "plateau_patience = 0",
+            "plateau patience: expected a number from 1 to",
+        ),
         ("stop_patience = 10", "stop_patience = 0", "stop patience: expected a number from 1 to"),
         (
             "plateau_min_delta = 0.0001",
@@ -248,8 +264,10 @@ fn bad_data_are_refused_by_name() {
 #[test]
 fn a_loss_that_is_not_finite_fails_the_command_and_says_when() {
     let folder = tempfile::tempdir().unwrap();
-    let output =
-        morphograd(folder.path(), &tiny(&["--constraint", "none", "--lr", "1e30", "--optimizer", "sgd"]));
+    let output = morphograd(
+        folder.path(),
+        &tiny(&["--constraint", "none", "--lr", "1e30", "--optimizer", "sgd"]),
+    );
     assert!(!output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("epoch 1") && text.contains("step 2"), "{text}");
@@ -285,7 +303,11 @@ fn ctrl_c_ends_cleanly_with_what_was_learned_saved() {
 fn data_can_be_generated_and_verified() {
     let folder = tempfile::tempdir().unwrap();
     assert!(morphograd(folder.path(), &["data", "generate", "--out", "digits"]).status.success());
-    assert!(morphograd(folder.path(), &["data", "verify", "digits", "--dir", "digits"]).status.success());
+    assert!(
+        morphograd(folder.path(), &["data", "verify", "digits", "--dir", "digits"])
+            .status
+            .success()
+    );
     fs::write(folder.path().join("digits/t10k-labels-idx1-ubyte.gz"), "x").unwrap();
     let output = morphograd(folder.path(), &["data", "verify", "digits", "--dir", "digits"]);
     assert!(!output.status.success());

@@ -19,13 +19,15 @@ fn the_free_network_reaches_the_accuracy_of_tensorflow_on_mnist() {
     let dataset = DataSource::find(&search).and_then(|source| source.load()).unwrap();
     if dataset.name != "mnist" {
         // Not `eprintln!`, which the test harness would swallow.
-        let _ = writeln!(std::io::stderr(), "skipped: the tutorial on MNIST, because {}", dataset.note);
+        let _ =
+            writeln!(std::io::stderr(), "skipped: the tutorial on MNIST, because {}", dataset.note);
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let out = RunFolder::exactly(folder.path()).unwrap();
     let record =
-        run(&Config::default(), &dataset, "none", 0, &out, &mut |_| ControlFlow::Continue(())).unwrap();
+        run(&Config::default(), &dataset, "none", 0, &out, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
     // TensorFlow, three seeds: 0.936, 0.934, 0.938; single runs differ by about a point.
     let best = record.best_val_accuracy();
     assert!((0.920..=0.950).contains(&best), "{best}");

@@ -1,8 +1,11 @@
-//! The callbacks, replayed on the four published logs: they stop at the published epoch and give the published learning rates.
+//! The callbacks, replayed on the four published logs: they stop at the published epoch and give
+//! the published learning rates.
 //!
-//! The logs print four digits, so a value may have been up to half a unit of the last digit away from what is printed, and a comparison
-//! that close can have gone either way. The plateau schedule is therefore replayed on every value the print allows, and a state is
-//! dropped when it contradicts the next printed rate: some state must survive every log, and where four digits decide there is only one.
+//! The logs print four digits, so a value may have been up to half a unit of the last digit away
+//! from what is printed, and a comparison that close can have gone either way. The plateau schedule
+//! is therefore replayed on every value the print allows, and a state is dropped when it
+//! contradicts the next printed rate: some state must survive every log, and where four digits
+//! decide there is only one.
 
 use morphograd::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use morphograd::published::PUBLISHED;
@@ -15,7 +18,8 @@ fn early_stopping_stops_at_the_published_epoch_and_not_before() {
     for run in &PUBLISHED {
         let epochs = run.epochs();
         let mut stopping = EarlyStopping::new(10);
-        let verdicts: Vec<Verdict> = epochs.iter().map(|epoch| stopping.observe(epoch.loss)).collect();
+        let verdicts: Vec<Verdict> =
+            epochs.iter().map(|epoch| stopping.observe(epoch.loss)).collect();
         let first = verdicts.iter().position(|verdict| *verdict == Verdict::Stop);
         assert_eq!(first, Some(epochs.len() - 1), "{}", run.constraint);
     }
@@ -42,10 +46,12 @@ fn the_plateau_schedule_gives_the_published_rates() {
             reached.sort_by_key(key);
             reached.dedup_by_key(|state| key(state));
             decided += usize::from(reached.iter().all(|state| state.1 == reached[0].1));
-            // Rates are printed with four decimals, or from 1e-3 downwards with four digits after the first.
+            // Rates are printed with four decimals, or from 1e-3 downwards with four digits after
+            // the first.
             let printed = |rate: f64| {
                 (rate - next.learning_rate).abs()
-                    <= 1e-4 * next.learning_rate.max(1e-9) + if rate > 1e-3 { ROUNDING } else { 0.0 }
+                    <= 1e-4 * next.learning_rate.max(1e-9)
+                        + if rate > 1e-3 { ROUNDING } else { 0.0 }
             };
             reached.retain(|state| printed(state.1));
             assert!(

@@ -11,13 +11,24 @@ use morphograd::report;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use support::{CONSTRAINTS, experiment, interrupted, run};
 
-/// Every odd thing a report must survive: unknown constraints, names to escape, one epoch, none, values that are not finite.
+/// Every odd thing a report must survive: unknown constraints, names to escape, one epoch, none,
+/// values that are not finite.
 fn odd() -> ExperimentRecord {
     let mut odd = experiment("fashion <mnist>", &["none", "my & own", "unit-norm"], &[1]);
-    odd.class_names =
-        ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"]
-            .map(str::to_owned)
-            .into();
+    odd.class_names = [
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Boot",
+    ]
+    .map(str::to_owned)
+    .into();
     odd.runs[0].filters.data.fill(0.0);
     odd.runs[1].filters.data[3] = f32::NAN;
     odd.runs[1].feature_maps.data.fill(f32::NEG_INFINITY);
@@ -54,7 +65,8 @@ fn experiments() -> Vec<ExperimentRecord> {
 /// Parses `text`, and checks that it loads nothing and that no number was drawn that is none.
 fn check_markup(text: &str) {
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
-    let document = roxmltree::Document::parse_with_options(text, options).expect("well-formed markup");
+    let document =
+        roxmltree::Document::parse_with_options(text, options).expect("well-formed markup");
     for node in document.descendants() {
         for attribute in node.attributes() {
             let (name, value) = (attribute.name(), attribute.value());
@@ -88,7 +100,12 @@ fn every_page_and_figure_is_well_formed_and_loads_nothing() {
 #[test]
 fn histories_of_one_name_share_a_colour() {
     let runs = experiment("mnist", &["none"], &[3, 4, 5]).runs;
-    let named = [("<a>", &runs[0].epochs[..]), ("b", &runs[1].epochs), ("<a>", &runs[2].epochs), ("c", &[])];
+    let named = [
+        ("<a>", &runs[0].epochs[..]),
+        ("b", &runs[1].epochs),
+        ("<a>", &runs[2].epochs),
+        ("c", &[]),
+    ];
     let svg = report::histories("A & B", &named);
     check_markup(&svg);
     let mut colours: Vec<&str> = svg
@@ -110,9 +127,13 @@ fn the_page_holds_every_figure_and_every_text() {
     for (name, svg) in figures {
         assert!(html.contains(&svg), "{name} is missing");
     }
-    for text in
-        ["seeds 3, 4", "weighted avg", "Dilation2D", "&lt;Adam&gt; &amp; friends", "0.9293<sup>†</sup>"]
-    {
+    for text in [
+        "seeds 3, 4",
+        "weighted avg",
+        "Dilation2D",
+        "&lt;Adam&gt; &amp; friends",
+        "0.9293<sup>†</sup>",
+    ] {
         assert!(html.contains(text), "{text} is missing");
     }
 }
@@ -158,7 +179,10 @@ fn dead_entries_are_crossed_out_and_every_filter_has_its_curve() {
     assert!(svg.contains("3 dead, 5 %") && svg.contains("0 dead, 4 %"));
     assert!(svg.contains("filter 1, row 0, column 3: won 1 of 22 outputs (4.55 %)"));
     let curves = figure("entries");
-    assert_eq!((1..=8).map(|n| curves.matches(&format!("<title>filter {n}</title>")).count()).max(), Some(2));
+    assert_eq!(
+        (1..=8).map(|n| curves.matches(&format!("<title>filter {n}</title>")).count()).max(),
+        Some(2)
+    );
     assert_eq!(curves.matches("<title>mean of the filters</title>").count(), 2);
 }
 
@@ -172,7 +196,8 @@ fn published_curves_are_drawn_for_mnist_only() {
 
 #[test]
 fn a_run_interrupted_at_once_has_no_figure_of_its_own() {
-    let experiment = ExperimentRecord { runs: vec![interrupted("none")], ..experiment("mnist", &[], &[]) };
+    let experiment =
+        ExperimentRecord { runs: vec![interrupted("none")], ..experiment("mnist", &[], &[]) };
     assert_eq!(report::figures(&experiment).len(), 1);
 }
 
@@ -319,7 +344,8 @@ fn ways_to_enforce_are_compared_under_their_constraint() {
     let mut experiment = experiment("mnist", &["non-positive"], &[1, 2]);
     let by = |way: &str| Variant { enforcement: way.to_owned(), ..Variant::from("non-positive") };
     for way in ["penalty", "straight-through"] {
-        let runs: Vec<RunRecord> = experiment.runs_of(&"non-positive".into()).into_iter().cloned().collect();
+        let runs: Vec<RunRecord> =
+            experiment.runs_of(&"non-positive".into()).into_iter().cloned().collect();
         experiment.runs.extend(runs.into_iter().map(|run| RunRecord { variant: by(way), ..run }));
     }
     let inside = report::html(&experiment);
@@ -348,7 +374,8 @@ fn ways_to_enforce_are_compared_under_their_constraint() {
             })
             .into();
     assert_eq!(colours.len(), 3);
-    let names: BTreeSet<String> = report::figures(&experiment).into_iter().map(|(name, _)| name).collect();
+    let names: BTreeSet<String> =
+        report::figures(&experiment).into_iter().map(|(name, _)| name).collect();
     assert!(names.contains("filters-non-positive-by-penalty-1.svg"));
 }
 
@@ -363,9 +390,13 @@ fn a_run_ends_with_one_line() {
     assert_eq!(
         run_line(&run),
         format!(
-            "lattice, seed 3: 1 epoch (no better training loss for 10 epochs), best val. accuracy 0.5000 (epoch 1), \
+            "lattice, seed 3: 1 epoch (no better training loss for 10 epochs), best val. accuracy \
+             0.5000 (epoch 1), \
              restored {restored:.4} (epoch 1), 1.2 s, violation 0"
         )
     );
-    assert_eq!(run_line(&interrupted("none")), "none, seed 1: interrupted before the end of the first epoch");
+    assert_eq!(
+        run_line(&interrupted("none")),
+        "none, seed 1: interrupted before the end of the first epoch"
+    );
 }

@@ -1,4 +1,5 @@
-//! Properties of whole runs, on the embedded digits: one seed gives one result, constraints hold, a step allocates nothing that grows.
+//! Properties of whole runs, on the embedded digits: one seed gives one result, constraints hold, a
+//! step allocates nothing that grows.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -45,7 +46,8 @@ fn one_seed_gives_the_same_weights_byte_for_byte_for_any_number_of_threads() {
         let folder = tempfile::tempdir().unwrap();
         let record = on_threads(threads, || train(&short(), "non-positive", seed, folder.path()));
         let bytes =
-            fs::read(folder.path().join(format!("non-positive-seed{seed}/weights.safetensors"))).unwrap();
+            fs::read(folder.path().join(format!("non-positive-seed{seed}/weights.safetensors")))
+                .unwrap();
         let losses: Vec<u64> =
             record.epochs.iter().flat_map(|e| [e.loss.to_bits(), e.val_loss.to_bits()]).collect();
         (bytes, losses)
@@ -65,15 +67,16 @@ fn every_constraint_holds_exactly_at_every_epoch_and_when_loaded_again() {
         assert_eq!(record.max_constraint_violation, 0.0, "{}", constraint.name);
         assert_eq!(record.epochs.len(), 3);
         assert_eq!(record.stop, Stop::EpochLimit);
-        // Diagnostics are of the weights that were kept: every window of 64 images of 28 x 28 pixels has one winner in each filter.
+        // Diagnostics are of the weights that were kept: every window of 64 images of 28 x 28
+        // pixels has one winner in each filter.
         let wins: Vec<f64> =
             record.wins.images().map(|image| image.iter().map(|n| f64::from(*n)).sum()).collect();
         assert_eq!(wins, [f64::from(24 * 24 * 64); 8], "{}", constraint.name);
         let kept = &record.epochs[record.restored_epoch - 1].filters;
         let dead = record.wins.images().map(|image| image.iter().filter(|n| **n == 0.0).count());
         assert!(kept.iter().map(|filter| filter.dead).eq(dead), "{}", constraint.name);
-        let counted =
-            (constraint.make)().is_some_and(|set| set.active([5, 5, 1, 8].into(), &[0.0; 200]).is_some());
+        let counted = (constraint.make)()
+            .is_some_and(|set| set.active([5, 5, 1, 8].into(), &[0.0; 200]).is_some());
         assert_eq!(record.epochs[0].active_share.is_some(), counted, "{}", constraint.name);
         // So short a run does not come to a bound of 1.
         let projects = !["none", "lattice", "unit-ball"].contains(&constraint.name);
@@ -109,13 +112,16 @@ fn every_way_to_enforce_ends_inside_of_the_set_and_says_how_far_out_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let out = RunFolder::exactly(folder.path()).unwrap();
         let record =
-            run(&config, &dataset, variant.clone(), 0, &out, &mut |_| ControlFlow::Continue(())).unwrap();
+            run(&config, &dataset, variant.clone(), 0, &out, &mut |_| ControlFlow::Continue(()))
+                .unwrap();
         let leads_only = ["penalty", "augmented-lagrangian"].contains(&&variant.enforcement[..]);
         assert_eq!(record.max_constraint_violation > 0.0, leads_only, "{variant}");
         assert_eq!(record.final_constraint_violation > 0.0, leads_only, "{variant}");
         // As it is read by whoever does not know how it was enforced.
-        let path =
-            folder.path().join(format!("{variant}-seed0").replace(' ', "-")).join("weights.safetensors");
+        let path = folder
+            .path()
+            .join(format!("{variant}-seed0").replace(' ', "-"))
+            .join("weights.safetensors");
         let mut params = Params::new();
         config.network(&dataset, kernel("non-positive-increasing"), 99, &mut params).unwrap();
         assert_eq!(checkpoint::load(&mut params, path).unwrap().moved, 0, "{variant}");
@@ -138,7 +144,10 @@ fn what_cannot_be_enforced_so_is_refused_before_the_training() {
         ..short()
     };
     let error = config.validate(&digits()).unwrap_err().to_string();
-    assert!(error.contains("expected a set with a smooth parametrization, found Concave"), "{error}");
+    assert!(
+        error.contains("expected a set with a smooth parametrization, found Concave"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -165,7 +174,8 @@ fn the_restored_weights_are_those_of_the_lowest_training_loss() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_last_good_weights() {
+fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_last_good_weights()
+{
     let folder = tempfile::tempdir().unwrap();
     let config = Config { learning_rate: 1e30, optimizer: "sgd".into(), ..short() };
     let record = train(&config, "none", 0, folder.path());
@@ -176,7 +186,11 @@ fn a_loss_that_is_not_finite_ends_the_run_with_its_epoch_and_step_and_saves_the_
     config.network(&dataset, kernel("none"), 0, &mut start).unwrap();
     checkpoint::load(&mut params, folder.path().join("none-seed0/weights.safetensors")).unwrap();
     for id in params.ids() {
-        assert_eq!(params.value(id), start.value(id), "no epoch was finished: the weights of the start");
+        assert_eq!(
+            params.value(id),
+            start.value(id),
+            "no epoch was finished: the weights of the start"
+        );
     }
 }
 
@@ -203,29 +217,37 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
     let config = Config::default();
     let constraint = find("constraint", CONSTRAINTS, "non-positive").unwrap();
     let rule = find("optimizer", OPTIMIZERS, "adam").unwrap();
-    // Allocations are counted in the thread that makes them: with one thread, that is the one of the pool.
+    // Allocations are counted in the thread that makes them: with one thread, that is the one of
+    // the pool.
     let counts = on_threads(1, || {
         let mut params = Params::new();
         let model = config.network(&dataset, kernel(constraint.name), 0, &mut params).unwrap();
         let mut optimizer = Optimizer::new(&params, (rule.make)(), 0.01);
         let mut tape = Tape::new();
         let mut step = |batch: &[usize]| {
-            train_step(&model, &dataset.train, batch, &mut tape, &mut params, &mut optimizer).unwrap();
+            train_step(&model, &dataset.train, batch, &mut tape, &mut params, &mut optimizer)
+                .unwrap();
         };
         let batch: Vec<usize> = (0..128).collect();
         step(&batch);
         [128, 128, 100, 128, 128].map(|n| allocation_counter::measure(|| step(&batch[..n])))
     });
     for info in &counts {
-        assert_eq!((info.count_current, info.bytes_current), (0, 0), "something was kept: {counts:?}");
+        assert_eq!(
+            (info.count_current, info.bytes_current),
+            (0, 0),
+            "something was kept: {counts:?}"
+        );
     }
-    // What is left comes and goes within the matrix products: their library packs into one buffer a call. Never are there two at once.
+    // What is left comes and goes within the matrix products: their library packs into one buffer a
+    // call. Never are there two at once.
     assert!(counts.iter().all(|info| info.count_max <= 1), "{counts:?}");
     assert_eq!(
         (counts[0].count_total, counts[0].bytes_total),
         (counts[4].count_total, counts[4].bytes_total)
     );
-    let gemm_calls = 2 * 128 + 64; // an upper bound: convolution blocks forward and backward, dense rows
+    // An upper bound: convolution blocks forward and backward, dense rows.
+    let gemm_calls = 2 * 128 + 64;
     assert!(counts[0].count_total < 4 * gemm_calls, "{counts:?}");
 }
 
@@ -237,7 +259,11 @@ fn evaluation_can_be_interrupted_too() {
     let mut batches = 0;
     let result = evaluate(&model, &params, &dataset.test, 64, &mut Tape::new(), &mut |done| {
         batches = done;
-        Ok::<_, StepError>(if done == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok::<_, StepError>(if done == 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     });
     assert!(matches!(result, Ok(None)) && batches == 2);
 }

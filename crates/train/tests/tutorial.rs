@@ -1,5 +1,5 @@
-//! The tutorial's network against TensorFlow: the first gradients, the losses of five Adam steps, and the weights after them, for every
-//! constraint.
+//! The tutorial's network against TensorFlow: the first gradients, the losses of five Adam steps,
+//! and the weights after them, for every constraint.
 
 use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
@@ -23,9 +23,14 @@ const CASES: [(&str, &str); 6] = [
 /// The 64 images of a case as a data set, by way of files.
 fn images(golden: &Golden) -> Dataset {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = |name: &str| golden.tensor::<f32>(name).data().iter().map(|x| *x as u8).collect::<Vec<_>>();
+    let bytes =
+        |name: &str| golden.tensor::<f32>(name).data().iter().map(|x| *x as u8).collect::<Vec<_>>();
     let write = |name: &str, dims: Vec<usize>, data: Vec<u8>| {
-        morphograd_idx::write(folder.path().join(name), &Idx::new(dims, IdxData::U8(data)).unwrap()).unwrap();
+        morphograd_idx::write(
+            folder.path().join(name),
+            &Idx::new(dims, IdxData::U8(data)).unwrap(),
+        )
+        .unwrap();
     };
     for split in ["train", "t10k"] {
         write(&format!("{split}-images-idx3-ubyte.gz"), vec![64, 28, 28], bytes("x_uint8"));
@@ -59,20 +64,33 @@ fn gradients_losses_and_weights_of_five_steps_agree_with_tensorflow() {
         let batch: Vec<usize> = (0..64).collect();
         for (step, expected) in golden.tensor::<f32>("losses").data().iter().enumerate() {
             let outcome =
-                train_step(&model, &dataset.train, &batch, &mut tape, &mut params, &mut optimizer).unwrap();
+                train_step(&model, &dataset.train, &batch, &mut tape, &mut params, &mut optimizer)
+                    .unwrap();
             let error = (outcome.loss - f64::from(*expected)).abs();
-            assert!(error <= 1e-4, "{case}: loss {} of step {step}, expected {expected}", outcome.loss);
+            assert!(
+                error <= 1e-4,
+                "{case}: loss {} of step {step}, expected {expected}",
+                outcome.loss
+            );
             if step == 0 {
                 for (k, id) in ids.iter().enumerate() {
                     let expected = golden.tensor::<f32>(&format!("g{k}_step0"));
-                    assert_close(&format!("{case} g{k}"), tape.grad(*id).unwrap(), expected.data(), 1e-5);
+                    assert_close(
+                        &format!("{case} g{k}"),
+                        tape.grad(*id).unwrap(),
+                        expected.data(),
+                        1e-5,
+                    );
                 }
             }
         }
         for (k, id) in ids.iter().enumerate() {
             let expected = golden.tensor::<f32>(&format!("w{k}_step5"));
             for (found, expected) in params.value(*id).data.iter().zip(expected.data()) {
-                assert!((found - expected).abs() <= 5e-4, "{case} w{k}: expected {expected}, found {found}");
+                assert!(
+                    (found - expected).abs() <= 5e-4,
+                    "{case} w{k}: expected {expected}, found {found}"
+                );
             }
             assert_eq!(params.violation(*id), 0.0);
         }

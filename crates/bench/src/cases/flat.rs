@@ -1,4 +1,5 @@
-//! Flat dilations, erosions and an opening of one image: what libraries of image processing do with a rectangle.
+//! Flat dilations, erosions and an opening of one image: what libraries of image processing do with
+//! a rectangle.
 
 use morphograd::morphology::nn::tensor::{Padding, Window2d};
 use morphograd::morphology::{Operator, dilation2d, erosion2d, opening2d};
@@ -21,12 +22,15 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// One case of them. The work is that of memory: whatever the side of the rectangle, a pixel has to be read and written once.
+/// One case of them. The work is that of memory: whatever the side of the rectangle, a pixel has to
+/// be read and written once.
 pub fn case(name: &str, word: &str, operator: Operator<f32>, image: usize, side: usize) -> Case {
     let window = Window2d { size: [side, side], padding: Padding::Same, ..Window2d::default() };
-    let inputs = [([1, image, image, 1].into(), Fill::Uniform), ([side, side, 1].into(), Fill::Zeros)];
-    let prepare =
-        on_tape(inputs, Pass::Forward, move |graph, vars| operator(graph, vars[0], vars[1], window.into()));
+    let inputs =
+        [([1, image, image, 1].into(), Fill::Uniform), ([side, side, 1].into(), Fill::Zeros)];
+    let prepare = on_tape(inputs, Pass::Forward, move |graph, vars| {
+        operator(graph, vars[0], vars[1], window.into())
+    });
     let what = format!("{word} of an image {image} x {image} by a rectangle {side} x {side}");
     Case::new(name, what, Work::of(Unit::Byte, 8 * image * image), prepare)
 }

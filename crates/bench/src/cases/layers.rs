@@ -1,4 +1,5 @@
-//! The other layers of the tutorial's network: pooling, convolution and dense, in the sizes they have there.
+//! The other layers of the tutorial's network: pooling, convolution and dense, in the sizes they
+//! have there.
 
 use morphograd::morphology::nn::conv2d::Convolution;
 use morphograd::morphology::nn::dense::Affine;
@@ -29,12 +30,19 @@ pub fn pooling(name: &str, images: [usize; 4], pass: Pass) -> Case {
         MaxPool2d::default().forward(graph, vars[0])
     });
     let bytes = (pixels + pixels / 4) * 4 * if pass == Pass::Gradient { 2 } else { 1 };
-    let what = format!("max-pooling 2 x 2, {batch} images {height} x {width} x {channels}{}", pass.text());
+    let what =
+        format!("max-pooling 2 x 2, {batch} images {height} x {width} x {channels}{}", pass.text());
     Case::new(name, what, Work::of(Unit::Byte, bytes), prepare)
 }
 
 /// A convolution with bias and ReLU. The gradients are two more products of the same size.
-pub fn convolution(name: &str, images: [usize; 4], filters: usize, side: usize, pass: Pass) -> Case {
+pub fn convolution(
+    name: &str,
+    images: [usize; 4],
+    filters: usize,
+    side: usize,
+    pass: Pass,
+) -> Case {
     let [batch, height, width, channels] = images;
     let inputs = [
         (images.into(), Fill::Uniform),
@@ -42,11 +50,13 @@ pub fn convolution(name: &str, images: [usize; 4], filters: usize, side: usize, 
         ([filters].into(), Fill::Zeros),
     ];
     let window = Window2d { size: [side, side], ..Window2d::default() };
-    let prepare =
-        on_tape(inputs, pass, move |graph, vars| graph.apply(Convolution { window, rectified: true }, vars));
+    let prepare = on_tape(inputs, pass, move |graph, vars| {
+        graph.apply(Convolution { window, rectified: true }, vars)
+    });
     let outputs = batch * (height + 1 - side) * (width + 1 - side) * filters;
     let what = format!(
-        "convolution with bias and ReLU, {batch} images {height} x {width} x {channels}, {filters} filters {side} x {side}{}",
+        "convolution with bias and ReLU, {batch} images {height} x {width} x {channels}, \
+         {filters} filters {side} x {side}{}",
         pass.text()
     );
     let work = Work::of(Unit::Flop, products(pass) * 2 * outputs * channels * side * side);

@@ -42,7 +42,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// One case of them. Work counts the taps of the values; gradients cost two additions an output and channel more.
+/// One case of them. Work counts the taps of the values; gradients cost two additions an output and
+/// channel more.
 pub fn case<L: Lattice>(name: &str, sizes: Filters, pass: Pass) -> Case {
     let Filters { images: [batch, height, width, channels], filters, side } = sizes;
     let outputs = batch * (height + 1 - side) * (width + 1 - side) * filters;
@@ -62,6 +63,9 @@ pub fn case<L: Lattice>(name: &str, sizes: Filters, pass: Pass) -> Case {
 /// The operation, with valid padding.
 pub(super) fn apply<L: Lattice>(
     size: [usize; 2],
-) -> impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError> + Clone + Send + Sync + 'static {
-    move |graph, vars| graph.apply(Filters2d::<L>::new(Window2d { size, ..Window2d::default() }), vars)
+) -> impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError> + Clone + Send + Sync + 'static
+{
+    move |graph, vars| {
+        graph.apply(Filters2d::<L>::new(Window2d { size, ..Window2d::default() }), vars)
+    }
 }

@@ -1,4 +1,5 @@
-//! Matrix products, in the sizes that the network makes of its layers and in the one that everybody quotes.
+//! Matrix products, in the sizes that the network makes of its layers and in the one that everybody
+//! quotes.
 
 use morphograd::morphology::nn::tensor::{Matrix, gemm};
 
@@ -16,7 +17,8 @@ pub(super) fn cases() -> Vec<Case> {
 /// The product of `[m, k]` and `[k, n]`; with `transposed` the first lies in memory as `[k, m]`.
 pub fn case(name: &str, [m, k, n]: [usize; 3], transposed: bool) -> Case {
     let prepare = Box::new(move || {
-        let (a, b, mut c) = (Fill::Uniform.tensor([m * k]), Fill::Uniform.tensor([k * n]), vec![0.0; m * n]);
+        let (a, b, mut c) =
+            (Fill::Uniform.tensor([m * k]), Fill::Uniform.tensor([k * n]), vec![0.0; m * n]);
         Box::new(move || {
             let a = if transposed {
                 Matrix::new(a.data(), k, m).transposed()

@@ -1,4 +1,5 @@
-//! Projections of a large parameter onto its set. Each run puts the value back first, so that there is something to project.
+//! Projections of a large parameter onto its set. Each run puts the value back first, so that there
+//! is something to project.
 
 use morphograd::morphology::nn::autodiff::Constraint;
 use morphograd::morphology::nn::constraint::{Interval, Rounding, UnitNorm};

@@ -1,5 +1,5 @@
-//! The tutorial's network: one step, one epoch, prediction, and the whole of it, on the digits that are compiled in, so that every machine
-//! does the same.
+//! The tutorial's network: one step, one epoch, prediction, and the whole of it, on the digits that
+//! are compiled in, so that every machine does the same.
 
 use std::ops::ControlFlow;
 
@@ -42,7 +42,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case {
             name: "tutorial".to_owned(),
-            what: "the whole tutorial: four constraints, at most 100 epochs each, early stopping, seed 0"
+            what: "the whole tutorial: four constraints, at most 100 epochs each, early stopping, \
+                seed 0"
                 .to_owned(),
             work: None,
             counted: false,
@@ -64,10 +65,12 @@ pub fn step(name: &str, batch: usize) -> Case {
         let mut network = Network::new(Config { batch_size: batch, ..Config::default() }, "none");
         let mut position = 0;
         Box::new(move || {
-            let indices: Vec<usize> = (position..position + batch).map(|i| i % network.train.len()).collect();
+            let indices: Vec<usize> =
+                (position..position + batch).map(|i| i % network.train.len()).collect();
             position = (position + batch) % network.train.len();
             let Network { model, params, optimizer, train, tape, .. } = &mut network;
-            train_step(model, train, &indices, tape, params, optimizer).expect("a step of the tutorial");
+            train_step(model, train, &indices, tape, params, optimizer)
+                .expect("a step of the tutorial");
         }) as Box<dyn FnMut() + Send>
     });
     Case::new(
@@ -94,7 +97,8 @@ impl Network {
         let digits = Dataset::embedded(String::new());
         let mut params = Params::new();
         let kernel = Variant::from(constraint).kernel().expect("a constraint of the tutorial");
-        let model = config.network(&digits, kernel, 0, &mut params).expect("the tutorial's network");
+        let model =
+            config.network(&digits, kernel, 0, &mut params).expect("the tutorial's network");
         let optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
         let train = digits.train.take(config.samples).expect("there are more");
         Self { config, model, params, optimizer, train, test: digits.test, tape: Tape::new() }
@@ -104,7 +108,8 @@ impl Network {
     fn fit(&mut self, seed: u64) -> usize {
         let Self { config, model, optimizer, train, test, .. } = self;
         let mut fit = Fit { config, model, optimizer, train, test, seed, dilation: None };
-        let fitted = fit.run(&mut self.params, &mut |_| Ok::<_, StepError>(ControlFlow::Continue(())));
+        let fitted =
+            fit.run(&mut self.params, &mut |_| Ok::<_, StepError>(ControlFlow::Continue(())));
         fitted.expect("a run of the tutorial").epochs.len()
     }
 
@@ -118,8 +123,10 @@ impl Network {
             let x = graph.input_with(model.input().batched(batch.len()), |x| test.gather(batch, x));
             let logits = model.forward(&mut graph, x).expect("images of the network's size");
             let rows = graph.value(logits).data.chunks_exact(model.output().len());
-            correct +=
-                rows.zip(batch).filter(|(row, i)| predicted(row) == usize::from(test.labels()[**i])).count();
+            correct += rows
+                .zip(batch)
+                .filter(|(row, i)| predicted(row) == usize::from(test.labels()[**i]))
+                .count();
         }
         correct
     }

@@ -1,5 +1,6 @@
-//! What to use where projecting hurts: the method of Frank and Wolfe, which only minimizes linear functions on the set; a penalty, whose
-//! minimizers are outside; a reparametrization, which never reaches the bound.
+//! What to use where projecting hurts: the method of Frank and Wolfe, which only minimizes linear
+//! functions on the set; a penalty, whose minimizers are outside; a reparametrization, which never
+//! reaches the bound.
 
 use std::ops::ControlFlow;
 
@@ -11,16 +12,20 @@ use morphograd::morphology::nn::tensor::Tensor;
 
 use super::{Objective, Rate, gradient_descent, loss, milestones, minimize};
 
-/// The gap of $f(w) = \tfrac12 \lVert w \rVert^2$ on the simplex, from a corner, and the bound $2 L D^2 / (k + 2)$ with $L = 1$ and $D^2 = 2$. Each step makes
-/// one more coordinate positive, so after $k$ steps the gap is at least $\tfrac12 (1/(k+1) - 1/n)$: nothing that steps to corners is faster.
+/// The gap of $f(w) = \tfrac12 \lVert w \rVert^2$ on the simplex, from a corner, and the bound
+/// $2 L D^2 / (k + 2)$ with $L = 1$ and $D^2 = 2$. Each step makes one more coordinate positive, so
+/// after $k$ steps the gap is at least $\tfrac12 (1/(k+1) - 1/n)$: nothing that steps to corners is
+/// faster.
 pub fn frank_wolfe(steps: u64) -> Rate {
     const COUNT: usize = 20_000;
     let corner = Tensor::from_fn([COUNT], |i| if i == 0 { 1.0 } else { 0.0 });
     let mut params = Params::new();
     let id = params.add("w", corner, Some(Box::new(Simplex { sum: 1.0 }))).expect("any shape");
-    let mut rate = Rate { name: "Frank and Wolfe".to_owned(), measured: Vec::new(), bound: Vec::new() };
+    let mut rate =
+        Rate { name: "Frank and Wolfe".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
-    let method = FrankWolfe { step: FrankWolfeStep::Open, iterations: steps as usize, tolerance: 0.0 };
+    let method =
+        FrankWolfe { step: FrankWolfeStep::Open, iterations: steps as usize, tolerance: 0.0 };
     method
         .minimize_observed(&mut params, loss(HalfSquare, id), |params, solution| {
             let k = solution.iterations as u64;
@@ -50,7 +55,8 @@ impl Objective for HalfSquare {
     }
 }
 
-/// $\sqrt{1 + (w - 3)^2}$ with a penalty $\tfrac{ρ}{2} w^2$ for $w > 0$: the set is $w \le 0$, and the first term changes by at most the distance.
+/// $\sqrt{1 + (w - 3)^2}$ with a penalty $\tfrac{ρ}{2} w^2$ for $w > 0$: the set is $w \le 0$, and
+/// the first term changes by at most the distance.
 #[derive(Debug, Clone, Copy)]
 struct Penalized {
     weight: f64,
@@ -68,7 +74,8 @@ impl Objective for Penalized {
     }
 }
 
-/// The distance to the set of the minimizer with the weight $ρ$, over $ρ$, and the bound $2 M / ρ$ with $M = 1$.
+/// The distance to the set of the minimizer with the weight $ρ$, over $ρ$, and the bound $2 M / ρ$
+/// with $M = 1$.
 pub fn penalty() -> Rate {
     let mut rate = Rate { name: "penalty".to_owned(), measured: Vec::new(), bound: Vec::new() };
     for exponent in 0..=16 {
@@ -105,11 +112,12 @@ impl Objective for Exponential {
     }
 }
 
-/// $w_k = e^{θ_k}$ from 1 on with step $η = 0.1$, and $1 / (η k + 1)$, which it follows from below: as
-/// $1 / w_{k+1} = e^{η w_k} / w_k \ge 1 / w_k + η$.
+/// $w_k = e^{θ_k}$ from 1 on with step $η = 0.1$, and $1 / (η k + 1)$, which it follows from below:
+/// as $1 / w_{k+1} = e^{η w_k} / w_k \ge 1 / w_k + η$.
 pub fn reparametrized(steps: u64) -> Rate {
     const STEP: f64 = 0.1;
-    let mut rate = Rate { name: "reparametrized".to_owned(), measured: Vec::new(), bound: Vec::new() };
+    let mut rate =
+        Rate { name: "reparametrized".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
     minimize(Exponential, vec![0.0], None, gradient_descent(STEP), steps, |k, theta, _| {
         if marks.binary_search(&k).is_ok() {
@@ -129,7 +137,10 @@ mod tests {
         let rate = frank_wolfe(400);
         let [measured, bound] = rate.exponents(30.0);
         assert!(rate.worst_ratio() <= 1.0, "{}", rate.worst_ratio());
-        assert!(measured <= -0.97 && measured > -1.1 && (bound + 1.0).abs() < 0.05, "{measured}, {bound}");
+        assert!(
+            measured <= -0.97 && measured > -1.1 && (bound + 1.0).abs() < 0.05,
+            "{measured}, {bound}"
+        );
         for (k, gap) in rate.measured {
             assert!(gap >= 0.5 * (1.0 / (k + 1.0) - 1.0 / 20_000.0) - 1e-12, "step {k}: {gap}");
         }

@@ -1,5 +1,5 @@
-//! Alternating projections against Dykstra's algorithm on two sets in the plane: both find a point of the intersection, and only the second
-//! finds the nearest.
+//! Alternating projections against Dykstra's algorithm on two sets in the plane: both find a point
+//! of the intersection, and only the second finds the nearest.
 
 use morphograd::morphology::nn::autodiff::Constraint;
 use morphograd::morphology::nn::constraint::{Halfspace, L2Ball};
@@ -20,8 +20,8 @@ fn project(set: &dyn Constraint<f64>, mut point: Point) -> Point {
     point
 }
 
-/// Where both methods start. The nearest point of the upper half of the disk is [`NEAREST`]: what is left, (0.4, -1), points out of both
-/// sets there.
+/// Where both methods start. The nearest point of the upper half of the disk is [`NEAREST`]: what
+/// is left, (0.4, -1), points out of both sets there.
 pub const START: Point = [1.4, -1.0];
 
 /// The projection of [`START`] on the intersection.
@@ -41,7 +41,8 @@ pub fn alternating(sweeps: usize) -> Vec<Point> {
     points
 }
 
-/// The points of Dykstra's algorithm: before each projection, what that set's last projection has taken away is given back.
+/// The points of Dykstra's algorithm: before each projection, what that set's last projection has
+/// taken away is given back.
 pub fn dykstra(sweeps: usize) -> Vec<Point> {
     let mut points = vec![START];
     let mut x = START;
@@ -68,7 +69,8 @@ mod tests {
     fn the_points_after_whole_sweeps_are_those_of_the_library() {
         let points = dykstra(20);
         for sweeps in 1..=20 {
-            let both = Intersection { tolerance: 0.0, sweeps, ..Intersection::of(DISK).and(half_plane()) };
+            let both =
+                Intersection { tolerance: 0.0, sweeps, ..Intersection::of(DISK).and(half_plane()) };
             let mut point = START;
             both.project_with_proof([2].into(), &mut point);
             assert!(distance(&point, &points[2 * sweeps]) < 1e-12, "{sweeps}: {point:?}");
@@ -77,7 +79,8 @@ mod tests {
 
     #[test]
     fn only_dykstra_finds_the_nearest_point() {
-        let [alternating, dykstra] = [alternating(2000), dykstra(2000)].map(|points| *points.last().unwrap());
+        let [alternating, dykstra] =
+            [alternating(2000), dykstra(2000)].map(|points| *points.last().unwrap());
         assert!(distance(&dykstra, &NEAREST) < 1e-3, "{dykstra:?}");
         assert!(distance(&alternating, &NEAREST) > 0.1, "{alternating:?}");
         let found = project(&Intersection::of(DISK).and(half_plane()), START);

@@ -1,5 +1,5 @@
-//! Adam followed by the Euclidean projection, on a set that is no box: it can stop where it started, at a point that is no solution. With the
-//! projection in its own metric it does not.
+//! Adam followed by the Euclidean projection, on a set that is no box: it can stop where it
+//! started, at a point that is no solution. With the projection in its own metric it does not.
 
 use morphograd::morphology::nn::autodiff::Params;
 use morphograd::morphology::nn::constraint::FixedSum;
@@ -9,14 +9,16 @@ use morphograd::morphology::nn::{Metric, Optimizer};
 use super::smooth::Separable;
 use super::{gradient_descent, minimize};
 
-/// A quadratic function whose gradient has one sign all over the part of the plane where the methods go.
+/// A quadratic function whose gradient has one sign all over the part of the plane where the
+/// methods go.
 fn problem() -> Separable {
     let curvature: Vec<f64> = (1..=8).map(f64::from).collect();
     let target = (1..=8).map(|i| 1.5 + f64::from(i * i % 5)).collect();
     Separable { curvature, target }
 }
 
-/// The solution on the plane with sum 1, where all components of the gradient are equal to $-ν$: $w_i = t_i - ν / λ_i$.
+/// The solution on the plane with sum 1, where all components of the gradient are equal to $-ν$:
+/// $w_i = t_i - ν / λ_i$.
 pub fn solution() -> Vec<f64> {
     let Separable { curvature, target } = problem();
     let excess: f64 = target.iter().sum::<f64>() - 1.0;
@@ -24,7 +26,8 @@ pub fn solution() -> Vec<f64> {
     target.iter().zip(&curvature).map(|(t, curvature)| t - multiplier / curvature).collect()
 }
 
-/// The gap $f(w_k) - f(w^*)$ over the steps. On the plane it is $\tfrac12 \sum_i λ_i (w_i - w^*_i)^2$.
+/// The gap $f(w_k) - f(w^*)$ over the steps. On the plane it is
+/// $\tfrac12 \sum_i λ_i (w_i - w^*_i)^2$.
 fn gaps(optimizer: impl FnOnce(&Params<f64>) -> Optimizer<f64>, steps: u64) -> Vec<(f64, f64)> {
     let (problem, solution) = (problem(), solution());
     let curvature = problem.curvature.clone();
@@ -32,7 +35,10 @@ fn gaps(optimizer: impl FnOnce(&Params<f64>) -> Optimizer<f64>, steps: u64) -> V
     let mut gaps = Vec::new();
     minimize(problem, start, Some(Box::new(FixedSum { sum: 1.0 })), optimizer, steps, |k, w, _| {
         let terms = w.iter().zip(&solution).zip(&curvature);
-        gaps.push((k as f64, terms.map(|((w, s), curvature)| 0.5 * curvature * (w - s) * (w - s)).sum()));
+        gaps.push((
+            k as f64,
+            terms.map(|((w, s), curvature)| 0.5 * curvature * (w - s) * (w - s)).sum(),
+        ));
     });
     gaps
 }

@@ -1,5 +1,6 @@
-//! Projected gradient on smooth convex functions, plain and accelerated: a quadratic function whose curvatures fall to 0, which is as slow as
-//! the theorem allows, and one that is strongly convex. Both are minimized on a set whose bound is active at the solution.
+//! Projected gradient on smooth convex functions, plain and accelerated: a quadratic function whose
+//! curvatures fall to 0, which is as slow as the theorem allows, and one that is strongly convex.
+//! Both are minimized on a set whose bound is active at the solution.
 
 use std::ops::ControlFlow;
 
@@ -26,7 +27,9 @@ impl Objective for Separable {
     }
 
     fn gradient(&self, _: u64, w: &[f64], gradient: &mut [f64]) {
-        for (((g, w), t), curvature) in gradient.iter_mut().zip(w).zip(&self.target).zip(&self.curvature) {
+        for (((g, w), t), curvature) in
+            gradient.iter_mut().zip(w).zip(&self.target).zip(&self.curvature)
+        {
             *g = curvature * (w - t);
         }
     }
@@ -38,15 +41,17 @@ impl Separable {
         self.target.iter().map(|t| t.max(0.0)).collect()
     }
 
-    /// $f(w) - f(w^*)$ for the solution $w^*$, a sum of terms that are not negative, without cancellation.
+    /// $f(w) - f(w^*)$ for the solution $w^*$, a sum of terms that are not negative, without
+    /// cancellation.
     fn gap(&self, w: &[f64], solution: &[f64]) -> f64 {
         let terms = w.iter().zip(solution).zip(&self.target).zip(&self.curvature);
         terms.map(|(((w, s), t), curvature)| 0.5 * curvature * (w - s) * (w + s - 2.0 * t)).sum()
     }
 }
 
-/// A function with `count` curvatures $i^{-2}$ and targets that fall as slowly as they can while their squares still have a sum, and 20 coordinates
-/// more whose target is not in the set; and where to start.
+/// A function with `count` curvatures $i^{-2}$ and targets that fall as slowly as they can while
+/// their squares still have a sum, and 20 coordinates more whose target is not in the set; and
+/// where to start.
 pub fn slow(count: i32) -> (Separable, Vec<f64>) {
     let mut curvature: Vec<f64> = (1..=count).map(|i| f64::from(i).powi(-2)).collect();
     let mut target: Vec<f64> = (1..=count).map(|i| f64::from(i).powf(-0.51)).collect();
@@ -59,26 +64,36 @@ pub fn slow(count: i32) -> (Separable, Vec<f64>) {
     (Separable { curvature, target }, start)
 }
 
-/// The gap $f(w_k) - f(w^*)$ of projected gradient with step $1/L$, and the bound $L \lVert w_0 - w^* \rVert^2 / 2k$.
+/// The gap $f(w_k) - f(w^*)$ of projected gradient with step $1/L$, and the bound
+/// $L \lVert w_0 - w^* \rVert^2 / 2k$.
 pub fn convex(steps: u64) -> Rate {
     let (problem, start) = slow(800);
     let solution = problem.solution();
     let radius = distance(&start, &solution);
-    let mut rate = Rate { name: "projected gradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
+    let mut rate =
+        Rate { name: "projected gradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
     let measure = problem.clone();
     // The largest curvature is 1, so the step is 1/L.
-    minimize(problem, start, Some(Box::new(NonNegative)), gradient_descent(1.0), steps, |k, w, _| {
-        if marks.binary_search(&k).is_ok() {
-            rate.measured.push((k as f64, measure.gap(w, &solution)));
-            rate.bound.push((k as f64, radius * radius / (2.0 * k as f64)));
-        }
-    });
+    minimize(
+        problem,
+        start,
+        Some(Box::new(NonNegative)),
+        gradient_descent(1.0),
+        steps,
+        |k, w, _| {
+            if marks.binary_search(&k).is_ok() {
+                rate.measured.push((k as f64, measure.gap(w, &solution)));
+                rate.bound.push((k as f64, radius * radius / (2.0 * k as f64)));
+            }
+        },
+    );
     rate
 }
 
-/// The gap $f(w_k) - f(w^*)$ of two accelerated methods with step $1/L$: FISTA, written out as its theorem has it, with the bound
-/// $2 L \lVert w_0 - w^* \rVert^2 / (k + 1)^2$; and [`ProjectedGradient`], whose bound is twice that.
+/// The gap $f(w_k) - f(w^*)$ of two accelerated methods with step $1/L$: FISTA, written out as its
+/// theorem has it, with the bound $2 L \lVert w_0 - w^* \rVert^2 / (k + 1)^2$; and
+/// [`ProjectedGradient`], whose bound is twice that.
 pub fn accelerated(steps: u64) -> [Rate; 2] {
     let (problem, start) = slow(4000);
     let solution = problem.solution();
@@ -127,8 +142,9 @@ pub fn accelerated(steps: u64) -> [Rate; 2] {
     rates
 }
 
-/// $f(w) = \tfrac12 (w - w^*)^\top A (w - w^*) + g^\top (w - w^*)$ with $A$ tridiagonal, $2 + δ$ on the diagonal and -1 beside it. With
-/// $g \ge 0$, and $g_i > 0$ only where $w^*_i = 0$, the solution among the non-negative vectors is $w^*$.
+/// $f(w) = \tfrac12 (w - w^*)^\top A (w - w^*) + g^\top (w - w^*)$ with $A$ tridiagonal, $2 + δ$ on
+/// the diagonal and -1 beside it. With $g \ge 0$, and $g_i > 0$ only where $w^*_i = 0$, the
+/// solution among the non-negative vectors is $w^*$.
 #[derive(Debug, Clone)]
 pub struct Chain {
     /// The shift $δ$ of the diagonal.
@@ -181,19 +197,28 @@ impl Objective for Chain {
     }
 }
 
-/// The distance $\lVert w_k - w^* \rVert$ of projected gradient with step $1/L$, and the bound $(1 - μ/L)^k \lVert w_0 - w^* \rVert$.
+/// The distance $\lVert w_k - w^* \rVert$ of projected gradient with step $1/L$, and the bound
+/// $(1 - μ/L)^k \lVert w_0 - w^* \rVert$.
 pub fn strongly_convex(steps: u64) -> Rate {
     let problem = Chain::new();
     let [smallest, largest] = problem.curvatures();
     let solution = problem.solution.clone();
     let start = vec![2.0; solution.len()];
     let radius = distance(&start, &solution);
-    let mut rate = Rate { name: "projected gradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
+    let mut rate =
+        Rate { name: "projected gradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let step = 1.0 / largest;
-    minimize(problem, start, Some(Box::new(NonNegative)), gradient_descent(step), steps, |k, w, _| {
-        rate.measured.push((k as f64, distance(w, &solution)));
-        rate.bound.push((k as f64, (1.0 - smallest / largest).powf(k as f64) * radius));
-    });
+    minimize(
+        problem,
+        start,
+        Some(Box::new(NonNegative)),
+        gradient_descent(step),
+        steps,
+        |k, w, _| {
+            rate.measured.push((k as f64, distance(w, &solution)));
+            rate.bound.push((k as f64, (1.0 - smallest / largest).powf(k as f64) * radius));
+        },
+    );
     rate
 }
 
@@ -215,7 +240,11 @@ mod tests {
         for rate in accelerated(600) {
             let [measured, bound] = rate.exponents(30.0);
             assert!(rate.worst_ratio() <= 1.0, "{}: {}", rate.name, rate.worst_ratio());
-            assert!(measured <= bound + 0.1 && measured > -2.4, "{}: {measured} against {bound}", rate.name);
+            assert!(
+                measured <= bound + 0.1 && measured > -2.4,
+                "{}: {measured} against {bound}",
+                rate.name
+            );
         }
     }
 
@@ -240,7 +269,11 @@ mod tests {
                 chain.value(&w)
             };
             let difference = (at(1e-4) - at(-1e-4)) / 2e-4;
-            assert!((difference - gradient[i]).abs() < 1e-8, "{i}: {difference} and {}", gradient[i]);
+            assert!(
+                (difference - gradient[i]).abs() < 1e-8,
+                "{i}: {difference} and {}",
+                gradient[i]
+            );
         }
     }
 }

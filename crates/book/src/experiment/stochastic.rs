@@ -1,5 +1,6 @@
-//! Projected gradient with noise: a constant step ends in a ball around the solution whose size is proportional to the step, a step that
-//! falls as $1/k$ goes on. Many runs are made at once, as blocks of one parameter, and averaged.
+//! Projected gradient with noise: a constant step ends in a ball around the solution whose size is
+//! proportional to the step, a step that falls as $1/k$ goes on. Many runs are made at once, as
+//! blocks of one parameter, and averaged.
 
 use morphograd::morphology::nn::constraint::Interval;
 use morphograd::morphology::nn::random::Stream;
@@ -14,11 +15,13 @@ const MU: f64 = 0.5;
 /// Largest curvature.
 const L: f64 = 1.0;
 
-/// $\tfrac12 \sum_i λ_i (w_i - w^*_i)^2 + g^\top (w - w^*)$ for each block, its gradient with normal noise of variance 1 for a whole block.
+/// $\tfrac12 \sum_i λ_i (w_i - w^*_i)^2 + g^\top (w - w^*)$ for each block, its gradient with
+/// normal noise of variance 1 for a whole block.
 #[derive(Debug)]
 struct Noisy;
 
-/// Curvature, solution and gradient there of a coordinate: a quarter of them are at the upper bound.
+/// Curvature, solution and gradient there of a coordinate: a quarter of them are at the upper
+/// bound.
 fn coordinate(i: usize) -> [f64; 3] {
     let curvature = MU + (L - MU) * i as f64 / (COORDINATES - 1) as f64;
     if i % 4 == 3 { [curvature, 1.0, -0.2] } else { [curvature, 0.5, 0.0] }
@@ -40,7 +43,12 @@ impl Objective for Noisy {
 }
 
 /// Mean square distances to the solution over the milestones, with the bound `bound(k)`.
-fn run(name: String, rate: impl Schedule + 'static, steps: u64, bound: impl Fn(f64) -> f64) -> Rate {
+fn run(
+    name: String,
+    rate: impl Schedule + 'static,
+    steps: u64,
+    bound: impl Fn(f64) -> f64,
+) -> Rate {
     let start = vec![-1.0; COORDINATES * RUNS];
     let marks = milestones(steps);
     let mut result = Rate { name, measured: Vec::new(), bound: Vec::new() };
@@ -74,7 +82,8 @@ pub fn constant(step: f64, steps: u64) -> Rate {
 /// $((κ - 1)^2 R^2 + k σ^2 / μ^2) / (k + κ - 1)^2$.
 pub fn falling(steps: u64) -> Rate {
     let condition = L / MU;
-    let schedule = InverseTimeDecay { initial: 1.0 / L, steps: 1, rate: 1.0 / condition, staircase: false };
+    let schedule =
+        InverseTimeDecay { initial: 1.0 / L, steps: 1, rate: 1.0 / condition, staircase: false };
     run("step 1/(μ(k + κ))".to_owned(), schedule, steps, move |k| {
         let first = (condition - 1.0).powi(2) * radius_squared();
         (first + k / (MU * MU)) / (k + condition - 1.0).powi(2)
@@ -105,6 +114,9 @@ mod tests {
         let rate = falling(2000);
         let [measured, bound] = rate.exponents(50.0);
         assert!(rate.worst_ratio() < 1.1, "{}", rate.worst_ratio());
-        assert!(measured < -0.9 && measured > -1.2 && (bound + 1.0).abs() < 0.1, "{measured}, {bound}");
+        assert!(
+            measured < -0.9 && measured > -1.2 && (bound + 1.0).abs() < 0.1,
+            "{measured}, {bound}"
+        );
     }
 }

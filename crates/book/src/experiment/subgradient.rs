@@ -1,4 +1,5 @@
-//! The projected subgradient method on a function with kinks everywhere it matters: a sum of absolute values.
+//! The projected subgradient method on a function with kinks everywhere it matters: a sum of
+//! absolute values.
 
 use morphograd::morphology::nn::constraint::Interval;
 use morphograd::morphology::nn::random::Stream;
@@ -6,7 +7,8 @@ use morphograd::morphology::nn::schedule::Schedule;
 
 use super::{Objective, Rate, distance, gradient_descent, milestones, minimize};
 
-/// $f(w) = \tfrac1{\sqrt n} \sum_i \lvert w_i - t_i \rvert$, which changes by at most $\lVert v - w \rVert$ between $v$ and $w$.
+/// $f(w) = \tfrac1{\sqrt n} \sum_i \lvert w_i - t_i \rvert$, which changes by at most
+/// $\lVert v - w \rVert$ between $v$ and $w$.
 #[derive(Debug, Clone)]
 pub struct Absolute {
     /// The targets $t_i$.
@@ -40,8 +42,8 @@ impl Schedule for InverseRoot {
     }
 }
 
-/// The smallest gap $f(w_j) - f(w^*)$ of the steps $j < k$ with $η_j = R / \sqrt{j + 1}$, and the bound
-/// $(R^2 + \sum_j η_j^2) / (2 \sum_j η_j)$.
+/// The smallest gap $f(w_j) - f(w^*)$ of the steps $j < k$ with $η_j = R / \sqrt{j + 1}$, and the
+/// bound $(R^2 + \sum_j η_j^2) / (2 \sum_j η_j)$.
 pub fn convex(steps: u64) -> Rate {
     let mut noise = Stream::new(7, "targets", 0);
     // One in ten lies outside of the set.
@@ -54,19 +56,27 @@ pub fn convex(steps: u64) -> Rate {
     let schedule = InverseRoot { initial: radius };
     let lowest = problem.value(&solution);
     let set = Interval { min: -1.0, max: 1.0 };
-    let mut rate = Rate { name: "projected subgradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
+    let mut rate =
+        Rate { name: "projected subgradient".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
     let measure = problem.clone();
     let (mut best, mut sum, mut squares) = (f64::INFINITY, 0.0, 0.0);
-    minimize(problem, start, Some(Box::new(set)), gradient_descent(schedule), steps, |k, w, report| {
-        if marks.binary_search(&k).is_ok() {
-            rate.measured.push((k as f64, best - lowest));
-            rate.bound.push((k as f64, (radius * radius + squares) / (2.0 * sum)));
-        }
-        best = best.min(measure.value(w));
-        sum += report.learning_rate;
-        squares += report.learning_rate * report.learning_rate;
-    });
+    minimize(
+        problem,
+        start,
+        Some(Box::new(set)),
+        gradient_descent(schedule),
+        steps,
+        |k, w, report| {
+            if marks.binary_search(&k).is_ok() {
+                rate.measured.push((k as f64, best - lowest));
+                rate.bound.push((k as f64, (radius * radius + squares) / (2.0 * sum)));
+            }
+            best = best.min(measure.value(w));
+            sum += report.learning_rate;
+            squares += report.learning_rate * report.learning_rate;
+        },
+    );
     rate
 }
 

@@ -1,4 +1,5 @@
-//! A figure for each theorem about rates: what was measured, the bound (dashed, in the same colour), and the slopes of both in the legend.
+//! A figure for each theorem about rates: what was measured, the bound (dashed, in the same
+//! colour), and the slopes of both in the legend.
 
 use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
 
@@ -9,7 +10,10 @@ const LOG: Scale = Scale::Logarithmic;
 
 pub(super) fn figures() -> Vec<Figure> {
     vec![
-        ("rate-convex.svg", power("Gap of projected gradient", "f(w) − f(w*)", &smooth::convex(10_000))),
+        (
+            "rate-convex.svg",
+            power("Gap of projected gradient", "f(w) − f(w*)", &smooth::convex(10_000)),
+        ),
         ("rate-accelerated.svg", accelerated()),
         ("rate-strongly-convex.svg", linear(&smooth::strongly_convex(400))),
         (
@@ -32,7 +36,11 @@ pub(super) fn figures() -> Vec<Figure> {
         ("adam-and-the-projection.svg", adam()),
         (
             "rate-frank-wolfe.svg",
-            power("Gap of the method of Frank and Wolfe", "f(w) − f(w*)", &alternatives::frank_wolfe(800)),
+            power(
+                "Gap of the method of Frank and Wolfe",
+                "f(w) − f(w*)",
+                &alternatives::frank_wolfe(800),
+            ),
         ),
         ("penalty-and-reparametrization.svg", penalty()),
     ]
@@ -44,8 +52,12 @@ const FROM: f64 = 30.0;
 fn power(title: &str, y: &'static str, rate: &Rate) -> String {
     let [measured, bound] = rate.exponents(FROM);
     let names = [format!("measured: slope {measured:.2}"), format!("bound: slope {bound:.2}")];
-    let plot =
-        LinePlot { title, x: ("step k", LOG), y: (y, LOG), lines: pair(rate, [&names[0], &names[1]], 1) };
+    let plot = LinePlot {
+        title,
+        x: ("step k", LOG),
+        y: (y, LOG),
+        lines: pair(rate, [&names[0], &names[1]], 1),
+    };
     line_plots(&format!("{title}: {}, {}", names[0], names[1]).replace('−', "-"), &[plot])
 }
 
@@ -55,7 +67,10 @@ fn accelerated() -> String {
         .iter()
         .map(|rate| {
             let [measured, bound] = rate.exponents(FROM);
-            [format!("{}: slope {measured:.2}", rate.name), format!("bounds of both: slope {bound:.2}")]
+            [
+                format!("{}: slope {measured:.2}", rate.name),
+                format!("bounds of both: slope {bound:.2}"),
+            ]
         })
         .collect();
     let title = "Gap of the accelerated methods";
@@ -64,14 +79,17 @@ fn accelerated() -> String {
         // Bounds of one slope have one entry in the legend.
         pair(rate, [&names[0], if i == 0 { &names[1] } else { "" }], i + 1)
     });
-    let plot = LinePlot { title, x: ("step k", LOG), y: ("f(w) − f(w*)", LOG), lines: lines.collect() };
+    let plot =
+        LinePlot { title, x: ("step k", LOG), y: ("f(w) − f(w*)", LOG), lines: lines.collect() };
     line_plots(&format!("{title}: {}, {}", names[0][0], names[1][0]).replace('−', "-"), &[plot])
 }
 
 fn linear(rate: &Rate) -> String {
     let [measured, bound] = rate.factors(50.0);
-    let names =
-        [format!("measured: factor {measured:.4} a step"), format!("bound: factor {bound:.4} a step")];
+    let names = [
+        format!("measured: factor {measured:.4} a step"),
+        format!("bound: factor {bound:.4} a step"),
+    ];
     let plot = LinePlot {
         title: "Distance to the solution, strongly convex",
         x: ("step k", Scale::Linear { min: 0.0, max: 400.0 }),
@@ -86,14 +104,20 @@ fn stochastic() -> String {
     let falling = stochastic::falling(2000);
     let [measured, bound] = falling.exponents(FROM);
     let names: Vec<String> = constant.iter().map(|rate| rate.name.clone()).collect();
-    let last = [format!("step 1/(μ(k + κ)): slope {measured:.2}"), format!("bound: slope {bound:.2}")];
+    let last =
+        [format!("step 1/(μ(k + κ)): slope {measured:.2}"), format!("bound: slope {bound:.2}")];
     let mut lines = Vec::new();
     for (i, (rate, name)) in constant.iter().zip(&names).enumerate() {
         lines.extend(pair(rate, [name, ""], i + 1));
     }
     let scale = |label| (label, LOG);
     let plots = [
-        LinePlot { title: "Constant step", x: scale("step k"), y: scale("mean of ‖w − w*‖²"), lines },
+        LinePlot {
+            title: "Constant step",
+            x: scale("step k"),
+            y: scale("mean of ‖w − w*‖²"),
+            lines,
+        },
         LinePlot {
             title: "Step of one over k",
             x: scale("step k"),
@@ -120,7 +144,8 @@ fn adam() -> String {
     let x = ("step k", Scale::Linear { min: 0.0, max: STEPS as f64 });
     let plot = LinePlot { title: "Gap on a plane", x, y: ("f(w) − f(w*)", LOG), lines };
     line_plots(
-        "Adam with the Euclidean projection does not move; projected gradient and Adam in its own metric converge",
+        "Adam with the Euclidean projection does not move; projected gradient and Adam in its own \
+         metric converge",
         &[plot],
     )
 }
@@ -151,7 +176,8 @@ fn penalty() -> String {
         },
     ];
     line_plots(
-        "How far penalized minimizers are from the set, and how slowly a reparametrized weight reaches 0",
+        "How far penalized minimizers are from the set, and how slowly a reparametrized weight \
+         reaches 0",
         &plots,
     )
 }

@@ -1,10 +1,13 @@
-//! Figures of sets in the plane: points and their projections, and the paths of alternating projections and of Dykstra's algorithm. The
-//! projections are those of the library; only the outlines are drawn by hand.
+//! Figures of sets in the plane: points and their projections, and the paths of alternating
+//! projections and of Dykstra's algorithm. The projections are those of the library; only the
+//! outlines are drawn by hand.
 
 use std::f64::consts::PI;
 
 use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex};
+use morphograd::morphology::nn::constraint::{
+    Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex,
+};
 use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
 
 use super::Figure;
@@ -26,7 +29,11 @@ type Outlined = (&'static str, Box<dyn Constraint<f64>>, Vec<Point>);
 /// Twelve points around six sets, each with a line to its projection.
 fn projections() -> String {
     let sets: [Outlined; 6] = [
-        ("Simplex: x, y ≥ 0, x + y = 1", Box::new(Simplex { sum: 1.0 }), vec![[0.0, 1.0], [1.0, 0.0]]),
+        (
+            "Simplex: x, y ≥ 0, x + y = 1",
+            Box::new(Simplex { sum: 1.0 }),
+            vec![[0.0, 1.0], [1.0, 0.0]],
+        ),
         (
             "L1Ball: |x| + |y| ≤ 1",
             Box::new(L1Ball { radius: 1.0 }),
@@ -45,14 +52,22 @@ fn projections() -> String {
         ),
         ("Isotonic: x ≤ y", Box::new(Isotonic::NonDecreasing), vec![[-1.6, -1.6], [1.6, 1.6]]),
     ];
-    let dot =
-        |name, point: Point, colour| PlotLine { name, points: vec![point.into()], colour, dashed: false };
+    let dot = |name, point: Point, colour| PlotLine {
+        name,
+        points: vec![point.into()],
+        colour,
+        dashed: false,
+    };
     let panels: Vec<_> = sets
         .iter()
         .map(|(title, set, outline)| {
             let outline = outline.iter().map(|point| (*point).into()).collect();
-            let mut lines =
-                vec![PlotLine { name: "boundary of the set", points: outline, colour: 0, dashed: true }];
+            let mut lines = vec![PlotLine {
+                name: "boundary of the set",
+                points: outline,
+                colour: 0,
+                dashed: true,
+            }];
             for angle in (0..12).map(|i| (f64::from(i) + 0.3) * PI / 6.0) {
                 let point = [1.5 * angle.cos(), 1.5 * angle.sin()];
                 let mut image = point;
@@ -100,13 +115,23 @@ fn paths() -> String {
     let far = |points: &[Point]| -> Vec<(f64, f64)> {
         points.iter().enumerate().map(|(k, point)| (k as f64, distance(point, &NEAREST))).collect()
     };
-    let curve =
-        |name, points: &[Point], colour| PlotLine { name, points: far(points), colour, dashed: false };
+    let curve = |name, points: &[Point], colour| PlotLine {
+        name,
+        points: far(points),
+        colour,
+        dashed: false,
+    };
     let distances = LinePlot {
         title: "Distance to the nearest point of both",
         x: ("projections", Scale::Linear { min: 0.0, max: 16.0 }),
         y: ("", Scale::Logarithmic),
-        lines: vec![curve("alternating projections", &pocs, 2), curve("Dykstra's algorithm", &nearest, 1)],
+        lines: vec![
+            curve("alternating projections", &pocs, 2),
+            curve("Dykstra's algorithm", &nearest, 1),
+        ],
     };
-    line_plots("Alternating projections stop at another point than the nearest", &[plane, distances])
+    line_plots(
+        "Alternating projections stop at another point than the nearest",
+        &[plane, distances],
+    )
 }

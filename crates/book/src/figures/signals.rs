@@ -1,4 +1,5 @@
-//! Figures of the max-plus chapters: a signal, its dilation and erosion, and what opening and closing leave.
+//! Figures of the max-plus chapters: a signal, its dilation and erosion, and what opening and
+//! closing leave.
 
 use morphograd::morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
 use morphograd::morphology::{closing2d, dilation2d, erosion2d, evaluate, opening2d};
@@ -23,7 +24,8 @@ fn signal() -> Result<String, ShapeError> {
     });
     // A parabola with its top at 0: the result is never below the signal.
     let radius = (SIZE / 2) as f64;
-    let kernel = Tensor::<f64>::from_fn([1, SIZE, 1], |i| -0.08 * ((i as f64 - radius) / radius).powi(2));
+    let kernel =
+        Tensor::<f64>::from_fn([1, SIZE, 1], |i| -0.08 * ((i as f64 - radius) / radius).powi(2));
     let window = Window2d { size: [1, SIZE], padding: Padding::Same, ..Window2d::default() };
     let (x, w) = (image.view(), kernel.view());
     let dilated = evaluate([x, w], |graph, [x, w]| dilation2d(graph, x, w, window))?;

@@ -1,4 +1,5 @@
-//! Figures of the tutorial: its published logs as curves, and a training of its network on the embedded digits.
+//! Figures of the tutorial: its published logs as curves, and a training of its network on the
+//! embedded digits.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -58,7 +59,8 @@ pub(super) fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
     Ok(shown.collect())
 }
 
-/// Validation accuracy and violation of the box of the tutorial, enforced in every way with five seeds.
+/// Validation accuracy and violation of the box of the tutorial, enforced in every way with five
+/// seeds.
 pub(super) fn enforced(dataset: Dataset, base: &Path) -> Result<Figure, RunError> {
     let config = Config {
         constraints: vec!["non-positive".to_owned()],

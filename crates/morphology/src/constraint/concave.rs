@@ -1,7 +1,8 @@
 //! Concave structuring functions.
 //!
-//! The one design choice: concave along the lines of the grid, rows, columns and both diagonals, which is finitely many inequalities, and projected
-//! on by the active-set method of [`Polyhedron`]: exact, with a proof, where an iteration would need thousands of sweeps.
+//! The one design choice: concave along the lines of the grid, rows, columns and both diagonals,
+//! which is finitely many inequalities, and projected on by the active-set method of
+//! [`Polyhedron`]: exact, with a proof, where an iteration would need thousands of sweeps.
 
 use morphograd_nn::autodiff::{Constraint, Kind};
 use morphograd_nn::constraint::Polyhedron;
@@ -11,13 +12,16 @@ use morphograd_nn::tensor::ShapeError;
 use super::plane::{PlaneSet, constraint_on_planes};
 use super::worst;
 
-/// $\{ w : w_{d-e} - 2 w_d + w_{d+e} \le 0 \}$ for each channel and filter, for $e$ along rows, columns and both diagonals wherever all three lie in the window. Convex; exact
-/// in every diagonal metric, up to the rounding that [`Polyhedron`] forgives.
+/// $\{ w : w_{d-e} - 2 w_d + w_{d+e} \le 0 \}$ for each channel and filter, for $e$ along rows,
+/// columns and both diagonals wherever all three lie in the window. Convex; exact in every diagonal
+/// metric, up to the rounding that [`Polyhedron`] forgives.
 ///
-/// A parabola is such a function, and what a parabola stands for in a scale-space: the dilation by one has no second maximum to jump to. In
-/// one dimension (`[1, k]` and `[k, 1]`) these are the concave sequences. Entries have to be finite: a plane with $-\infty$ becomes NaN.
+/// A parabola is such a function, and what a parabola stands for in a scale-space: the dilation by
+/// one has no second maximum to jump to. In one dimension (`[1, k]` and `[k, 1]`) these are the
+/// concave sequences. Entries have to be finite: a plane with $-\infty$ becomes NaN.
 ///
-/// Cost: a test where a plane is inside; else one exchange for each inequality that becomes active, O(p³) for p active ones, and memory.
+/// Cost: a test where a plane is inside; else one exchange for each inequality that becomes active,
+/// O(p³) for p active ones, and memory.
 ///
 /// ```
 /// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, Concave};
@@ -48,8 +52,9 @@ fn triples([height, width]: [usize; 2]) -> impl Iterator<Item = [usize; 3]> {
 impl Concave {
     /// The set for planes of one size, as inequalities.
     pub fn inequalities(size: [usize; 2]) -> Polyhedron {
-        let rows = triples(size)
-            .map(|[before, middle, after]| (vec![(before, 1.0), (middle, -2.0), (after, 1.0)], 0.0));
+        let rows = triples(size).map(|[before, middle, after]| {
+            (vec![(before, 1.0), (middle, -2.0), (after, 1.0)], 0.0)
+        });
         Polyhedron::new(size[0] * size[1], rows).expect("constant functions are concave")
     }
 
@@ -75,7 +80,8 @@ impl PlaneSet for Concave {
     }
 
     fn missed(&self, size: [usize; 2], rounding: f64, plane: &[f64]) -> f64 {
-        let whole = plane.iter().fold(0.0, |sum: f64, w| if w.is_finite() { sum } else { f64::NAN });
+        let whole =
+            plane.iter().fold(0.0, |sum: f64, w| if w.is_finite() { sum } else { f64::NAN });
         triples(size).fold(whole, |all, [before, middle, after]| {
             let terms = [plane[before], -2.0 * plane[middle], plane[after]];
             let slack = (rounding + 1e-12) * terms.iter().map(|t| t.abs()).sum::<f64>();

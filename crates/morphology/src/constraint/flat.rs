@@ -1,7 +1,7 @@
 //! Flat structuring functions of a height that is learned.
 //!
-//! The one design choice: the height is free. A flat kernel adds the same to every maximum, so that the shape does the work and the height
-//! is the layer's bias.
+//! The one design choice: the height is free. A flat kernel adds the same to every maximum, so that
+//! the shape does the work and the height is the layer's bias.
 
 use morphograd_nn::autodiff::Kind;
 use morphograd_nn::tensor::ShapeError;
@@ -11,11 +11,15 @@ use super::worst;
 use crate::StructuringElement;
 use crate::structuring_element::offset;
 
-/// $\{ w : w_d = c \text{ on the support},\; w_d = -\infty \text{ off it} \}$ for each channel and filter, with any $c$: by the mean of the entries on the support. Convex;
-/// exact in every diagonal metric (the mean is weighted), O(n).
+/// $\{ w : w_d = c \text{ on the support},\; w_d = -\infty \text{ off it} \}$ for each channel and
+/// filter, with any $c$: by the mean of the entries on the support. Convex; exact in every diagonal
+/// metric (the mean is weighted), O(n).
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, Flat, StructuringElement};
+/// use morphograd_morphology::{
+///     Flat, StructuringElement,
+///     nn::autodiff::{Constraint, tensor::Shape},
+/// };
 /// let mut kernel = [1.0f32, 2.0, 3.0, 4.0];
 /// Flat::default().project(Shape::from([2, 2]), &mut kernel);
 /// assert_eq!(kernel, [2.5; 4]);
@@ -28,7 +32,8 @@ use crate::structuring_element::offset;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flat {
-    /// The element whose support it is, with its origin in the kernel's centre; the whole window without one.
+    /// The element whose support it is, with its origin in the kernel's centre; the whole window
+    /// without one.
     pub element: Option<StructuringElement>,
 }
 
@@ -78,7 +83,8 @@ impl PlaneSet for Flat {
         let (mut low, mut high, mut off) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
         for (i, w) in plane.iter().copied().enumerate() {
             if !self.is_on(size, i) {
-                off = worst(if w == f64::NEG_INFINITY { 0.0 } else { w.abs() + f64::INFINITY }, off);
+                off =
+                    worst(if w == f64::NEG_INFINITY { 0.0 } else { w.abs() + f64::INFINITY }, off);
             } else if w.is_nan() {
                 return w;
             } else {

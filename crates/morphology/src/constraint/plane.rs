@@ -1,7 +1,9 @@
-//! Sets of the planes of a kernel: what a set has to say about one plane, and how that becomes a constraint on all of them.
+//! Sets of the planes of a kernel: what a set has to say about one plane, and how that becomes a
+//! constraint on all of them.
 //!
-//! The one design choice: a plane is copied into contiguous numbers of type `f64`, and written back only if it has to change, so that what is
-//! inside stays bit for bit. Planes of up to 1024 entries are copied without taking memory.
+//! The one design choice: a plane is copied into contiguous numbers of type `f64`, and written back
+//! only if it has to change, so that what is inside stays bit for bit. Planes of up to 1024 entries
+//! are copied without taking memory.
 
 use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::scratch::with_scratch;
@@ -22,7 +24,8 @@ pub(super) trait PlaneSet {
     /// If the set is not defined for planes of this size. They have at least one entry.
     fn check(&self, size: [usize; 2]) -> Result<(), ShapeError>;
 
-    /// As `Constraint::violation`. `rounding` is what to forgive, relative to the sum of the magnitudes of what is compared.
+    /// As `Constraint::violation`. `rounding` is what to forgive, relative to the sum of the
+    /// magnitudes of what is compared.
     fn missed(&self, size: [usize; 2], rounding: f64, plane: &[f64]) -> f64;
 
     /// Projects a plane that is not in the set; false if there is a metric and the set knows none.
@@ -31,11 +34,18 @@ pub(super) trait PlaneSet {
     /// As `Constraint::project_tangent`.
     fn tangent(&self, size: [usize; 2], rounding: f64, at: &[f64], direction: &mut [f64]);
 
-    /// Whether the projection is linear up to a constant; then that of directions is its derivative, and it is a smooth map into the set.
+    /// Whether the projection is linear up to a constant; then that of directions is its
+    /// derivative, and it is a smooth map into the set.
     const AFFINE: bool = false;
 
     /// As `Constraint::project_vjp`, where the projection is not affine.
-    fn pull_back(&self, _size: [usize; 2], _at: &[f64], _projected: &[f64], _gradient: &mut [f64]) -> bool {
+    fn pull_back(
+        &self,
+        _size: [usize; 2],
+        _at: &[f64],
+        _projected: &[f64],
+        _gradient: &mut [f64],
+    ) -> bool {
         false
     }
 
@@ -80,7 +90,8 @@ pub(super) fn project<T: Real>(
             if let Some(metric) = metric {
                 gather(p, rest, metric, weights);
             }
-            // Again where rounding has left it outside, which happens where the entries are much larger than their projections.
+            // Again where rounding has left it outside, which happens where the entries are much
+            // larger than their projections.
             for _ in 0..3 {
                 gather(p, rest, value, plane);
                 if set.missed(size, rounding::<T>(size), plane) == 0.0 {
@@ -108,7 +119,11 @@ pub(super) fn violation<T: Real>(set: &impl PlaneSet, shape: Shape, value: &[T])
 
 pub(super) fn accepts<S: PlaneSet>(set: &S, shape: Shape) -> Result<(), ShapeError> {
     if shape.rank() < 2 || shape.is_empty() {
-        return Err(ShapeError::new(S::NAME, "a kernel [height, width, …]", format!("shape {shape}")));
+        return Err(ShapeError::new(
+            S::NAME,
+            "a kernel [height, width, …]",
+            format!("shape {shape}"),
+        ));
     }
     set.check(size(shape))
 }
@@ -173,7 +188,8 @@ pub(super) fn active<T: Real>(set: &impl PlaneSet, shape: Shape, value: &[T]) ->
     })
 }
 
-/// Makes a set of planes a constraint. A blanket implementation would be one for foreign types too, which the language refuses.
+/// Makes a set of planes a constraint. A blanket implementation would be one for foreign types too,
+/// which the language refuses.
 macro_rules! constraint_on_planes {
     ($set:ty) => {
         impl<T: morphograd_nn::tensor::Real> morphograd_nn::autodiff::Constraint<T> for $set {

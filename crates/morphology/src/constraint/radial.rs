@@ -1,7 +1,8 @@
 //! Structuring functions that do not rise away from their centre.
 //!
-//! The one design choice: the order is between rings, not along rays. An entry nearer to the centre is at least as large as *every* entry that is
-//! farther away, in whichever direction. This order is total between rings, which makes the projection exact and cheap.
+//! The one design choice: the order is between rings, not along rays. An entry nearer to the centre
+//! is at least as large as *every* entry that is farther away, in whichever direction. This order
+//! is total between rings, which makes the projection exact and cheap.
 
 use morphograd_nn::autodiff::Kind;
 use morphograd_nn::constraint::isotonic::pool_adjacent_violators;
@@ -13,19 +14,26 @@ use super::worst;
 use crate::Metric;
 use crate::structuring_element::offset;
 
-/// $\{ w : w_d \ge w_e \text{ whenever } |d| < |e| \}$ for each channel and filter, with distances from the centre in a metric of the plane; entries at the same distance
-/// are free of one another. Convex; exact in every diagonal metric, O(n log n).
+/// $\{ w : w_d \ge w_e \text{ whenever } |d| < |e| \}$ for each channel and filter, with distances
+/// from the centre in a metric of the plane; entries at the same distance are free of one another.
+/// Convex; exact in every diagonal metric, O(n log n).
 ///
-/// The projection is an isotonic regression on this partial order, and that is one on a chain: sort the entries by distance, those of a ring
-/// from the largest to the smallest, and pool adjacent violators. For between the bounds that its neighbours leave it, a ring's projection clips
-/// each entry, and clipping keeps their order; so the chain's additional inequalities cost nothing. Together with
-/// [`ZeroCentre`](super::ZeroCentre), the centre is then where every dilation by the kernel looks first.
+/// The projection is an isotonic regression on this partial order, and that is one on a chain: sort
+/// the entries by distance, those of a ring from the largest to the smallest, and pool adjacent
+/// violators. For between the bounds that its neighbours leave it, a ring's projection clips each
+/// entry, and clipping keeps their order; so the chain's additional inequalities cost nothing.
+/// Together with [`ZeroCentre`](super::ZeroCentre), the centre is then where every dilation by the
+/// kernel looks first.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, RadiallyNonIncreasing};
+/// use morphograd_morphology::{
+///     RadiallyNonIncreasing,
+///     nn::autodiff::{Constraint, tensor::Shape},
+/// };
 /// let mut kernel = [0.0f32, 1.0, 0.5, -1.0, -2.0];
 /// RadiallyNonIncreasing::default().project(Shape::from([1, 5]), &mut kernel);
-/// assert_eq!(kernel, [-0.5, 0.75, 0.75, -0.5, -2.0]); // 0.5 and 1 were out of order, and so were -1 and 0
+/// // 0.5 and 1 were out of order, and so were -1 and 0.
+/// assert_eq!(kernel, [-0.5, 0.75, 0.75, -0.5, -2.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RadiallyNonIncreasing {
@@ -46,8 +54,9 @@ impl RadiallyNonIncreasing {
         }
     }
 
-    /// Calls `work` with the positions in order of `level` downwards, then of distance, then of value downwards, and scratch of the same length
-    /// twice. Positions are numbers of type `f64` so that they can lie in the scratch memory.
+    /// Calls `work` with the positions in order of `level` downwards, then of distance, then of
+    /// value downwards, and scratch of the same length twice. Positions are numbers of type `f64`
+    /// so that they can lie in the scratch memory.
     fn sorted<R>(
         self,
         size: [usize; 2],
@@ -86,8 +95,9 @@ impl RadiallyNonIncreasing {
                 }
                 let mut start = 0;
                 while start < order.len() {
-                    let same =
-                        |o: &&f64| level(**o as usize).total_cmp(&level(order[start] as usize)).is_eq();
+                    let same = |o: &&f64| {
+                        level(**o as usize).total_cmp(&level(order[start] as usize)).is_eq()
+                    };
                     let end = start + order[start..].iter().take_while(same).count();
                     pool_adjacent_violators(&mut chain[start..end], Some(&weights[start..end]));
                     start = end;
@@ -126,13 +136,15 @@ impl PlaneSet for RadiallyNonIncreasing {
             |_| 0.0,
             plane,
             |order, _, _| {
-                let (mut missed, mut inner, mut least, mut ring) = (0.0, f64::INFINITY, f64::INFINITY, 0);
+                let (mut missed, mut inner, mut least, mut ring) =
+                    (0.0, f64::INFINITY, f64::INFINITY, 0);
                 for position in order.iter().map(|o| *o as usize) {
                     if self.ring(size, position) != ring {
                         (ring, inner) = (self.ring(size, position), least);
                     }
                     let w = plane[position];
-                    // Only what is out of order is subtracted: an infinity minus itself would be NaN.
+                    // Only what is out of order is subtracted: an infinity minus itself would be
+                    // NaN.
                     if w > inner {
                         missed = worst(w - inner, missed);
                     }
@@ -154,8 +166,15 @@ impl PlaneSet for RadiallyNonIncreasing {
         self.regress(size, |i| at[i] + 0.0, None, direction);
     }
 
-    /// A block that was pooled is its mean: each of its entries gets the mean of the gradient. Blocks are the entries of one height.
-    fn pull_back(&self, size: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) -> bool {
+    /// A block that was pooled is its mean: each of its entries gets the mean of the gradient.
+    /// Blocks are the entries of one height.
+    fn pull_back(
+        &self,
+        size: [usize; 2],
+        at: &[f64],
+        projected: &[f64],
+        gradient: &mut [f64],
+    ) -> bool {
         // Plus 0: both zeros are one height.
         let height = |i: f64| projected[i as usize] + 0.0;
         self.sorted(
@@ -177,7 +196,8 @@ impl PlaneSet for RadiallyNonIncreasing {
 
     /// The entries that equal one at another distance.
     fn active(&self, size: [usize; 2], _: f64, plane: &[f64]) -> Option<usize> {
-        let equals = |i: usize, j: usize| plane[i] == plane[j] && self.ring(size, i) != self.ring(size, j);
+        let equals =
+            |i: usize, j: usize| plane[i] == plane[j] && self.ring(size, i) != self.ring(size, j);
         Some((0..plane.len()).filter(|i| (0..plane.len()).any(|j| equals(*i, j))).count())
     }
 }

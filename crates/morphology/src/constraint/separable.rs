@@ -1,6 +1,7 @@
 //! Structuring functions that are the sum of a column and a row.
 //!
-//! The one design choice: nearest in the Euclidean sense, which has a closed form; the nearest in the largest deviation is another function.
+//! The one design choice: nearest in the Euclidean sense, which has a closed form; the nearest in
+//! the largest deviation is another function.
 
 use morphograd_nn::autodiff::Kind;
 use morphograd_nn::constraint::scratch::with_scratch;
@@ -9,10 +10,12 @@ use morphograd_nn::tensor::ShapeError;
 use super::plane::{PlaneSet, constraint_on_planes};
 use super::worst;
 
-/// $\{ w : w_{ij} = u_i + v_j \}$ for each channel and filter, the max-plus matrices of rank 1: a dilation by $w$ is one by the column $u$ after one by the row
-/// $v$. By $w_{ij} \leftarrow \bar w_{i \cdot} + \bar w_{\cdot j} - \bar w$, the means of its row and column less that of all. Convex, a subspace; this is the exact Euclidean
-/// projection (the residual sums to 0 along every row and column, so it is at right angles to the subspace). In a metric it has no closed form, and there is none here.
-/// O(n). Entries have to be finite: a plane with $-\infty$ becomes NaN.
+/// $\{ w : w_{ij} = u_i + v_j \}$ for each channel and filter, the max-plus matrices of rank 1: a
+/// dilation by $w$ is one by the column $u$ after one by the row $v$. By $w_{ij} \leftarrow \bar
+/// w_{i \cdot} + \bar w_{\cdot j} - \bar w$, the means of its row and column less that of all.
+/// Convex, a subspace; this is the exact Euclidean projection (the residual sums to 0 along every
+/// row and column, so it is at right angles to the subspace). In a metric it has no closed form,
+/// and there is none here. O(n). Entries have to be finite: a plane with $-\infty$ becomes NaN.
 ///
 /// ```
 /// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, constraint::Separable};
@@ -25,7 +28,8 @@ pub struct Separable;
 
 constraint_on_planes!(Separable);
 
-/// Replaces a plane by the sum of its row and column means, less its mean: what is left when the residual is taken away.
+/// Replaces a plane by the sum of its row and column means, less its mean: what is left when the
+/// residual is taken away.
 fn project([height, width]: [usize; 2], plane: &mut [f64]) {
     with_scratch(plane.len(), |residual: &mut [f64]| {
         residual.copy_from_slice(plane);

@@ -1,7 +1,8 @@
 //! Structuring functions whose largest entry is 0.
 //!
-//! The one design choice: which entry is 0 is left to the training. The dilation by such a kernel reaches the flat dilation by one pixel and
-//! never exceeds it, without a centre that is fixed beforehand.
+//! The one design choice: which entry is 0 is left to the training. The dilation by such a kernel
+//! reaches the flat dilation by one pixel and never exceeds it, without a centre that is fixed
+//! beforehand.
 
 use morphograd_nn::autodiff::Kind;
 use morphograd_nn::tensor::ShapeError;
@@ -9,10 +10,13 @@ use morphograd_nn::tensor::ShapeError;
 use super::plane::{PlaneSet, constraint_on_planes};
 use super::worst;
 
-/// $\{ w : w \le 0,\; \max_d w_d = 0 \}$ for each channel and filter: by clipping to $w \le 0$, and, if no entry was at least 0, raising the largest to 0, the first of
-/// equal ones. Not convex; a nearest point, exact in every precision. In a diagonal metric the entry with the smallest $m_d w_d^2$ is raised. O(n).
+/// $\{ w : w \le 0,\; \max_d w_d = 0 \}$ for each channel and filter: by clipping to $w \le 0$,
+/// and, if no entry was at least 0, raising the largest to 0, the first of equal ones. Not convex;
+/// a nearest point, exact in every precision. In a diagonal metric the entry with the smallest
+/// $m_d w_d^2$ is raised. O(n).
 ///
-/// With it $\delta_w(x) \le \delta_0(x)$, the flat dilation, and a constant image stays as it is away from the border.
+/// With it $\delta_w(x) \le \delta_0(x)$, the flat dilation, and a constant image stays as it is
+/// away from the border.
 ///
 /// ```
 /// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, SupNormalized};
@@ -76,7 +80,13 @@ impl PlaneSet for SupNormalized {
     }
 
     /// What was clipped or raised is 0 whatever it was.
-    fn pull_back(&self, _: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) -> bool {
+    fn pull_back(
+        &self,
+        _: [usize; 2],
+        at: &[f64],
+        projected: &[f64],
+        gradient: &mut [f64],
+    ) -> bool {
         for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
             if w != p && !w.is_nan() {
                 *g = 0.0;

@@ -1,6 +1,7 @@
 //! Kernels with a hard support.
 //!
-//! The one design choice: what is off the support is $-\infty$ itself, not a number that is low enough for some images.
+//! The one design choice: what is off the support is $-\infty$ itself, not a number that is low
+//! enough for some images.
 
 use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::Interval;
@@ -11,15 +12,21 @@ use super::{rest, worst};
 use crate::StructuringElement;
 use crate::structuring_element::offset;
 
-/// $\{ w : w_d = -\infty \text{ off the support of an element},\; \min \le w_d \le \max \text{ on it} \}$: kernels with a hard support, the
-/// same for every channel and filter. What the element's entries are does not matter.
+/// $\{ w : w_d = -\infty \text{ off the support of an element},\; \min \le w_d \le \max \text{ on
+/// it} \}$: kernels with a hard support, the same for every channel and filter. What the element's
+/// entries are does not matter.
 ///
-/// Entries off the support never win a maximum and their gradient is 0, so a dilation by such a kernel is one by a structuring element of
-/// that shape throughout the training, whatever the range of the images. `SEconstraint`, `Disk` and `Diamond` of morpholayers mean this with
-/// -1 in the place of $-\infty$. On the support the projection clips; off it, it writes $-\infty$, from where no gradient step returns.
+/// Entries off the support never win a maximum and their gradient is 0, so a dilation by such a
+/// kernel is one by a structuring element of that shape throughout the training, whatever the range
+/// of the images. `SEconstraint`, `Disk` and `Diamond` of morpholayers mean this with -1 in the
+/// place of $-\infty$. On the support the projection clips; off it, it writes $-\infty$, from where
+/// no gradient step returns.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, StructuringElement, Support};
+/// use morphograd_morphology::{
+///     StructuringElement, Support,
+///     nn::autodiff::{Constraint, tensor::Shape},
+/// };
 /// let set = Support { max: 0.0, ..Support::of(StructuringElement::line(3, 45.0)?) };
 /// let mut kernel = [0.5f32, 0.5, -0.5, 0.5, 0.5, 0.5, -7.0, 0.5, 0.5];
 /// set.project(Shape::from([3, 3]), &mut kernel);
@@ -70,7 +77,8 @@ impl<T: Real> Constraint<T> for Support {
         let rest = rest(shape);
         let mut all = 0.0;
         for (entries, supported) in value.chunks_exact(rest.max(1)).zip(self.positions(shape)) {
-            let outside = |w: &T| if *w == T::neg_infinity() { 0.0 } else { w.f64().abs() + f64::INFINITY };
+            let outside =
+                |w: &T| if *w == T::neg_infinity() { 0.0 } else { w.f64().abs() + f64::INFINITY };
             all = if supported {
                 worst(all, self.interval().violation([rest].into(), entries))
             } else {
@@ -123,7 +131,9 @@ impl<T: Real> Constraint<T> for Support {
     fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         self.interval().project_vjp(shape, at, projected, gradient);
         let rest = rest(shape);
-        for (gradient, supported) in gradient.chunks_exact_mut(rest.max(1)).zip(self.positions(shape)) {
+        for (gradient, supported) in
+            gradient.chunks_exact_mut(rest.max(1)).zip(self.positions(shape))
+        {
             if !supported {
                 gradient.fill(T::zero());
             }
@@ -142,7 +152,8 @@ impl<T: Real> Constraint<T> for Support {
         let rest = rest(shape);
         let entries = value.chunks_exact(rest.max(1)).zip(self.positions(shape));
         let on = entries.filter(|(_, supported)| *supported);
-        let at_bounds = on.map(|(entries, _)| self.interval().active([rest].into(), entries).unwrap_or(0));
+        let at_bounds =
+            on.map(|(entries, _)| self.interval().active([rest].into(), entries).unwrap_or(0));
         let off = self.positions(shape).filter(|supported| !supported).count() * rest;
         Some(off + at_bounds.sum::<usize>())
     }

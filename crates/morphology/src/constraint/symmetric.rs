@@ -1,7 +1,8 @@
 //! Symmetric structuring functions.
 //!
-//! The one design choice: the group is named, and its orbits are walked, not stored. Symmetry is about the pixel itself, so sizes have to be
-//! odd where an axis is mirrored: an even kernel has its centre beside the middle.
+//! The one design choice: the group is named, and its orbits are walked, not stored. Symmetry is
+//! about the pixel itself, so sizes have to be odd where an axis is mirrored: an even kernel has
+//! its centre beside the middle.
 
 use morphograd_nn::autodiff::Kind;
 use morphograd_nn::tensor::ShapeError;
@@ -9,11 +10,13 @@ use morphograd_nn::tensor::ShapeError;
 use super::plane::{PlaneSet, constraint_on_planes};
 use super::worst;
 
-/// $\{ w : w_{gd} = w_d \text{ for every } g \text{ of a group} \}$ for each channel and filter: by the mean over each orbit. Convex, a subspace; exact in every diagonal
-/// metric (the means are weighted), O(n).
+/// $\{ w : w_{gd} = w_d \text{ for every } g \text{ of a group} \}$ for each channel and filter: by
+/// the mean over each orbit. Convex, a subspace; exact in every diagonal metric (the means are
+/// weighted), O(n).
 ///
-/// Dilations by kernels that are symmetric under a group commute with it: rotating the image rotates the result. A centrally symmetric
-/// kernel is its own reflection, so that dilation and erosion by it are dual.
+/// Dilations by kernels that are symmetric under a group commute with it: rotating the image
+/// rotates the result. A centrally symmetric kernel is its own reflection, so that dilation and
+/// erosion by it are dual.
 ///
 /// ```
 /// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, Symmetric};
@@ -124,7 +127,8 @@ impl PlaneSet for Symmetric {
     /// The largest difference within an orbit, exactly: symmetric entries are one number.
     fn missed(&self, size: [usize; 2], _: f64, plane: &[f64]) -> f64 {
         (0..plane.len()).fold(0.0, |all, i| {
-            let of = |j: usize| if plane[i] == plane[j] { 0.0 } else { (plane[i] - plane[j]).abs() };
+            let of =
+                |j: usize| if plane[i] == plane[j] { 0.0 } else { (plane[i] - plane[j]).abs() };
             let own = if plane[i].is_nan() { plane[i] } else { 0.0 };
             self.images(size, i).map(of).fold(worst(own, all), |all, missed| worst(missed, all))
         })

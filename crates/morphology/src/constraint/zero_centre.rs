@@ -1,6 +1,7 @@
 //! Boxes with the centre at 0.
 //!
-//! The one design choice: the centre is where a window has the pixel itself, for even sizes too, so that the law holds for every window.
+//! The one design choice: the centre is where a window has the pixel itself, for even sizes too, so
+//! that the law holds for every window.
 
 use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
 use morphograd_nn::constraint::Interval;
@@ -12,9 +13,10 @@ use crate::structuring_element;
 
 /// $\{ w : \min \le w \le \max,\; w_\text{centre} = 0 \}$: a box whose centre entries are zero.
 ///
-/// With `max` 0 a dilation by such a kernel is extensive ($x \le \delta_w(x)$, because the centre contributes $x + 0$) and never
-/// exceeds the flat dilation; this is `NonPositiveExtensive` of morpholayers, called `NonPositiveIncreasing` in the tutorial.
-/// Convex; the projection clips every entry and then sets the centre to 0, in O(n).
+/// With `max` 0 a dilation by such a kernel is extensive ($x \le \delta_w(x)$, because the centre
+/// contributes $x + 0$) and never exceeds the flat dilation; this is `NonPositiveExtensive` of
+/// morpholayers, called `NonPositiveIncreasing` in the tutorial. Convex; the projection clips every
+/// entry and then sets the centre to 0, in O(n).
 ///
 /// ```
 /// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, ZeroCentre};
@@ -104,7 +106,8 @@ impl<T: Real> Constraint<T> for ZeroCentre {
     }
 }
 
-/// The elements of a kernel that belong to its centre: one for every channel and filter, contiguous.
+/// The elements of a kernel that belong to its centre: one for every channel and filter,
+/// contiguous.
 fn centre(shape: Shape) -> std::ops::Range<usize> {
     let [height, width] = [0, 1].map(|axis| structuring_element::centre(shape.dims()[axis]));
     let position = height * shape.dims()[1] + width;

@@ -1,4 +1,5 @@
-//! What the operators by whole parabolas are compared with: the definition, windows that cover the image, the laws, differences.
+//! What the operators by whole parabolas are compared with: the definition, windows that cover the
+//! image, the laws, differences.
 
 use super::*;
 use crate::{QuadraticKernel, dilation2d, erosion2d, evaluate, law};
@@ -29,7 +30,8 @@ fn exact() -> impl Strategy<Value = [Tensor<f64>; 2]> {
 /// No ties, but with probability zero.
 fn random(scale: f64) -> impl Strategy<Value = [Tensor<f64>; 2]> {
     sizes().prop_flat_map(move |[h, w]| {
-        let curvature = prop_oneof![0.01..3.0f64, -1.0..-0.01f64].prop_map(move |b| b * scale * scale);
+        let curvature =
+            prop_oneof![0.01..3.0f64, -1.0..-0.01f64].prop_map(move |b| b * scale * scale);
         let curvatures =
             [curvature.clone(), curvature].prop_map(|b| Tensor::from_vec([2], b.to_vec()).unwrap());
         (strategy::tensor([2, h, w, 2]), curvatures).prop_map(|(x, b)| [x, b])
@@ -37,9 +39,14 @@ fn random(scale: f64) -> impl Strategy<Value = [Tensor<f64>; 2]> {
 }
 
 /// The definition: output and gradients, by every pair of pixels.
-fn naive<L: Lattice>([x, b]: &[Tensor<f64>; 2], scale: f64, g: &[f64]) -> (Numbers, Numbers, Numbers) {
+fn naive<L: Lattice>(
+    [x, b]: &[Tensor<f64>; 2],
+    scale: f64,
+    g: &[f64],
+) -> (Numbers, Numbers, Numbers) {
     let &[batch, h, w, channels] = x.shape().dims() else { unreachable!() };
-    let (mut y, mut dx, mut db) = (vec![L::bottom(); g.len()], vec![0.0; g.len()], vec![0.0; channels]);
+    let (mut y, mut dx, mut db) =
+        (vec![L::bottom(); g.len()], vec![0.0; g.len()], vec![0.0; channels]);
     for (n, c) in (0..batch).flat_map(|n| (0..channels).map(move |c| (n, c))) {
         let at = |pixel: usize| (n * h * w + pixel) * channels + c;
         for p in 0..h * w {
@@ -101,7 +108,9 @@ fn agrees_closely<L: Lattice>(inputs: &[Tensor<f64>; 2], scale: f64) {
 }
 
 fn dilate(b: &Tensor<f64>) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
-    move |x| evaluate([x, b.view()], |graph, [x, b]| parabolic_dilation2d(graph, x, b, 0.5)).unwrap()
+    move |x| {
+        evaluate([x, b.view()], |graph, [x, b]| parabolic_dilation2d(graph, x, b, 0.5)).unwrap()
+    }
 }
 
 fn erode(b: &Tensor<f64>) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
@@ -113,7 +122,9 @@ fn row<T: Real>(x: &[T], curvature: T) -> [Vec<T>; 2] {
     let (x, b) = (TensorRef::new([1, 1, x.len(), 1], x), [curvature]);
     let b = TensorRef::new([1], &b);
     [
-        evaluate([x, b], |graph, [x, b]| parabolic_dilation2d(graph, x, b, 0.5)).unwrap().into_vec(),
+        evaluate([x, b], |graph, [x, b]| parabolic_dilation2d(graph, x, b, 0.5))
+            .unwrap()
+            .into_vec(),
         evaluate([x, b], |graph, [x, b]| parabolic_erosion2d(graph, x, b, 0.5)).unwrap().into_vec(),
     ]
 }
@@ -123,7 +134,7 @@ proptest! {
 
     #[test]
     fn values_and_gradients_are_those_of_the_definition_also_at_ties_on_any_number_of_threads(
-        inputs in exact(), scale in prop::sample::select(vec![0.5, 1.0, 2.0])
+        inputs in exact(), scale in prop::sample::select(vec![0.5, 1.0, 2.0]),
     ) {
         agrees_exactly::<MaxPlus>(&inputs, scale);
         agrees_exactly::<MinMinus>(&inputs, scale);
@@ -140,13 +151,18 @@ proptest! {
         let &[_, h, w, _] = x.shape().dims() else { unreachable!() };
         let size = [2 * h + 1, 2 * w + 1];
         let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
-        let kernel = evaluate([b.view()], |graph, [b]| graph.apply(QuadraticKernel { size, scale: 3.0 }, [b])).unwrap();
+        let kernel = evaluate([b.view()], |graph, [b]| {
+            graph.apply(QuadraticKernel { size, scale: 3.0 }, [b])
+        })
+        .unwrap();
         let inputs = [x.view(), b.view()];
         let windowed = [x.view(), kernel.view()];
-        let dilated = evaluate(inputs, |graph, [x, b]| parabolic_dilation2d(graph, x, b, 3.0)).unwrap();
+        let dilated =
+            evaluate(inputs, |graph, [x, b]| parabolic_dilation2d(graph, x, b, 3.0)).unwrap();
         let expected = evaluate(windowed, |graph, [x, w]| dilation2d(graph, x, w, window)).unwrap();
         assert_close("dilation", dilated.data(), expected.data(), 1e-12);
-        let eroded = evaluate(inputs, |graph, [x, b]| parabolic_erosion2d(graph, x, b, 3.0)).unwrap();
+        let eroded =
+            evaluate(inputs, |graph, [x, b]| parabolic_erosion2d(graph, x, b, 3.0)).unwrap();
         let expected = evaluate(windowed, |graph, [x, w]| erosion2d(graph, x, w, window)).unwrap();
         assert_close("erosion", eroded.data(), expected.data(), 1e-12);
     }
@@ -172,13 +188,16 @@ proptest! {
 
     #[test]
     fn in_single_precision_a_long_row_is_as_precise_as_its_values(
-        x in strategy::tensor([700]), b in 1e-5..2.0f32
+        x in strategy::tensor([700]),
+        b in 1e-5..2.0f32,
     ) {
         let x: Vec<f32> = x.data().iter().map(|x| *x as f32).collect();
         let in_double = |sign: f64| -> Vec<f32> {
             let best = |p: usize| {
                 let fall = |q: usize| f64::from(b) * square(p, q);
-                (0..x.len()).map(|q| sign * f64::from(x[q]) - fall(q)).fold(f64::NEG_INFINITY, f64::max)
+                (0..x.len())
+                    .map(|q| sign * f64::from(x[q]) - fall(q))
+                    .fold(f64::NEG_INFINITY, f64::max)
             };
             (0..x.len()).map(|p| (sign * best(p)) as f32).collect()
         };
@@ -192,7 +211,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn gradients_agree_with_differences(
-        x in strategy::tensor([2, 3, 5, 2]), wide in strategy::tensor([1, 2, 18, 2]), b in prop::array::uniform2(0.05..1.5f64)
+        x in strategy::tensor([2, 3, 5, 2]),
+        wide in strategy::tensor([1, 2, 18, 2]),
+        b in prop::array::uniform2(0.05..1.5f64),
     ) {
         let b = Tensor::from_vec([2], b.to_vec()).unwrap();
         for inputs in [[x, b.clone()], [wide, b]] {
@@ -204,12 +225,18 @@ proptest! {
 
 #[test]
 fn of_tied_pixels_the_first_in_raster_order_gets_the_gradient() {
-    // Three corners around the pixel in the middle. The first is on the right, the leftmost below it.
+    // Three corners around the pixel in the middle. The first is on the right, the leftmost below
+    // it.
     for background in [f64::NEG_INFINITY, 0.0] {
-        let x = Tensor::from_fn([1, 5, 5, 1], |i| if [8, 16, 18].contains(&i) { 3.0 } else { background });
+        let x =
+            Tensor::from_fn(
+                [1, 5, 5, 1],
+                |i| if [8, 16, 18].contains(&i) { 3.0 } else { background },
+            );
         let g: Numbers = (0..25).map(|i| f64::from(u8::from(i == 12))).collect();
         for b in [0.0, 0.25, 1.0] {
-            let (y, grads) = vjp(Parabolic::<MaxPlus>::new(0.5), &[x.clone(), Tensor::filled([1], b)], &g);
+            let (y, grads) =
+                vjp(Parabolic::<MaxPlus>::new(0.5), &[x.clone(), Tensor::filled([1], b)], &g);
             assert_eq!((y[12], grads[1][0]), (3.0 - 2.0 * b, -2.0));
             assert_eq!(grads[0].iter().position(|g| *g == 1.0), Some(8));
         }
@@ -222,8 +249,10 @@ fn a_flat_parabola_takes_the_extremum_of_the_image() {
         assert_eq!(row(&[1.0, -2.0, 5.0, 5.0], zero), [[5.0; 4], [-2.0; 4]]);
         // So flat that its drop is not a number other than 0.
         assert_eq!(row(&[1.0, -2.0, 5.0, 5.0], 1e-320), [[5.0; 4], [-2.0; 4]]);
-        let inputs =
-            [Tensor::from_vec([1, 2, 2, 1], vec![0.0, 1.0, 1.0, 0.0]).unwrap(), Tensor::filled([1], zero)];
+        let inputs = [
+            Tensor::from_vec([1, 2, 2, 1], vec![0.0, 1.0, 1.0, 0.0]).unwrap(),
+            Tensor::filled([1], zero),
+        ];
         let (y, grads) = vjp(Parabolic::<MaxPlus>::new(0.5), &inputs, &[1.0, 2.0, 4.0, 8.0]);
         assert_eq!(
             (y, &grads[0][..], grads[1][0]),
@@ -249,7 +278,8 @@ fn nan_never_wins_and_infinities_are_true() {
     for (x, expected) in [([0.0, inf, inf], [0.0, 7.0, 0.0]), ([-inf, nan, -inf], [0.0; 3])] {
         let x = Tensor::from_vec([1, 1, 3, 1], x.to_vec()).unwrap();
         for b in [-1.0, 0.0, 1.0] {
-            let (_, grads) = vjp(Parabolic::<MaxPlus>::new(0.5), &[x.clone(), Tensor::filled([1], b)], &g);
+            let (_, grads) =
+                vjp(Parabolic::<MaxPlus>::new(0.5), &[x.clone(), Tensor::filled([1], b)], &g);
             assert_eq!(grads[0], expected, "{b}");
         }
     }
@@ -282,7 +312,8 @@ fn what_does_not_fit_is_refused() {
         let op = Parabolic::<MinMinus>::new(scale);
         Op::<f32>::infer(&op, &[Shape::new(x), Shape::new(b)]).unwrap_err().to_string()
     };
-    let expected = "parabolic_erosion2d: expected images [batch, height, width, channels] and curvatures [channels], found ";
+    let expected = "parabolic_erosion2d: expected images [batch, height, width, channels] and \
+        curvatures [channels], found ";
     assert_eq!(error(&[3, 4, 1], &[1], 1.0), format!("{expected}[3, 4, 1] and [1]"));
     assert_eq!(error(&[1, 3, 4, 1], &[], 1.0), format!("{expected}[1, 3, 4, 1] and []"));
     assert_eq!(
@@ -290,7 +321,10 @@ fn what_does_not_fit_is_refused() {
         "parabolic_erosion2d: expected a curvature for each of 2 channels, found 3"
     );
     for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e200, 1e-200] {
-        assert!(error(&[1, 3, 4, 1], &[1], scale).contains("expected a positive, finite scale"), "{scale}");
+        assert!(
+            error(&[1, 3, 4, 1], &[1], scale).contains("expected a positive, finite scale"),
+            "{scale}"
+        );
     }
     assert!(error(&[1, 1 << 20, 1 << 20, 1], &[1], 1.0).contains("fewer than 2^30 pixels"));
     let op = Parabolic::<MaxPlus>::new(0.0);

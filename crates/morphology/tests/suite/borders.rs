@@ -1,5 +1,6 @@
-//! Which law every operator keeps on which border, in both directions: the table in the documentation of `Border` is the one here. Where it
-//! says that a law is kept, no image and no flat element breaks it; where not, one does.
+//! Which law every operator keeps on which border, in both directions: the table in the
+//! documentation of `Border` is the one here. Where it says that a law is kept, no image and no
+//! flat element breaks it; where not, one does.
 
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var};
 use morphograd_morphology::nn::random::Stream;
@@ -56,12 +57,30 @@ fn table() -> Vec<Row> {
         row("opening", single!(opening2d), ["", "ip", "icp", ALL], 1.0, Some(single!(closing2d))),
         row("closing", single!(closing2d), ["ip", "", "icp", ALL], 1.0, Some(single!(opening2d))),
         row("sequential filter", filter[0], ["", "", "", ALL], 1.0, Some(filter[1])),
-        row("upper Lasry-Lions", lasry_lions_upper2d, ["ip", "", "", ALL], 1.0, Some(lasry_lions_lower2d)),
-        row("lower Lasry-Lions", lasry_lions_lower2d, ["", "ip", "", ALL], 1.0, Some(lasry_lions_upper2d)),
+        row(
+            "upper Lasry-Lions",
+            lasry_lions_upper2d,
+            ["ip", "", "", ALL],
+            1.0,
+            Some(lasry_lions_lower2d),
+        ),
+        row(
+            "lower Lasry-Lions",
+            lasry_lions_lower2d,
+            ["", "ip", "", ALL],
+            1.0,
+            Some(lasry_lions_upper2d),
+        ),
         row("average", single!(average2d), ["", "", "", ALL], 1.0, Some(single!(average2d))),
         row("sift", single!(sift2d), [""; 4], 0.0, Some(single!(sift2d))),
         row("laplacian", single!(laplacian2d), [""; 4], 0.0, Some(single!(laplacian2d))),
-        row("anti-dilation", single!(anti_dilation2d), [""; 4], -1.0, Some(single!(anti_erosion2d))),
+        row(
+            "anti-dilation",
+            single!(anti_dilation2d),
+            [""; 4],
+            -1.0,
+            Some(single!(anti_erosion2d)),
+        ),
         row("anti-erosion", single!(anti_erosion2d), [""; 4], -1.0, Some(single!(anti_dilation2d))),
         row("toggle", toggle, [""; 4], 1.0, None),
         row("gradient", single!(gradient2d), [""; 4], 0.0, None),
@@ -75,15 +94,22 @@ fn table() -> Vec<Row> {
 }
 
 /// The hit-or-miss transform that finds the pixels above all others under the window.
-fn centre_and_ring(graph: &mut Graph<'_, f64>, x: Var, _: [Var; 2], scan: Scan2d) -> Result<Var, ShapeError> {
+fn centre_and_ring(
+    graph: &mut Graph<'_, f64>,
+    x: Var,
+    _: [Var; 2],
+    scan: Scan2d,
+) -> Result<Var, ShapeError> {
     let [kh, kw] = scan.window.size;
     let centre = (kh - 1) / 2 * kw + (kw - 1) / 2;
-    let mut template = |on: f64, off: f64| graph.input_with([kh, kw, 1], |w| (w.fill(off), w[centre] = on).0);
+    let mut template =
+        |on: f64, off: f64| graph.input_with([kh, kw, 1], |w| (w.fill(off), w[centre] = on).0);
     let templates = [template(0.0, f64::NEG_INFINITY), template(f64::NEG_INFINITY, 0.0)];
     hit_or_miss2d(graph, x, templates, scan)
 }
 
-/// A flat element that contains its centre, a part of it that does so too, and images; of halves, which nothing rounds.
+/// A flat element that contains its centre, a part of it that does so too, and images; of halves,
+/// which nothing rounds.
 struct Case {
     element: Tensor<f64>,
     part: Tensor<f64>,
@@ -98,11 +124,15 @@ fn cases() -> Vec<Case> {
         let mut without = |w: &Tensor<f64>, share: f64| {
             let centre = (kh - 1) / 2 * kw + (kw - 1) / 2;
             let keep = |i: usize, random: &mut Stream| i == centre || random.uniform() >= share;
-            Tensor::from_fn(w.shape(), |i| if keep(i, &mut random) { w.data()[i] } else { f64::NEG_INFINITY })
+            Tensor::from_fn(w.shape(), |i| {
+                if keep(i, &mut random) { w.data()[i] } else { f64::NEG_INFINITY }
+            })
         };
-        let element = without(&Tensor::zeros([kh, kw, 1]), if n.is_multiple_of(3) { 0.0 } else { 0.5 });
+        let element =
+            without(&Tensor::zeros([kh, kw, 1]), if n.is_multiple_of(3) { 0.0 } else { 0.5 });
         let part = without(&element, 0.5);
-        let images = (0..3).map(|_| Tensor::from_fn([1, 6, 7, 1], |_| random.below(5) as f64 / 2.0 - 1.0));
+        let images =
+            (0..3).map(|_| Tensor::from_fn([1, 6, 7, 1], |_| random.below(5) as f64 / 2.0 - 1.0));
         Case { element, part, images: images.collect() }
     };
     (0..28).map(case).collect()
@@ -120,8 +150,10 @@ fn function(
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
     move |x| {
         let [w, part] = &kernels;
-        evaluate([x, w.view(), part.view()], |graph, [x, w, part]| operator(graph, x, [w, part], scan))
-            .unwrap()
+        evaluate([x, w.view(), part.view()], |graph, [x, w, part]| {
+            operator(graph, x, [w, part], scan)
+        })
+        .unwrap()
     }
 }
 
@@ -144,13 +176,21 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
                 }
             };
             let of = |case: &Case| {
-                function(row.operator, [case.element.clone(), case.part.clone()], scan(&case.element, border))
+                function(
+                    row.operator,
+                    [case.element.clone(), case.part.clone()],
+                    scan(&case.element, border),
+                )
             };
             check("extensive", row.keeps[0], &|case| law::extensivity(&of(case), &case.images));
-            check("anti-extensive", row.keeps[1], &|case| law::anti_extensivity(&of(case), &case.images));
+            check("anti-extensive", row.keeps[1], &|case| {
+                law::anti_extensivity(&of(case), &case.images)
+            });
             check("idempotent", row.keeps[2], &|case| law::idempotence(&of(case), &case.images));
             check("increasing", row.keeps[3], &|case| law::increasingness(&of(case), &case.images));
-            check("grey shift", "irfp", &|case| law::grey_shift(&of(case), &case.images, 1.5, row.grey));
+            check("grey shift", "irfp", &|case| {
+                law::grey_shift(&of(case), &case.images, 1.5, row.grey)
+            });
             check("translation", "p", &|case| law::translation(&of(case), &case.images, [2, 3], 0));
             let Some(dual) = row.dual else { continue };
             let mirrored = |case: &Case, border: Border| {
@@ -158,16 +198,26 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
                 let kernels = [reversed(&case.element), reversed(&case.part)];
                 function(dual, kernels, Scan2d { window: scan.window.adjoint(), ..scan })
             };
-            check("dual", "irfp", &|case| law::duality(&of(case), &mirrored(case, border), &case.images));
+            check("dual", "irfp", &|case| {
+                law::duality(&of(case), &mirrored(case, border), &case.images)
+            });
             if let Border::Constant(c) = border {
                 let opposite = Border::Constant(-c);
-                check("dual", ALL, &|case| law::duality(&of(case), &mirrored(case, opposite), &case.images));
+                check("dual", ALL, &|case| {
+                    law::duality(&of(case), &mirrored(case, opposite), &case.images)
+                });
             }
             if row.name == "dilation" {
                 let erosion = |case: &Case| {
-                    function(dual, [case.element.clone(), case.part.clone()], scan(&case.element, border))
+                    function(
+                        dual,
+                        [case.element.clone(), case.part.clone()],
+                        scan(&case.element, border),
+                    )
                 };
-                check("adjunction", "ip", &|case| law::adjunction(&of(case), &erosion(case), &case.images));
+                check("adjunction", "ip", &|case| {
+                    law::adjunction(&of(case), &erosion(case), &case.images)
+                });
             }
         }
     }
@@ -183,12 +233,18 @@ fn away_from_the_border_every_operator_commutes_with_translations_whatever_the_b
         let images = [Tensor::from_fn([1, 12, 13, 1], |_| random.below(5) as f64)];
         for (_, border) in BORDERS {
             let operator = function(row.operator, [w.clone(), w.clone()], scan(&w, border));
-            assert_eq!(law::translation(&operator, &images, [1, 2], 4), 0.0, "{} {border:?}", row.name);
+            assert_eq!(
+                law::translation(&operator, &images, [1, 2], 4),
+                0.0,
+                "{} {border:?}",
+                row.name
+            );
         }
     }
 }
 
-/// Elements that are symmetric along each axis and do not increase away from their centre: a rectangle, a cross, a disk, a parabola.
+/// Elements that are symmetric along each axis and do not increase away from their centre: a
+/// rectangle, a cross, a disk, a parabola.
 fn decreasing_elements() -> [Tensor<f64>; 4] {
     let of = |[kh, kw]: [usize; 2], entry: fn(f64, f64) -> f64| {
         Tensor::from_fn([kh, kw, 1], |i| {
@@ -204,7 +260,11 @@ fn decreasing_elements() -> [Tensor<f64>; 4] {
 }
 
 /// The gradients of image and kernel for a gradient of the output.
-fn gradients(operator: PairOperator<f64>, [x, w, dy]: [&Tensor<f64>; 3], scan: Scan2d) -> [Tensor<f64>; 2] {
+fn gradients(
+    operator: PairOperator<f64>,
+    [x, w, dy]: [&Tensor<f64>; 3],
+    scan: Scan2d,
+) -> [Tensor<f64>; 2] {
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let vars = [x, w].map(|value| graph.variable(value.view()));
@@ -212,7 +272,8 @@ fn gradients(operator: PairOperator<f64>, [x, w, dy]: [&Tensor<f64>; 3], scan: S
     graph.backward_with(y, dy.data());
     let none = |value: &Tensor<f64>| vec![0.0; value.data().len()];
     [(x, vars[0]), (w, vars[1])].map(|(value, var)| {
-        Tensor::from_vec(value.shape(), graph.grad(var).map_or(none(value), <[f64]>::to_vec)).unwrap()
+        Tensor::from_vec(value.shape(), graph.grad(var).map_or(none(value), <[f64]>::to_vec))
+            .unwrap()
     })
 }
 
@@ -234,11 +295,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn for_elements_that_decrease_from_their_centre_replicating_and_reflecting_change_nothing(x in strategy::tied_tensor([2, 5, 6, 1])) {
+    fn for_elements_that_decrease_from_their_centre_replicating_and_reflecting_change_nothing(
+        x in strategy::tied_tensor([2, 5, 6, 1]),
+    ) {
         // The template of a hit-or-miss transform does not contain its centre.
         for row in table().iter().filter(|row| row.name != "hit-or-miss") {
             for w in decreasing_elements() {
-                let with = |border| function(row.operator, [w.clone(), w.clone()], scan(&w, border))(x.view());
+                let with = |border| {
+                    function(row.operator, [w.clone(), w.clone()], scan(&w, border))(x.view())
+                };
                 prop_assert_eq!(with(Border::Replicate), with(Border::Infinity), "{}", row.name);
                 prop_assert_eq!(with(Border::Reflect), with(Border::Infinity), "{}", row.name);
             }
@@ -246,11 +311,18 @@ proptest! {
     }
 
     #[test]
-    fn turned_around_the_last_of_the_ties_is_the_first_and_equal_parts_stay_equal(inputs in tied(), border in any_border()) {
+    fn turned_around_the_last_of_the_ties_is_the_first_and_equal_parts_stay_equal(
+        inputs in tied(),
+        border in any_border(),
+    ) {
         let turned = inputs.each_ref().map(reversed);
         for row in table() {
             let with = |inputs: &[Tensor<f64>; 3], ties| {
-                gradients(row.operator, inputs.each_ref(), Scan2d { ties, ..scan(&inputs[1], border) })
+                gradients(
+                    row.operator,
+                    inputs.each_ref(),
+                    Scan2d { ties, ..scan(&inputs[1], border) },
+                )
             };
             let back = |ties| with(&turned, ties).each_ref().map(reversed);
             prop_assert_eq!(back(Ties::Last), with(&inputs, Ties::First), "{}", row.name);
@@ -262,13 +334,19 @@ proptest! {
     }
 
     #[test]
-    fn gradients_of_composed_operators_do_not_depend_on_the_number_of_threads(inputs in tied(), border in any_border()) {
+    fn gradients_of_composed_operators_do_not_depend_on_the_number_of_threads(
+        inputs in tied(),
+        border in any_border(),
+    ) {
         let [x, w, dy] = &inputs;
         for row in table() {
             for ties in [Ties::First, Ties::Last, Ties::Split] {
                 let with = |threads| {
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                    pool.install(|| gradients(row.operator, [x, w, dy], Scan2d { ties, ..scan(w, border) }))
+                    let pool =
+                        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                    pool.install(|| {
+                        gradients(row.operator, [x, w, dy], Scan2d { ties, ..scan(w, border) })
+                    })
                 };
                 let alone = with(1);
                 prop_assert!(alone == with(2) && alone == with(3), "{} {ties:?}", row.name);
@@ -285,7 +363,8 @@ fn each_step_of_an_opening_breaks_its_ties_by_the_chosen_rule() {
         let scan = Scan2d { ties, ..scan(&w, Border::Infinity) };
         gradients(single!(opening2d), [&x, &w, &dy], scan).map(|gradient| gradient.data().to_vec())
     };
-    // The dilation takes positions 0, 0, 1 of the erosion, by the entries 1, 0, 0; these take pixels 0, 0, by the mirrored entries 1, 2.
+    // The dilation takes positions 0, 0, 1 of the erosion, by the entries 1, 0, 0; these take
+    // pixels 0, 0, by the mirrored entries 1, 2.
     assert_eq!(with(Ties::First), [[3.0, 0.0, 0.0], [2.0, -1.0, -1.0]]);
     assert_eq!(with(Ties::Last), [[0.0, 0.0, 3.0], [-1.0, -1.0, 2.0]]);
     // The erosion gets 5/6, 8/6, 5/6 from the dilation, and divides them in 2, 3, 2 parts.
@@ -313,14 +392,32 @@ fn layers_hand_their_border_and_their_ties_to_the_operator() {
     }
     let mut params = Params::new();
     let model = Sequential::builder(&mut params, 7, [5, 6, 2])
-        .add("single", Morphological2d { operator: erode, size: [3, 2], border, ties, ..Default::default() })
+        .add(
+            "single",
+            Morphological2d { operator: erode, size: [3, 2], border, ties, ..Default::default() },
+        )
         .add(
             "pair",
-            MorphologicalPair2d { operator: probe, size: [3, 2], border, ties, ..Default::default() },
+            MorphologicalPair2d {
+                operator: probe,
+                size: [3, 2],
+                border,
+                ties,
+                ..Default::default()
+            },
         )
-        .add("parabolas", LasryLions2d { operator: probe, size: [3, 3], border, ties, ..Default::default() })
-        .add("separable", Separable2d { operator: erode, size: [2, 2], border, ties, ..Default::default() })
-        .add("volume", Separable3d { operator: erode, size: [2, 2, 1], border, ties, ..Default::default() })
+        .add(
+            "parabolas",
+            LasryLions2d { operator: probe, size: [3, 3], border, ties, ..Default::default() },
+        )
+        .add(
+            "separable",
+            Separable2d { operator: erode, size: [2, 2], border, ties, ..Default::default() },
+        )
+        .add(
+            "volume",
+            Separable3d { operator: erode, size: [2, 2, 1], border, ties, ..Default::default() },
+        )
         .finish()
         .unwrap();
     let (mut tape, x) = (Tape::new(), Tensor::<f64>::zeros([1, 5, 6, 2]));

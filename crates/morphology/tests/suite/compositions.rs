@@ -1,4 +1,5 @@
-//! Operators composed of dilations and erosions: reference values, finite differences, definitions and laws.
+//! Operators composed of dilations and erosions: reference values, finite differences, definitions
+//! and laws.
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Real, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
@@ -28,7 +29,8 @@ fn operators<T: Real>() -> Vec<(&'static str, Operator<T>, bool)> {
     ]
 }
 
-/// Value and gradients of a computation on tensors, for an output gradient of ones or the one given.
+/// Value and gradients of a computation on tensors, for an output gradient of ones or the one
+/// given.
 fn run<T: Real>(
     inputs: &[&Tensor<T>],
     grad: Option<&[T]>,
@@ -42,8 +44,9 @@ fn run<T: Real>(
     let ones = vec![T::one(); value.len()];
     graph.backward_with(y, grad.unwrap_or(&ones));
     let grads = vars.iter().zip(inputs);
-    let grads =
-        grads.map(|(v, x)| graph.grad(*v).map_or(vec![T::zero(); x.data().len()], <[T]>::to_vec)).collect();
+    let grads = grads
+        .map(|(v, x)| graph.grad(*v).map_or(vec![T::zero(); x.data().len()], <[T]>::to_vec))
+        .collect();
     (value, grads)
 }
 
@@ -121,7 +124,9 @@ fn equal(a: &Tensor<f64>, b: &Tensor<f64>, slack: f64) -> bool {
 #[test]
 fn values_and_gradients_are_those_of_tensorflow() {
     for (case, operator, _) in operators::<f32>() {
-        if ["laplacian2d", "average2d", "anti_dilation2d", "anti_erosion2d", "toggle2d"].contains(&case) {
+        if ["laplacian2d", "average2d", "anti_dilation2d", "anti_erosion2d", "toggle2d"]
+            .contains(&case)
+        {
             continue; // TensorFlow has no such operator
         }
         let golden = Golden::read(case);
@@ -149,7 +154,8 @@ proptest! {
     ) {
         for (name, operator, keeps_size) in operators() {
             if name == "toggle2d" {
-                continue; // where the centre wins both ways the distances are tied; see the next test
+                // Where the centre wins both ways the distances are tied; see the next test.
+                continue;
             }
             let window = match keeps_size {
                 true => Window2d { strides: [1, 1], padding: Padding::Same, ..window },
@@ -161,7 +167,10 @@ proptest! {
     }
 
     #[test]
-    fn gradients_of_toggling_agree_with_finite_differences(x in strategy::tensor([1, 5, 6, 1]), mut w in strategy::tensor([3, 3, 1])) {
+    fn gradients_of_toggling_agree_with_finite_differences(
+        x in strategy::tensor([1, 5, 6, 1]),
+        mut w in strategy::tensor([3, 3, 1]),
+    ) {
         w.data_mut()[4] = -4.0; // the centre never wins
         let window = window_of(&w);
         check("toggle", &[x, w], |graph, v| toggle2d(graph, v[0], v[1], window, 2));
@@ -172,8 +181,13 @@ proptest! {
         border in any_border(),
         (window, x, w0, w1) in strategy::window().prop_flat_map(|window| {
             let [kh, kw] = window.size;
-            (Just(window), strategy::tensor([1, 9, 9, 1]), strategy::tensor([kh, kw, 1]), strategy::tensor([kh, kw, 1]))
-        })
+            (
+                Just(window),
+                strategy::tensor([1, 9, 9, 1]),
+                strategy::tensor([kh, kw, 1]),
+                strategy::tensor([kh, kw, 1]),
+            )
+        }),
     ) {
         let (inputs, scan) = ([x, w0, w1], Scan2d { border, ..window.into() });
         check("probing", &inputs, |graph, v| probing2d(graph, v[0], [v[1], v[2]], scan));
@@ -184,23 +198,31 @@ proptest! {
 
     #[test]
     fn gradients_of_families_agree_with_finite_differences(
-        x in strategy::tensor([1, 6, 5, 2]), w0 in strategy::tensor([3, 1, 2]), w1 in strategy::tensor([3, 5, 2])
+        x in strategy::tensor([1, 6, 5, 2]),
+        w0 in strategy::tensor([3, 1, 2]),
+        w1 in strategy::tensor([3, 5, 2]),
     ) {
         let windows = [window_of(&w0), window_of(&w1)];
         let family = |v: &[Var]| [(v[1], windows[0]), (v[2], windows[1])];
         let inputs = [x, w0, w1];
         for first in [First::Closing, First::Opening] {
-            check("filter", &inputs, |graph, v| alternating_sequential2d(graph, v[0], &family(v), first));
+            check("filter", &inputs, |graph, v| {
+                alternating_sequential2d(graph, v[0], &family(v), first)
+            });
         }
         for entry in 0..2 {
-            check("spectrum", &inputs, |graph, v| Ok(pattern_spectrum2d(graph, v[0], &family(v))?[entry]));
+            check("spectrum", &inputs, |graph, v| {
+                Ok(pattern_spectrum2d(graph, v[0], &family(v))?[entry])
+            });
         }
     }
 
     #[test]
     fn toggling_and_parabolas_agree_with_finite_differences(
-        x in strategy::tensor([2, 5]), above in strategy::tensor([2, 5]), below in strategy::tensor([2, 5]),
-        curvature in strategy::tensor([2, 3])
+        x in strategy::tensor([2, 5]),
+        above in strategy::tensor([2, 5]),
+        below in strategy::tensor([2, 5]),
+        curvature in strategy::tensor([2, 3]),
     ) {
         check_op(Toggle, &[x, above, below]);
         check_op(QuadraticKernel { size: [3, 4], scale: 0.7 }, &[curvature]);
@@ -211,35 +233,58 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn a_toggled_pixel_is_the_nearer_of_both(x in strategy::tied_tensor([1, 5, 6, 2]), w in flat()) {
+    fn a_toggled_pixel_is_the_nearer_of_both(
+        x in strategy::tied_tensor([1, 5, 6, 2]),
+        w in flat(),
+    ) {
         let (up, down) = (apply(dilation2d, &x, &w), apply(erosion2d, &x, &w));
-        let toggled = apply(|graph, x, kernel, window| toggle2d(graph, x, kernel, window, 1), &x, &w);
-        for (((x, y), up), down) in x.data().iter().zip(toggled.data()).zip(up.data()).zip(down.data()) {
+        let toggled =
+            apply(|graph, x, kernel, window| toggle2d(graph, x, kernel, window, 1), &x, &w);
+        for (((x, y), up), down) in
+            x.data().iter().zip(toggled.data()).zip(up.data()).zip(down.data())
+        {
             prop_assert_eq!(*y, if up - x <= x - down { *up } else { *down });
         }
     }
 
     #[test]
-    fn a_flat_opening_and_closing_obey_their_laws_exactly(x in image(), y in image(), w in flat(), rate in 1..=2usize) {
+    fn a_flat_opening_and_closing_obey_their_laws_exactly(
+        x in image(),
+        y in image(),
+        w in flat(),
+        rate in 1..=2usize,
+    ) {
         laws(&x, &y, &w, rate, 0.0)?;
     }
 
     #[test]
-    fn any_opening_and_closing_obey_their_laws_up_to_rounding(x in image(), y in image(), w in any_kernel(), rate in 1..=2usize) {
+    fn any_opening_and_closing_obey_their_laws_up_to_rounding(
+        x in image(),
+        y in image(),
+        w in any_kernel(),
+        rate in 1..=2usize,
+    ) {
         laws(&x, &y, &w, rate, 8.0 * f64::EPSILON)?;
     }
 
     #[test]
-    fn a_valid_opening_is_the_interior_of_the_opening(x in image(), w in strategy::tensor([2, 3, 2])) {
-        // For an even kernel the opening is computed inside a wide margin, where the border has no influence.
+    fn a_valid_opening_is_the_interior_of_the_opening(
+        x in image(),
+        w in strategy::tensor([2, 3, 2]),
+    ) {
+        // For an even kernel the opening is computed inside a wide margin, where the border has no
+        // influence.
         let window = Window2d { size: [2, 3], ..Window2d::default() };
         let inner = run(&[&x, &w], None, |graph, v| opening2d(graph, v[0], v[1], window)).0;
         let mut naive = Vec::new();
-        for (i, j, c) in (1..5).flat_map(|i| (2..5).flat_map(move |j| (0..2).map(move |c| (i, j, c)))) {
+        for (i, j, c) in
+            (1..5).flat_map(|i| (2..5).flat_map(move |j| (0..2).map(move |c| (i, j, c))))
+        {
             let at = |i: usize, j: usize| x.data()[(i * 7 + j) * 2 + c];
             let entry = |p: usize, q: usize| w.data()[(p * 3 + q) * 2 + c];
             let taps = || (0..2usize).flat_map(|p| (0..3usize).map(move |q| (p, q)));
-            // The highest position of the structuring function below the image, over all of those that cover the pixel.
+            // The highest position of the structuring function below the image, over all of those
+            // that cover the pixel.
             let fits = |p: usize, q: usize| {
                 let lowest = taps().map(|(r, s)| at(i + p - r, j + q - s) - entry(r, s));
                 lowest.fold(f64::INFINITY, f64::min) + entry(p, q)
@@ -250,9 +295,13 @@ proptest! {
     }
 
     #[test]
-    fn gradients_are_sums_of_their_halves_and_the_laplacian_their_difference(x in image(), w in any_kernel()) {
+    fn gradients_are_sums_of_their_halves_and_the_laplacian_their_difference(
+        x in image(),
+        w in any_kernel(),
+    ) {
         let [both, inner, outer, laplacian] =
-            [gradient2d, internal_gradient2d, external_gradient2d, laplacian2d].map(|f| apply(f, &x, &w));
+            [gradient2d, internal_gradient2d, external_gradient2d, laplacian2d]
+                .map(|f| apply(f, &x, &w));
         for k in 0..x.data().len() {
             prop_assert!((both.data()[k] - (inner.data()[k] + outer.data()[k])).abs() < 1e-14);
             prop_assert!((laplacian.data()[k] - (outer.data()[k] - inner.data()[k])).abs() < 1e-14);
@@ -265,7 +314,12 @@ proptest! {
         let windows = [window_of(&squares[0]), window_of(&squares[1])];
         let filter = |x: &Tensor<f64>, first: First| {
             let y = run(&[x, &squares[0], &squares[1]], None, |graph, v| {
-                alternating_sequential2d(graph, v[0], &[(v[1], windows[0]), (v[2], windows[1])], first)
+                alternating_sequential2d(
+                    graph,
+                    v[0],
+                    &[(v[1], windows[0]), (v[2], windows[1])],
+                    first,
+                )
             });
             Tensor::from_vec(x.shape(), y.0).unwrap()
         };
@@ -301,7 +355,11 @@ proptest! {
     }
 
     #[test]
-    fn lasry_and_lions_lie_between_the_image_and_the_closing_or_opening(x in image(), w in flat(), ratio in 0.0..1.0f64) {
+    fn lasry_and_lions_lie_between_the_image_and_the_closing_or_opening(
+        x in image(),
+        w in flat(),
+        ratio in 0.0..1.0f64,
+    ) {
         let size = window_of(&w).size;
         let of = |operator: PairOperator<f64>| {
             let y = run(&[&x], None, |graph, v| {
@@ -323,17 +381,22 @@ proptest! {
 
     #[test]
     fn hit_or_miss_on_binary_images_finds_both_templates(
-        x in proptest::collection::vec(any::<bool>(), 42), templates in proptest::collection::vec(0..3u8, 9)
+        x in proptest::collection::vec(any::<bool>(), 42),
+        templates in proptest::collection::vec(0..3u8, 9),
     ) {
         let number = |b: bool| f64::from(u8::from(b));
         let image = Tensor::from_fn([1, 6, 7, 1], |i| number(x[i]));
         let template = |kind: u8| {
-            Tensor::from_fn([3, 3, 1], |i| if templates[i] == kind { 0.0 } else { f64::NEG_INFINITY })
+            Tensor::from_fn(
+                [3, 3, 1],
+                |i| if templates[i] == kind { 0.0 } else { f64::NEG_INFINITY },
+            )
         };
         prop_assume!(templates.contains(&0) && templates.contains(&1));
         let window = Window2d { size: [3, 3], ..Window2d::default() };
-        let (found, _) =
-            run(&[&image, &template(0), &template(1)], None, |graph, v| hit_or_miss2d(graph, v[0], [v[1], v[2]], window));
+        let (found, _) = run(&[&image, &template(0), &template(1)], None, |graph, v| {
+            hit_or_miss2d(graph, v[0], [v[1], v[2]], window)
+        });
         for (i, j) in (0..4).flat_map(|i| (0..5).map(move |j| (i, j))) {
             let fits = (0..9).all(|t| match templates[t] {
                 0 => x[(i + t / 3) * 7 + j + t % 3],
@@ -406,10 +469,14 @@ fn what_compares_an_image_with_its_transform_refuses_another_size() {
     let error = white_top_hat2d(&mut graph, x, w, valid).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "white top-hat: expected strides [1, 1] and same padding, found strides [1, 1] and Valid padding"
+        "white top-hat: expected strides [1, 1] and same padding, found strides [1, 1] and Valid \
+         padding"
     );
     let error = alternating_sequential2d(&mut graph, x, &[(w, valid)], First::Opening).unwrap_err();
-    assert!(error.to_string().starts_with("alternating sequential filter: expected strides"), "{error}");
+    assert!(
+        error.to_string().starts_with("alternating sequential filter: expected strides"),
+        "{error}"
+    );
     let error = graph.apply(Toggle, [x, w, x]).unwrap_err();
     assert!(error.to_string().starts_with("toggle: expected three inputs of one shape"), "{error}");
     for (scale, found) in [(0.0, "0"), (f64::NAN, "NaN")] {

@@ -1,12 +1,13 @@
-//! Laws of the operators that select pixels: finite differences, the definition (values, and the choice at ties), order, idempotence.
+//! Laws of the operators that select pixels: finite differences, the definition (values, and the
+//! choice at ties), order, idempotence.
 
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
 use morphograd_morphology::{
-    AreaOpening, Connectivity, GeodesicDilation, Leveling, Metric, Reconstruction, Selection, area_closing,
-    area_opening, distance_transform, evaluate, extended_maxima, geodesic_dilation, geodesic_erosion,
-    h_concave, h_convex, h_maxima, h_minima, leveling, reconstruction_by_dilation, reconstruction_by_erosion,
-    regional_maxima, regional_minima,
+    AreaOpening, Connectivity, GeodesicDilation, Leveling, Metric, Reconstruction, Selection,
+    area_closing, area_opening, distance_transform, evaluate, extended_maxima, geodesic_dilation,
+    geodesic_erosion, h_concave, h_convex, h_maxima, h_minima, leveling,
+    reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima, regional_minima,
 };
 use morphograd_testkit::{assert_close, check_op, vjp};
 use proptest::prelude::*;
@@ -15,7 +16,8 @@ mod naive;
 
 use naive::*;
 
-/// Sums in different orders agree, also where they cancel to almost 0: the 1 is the magnitude of what was summed.
+/// Sums in different orders agree, also where they cancel to almost 0: the 1 is the magnitude of
+/// what was summed.
 fn close(what: &str, found: Vec<Vec<f64>>, expected: Vec<Vec<f64>>) {
     let with_one = |all: Vec<Vec<f64>>| [all.concat(), vec![1.0]].concat();
     assert_close(what, &with_one(found), &with_one(expected), 1e-12);
@@ -26,7 +28,11 @@ proptest! {
 
     #[test]
     fn gradients_agree_with_finite_differences(
-        inputs in pair(), steps in 0..=4usize, area in 1..=9usize, connectivity in connectivity(), ties in ties()
+        inputs in pair(),
+        steps in 0..=4usize,
+        area in 1..=9usize,
+        connectivity in connectivity(),
+        ties in ties(),
     ) {
         check_op(GeodesicDilation { steps, connectivity, ties }, &inputs);
         check_op(Reconstruction { connectivity, ties }, &inputs);
@@ -38,7 +44,9 @@ proptest! {
 
     #[test]
     fn gradients_of_the_duals_and_of_the_extrema_agree_with_finite_differences(
-        [x, y] in pair(), h in 0.05..1.0f64, connectivity in connectivity()
+        [x, y] in pair(),
+        h in 0.05..1.0f64,
+        connectivity in connectivity(),
     ) {
         let mut params = Params::new();
         let x = params.add("x", x, None).unwrap();
@@ -47,13 +55,19 @@ proptest! {
         type Operator = fn(&mut Graph<'_, f64>, [Var; 3], Connectivity) -> Result<Var, ShapeError>;
         let operators: [(&str, Operator); 8] = [
             ("geodesic erosion", |graph, [x, y, _], c| geodesic_erosion(graph, x, y, 2, c)),
-            ("reconstruction by erosion", |graph, [x, y, _], c| reconstruction_by_erosion(graph, x, y, c)),
+            (
+                "reconstruction by \
+                erosion",
+                |graph, [x, y, _], c| reconstruction_by_erosion(graph, x, y, c),
+            ),
             ("area closing", |graph, [x, ..], c| area_closing(graph, x, 3, c)),
             ("h-maxima", |graph, [x, _, h], c| h_maxima(graph, x, h, c)),
             ("h-minima", |graph, [x, _, h], c| h_minima(graph, x, h, c)),
             ("h-convex", |graph, [x, _, h], c| h_convex(graph, x, h, c)),
             ("h-concave", |graph, [x, _, h], c| h_concave(graph, x, h, c)),
-            ("reconstruction of itself", |graph, [x, ..], c| reconstruction_by_dilation(graph, x, x, c)),
+            ("reconstruction of itself", |graph, [x, ..], c| {
+                reconstruction_by_dilation(graph, x, x, c)
+            }),
         ];
         for (name, operator) in operators {
             let checked = gradcheck(&mut params, |graph| {
@@ -66,30 +80,42 @@ proptest! {
 
     #[test]
     fn values_and_gradients_are_those_of_the_definition_also_at_ties(
-        inputs in tied_pair(), area in 0..=9usize, connectivity in connectivity(), last in any::<bool>()
+        inputs in tied_pair(),
+        area in 0..=9usize,
+        connectivity in connectivity(),
+        last in any::<bool>(),
     ) {
         let ties = if last { Ties::Last } else { Ties::First };
         let [marker, mask] = &inputs;
-        agrees(Leveling { connectivity, ties }, &inputs, &naive_leveling(marker, mask, connectivity, ties));
+        agrees(
+            Leveling { connectivity, ties },
+            &inputs,
+            &naive_leveling(marker, mask, connectivity, ties),
+        );
         let opened = naive_area_opening(marker, area, connectivity, ties);
         agrees(AreaOpening { area, connectivity, ties }, &inputs[..1], &opened);
     }
 
     #[test]
     fn a_geodesic_dilation_resolves_ties_in_every_step(
-        inputs in tied_pair(), steps in 0..=4usize, connectivity in connectivity(), ties in ties()
+        inputs in tied_pair(),
+        steps in 0..=4usize,
+        connectivity in connectivity(),
+        ties in ties(),
     ) {
         let grad = numbers(inputs[0].data().len());
         let (y, grads) = vjp(GeodesicDilation { steps, connectivity, ties }, &inputs, &grad);
         let shared = naive_geodesic(&inputs, steps, connectivity, ties);
         prop_assert_eq!(y, shared.iter().map(|s| s.0).collect::<Vec<_>>());
-        let expected: Vec<f64> = (0..2 * grad.len()).map(|k| shared.iter().zip(&grad).map(|(s, g)| s.1[k] * g).sum()).collect();
+        let expected: Vec<f64> = (0..2 * grad.len())
+            .map(|k| shared.iter().zip(&grad).map(|(s, g)| s.1[k] * g).sum())
+            .collect();
         assert_close("gradients", &grads.concat(), &expected, 1e-12);
     }
 
     #[test]
     fn split_ties_divide_the_gradient_of_a_flat_zone_among_the_pixels_that_have_its_value(
-        inputs in tied_pair(), area in 0..=9usize, connectivity in connectivity()
+        inputs in tied_pair(), area in 0..=9usize, connectivity in connectivity(),
     ) {
         let (ties, grad) = (Ties::Split, numbers(inputs[0].data().len()));
         let (y, grads) = vjp(Reconstruction { connectivity, ties }, &inputs, &grad);
@@ -100,7 +126,9 @@ proptest! {
 
     #[test]
     fn at_ties_too_nothing_depends_on_the_number_of_threads(
-        inputs in tied_pair(), connectivity in connectivity(), ties in ties()
+        inputs in tied_pair(),
+        connectivity in connectivity(),
+        ties in ties(),
     ) {
         let grad = numbers(inputs[0].data().len());
         let on = |threads: usize| {
@@ -123,16 +151,18 @@ proptest! {
         prop_assert_eq!(&one, &on(3));
     }
 
-    /// Where values are tied, the origin depends on the order of the algorithm. It is one of those that the definition permits: the pixel
-    /// has the output's value, and a path leads from it on which neither mask nor result is lower.
+    /// Where values are tied, the origin depends on the order of the algorithm. It is one of those
+    /// that the definition permits: the pixel has the output's value, and a path leads from it on
+    /// which neither mask nor result is lower.
     #[test]
-    fn reconstruction_is_the_limit_of_geodesic_dilations_and_its_gradient_goes_to_a_pixel_that_reaches(
-        inputs in tied_pair(), connectivity in connectivity(), last in any::<bool>()
+    fn a_reconstruction_is_the_limit_and_its_gradient_goes_to_a_pixel_that_reaches(
+        inputs in tied_pair(), connectivity in connectivity(), last in any::<bool>(),
     ) {
         let ties = if last { Ties::Last } else { Ties::First };
         let [marker, mask] = &inputs;
         let n = marker.data().len();
-        let expected: Vec<f64> = naive_geodesic(&inputs, n, connectivity, ties).iter().map(|t| t.0).collect();
+        let expected: Vec<f64> =
+            naive_geodesic(&inputs, n, connectivity, ties).iter().map(|t| t.0).collect();
         let windows = windows(marker.shape(), connectivity);
         for i in 0..n {
             let mut one = vec![0.0; n];
@@ -144,9 +174,19 @@ proptest! {
             let [(input, origin)] = origins[..] else { panic!("one origin, found {origins:?}") };
             prop_assert_eq!(inputs[input].data()[origin], y[i]);
             if last && mask.data()[i] == y[i] {
-                prop_assert_eq!((input, origin), (1, i), "a pixel that reaches its mask has its value from there");
+                prop_assert_eq!(
+                    (input, origin),
+                    (1, i),
+                    "a pixel that reaches its mask has its \
+                    value from there"
+                );
             } else if marker.data()[i] == y[i] {
-                prop_assert_eq!((input, origin), (0, i), "a pixel that its marker suffices keeps it");
+                prop_assert_eq!(
+                    (input, origin),
+                    (0, i),
+                    "a pixel that its marker suffices keeps \
+                    it"
+                );
             }
             let reached = flood(origin, &windows, |q| expected[q] >= y[i]);
             prop_assert!(reached.contains(&i), "pixel {} is not reached from {}", i, origin);
@@ -155,7 +195,9 @@ proptest! {
 
     #[test]
     fn reconstruction_lies_between_marker_and_mask_is_idempotent_and_increasing(
-        [marker, mask] in tied_pair(), connectivity in connectivity(), raise in 0..=2u8
+        [marker, mask] in tied_pair(),
+        connectivity in connectivity(),
+        raise in 0..=2u8,
     ) {
         let reconstruct = |m: &Tensor<f64>, g: &Tensor<f64>| {
             on([m, g], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity))
@@ -165,27 +207,36 @@ proptest! {
         prop_assert!(below(clipped.data(), y.data()) && below(y.data(), mask.data()));
         prop_assert_eq!(&reconstruct(&clipped, &mask), &y);
         prop_assert_eq!(&reconstruct(&y, &mask), &y);
-        let higher = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i] + f64::from(raise) * (i % 3) as f64);
+        let higher = |x: &Tensor<f64>| {
+            Tensor::from_fn(x.shape(), |i| x.data()[i] + f64::from(raise) * (i % 3) as f64)
+        };
         prop_assert!(below(y.data(), reconstruct(&higher(&marker), &mask).data()));
         prop_assert!(below(y.data(), reconstruct(&marker, &higher(&mask)).data()));
         // The dual, by its own iteration.
-        let above = on([&marker, &mask], |graph, [m, g]| reconstruction_by_erosion(graph, m, g, connectivity));
+        let above = on([&marker, &mask], |graph, [m, g]| {
+            reconstruction_by_erosion(graph, m, g, connectivity)
+        });
         let steps = marker.data().len();
-        let iterated = on([&marker, &mask], |graph, [m, g]| geodesic_erosion(graph, m, g, steps, connectivity));
+        let iterated = on([&marker, &mask], |graph, [m, g]| {
+            geodesic_erosion(graph, m, g, steps, connectivity)
+        });
         prop_assert_eq!(&above, &iterated);
         prop_assert!(below(mask.data(), above.data()));
     }
 
     #[test]
     fn a_leveling_is_stable_and_extends_the_reconstructions(
-        [marker, image] in tied_pair(), connectivity in connectivity()
+        [marker, image] in tied_pair(),
+        connectivity in connectivity(),
     ) {
-        let level = |m: &Tensor<f64>| on([m, &image], |graph, [m, g]| leveling(graph, m, g, connectivity));
+        let level =
+            |m: &Tensor<f64>| on([m, &image], |graph, [m, g]| leveling(graph, m, g, connectivity));
         let y = level(&marker);
         prop_assert_eq!(&level(&y), &y);
         let under = lower(&marker, &image);
-        let reconstructed =
-            on([&under, &image], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity));
+        let reconstructed = on([&under, &image], |graph, [m, g]| {
+            reconstruction_by_dilation(graph, m, g, connectivity)
+        });
         prop_assert_eq!(level(&under), reconstructed);
         // Meyer's definition: a step of the result is a step of the image that contains it.
         for (p, window) in windows(y.shape(), connectivity).iter().enumerate() {
@@ -197,15 +248,17 @@ proptest! {
 
     #[test]
     fn an_area_opening_is_anti_extensive_idempotent_and_increasing_and_its_peaks_are_large(
-        [x, other] in tied_pair(), area in 1..=9usize, connectivity in connectivity()
+        [x, other] in tied_pair(), area in 1..=9usize, connectivity in connectivity(),
     ) {
-        let open = |x: &Tensor<f64>| on([x], |graph, [x]| area_opening(graph, x, area, connectivity));
+        let open =
+            |x: &Tensor<f64>| on([x], |graph, [x]| area_opening(graph, x, area, connectivity));
         let y = open(&x);
         prop_assert!(below(y.data(), x.data()));
         prop_assert_eq!(&open(&y), &y);
         prop_assert!(below(open(&lower(&x, &other)).data(), y.data()));
         prop_assert!(area > 1 || y == x);
-        let (windows, plane) = (windows(x.shape(), connectivity), x.shape().dims()[1] * x.shape().dims()[2]);
+        let (windows, plane) =
+            (windows(x.shape(), connectivity), x.shape().dims()[1] * x.shape().dims()[2]);
         for (p, level) in y.data().iter().enumerate() {
             prop_assert!(flood(p, &windows, |q| y.data()[q] >= *level).len() >= area.min(plane));
         }
@@ -215,7 +268,7 @@ proptest! {
 
     #[test]
     fn h_maxima_lower_peaks_by_at_most_h_and_regional_maxima_are_what_the_smallest_h_lowers(
-        [x, _] in tied_pair(), connectivity in connectivity()
+        [x, _] in tied_pair(), connectivity in connectivity(),
     ) {
         // Values are multiples of 1/2, so 1/4 is less than any difference.
         let h = Tensor::filled([1], 0.25);
@@ -229,15 +282,24 @@ proptest! {
         let lowered = on([&x, &h], |graph, [x, h]| h_maxima(graph, x, h, connectivity));
         prop_assert!(below(lowered.data(), x.data()));
         prop_assert!(x.data().iter().zip(lowered.data()).all(|(x, y)| x - y <= 1.0));
-        prop_assert_eq!(extended_maxima(x.view(), 1.0, connectivity).unwrap(), regional_maxima(lowered.view(), connectivity).unwrap());
+        prop_assert_eq!(
+            extended_maxima(x.view(), 1.0, connectivity).unwrap(),
+            regional_maxima(lowered.view(), connectivity).unwrap()
+        );
     }
 
     #[test]
-    fn distances_are_those_of_the_definition(shape in (1..=2usize, 1..=7usize, 1..=9usize, 1..=2usize), seed in any::<u64>(), rarity in 1..=40u64) {
+    fn distances_are_those_of_the_definition(
+        shape in (1..=2usize, 1..=7usize, 1..=9usize, 1..=2usize),
+        seed in any::<u64>(),
+        rarity in 1..=40u64,
+    ) {
         let (batch, height, width, channels) = shape;
         let mut state = seed;
         let x = Tensor::from_fn([batch, height, width, channels], |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             f64::from(u8::from((state >> 33).is_multiple_of(rarity)))
         });
         let place = |at: usize| (at / channels % width, at / channels / width % height);
@@ -245,16 +307,24 @@ proptest! {
         for metric in [Metric::Chessboard, Metric::Taxicab, Metric::Euclidean] {
             let found = distance_transform(x.view(), metric).unwrap();
             for (p, found) in found.data().iter().enumerate() {
-                let set = (0..x.data().len()).filter(|q| plane(*q) == plane(p) && x.data()[*q] != 0.0);
+                let set =
+                    (0..x.data().len()).filter(|q| plane(*q) == plane(p) && x.data()[*q] != 0.0);
                 let expected = set.map(|q| {
-                    let (dx, dy) = (place(p).0.abs_diff(place(q).0), place(p).1.abs_diff(place(q).1));
+                    let (dx, dy) =
+                        (place(p).0.abs_diff(place(q).0), place(p).1.abs_diff(place(q).1));
                     match metric {
                         Metric::Chessboard => dx.max(dy) as f64,
                         Metric::Taxicab => (dx + dy) as f64,
                         Metric::Euclidean => ((dx * dx + dy * dy) as f64).sqrt(),
                     }
                 });
-                prop_assert_eq!(*found, expected.fold(f64::INFINITY, f64::min), "{:?} at {}", metric, p);
+                prop_assert_eq!(
+                    *found,
+                    expected.fold(f64::INFINITY, f64::min),
+                    "{:?} at {}",
+                    metric,
+                    p
+                );
             }
         }
     }
@@ -275,7 +345,8 @@ fn where_marker_and_mask_are_tied_the_marker_gets_the_gradient() {
     assert_eq!(grads, [vec![1.0, 2.0, 4.0, 8.0], vec![0.0; 4]]);
     let (_, grads) = vjp(Leveling { connectivity, ties }, &inputs, &grad);
     assert_eq!(grads, [vec![1.0, 2.0, 4.0, 8.0], vec![0.0; 4]]);
-    // What arrives at a pixel of the mask with the same value keeps its origin; a lower mask takes over.
+    // What arrives at a pixel of the mask with the same value keeps its origin; a lower mask takes
+    // over.
     let marker = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 0.0, 0.0, 0.0]).unwrap();
     let mask = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 3.0, 2.0, 5.0]).unwrap();
     let (y, grads) = vjp(Reconstruction { connectivity, ties }, &[marker, mask], &grad);
@@ -291,7 +362,8 @@ fn ties_on_a_plateau_worked_out_by_hand() {
     let step = |ties| vjp(GeodesicDilation { steps: 1, connectivity, ties }, &flat, &grad).1;
     // The last neighbour, and the mask before the marker: the mask gets all of it.
     assert_eq!(step(Ties::Last), [vec![0.0; 4], vec![1.0, 2.0, 4.0, 8.0]]);
-    // Half to the mask; of the rest, windows of 2, 3, 3 and 2 pixels, half to the mask of the first clipping.
+    // Half to the mask; of the rest, windows of 2, 3, 3 and 2 pixels, half to the mask of the first
+    // clipping.
     let [a, b, c, d] = [0.5 / 2.0, 1.0 / 3.0, 2.0 / 3.0, 4.0 / 2.0];
     let arrived = [a + b, a + b + c, b + c + d, c + d];
     let [marker, mask] = &step(Ties::Split)[..] else { unreachable!("two inputs") };
@@ -301,7 +373,8 @@ fn ties_on_a_plateau_worked_out_by_hand() {
 
     // The zone of 2 has a marker and two masks of its value.
     let inputs = [image(&[2.0, 0.0, 0.0, 0.0]), image(&[3.0, 2.0, 2.0, 1.0])];
-    let (y, grads) = vjp(Reconstruction { connectivity, ties: Ties::Split }, &inputs, &[1.0, 2.0, 6.0, 8.0]);
+    let (y, grads) =
+        vjp(Reconstruction { connectivity, ties: Ties::Split }, &inputs, &[1.0, 2.0, 6.0, 8.0]);
     assert_eq!(y, [2.0, 2.0, 2.0, 1.0]);
     assert_eq!(grads, [[3.0, 0.0, 0.0, 0.0], [0.0, 3.0, 3.0, 8.0]]);
     // A peak of one pixel sinks to a plateau of three.
@@ -321,7 +394,10 @@ fn ties_on_a_plateau_worked_out_by_hand() {
     };
     assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 9.0, 5.0], Ties::First), [[3.0, 0.0, 4.0], [0.0; 3]]);
     assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 9.0, 5.0], Ties::Last), [[1.0, 0.0, 6.0], [0.0; 3]]);
-    assert_eq!(level(&[5.0, 0.0, 5.0], &[5.0, 5.0, 5.0], Ties::Last), [[1.0, 0.0, 4.0], [0.0, 2.0, 0.0]]);
+    assert_eq!(
+        level(&[5.0, 0.0, 5.0], &[5.0, 5.0, 5.0], Ties::Last),
+        [[1.0, 0.0, 4.0], [0.0, 2.0, 0.0]]
+    );
 }
 
 #[test]
@@ -347,11 +423,18 @@ fn functions_take_the_rule_at_ties_and_a_leveling_refuses_to_split() {
 fn n_steps_are_n_steps() {
     let marker = Tensor::from_fn([1, 9, 9, 1], |i| f64::from(u8::from(i == 40)));
     let mask = Tensor::filled([1, 9, 9, 1], 1.0);
-    for (connectivity, sizes) in [(Connectivity::Four, [1, 5, 13, 25]), (Connectivity::Eight, [1, 9, 25, 49])]
+    for (connectivity, sizes) in
+        [(Connectivity::Four, [1, 5, 13, 25]), (Connectivity::Eight, [1, 9, 25, 49])]
     {
         for (steps, size) in sizes.into_iter().enumerate() {
-            let y = on([&marker, &mask], |graph, [m, g]| geodesic_dilation(graph, m, g, steps, connectivity));
-            assert_eq!(y.data().iter().sum::<f64>(), f64::from(size), "{connectivity:?}, {steps} steps");
+            let y = on([&marker, &mask], |graph, [m, g]| {
+                geodesic_dilation(graph, m, g, steps, connectivity)
+            });
+            assert_eq!(
+                y.data().iter().sum::<f64>(),
+                f64::from(size),
+                "{connectivity:?}, {steps} steps"
+            );
         }
     }
 }
@@ -370,10 +453,13 @@ fn a_reconstruction_follows_a_spiral_to_its_end() {
         "#       #",
         "#########",
     ];
-    let mask =
-        Tensor::from_fn([1, 9, 9, 1], |i| f64::from(u8::from(spiral[i / 9].as_bytes()[i % 9] == b'#')));
+    let mask = Tensor::from_fn([1, 9, 9, 1], |i| {
+        f64::from(u8::from(spiral[i / 9].as_bytes()[i % 9] == b'#'))
+    });
     let marker = Tensor::from_fn([1, 9, 9, 1], |i| f64::from(u8::from(i == 0)));
-    let y = on([&marker, &mask], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, Connectivity::Four));
+    let y = on([&marker, &mask], |graph, [m, g]| {
+        reconstruction_by_dilation(graph, m, g, Connectivity::Four)
+    });
     assert_eq!(y, mask);
     let ones: Vec<f64> = vec![1.0; 81];
     let (_, grads) = vjp(
@@ -388,10 +474,12 @@ fn a_reconstruction_follows_a_spiral_to_its_end() {
 fn nan_stays_at_its_pixel_and_everything_ends() {
     let (nan, inf) = (f64::NAN, f64::INFINITY);
     let image = |data: &[f64]| Tensor::from_vec([1, 1, data.len(), 1], data.to_vec()).unwrap();
-    let (marker, mask) = (image(&[nan, 2.0, 0.0, 0.0, inf, -inf]), image(&[5.0, 3.0, 3.0, nan, inf, inf]));
+    let (marker, mask) =
+        (image(&[nan, 2.0, 0.0, 0.0, inf, -inf]), image(&[5.0, 3.0, 3.0, nan, inf, inf]));
     let connectivity = Connectivity::Eight;
     let bits = |x: &[f64]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    let y = on([&marker, &mask], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity));
+    let y =
+        on([&marker, &mask], |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity));
     assert_eq!(bits(y.data()), bits(&[nan, 2.0, 2.0, nan, inf, inf]));
     let y = on([&marker, &mask], |graph, [m, g]| geodesic_dilation(graph, m, g, 9, connectivity));
     assert_eq!(bits(y.data()), bits(&[nan, 2.0, 2.0, nan, inf, inf]));
@@ -407,8 +495,14 @@ fn nan_stays_at_its_pixel_and_everything_ends() {
 #[test]
 fn a_constant_image_is_one_maximum_and_one_minimum() {
     let x = Tensor::filled([1, 3, 4, 2], 7.0);
-    assert_eq!(regional_maxima(x.view(), Connectivity::Four).unwrap(), Tensor::filled([1, 3, 4, 2], 1.0));
-    assert_eq!(regional_minima(x.view(), Connectivity::Four).unwrap(), Tensor::filled([1, 3, 4, 2], 1.0));
+    assert_eq!(
+        regional_maxima(x.view(), Connectivity::Four).unwrap(),
+        Tensor::filled([1, 3, 4, 2], 1.0)
+    );
+    assert_eq!(
+        regional_minima(x.view(), Connectivity::Four).unwrap(),
+        Tensor::filled([1, 3, 4, 2], 1.0)
+    );
 }
 
 #[test]
@@ -425,8 +519,11 @@ fn without_a_pixel_in_the_set_every_distance_is_infinite() {
 #[test]
 fn an_area_larger_than_the_image_leaves_its_minimum() {
     let x = Tensor::from_vec([1, 1, 4, 1], vec![3.0, 1.0, 2.0, 1.0]).unwrap();
-    let (y, grads) =
-        vjp(AreaOpening { area: 5, connectivity: Connectivity::Four, ties: Ties::First }, &[x], &[1.0; 4]);
+    let (y, grads) = vjp(
+        AreaOpening { area: 5, connectivity: Connectivity::Four, ties: Ties::First },
+        &[x],
+        &[1.0; 4],
+    );
     assert_eq!((y, &grads[0][..]), (vec![1.0; 4], &[0.0, 3.0, 0.0, 1.0][..]));
 }
 

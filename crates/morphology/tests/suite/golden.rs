@@ -1,4 +1,5 @@
-//! Dilation and erosion against TensorFlow: values and gradients, strides, rates, borders, channels, and the choice at ties.
+//! Dilation and erosion against TensorFlow: values and gradients, strides, rates, borders,
+//! channels, and the choice at ties.
 
 use morphograd_morphology::nn::autodiff::{Constraint, Op};
 use morphograd_morphology::nn::tensor::{Padding, Window2d};
@@ -43,8 +44,12 @@ fn depthwise_dilation_and_erosion() {
 fn layers_that_sum_their_channels() {
     for (number, padding) in [(0, Padding::Valid), (1, Padding::Same)] {
         let window = |size| Window2d { size, padding, ..Window2d::default() };
-        check(&format!("layer_dilation2d_{number}"), |size| Filters2d::<MaxPlus>::new(window(size)));
-        check(&format!("layer_erosion2d_{number}"), |size| Filters2d::<MinMinus>::new(window(size)));
+        check(&format!("layer_dilation2d_{number}"), |size| {
+            Filters2d::<MaxPlus>::new(window(size))
+        });
+        check(&format!("layer_erosion2d_{number}"), |size| {
+            Filters2d::<MinMinus>::new(window(size))
+        });
     }
 }
 

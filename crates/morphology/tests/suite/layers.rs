@@ -1,4 +1,5 @@
-//! Layers of operators: what they compute from their parameters, for every kind of structuring function and every merging.
+//! Layers of operators: what they compute from their parameters, for every kind of structuring
+//! function and every merging.
 
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::initializer::{Constant, Uniform};
@@ -19,7 +20,8 @@ fn images() -> Tensor<f64> {
 
 fn build(layer: impl Build<f64>) -> (Params<f64>, Sequential<f64>) {
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+    let model =
+        Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
     (params, model)
 }
 
@@ -39,7 +41,8 @@ fn value(params: &Params<f64>, name: &str) -> Tensor<f64> {
     params.value(params.find(name).unwrap()).to_tensor()
 }
 
-/// Channel `c` of an image, or structuring function `(c, f)` of a kernel `[kh, kw, channels, filters]` as `[kh, kw, 1]`.
+/// Channel `c` of an image, or structuring function `(c, f)` of a kernel
+/// `[kh, kw, channels, filters]` as `[kh, kw, 1]`.
 fn channel(x: &Tensor<f64>, c: usize) -> Tensor<f64> {
     let &[batch, height, width, channels] = x.shape().dims() else { panic!("rank 4") };
     Tensor::from_fn([batch, height, width, 1], |i| x.data()[i * channels + c])
@@ -50,7 +53,12 @@ fn function(kernel: &Tensor<f64>, c: usize, f: usize) -> Tensor<f64> {
     Tensor::from_fn([kh, kw, 1], |i| kernel.data()[(i * channels + c) * filters + f])
 }
 
-fn apply(operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>, window: Window2d) -> Tensor<f64> {
+fn apply(
+    operator: Operator<f64>,
+    x: &Tensor<f64>,
+    w: &Tensor<f64>,
+    window: Window2d,
+) -> Tensor<f64> {
     evaluate(&Params::new(), x, |graph, x| {
         let w = graph.input(w.view());
         operator(graph, x, w, window.into())
@@ -154,7 +162,8 @@ fn the_largest_of_erosions_is_over_all_channels_and_filters() {
 fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
     fn check(layer: impl Build<f64>) {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
         let x = params.add("x", images(), None).unwrap();
         let checked = gradcheck(&mut params, |graph| {
             let x = graph.param(x);
@@ -162,7 +171,11 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
         });
         checked.unwrap_or_else(|error| panic!("{model:?}: {error}"));
     }
-    let cross = Tensor::from_fn([3, 3, 1, 1], |i| if i % 2 == 1 || i == 4 { 0.0 } else { f64::NEG_INFINITY });
+    let cross =
+        Tensor::from_fn(
+            [3, 3, 1, 1],
+            |i| if i % 2 == 1 || i == 4 { 0.0 } else { f64::NEG_INFINITY },
+        );
     let parabola = || StructuringFunction::Quadratic {
         curvature: Weight::new(Uniform { low: 0.5, high: 1.5 }),
         scale: 1.0,
@@ -195,7 +208,13 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
     }
     for operator in [probing2d as PairOperator<f64>, hit_or_miss2d] {
         let kernels = [random().into(), random().into()];
-        check(MorphologicalPair2d { operator, filters: 2, size: SIZE, kernels, ..Default::default() });
+        check(MorphologicalPair2d {
+            operator,
+            filters: 2,
+            size: SIZE,
+            kernels,
+            ..Default::default()
+        });
     }
     for operator in [lasry_lions_upper2d as PairOperator<f64>, lasry_lions_lower2d] {
         let weight = |low, high| Weight::new(Uniform { low, high });
@@ -236,7 +255,8 @@ fn outside_its_support_a_function_is_minus_infinity_and_gets_no_gradient() {
         ..Default::default()
     };
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, 7, [1, 3, 1]).add("layer", layer).finish().unwrap();
+    let model =
+        Sequential::builder(&mut params, 7, [1, 3, 1]).add("layer", layer).finish().unwrap();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let x = graph.input(Tensor::from_vec([1, 1, 3, 1], vec![1.0, 5.0, 2.0]).unwrap().view());
@@ -271,11 +291,16 @@ fn a_separable_dilation_is_one_dilation_by_the_sum_of_its_parts() {
             of_space + pointwise.data()[c * 2 + f]
         });
         for f in 0..2 {
-            let of = |c| apply(dilation2d, &channel(&images(), c), &function(&full, c, f), same(SIZE));
+            let of =
+                |c| apply(dilation2d, &channel(&images(), c), &function(&full, c, f), same(SIZE));
             let (a, b, c) = (of(0), of(1), of(2));
-            let expected = a.data().iter().zip(b.data()).zip(c.data()).map(|((a, b), c)| a.max(*b).max(*c));
+            let expected =
+                a.data().iter().zip(b.data()).zip(c.data()).map(|((a, b), c)| a.max(*b).max(*c));
             let found = channel(&y, f);
-            assert!(found.data().iter().zip(expected).all(|(y, e)| (y - e).abs() < 1e-14), "{separation:?}");
+            assert!(
+                found.data().iter().zip(expected).all(|(y, e)| (y - e).abs() < 1e-14),
+                "{separation:?}"
+            );
         }
     }
 }
@@ -305,7 +330,11 @@ fn a_layer_of_regularizations_uses_the_flatter_parabola_first() {
 fn what_does_not_fit_is_refused_by_name() {
     fn refused(layer: impl Build<f32>) -> String {
         let mut params = Params::new();
-        Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap_err().to_string()
+        Sequential::builder(&mut params, 7, [5, 6, 3])
+            .add("layer", layer)
+            .finish()
+            .unwrap_err()
+            .to_string()
     }
     assert_eq!(
         refused(Morphological2d { filters: 0, ..Default::default() }),
@@ -313,13 +342,19 @@ fn what_does_not_fit_is_refused_by_name() {
     );
     assert_eq!(
         refused(Morphological2d { size: [9, 9], padding: Padding::Valid, ..Default::default() }),
-        "layer: morphological layer: expected a window no larger than the image [5, 6], or same padding, found size [9, 9] at rates [1, 1]"
+        "layer: morphological layer: expected a window no larger than the image [5, 6], or same \
+         padding, found size [9, 9] at rates [1, 1]"
     );
-    let layer =
-        Morphological2d { operator: laplacian2d, size: [3, 3], strides: [2, 2], ..Default::default() };
+    let layer = Morphological2d {
+        operator: laplacian2d,
+        size: [3, 3],
+        strides: [2, 2],
+        ..Default::default()
+    };
     assert_eq!(
         refused(layer),
-        "layer: laplacian: expected strides [1, 1] and same padding, found strides [2, 2] and Same padding"
+        "layer: laplacian: expected strides [1, 1] and same padding, found strides [2, 2] and \
+         Same padding"
     );
     let supported = |support: Tensor<f32>| Morphological2d {
         filters: 2,
@@ -339,10 +374,12 @@ fn what_does_not_fit_is_refused_by_name() {
     let kernel = StructuringFunction::default().on(element);
     assert_eq!(
         refused(Morphological2d { size: [3, 3], kernel, ..Default::default() }),
-        "layer: structuring element: expected a support within a kernel of size [3, 3], found offsets from [0, -2] to [0, 2]"
+        "layer: structuring element: expected a support within a kernel of size [3, 3], found \
+         offsets from [0, -2] to [0, 2]"
     );
-    let twice =
-        StructuringFunction::default().on(Tensor::zeros([1, 1, 1, 1])).on(Tensor::zeros([1, 1, 1, 1]));
+    let twice = StructuringFunction::default()
+        .on(Tensor::zeros([1, 1, 1, 1]))
+        .on(Tensor::zeros([1, 1, 1, 1]));
     assert_eq!(
         refused(Morphological2d { kernel: twice, ..Default::default() }),
         "layer: support: expected one support, found a support on another"
@@ -354,7 +391,8 @@ fn a_function_on_an_element_is_that_on_its_kernel() {
     let gradient = |kernel: StructuringFunction<f64>| {
         let mut params = Params::new();
         let layer = Morphological2d { filters: 2, size: [3, 4], kernel, ..Default::default() };
-        let model = Sequential::builder(&mut params, 7, [5, 6, 2]).add("layer", layer).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 7, [5, 6, 2]).add("layer", layer).finish().unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.input(Tensor::from_fn([1, 5, 6, 2], |i| (i as f64 * 1.7).sin()).view());
@@ -363,7 +401,8 @@ fn a_function_on_an_element_is_that_on_its_kernel() {
         graph.backward_with(y, &ones);
         (values, tape.grad(params.find("layer.kernel").unwrap()).unwrap().to_vec())
     };
-    let element = StructuringElement::from_offsets([([0, 0], 0.5), ([-1, 0], 0.0), ([1, 2], -0.25)]).unwrap();
+    let element =
+        StructuringElement::from_offsets([([0, 0], 0.5), ([-1, 0], 0.0), ([1, 2], -0.25)]).unwrap();
     let kernel = element.kernel_within::<f64>([3, 4], 1).unwrap();
     let entries = Tensor::from_vec([3, 4, 1, 1], kernel.data().to_vec()).unwrap();
     let (by_element, by_entries) = (
@@ -378,7 +417,8 @@ fn a_function_on_an_element_is_that_on_its_kernel() {
 fn the_layers_pass_on_their_rules_for_ties_and_the_border() {
     fn gradient(layer: impl Build<f64>) -> Vec<f64> {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, 7, [2, 2, 1]).add("layer", layer).finish().unwrap();
+        let model =
+            Sequential::builder(&mut params, 7, [2, 2, 1]).add("layer", layer).finish().unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.input(Tensor::from_fn([1, 2, 2, 1], |_| 0.0).view());
@@ -393,15 +433,21 @@ fn the_layers_pass_on_their_rules_for_ties_and_the_border() {
         (Ties::Split, [1.0; 4], [-1.0; 4]),
     ] {
         let size = [2, 2];
-        assert_eq!(gradient(Dilation2d { size, ties, ..Dilation2d::default() }), dilation, "{ties:?}");
+        assert_eq!(
+            gradient(Dilation2d { size, ties, ..Dilation2d::default() }),
+            dilation,
+            "{ties:?}"
+        );
         assert_eq!(gradient(Erosion2d { size, ties, ..Erosion2d::default() }), erosion, "{ties:?}");
     }
     let (size, padding) = ([3, 3], Padding::Same);
     let (above, below) = (Border::Constant(9.0), Border::Constant(-9.0));
-    let (params, dilation) = build(Dilation2d { size, padding, border: above, ..Dilation2d::default() });
+    let (params, dilation) =
+        build(Dilation2d { size, padding, border: above, ..Dilation2d::default() });
     let y = evaluate(&params, &images(), |graph, x| dilation.forward(graph, x));
     assert_eq!(y.data()[0], 27.0);
-    let (params, erosion) = build(Erosion2d { size, padding, border: below, ..Erosion2d::default() });
+    let (params, erosion) =
+        build(Erosion2d { size, padding, border: below, ..Erosion2d::default() });
     let y = evaluate(&params, &images(), |graph, x| erosion.forward(graph, x));
     assert_eq!(y.data()[0], -27.0);
 }

@@ -1,4 +1,5 @@
-//! The tests of the crate's public interface, by subject. One program for all of them: each would compile the kernels again.
+//! The tests of the crate's public interface, by subject. One program for all of them: each would
+//! compile the kernels again.
 
 mod borders;
 mod compositions;

@@ -1,4 +1,5 @@
-//! Laws of dilation and erosion: finite differences, the definition, the choice at ties, adjunction, extensivity, duality.
+//! Laws of dilation and erosion: finite differences, the definition, the choice at ties,
+//! adjunction, extensivity, duality.
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Constraint, Mode, Params, Tape, Ties};
@@ -16,7 +17,8 @@ struct Rules {
     marginal: bool,
 }
 
-/// The definition, with loops: values and gradients (the image's and the kernel's) for an upstream gradient given by `grad`.
+/// The definition, with loops: values and gradients (the image's and the kernel's) for an upstream
+/// gradient given by `grad`.
 fn naive<L: Lattice>(
     window: Window2d,
     rules: Rules,
@@ -42,16 +44,21 @@ fn naive<L: Lattice>(
             // (value, where in the image, where in the kernel), in raster order of the window.
             let mut candidates = Vec::new();
             for (tap, (dy, dx)) in taps.iter().enumerate() {
-                let row = (i * window.strides[0] + dy * window.rates[0]) as isize - extent.before[0] as isize;
-                let column =
-                    (j * window.strides[1] + dx * window.rates[1]) as isize - extent.before[1] as isize;
+                let row = (i * window.strides[0] + dy * window.rates[0]) as isize
+                    - extent.before[0] as isize;
+                let column = (j * window.strides[1] + dx * window.rates[1]) as isize
+                    - extent.before[1] as isize;
                 let entry = if L::MIRRORED { window.taps() - 1 - tap } else { tap };
                 let at_w = (entry * channels + c) * filters + f;
                 let source = (rules.border.source(row, height), rules.border.source(column, width));
                 match (source, rules.border) {
                     ((Some(row), Some(column)), _) => {
                         let at_x = ((b * height + row) * width + column) * channels + c;
-                        candidates.push((L::candidate(x.data()[at_x], w.data()[at_w]), Some(at_x), at_w));
+                        candidates.push((
+                            L::candidate(x.data()[at_x], w.data()[at_w]),
+                            Some(at_x),
+                            at_w,
+                        ));
                     }
                     (_, Border::Constant(value)) => {
                         candidates.push((L::candidate(value, w.data()[at_w]), None, at_w));
@@ -59,8 +66,10 @@ fn naive<L: Lattice>(
                     _ => {}
                 }
             }
-            let best =
-                candidates.iter().map(|c| c.0).fold(L::bottom(), |a, b| if L::beats(b, a) { b } else { a });
+            let best = candidates
+                .iter()
+                .map(|c| c.0)
+                .fold(L::bottom(), |a, b| if L::beats(b, a) { b } else { a });
             y[out] += best;
             let tied: Vec<_> = candidates.into_iter().filter(|c| c.0 == best).collect();
             let chosen = match rules.ties {
@@ -80,7 +89,8 @@ fn naive<L: Lattice>(
     (y, dx, dw)
 }
 
-/// Value and gradients of an op are those of the definition, also at ties, and the same on any number of threads.
+/// Value and gradients of an op are those of the definition, also at ties, and the same on any
+/// number of threads.
 fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tensor<f64>) {
     let grad = |i: usize| f64::from(i as u32 % 7) - 3.0;
     let (values, dx, dw) = naive::<L>(window, rules, x, w, grad);
@@ -98,7 +108,10 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(run)
     });
-    assert!(on_three_threads == (y.clone(), grads.clone()), "{window:?} {rules:?}: depends on the threads");
+    assert!(
+        on_three_threads == (y.clone(), grads.clone()),
+        "{window:?} {rules:?}: depends on the threads"
+    );
     let close = |found: &[f64], expected: &[f64]| {
         assert_eq!(found.len(), expected.len());
         // Sums of halves are exact; thirds are not.
@@ -124,7 +137,10 @@ fn wins_agree<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &T
     assert_eq!(wins.shape(), w.shape());
     let tolerance = if rules.ties == Ties::Split { 1e-10 } else { 0.0 };
     for (found, expected) in wins.data().iter().zip(&expected) {
-        assert!((found - expected).abs() <= tolerance, "{window:?} {rules:?}: {found}, expected {expected}");
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "{window:?} {rules:?}: {found}, expected {expected}"
+        );
     }
     let all: f64 = wins.data().iter().sum();
     assert!((all - y.len() as f64).abs() <= y.len() as f64 * tolerance, "one win for each output");
@@ -142,7 +158,11 @@ fn borders() -> impl Strategy<Value = Border> {
 
 fn rules() -> impl Strategy<Value = Rules> {
     let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
-    (borders(), ties, any::<bool>()).prop_map(|(border, ties, marginal)| Rules { border, ties, marginal })
+    (borders(), ties, any::<bool>()).prop_map(|(border, ties, marginal)| Rules {
+        border,
+        ties,
+        marginal,
+    })
 }
 
 fn images() -> impl Strategy<Value = (usize, usize)> {
@@ -154,26 +174,46 @@ proptest! {
 
     #[test]
     fn gradients_agree_with_finite_differences(
-        (border, (window, x, w, v)) in (borders(), (strategy::window(), 1..=2usize, 1..=3usize).prop_flat_map(|(window, channels, filters)| {
-            let [kh, kw] = window.size;
-            (Just(window), strategy::tensor([2, 7, 8, channels]), strategy::tensor([kh, kw, channels, filters]),
-             strategy::tensor([kh, kw, channels]))
-        }))
+        (border, (window, x, w, v)) in (
+            borders(),
+            (strategy::window(), 1..=2usize, 1..=3usize).prop_flat_map(
+                |(window, channels, filters)| {
+                    let [kh, kw] = window.size;
+                    (
+                        Just(window),
+                        strategy::tensor([2, 7, 8, channels]),
+                        strategy::tensor([kh, kw, channels, filters]),
+                        strategy::tensor([kh, kw, channels]),
+                    )
+                },
+            ),
+        ),
     ) {
         let scan = Scan2d { border, ..window.into() };
         check_op(Filters2d::<MaxPlus>::new(scan), &[x.clone(), w.clone()]);
         check_op(Filters2d::<MinMinus>::new(scan).marginal(), &[x.clone(), w]);
-        check_op(Depthwise2d::<MaxPlus>::new(Scan2d { ties: Ties::Split, ..scan }), &[x.clone(), v.clone()]);
+        check_op(
+            Depthwise2d::<MaxPlus>::new(Scan2d { ties: Ties::Split, ..scan }),
+            &[x.clone(), v.clone()],
+        );
         check_op(Depthwise2d::<MinMinus>::new(window), &[x, v]);
     }
 
     #[test]
     fn values_and_gradients_are_those_of_the_definition_also_at_ties(
-        (window, rules, x, w, v) in (strategy::window(), rules(), images(), 7..=20usize).prop_flat_map(|(window, rules, (channels, filters), width)| {
-            let [kh, kw] = window.size;
-            (Just(window), Just(rules), strategy::tied_tensor([2, 7, width, channels]),
-             strategy::tied_tensor([kh, kw, channels, filters]), strategy::tied_tensor([kh, kw, channels]))
-        })
+        (window, rules, x, w, v) in
+            (strategy::window(), rules(), images(), 7..=20usize).prop_flat_map(
+            |(window, rules, (channels, filters), width)| {
+                let [kh, kw] = window.size;
+                (
+                    Just(window),
+                    Just(rules),
+                    strategy::tied_tensor([2, 7, width, channels]),
+                    strategy::tied_tensor([kh, kw, channels, filters]),
+                    strategy::tied_tensor([kh, kw, channels]),
+                )
+            },
+        ),
     ) {
         agrees::<MaxPlus>(window, rules, &x, &w);
         agrees::<MinMinus>(window, rules, &x, &w);
@@ -185,22 +225,30 @@ proptest! {
 
     #[test]
     fn dilation_and_erosion_are_adjoint_for_even_windows_too(
-        (x, y, w, rates, border) in (1..=2usize, 1..=4usize, 1..=4usize).prop_flat_map(|(channels, kh, kw)| {
-            (strategy::tied_tensor([1, 6, 7, channels]), strategy::tied_tensor([1, 6, 7, channels]),
-             strategy::tied_tensor([kh, kw, channels]), (1..=2usize, 1..=2usize),
-             prop_oneof![Just(Border::Infinity), Just(Border::Periodic)])
-        })
+        (x, y, w, rates, border) in
+            (1..=2usize, 1..=4usize, 1..=4usize).prop_flat_map(|(channels, kh, kw)| {
+            (
+                strategy::tied_tensor([1, 6, 7, channels]),
+                strategy::tied_tensor([1, 6, 7, channels]),
+                strategy::tied_tensor([kh, kw, channels]),
+                (1..=2usize, 1..=2usize),
+                prop_oneof![Just(Border::Infinity), Just(Border::Periodic)],
+            )
+        }),
     ) {
         let window = Window2d { rates: [rates.0, rates.1], ..window_of(&w) };
         let scan = Scan2d { border, ..window.into() };
-        let (delta, epsilon) =
-            (Depthwise2d::<MaxPlus>::new(scan), Depthwise2d::<MinMinus>::new(Scan2d { window: window.adjoint(), ..scan }));
+        let (delta, epsilon) = (
+            Depthwise2d::<MaxPlus>::new(scan),
+            Depthwise2d::<MinMinus>::new(Scan2d { window: window.adjoint(), ..scan }),
+        );
         let below = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
         let zeros = vec![0.0; x.data().len()];
         let dilated = vjp(delta, &[x.clone(), w.clone()], &zeros).0;
         let eroded = vjp(epsilon, &[y.clone(), w.clone()], &zeros).0;
         prop_assert_eq!(below(&dilated, y.data()), below(x.data(), &eroded));
-        // ... and in particular between an image and its own opening and closing, where both sides hold.
+        // ... and in particular between an image and its own opening and closing, where both sides
+        // hold.
         let of = |data: Vec<f64>| Tensor::from_vec(x.shape(), data).unwrap();
         let opened = vjp(delta, &[of(eroded), w.clone()], &zeros).0;
         let closed = vjp(epsilon, &[of(dilated), w.clone()], &zeros).0;
@@ -209,11 +257,15 @@ proptest! {
 
     #[test]
     fn erosion_is_the_dual_of_dilation_by_the_mirrored_kernel(
-        (x, w) in (1..=3usize, 1..=3usize).prop_flat_map(|(kh, kw)| (strategy::tensor([2, 6, 7, 2]), strategy::tensor([kh, kw, 2])))
+        (x, w) in (1..=3usize, 1..=3usize).prop_flat_map(|(kh, kw)| {
+            (strategy::tensor([2, 6, 7, 2]), strategy::tensor([kh, kw, 2]))
+        }),
     ) {
         let window = window_of(&w);
         let negated = Tensor::from_vec(x.shape(), x.data().iter().map(|x| -x).collect()).unwrap();
-        let mirrored = Tensor::from_vec(w.shape(), w.data().chunks(2).rev().flatten().copied().collect()).unwrap();
+        let mirrored =
+            Tensor::from_vec(w.shape(), w.data().chunks(2).rev().flatten().copied().collect())
+                .unwrap();
         let zeros = vec![0.0; x.data().len()];
         let eroded = vjp(Depthwise2d::<MinMinus>::new(window), &[x, w], &zeros).0;
         let dual = vjp(Depthwise2d::<MaxPlus>::new(window), &[negated, mirrored], &zeros).0;
@@ -221,8 +273,8 @@ proptest! {
     }
 
     #[test]
-    fn a_zero_centre_makes_a_dilation_extensive_and_a_non_positive_kernel_keeps_it_below_the_flat_one(
-        x in strategy::tensor([1, 6, 7, 1]), mut w in strategy::tensor([3, 5, 1])
+    fn a_zero_centre_makes_a_dilation_extensive_and_a_non_positive_kernel_bounds_it(
+        x in strategy::tensor([1, 6, 7, 1]), mut w in strategy::tensor([3, 5, 1]),
     ) {
         ZeroCentre { min: -1.0, max: 0.0 }.project(w.shape(), w.data_mut());
         let (window, zeros) = (window_of(&w), vec![0.0; x.data().len()]);
@@ -233,10 +285,18 @@ proptest! {
     }
 
     #[test]
-    fn the_zero_centre_box_is_a_projection(point in strategy::tensor([3, 3, 2, 2]), others in proptest::collection::vec(strategy::tensor([3, 3, 2, 2]), 3)) {
+    fn the_zero_centre_box_is_a_projection(
+        point in strategy::tensor([3, 3, 2, 2]),
+        others in proptest::collection::vec(strategy::tensor([3, 3, 2, 2]), 3),
+    ) {
         let scaled = |x: &Tensor<f64>| x.data().iter().map(|x| 3.0 * x).collect::<Vec<_>>();
         let others: Vec<_> = others.iter().map(scaled).collect();
-        check_projection(&ZeroCentre { min: -1.0, max: 0.5 }, point.shape(), &scaled(&point), &others);
+        check_projection(
+            &ZeroCentre { min: -1.0, max: 0.5 },
+            point.shape(),
+            &scaled(&point),
+            &others,
+        );
     }
 }
 
@@ -253,7 +313,8 @@ fn an_empty_batch_and_a_window_without_a_pixel_are_no_trouble() {
     assert!(y.is_empty() && grads[0].is_empty() && grads[1].iter().all(|g| *g == 0.0));
 
     // One pixel, two taps at distance 2: both lie outside.
-    let window = Window2d { size: [1, 2], rates: [1, 2], padding: Padding::Same, ..Window2d::default() };
+    let window =
+        Window2d { size: [1, 2], rates: [1, 2], padding: Padding::Same, ..Window2d::default() };
     let (x, w) = (Tensor::filled([1, 1, 1, 1], 3.0), Tensor::zeros([1, 2, 1]));
     let (y, grads) = vjp(Depthwise2d::<MaxPlus>::new(window), &[x, w], &[1.0]);
     assert_eq!((y[0], grads[0][0], &grads[1][..]), (f64::NEG_INFINITY, 0.0, &[0.0, 0.0][..]));
@@ -263,7 +324,8 @@ fn an_empty_batch_and_a_window_without_a_pixel_are_no_trouble() {
 fn nan_never_wins_and_infinities_are_true() {
     let window = Window2d { size: [1, 2], ..Window2d::default() };
     let x =
-        Tensor::from_vec([1, 1, 4, 1], vec![f64::NAN, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY]).unwrap();
+        Tensor::from_vec([1, 1, 4, 1], vec![f64::NAN, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY])
+            .unwrap();
     let (y, grads) =
         vjp(Depthwise2d::<MaxPlus>::new(window), &[x, Tensor::zeros([1, 2, 1])], &[1.0, 1.0, 1.0]);
     assert_eq!(y, [1.0, 1.0, f64::NEG_INFINITY]);
@@ -304,7 +366,9 @@ fn wrong_shapes_are_refused_by_name() {
     let window = Window2d { size: [9, 9], ..Window2d::default() };
     let error = graph.apply(Filters2d::<MinMinus>::new(window), [x, w]).unwrap_err();
     assert!(
-        error.to_string().starts_with("erosion2d: expected a window no larger than the image [6, 7]"),
+        error
+            .to_string()
+            .starts_with("erosion2d: expected a window no larger than the image [6, 7]"),
         "{error}"
     );
 }

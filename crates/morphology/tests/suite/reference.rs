@@ -1,11 +1,13 @@
-//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what they compute and says how.
+//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what
+//! they compute and says how.
 
 use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
 use morphograd_morphology::{
-    Border, Connectivity, Metric, Operator, Scan2d, area_closing, area_opening, black_top_hat2d, closing2d,
-    dilation2d, distance_transform, erosion2d, evaluate, extended_maxima, extended_minima, geodesic_dilation,
-    geodesic_erosion, gradient2d, h_maxima, h_minima, opening2d, reconstruction_by_dilation,
-    reconstruction_by_erosion, regional_maxima, regional_minima, white_top_hat2d,
+    Border, Connectivity, Metric, Operator, Scan2d, area_closing, area_opening, black_top_hat2d,
+    closing2d, dilation2d, distance_transform, erosion2d, evaluate, extended_maxima,
+    extended_minima, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima, h_minima,
+    opening2d, reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima,
+    regional_minima, white_top_hat2d,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -23,19 +25,27 @@ struct Case {
 impl Case {
     /// Every case of the file.
     fn all() -> impl Iterator<Item = Self> {
-        let names =
-            SHAPES.iter().flat_map(|shape| ["tied", "continuous"].map(|kind| format!("{shape}-{kind}")));
-        names.map(|name| Self { name, file: SafeTensors::deserialize(FILE).expect("a safetensors file") })
+        let names = SHAPES
+            .iter()
+            .flat_map(|shape| ["tied", "continuous"].map(|kind| format!("{shape}-{kind}")));
+        names.map(|name| Self {
+            name,
+            file: SafeTensors::deserialize(FILE).expect("a safetensors file"),
+        })
     }
 
     /// A tensor of the case; an image `[height, width]` becomes `[1, height, width, 1]`.
     fn tensor(&self, name: &str) -> Tensor<f32> {
-        let view =
-            self.file.tensor(&format!("{}/{name}", self.name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let view = self
+            .file
+            .tensor(&format!("{}/{name}", self.name))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         let data: Vec<f32> = match view.dtype() {
-            Dtype::F32 => {
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
-            }
+            Dtype::F32 => view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+                .collect(),
             Dtype::U8 => view.data().iter().map(|b| f32::from(*b)).collect(),
             other => panic!("{name}: {other:?}"),
         };
@@ -59,10 +69,13 @@ fn geodesic_operators_agree_step_by_step() {
         let inputs = [inputs[0].view(), inputs[1].view()];
         for (suffix, connectivity) in CONNECTIVITIES {
             for n in 0..=3 {
-                let dilated =
-                    evaluate(inputs, |graph, [m, g]| geodesic_dilation(graph, m, g, n, connectivity));
+                let dilated = evaluate(inputs, |graph, [m, g]| {
+                    geodesic_dilation(graph, m, g, n, connectivity)
+                });
                 case.check(&format!("geodesic_dilation_{n}_{suffix}"), dilated);
-                let eroded = evaluate(inputs, |graph, [m, g]| geodesic_erosion(graph, m, g, n, connectivity));
+                let eroded = evaluate(inputs, |graph, [m, g]| {
+                    geodesic_erosion(graph, m, g, n, connectivity)
+                });
                 case.check(&format!("geodesic_erosion_{n}_{suffix}"), eroded);
             }
         }
@@ -75,11 +88,13 @@ fn reconstructions_agree() {
         let inputs = [case.tensor("marker"), case.tensor("x")];
         let inputs = [inputs[0].view(), inputs[1].view()];
         for (suffix, connectivity) in CONNECTIVITIES {
-            let below =
-                evaluate(inputs, |graph, [m, g]| reconstruction_by_dilation(graph, m, g, connectivity));
+            let below = evaluate(inputs, |graph, [m, g]| {
+                reconstruction_by_dilation(graph, m, g, connectivity)
+            });
             case.check(&format!("by_dilation_{suffix}"), below);
-            let above =
-                evaluate(inputs, |graph, [m, g]| reconstruction_by_erosion(graph, m, g, connectivity));
+            let above = evaluate(inputs, |graph, [m, g]| {
+                reconstruction_by_erosion(graph, m, g, connectivity)
+            });
             case.check(&format!("by_erosion_{suffix}"), above);
         }
     }
@@ -92,8 +107,14 @@ fn extrema_agree() {
         let inputs = [x.view(), h.view()];
         for (suffix, connectivity) in CONNECTIVITIES {
             let check = |name: &str, found| case.check(&format!("{name}_{suffix}"), found);
-            check("h_maxima", evaluate(inputs, |graph, [x, h]| h_maxima(graph, x, h, connectivity)));
-            check("h_minima", evaluate(inputs, |graph, [x, h]| h_minima(graph, x, h, connectivity)));
+            check(
+                "h_maxima",
+                evaluate(inputs, |graph, [x, h]| h_maxima(graph, x, h, connectivity)),
+            );
+            check(
+                "h_minima",
+                evaluate(inputs, |graph, [x, h]| h_minima(graph, x, h, connectivity)),
+            );
             check("regional_maxima", regional_maxima(x.view(), connectivity));
             check("regional_minima", regional_minima(x.view(), connectivity));
             check("extended_maxima", extended_maxima(x.view(), h.data()[0], connectivity));
@@ -107,9 +128,11 @@ fn area_openings_and_closings_agree() {
     for case in Case::all() {
         let (x, area) = (case.tensor("x"), case.tensor("area").data()[0] as usize);
         for (suffix, connectivity) in CONNECTIVITIES {
-            let opened = evaluate([x.view()], |graph, [x]| area_opening(graph, x, area, connectivity));
+            let opened =
+                evaluate([x.view()], |graph, [x]| area_opening(graph, x, area, connectivity));
             case.check(&format!("area_opening_{suffix}"), opened);
-            let closed = evaluate([x.view()], |graph, [x]| area_closing(graph, x, area, connectivity));
+            let closed =
+                evaluate([x.view()], |graph, [x]| area_closing(graph, x, area, connectivity));
             case.check(&format!("area_closing_{suffix}"), closed);
         }
     }
@@ -150,8 +173,9 @@ fn operators_of_flat_and_nonflat_kernels_of_odd_and_even_size_agree() {
         for element in ["flat", "nonflat", "even"] {
             let (x, (w, window)) = (case.tensor("x"), kernel(&case, &format!("kernel_{element}")));
             for (name, operator) in OPERATORS.into_iter().filter(|(name, _)| *name != "gradient") {
-                let found =
-                    evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, window.into()));
+                let found = evaluate([x.view(), w.view()], |graph, [x, w]| {
+                    operator(graph, x, w, window.into())
+                });
                 case.check(&format!("{name}_{element}"), found);
             }
         }
@@ -171,7 +195,8 @@ fn operators_agree_on_every_border() {
         for (mode, border) in borders {
             let scan = Scan2d { border, ..window.into() };
             for (name, operator) in OPERATORS {
-                let found = evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, scan));
+                let found =
+                    evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, scan));
                 case.check(&format!("{name}_{mode}"), found);
             }
         }

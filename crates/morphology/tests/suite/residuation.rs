@@ -1,4 +1,5 @@
-//! Laws of residuation. All numbers are halves, so that differences and sums are exact and the laws hold without tolerance.
+//! Laws of residuation. All numbers are halves, so that differences and sums are exact and the laws
+//! hold without tolerance.
 
 use morphograd_morphology::nn::autodiff::Constraint;
 use morphograd_morphology::nn::tensor::{Tensor, TensorRef, Window2d};
@@ -26,7 +27,8 @@ fn below(a: &Tensor<f64>, b: &Tensor<f64>) -> bool {
     a.data().iter().zip(b.data()).all(|(a, b)| a <= b)
 }
 
-/// A window, images of one or two channels, a kernel for each channel or for three filters of the one, and noise for targets.
+/// A window, images of one or two channels, a kernel for each channel or for three filters of the
+/// one, and noise for targets.
 type Case = (Window2d, Tensor<f64>, Tensor<f64>, Tensor<f64>);
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -47,11 +49,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_kernel_is_the_greatest_whose_dilation_stays_below_the_target((window, x, _, y) in cases()) {
+    fn the_kernel_is_the_greatest_whose_dilation_stays_below_the_target(
+        (window, x, _, y) in cases(),
+    ) {
         let found = Residuation::new(window).dilation(x.view(), y.view()).unwrap();
         let dilated = apply::<MaxPlus>(window, &x, &found.kernel);
         prop_assert!(below(&dilated, &y));
-        let differences = || y.data().iter().zip(dilated.data()).filter(|(y, d)| y != d).map(|(y, d)| y - d);
+        let differences =
+            || y.data().iter().zip(dilated.data()).filter(|(y, d)| y != d).map(|(y, d)| y - d);
         prop_assert_eq!(found.residual.largest, differences().fold(0.0, f64::max));
         prop_assert_eq!(found.residual.squares, differences().map(|d| d * d).sum::<f64>());
         for n in 0..found.kernel.data().len() {
@@ -64,31 +69,45 @@ proptest! {
     }
 
     #[test]
-    fn the_kernel_is_the_greatest_whose_erosion_stays_above_the_target((window, x, _, y) in cases()) {
+    fn the_kernel_is_the_greatest_whose_erosion_stays_above_the_target(
+        (window, x, _, y) in cases(),
+    ) {
         let found = Residuation::new(window).erosion(x.view(), y.view()).unwrap();
         prop_assert!(below(&y, &apply::<MinMinus>(window.adjoint(), &x, &found.kernel)));
         for n in 0..found.kernel.data().len() {
             let mut larger = found.kernel.clone();
             if larger.data()[n] < f64::INFINITY {
                 larger.data_mut()[n] += 0.5;
-                prop_assert!(!below(&y, &apply::<MinMinus>(window.adjoint(), &x, &larger)), "entry {}", n);
+                prop_assert!(
+                    !below(&y, &apply::<MinMinus>(window.adjoint(), &x, &larger)),
+                    "entry {}",
+                    n
+                );
             }
         }
     }
 
     #[test]
-    fn a_target_that_a_kernel_gives_is_reached_by_a_kernel_at_least_as_great((window, x, w, _) in cases()) {
+    fn a_target_that_a_kernel_gives_is_reached_by_a_kernel_at_least_as_great(
+        (window, x, w, _) in cases(),
+    ) {
         let residuation = Residuation::new(window);
-        let dilated = residuation.dilation(x.view(), apply::<MaxPlus>(window, &x, &w).view()).unwrap();
+        let dilated =
+            residuation.dilation(x.view(), apply::<MaxPlus>(window, &x, &w).view()).unwrap();
         prop_assert_eq!((dilated.residual.largest, dilated.residual.squares), (0.0, 0.0));
         prop_assert!(below(&w, &dilated.kernel));
-        let eroded = residuation.erosion(x.view(), apply::<MinMinus>(window.adjoint(), &x, &w).view()).unwrap();
+        let eroded = residuation
+            .erosion(x.view(), apply::<MinMinus>(window.adjoint(), &x, &w).view())
+            .unwrap();
         prop_assert_eq!(eroded.residual.largest, 0.0);
         prop_assert!(below(&w, &eroded.kernel));
     }
 
     #[test]
-    fn with_an_upper_bound_it_is_the_greatest_below_both((window, x, _, y) in cases(), max in (-4..=4i8).prop_map(f64::from)) {
+    fn with_an_upper_bound_it_is_the_greatest_below_both(
+        (window, x, _, y) in cases(),
+        max in (-4..=4i8).prop_map(f64::from),
+    ) {
         let free = Residuation::new(window).dilation(x.view(), y.view()).unwrap();
         let bounded = Residuation { window, max }.dilation(x.view(), y.view()).unwrap();
         let expected: Vec<f64> = free.kernel.data().iter().map(|w| w.min(max)).collect();
@@ -108,19 +127,33 @@ proptest! {
 #[test]
 fn a_hidden_element_is_found_with_its_support() {
     // An image with one bright pixel on a dark ground shows every entry.
-    let element =
-        StructuringElement::new([2, 3], [0, 1], &[-0.5, 0.0, f64::NEG_INFINITY, -1.0, -0.25, -0.75]).unwrap();
+    let element = StructuringElement::new(
+        [2, 3],
+        [0, 1],
+        &[-0.5, 0.0, f64::NEG_INFINITY, -1.0, -0.25, -0.75],
+    )
+    .unwrap();
     let mut x = Tensor::filled([1, 9, 9, 1], f64::NEG_INFINITY);
     x.data_mut()[40] = 1.0;
     let y = apply::<MaxPlus>(element.window(), &x, &element.kernel(1));
     let found = Residuation::new(element.window()).dilation(x.view(), y.view()).unwrap();
-    assert_eq!((found.kernel.data(), found.residual.squares), (element.kernel::<f64>(1).data(), 0.0));
-    // With less to see, what is known of the support helps: the greatest kernel on a support is the restriction of the greatest.
+    assert_eq!(
+        (found.kernel.data(), found.residual.squares),
+        (element.kernel::<f64>(1).data(), 0.0)
+    );
+    // With less to see, what is known of the support helps: the greatest kernel on a support is the
+    // restriction of the greatest.
     let x = Tensor::filled([1, 9, 9, 1], 0.0);
     let y = apply::<MaxPlus>(element.window(), &x, &element.kernel(1));
     let mut found = Residuation::new(element.window()).dilation(x.view(), y.view()).unwrap().kernel;
     Support::of(element.clone()).project(found.shape(), found.data_mut());
-    assert!(apply::<MaxPlus>(element.window(), &x, &found).data().iter().zip(y.data()).all(|(a, b)| a <= b));
+    assert!(
+        apply::<MaxPlus>(element.window(), &x, &found)
+            .data()
+            .iter()
+            .zip(y.data())
+            .all(|(a, b)| a <= b)
+    );
     assert_eq!(found.data().iter().filter(|w| **w == f64::NEG_INFINITY).count(), 9 - 5);
 }
 

@@ -6,17 +6,18 @@ use morphograd_morphology::nn::constraint::intersection::Member;
 use morphograd_morphology::nn::constraint::{Intersection, Interval, Per};
 use morphograd_morphology::nn::tensor::{Shape, Tensor};
 use morphograd_morphology::{
-    Concave, Flat, Metric, RadiallyNonIncreasing, StructuringElement, SupNormalized, Support, Symmetric,
-    ZeroCentre, dilation2d, evaluate,
+    Concave, Flat, Metric, RadiallyNonIncreasing, StructuringElement, SupNormalized, Support,
+    Symmetric, ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
-    check_parametrization, check_project_vjp, check_projection_in_metric_within, check_projection_within,
-    check_tangent, strategy,
+    check_parametrization, check_project_vjp, check_projection_in_metric_within,
+    check_projection_within, check_tangent, strategy,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A set, a shape of 30 entries at most that it accepts, whether it has a metric, and what its projection is computed to.
+/// A set, a shape of 30 entries at most that it accepts, whether it has a metric, and what its
+/// projection is computed to.
 struct Entry {
     name: &'static str,
     set: Box<dyn Member>,
@@ -58,9 +59,13 @@ fn sets() -> Vec<Entry> {
         all.push(entry("RadiallyNonIncreasing", [3, 4, 2].into(), Box::new(set)));
         all.push(entry("RadiallyNonIncreasing", [5, 5].into(), Box::new(set)));
     }
-    for set in
-        [Symmetric::Central, Symmetric::LeftRight, Symmetric::UpDown, Symmetric::Axial, Symmetric::Dihedral]
-    {
+    for set in [
+        Symmetric::Central,
+        Symmetric::LeftRight,
+        Symmetric::UpDown,
+        Symmetric::Axial,
+        Symmetric::Dihedral,
+    ] {
         all.push(entry("Symmetric", [3, 3, 2].into(), Box::new(set)));
         all.push(entry("Symmetric", [5, 5, 1].into(), Box::new(set)));
     }
@@ -84,16 +89,27 @@ proptest! {
 
     #[test]
     fn every_set_is_what_its_definition_says(
-        point in vec(number(), 30), others in vec(vec(number(), 30), 3), metric in vec(0.05..4.0f64, 30), direction in vec(number(), 30)
+        point in vec(number(), 30),
+        others in vec(vec(number(), 30), 3),
+        metric in vec(0.05..4.0f64, 30),
+        direction in vec(number(), 30),
     ) {
         for entry in sets() {
-            let (set, shape, n): (&dyn Constraint<f64>, _, _) = (&*entry.set, entry.shape, entry.shape.len());
+            let (set, shape, n): (&dyn Constraint<f64>, _, _) =
+                (&*entry.set, entry.shape, entry.shape.len());
             let others: Vec<Vec<f64>> = others.iter().map(|o| o[..n].to_vec()).collect();
             let (point, metric) = (&point[..n], &metric[..n]);
             set.accepts(shape).unwrap();
             check_projection_within(entry.tolerance, set, shape, point, &others);
             if entry.has_metric {
-                check_projection_in_metric_within(entry.tolerance, set, shape, metric, point, &others);
+                check_projection_in_metric_within(
+                    entry.tolerance,
+                    set,
+                    shape,
+                    metric,
+                    point,
+                    &others,
+                );
             } else {
                 let mut value = point.to_vec();
                 prop_assert!(!set.project_in_metric(shape, metric, &mut value), "{}", entry.name);
@@ -105,27 +121,37 @@ proptest! {
         }
     }
 
-    /// What `--enforcement` asks of a set. `Concave` and intersections know neither, and sets that are not planes no smooth map.
+    /// What `--enforcement` asks of a set. `Concave` and intersections know neither, and sets that
+    /// are not planes no smooth map.
     #[test]
-    fn derivatives_and_smooth_maps_agree_with_differences(point in vec(-2.0..2.0f64, 30), gradient in vec(-1.0..1.0f64, 30)) {
+    fn derivatives_and_smooth_maps_agree_with_differences(
+        point in vec(-2.0..2.0f64, 30),
+        gradient in vec(-1.0..1.0f64, 30),
+    ) {
         for entry in sets() {
             let (set, shape): (&dyn Constraint<f64>, _) = (&*entry.set, entry.shape);
             let (point, gradient) = (&point[..shape.len()], &gradient[..shape.len()]);
             if !["Concave", "Intersection"].contains(&entry.name) {
                 check_project_vjp(set, shape, point, gradient);
             }
-            if ["ZeroCentre", "Support", "Flat", "Symmetric", "Separable", "Per"].contains(&entry.name) {
+            if ["ZeroCentre", "Support", "Flat", "Symmetric", "Separable", "Per"]
+                .contains(&entry.name)
+            {
                 check_parametrization(set, shape, point, gradient);
             }
         }
     }
 
     #[test]
-    fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(point in vec(number(), 30), exponent in -3..4i32) {
+    fn in_single_precision_the_image_is_feasible_and_stays_bit_for_bit(
+        point in vec(number(), 30),
+        exponent in -3..4i32,
+    ) {
         for entry in sets() {
             let (set, shape): (&dyn Constraint<f32>, _) = (&*entry.set, entry.shape);
             let scale = 10f64.powi(exponent);
-            let mut once: Vec<f32> = point[..shape.len()].iter().map(|x| (x * scale) as f32).collect();
+            let mut once: Vec<f32> =
+                point[..shape.len()].iter().map(|x| (x * scale) as f32).collect();
             set.project(shape, &mut once);
             prop_assert_eq!(set.violation(shape, &once), 0.0, "{} {:?}", entry.name, once);
             let mut twice = once.clone();
@@ -136,21 +162,26 @@ proptest! {
 
     #[test]
     fn coordinates_are_counted_on_the_boundary_only(
-        point in vec(number(), 30), direction in vec(number(), 30), steepness in prop_oneof![Just(0.0), Just(9.0)]
+        point in vec(number(), 30),
+        direction in vec(number(), 30),
+        steepness in prop_oneof![Just(0.0), Just(9.0)],
     ) {
         for entry in sets() {
-            let (set, shape, n): (&dyn Constraint<f64>, _, _) = (&*entry.set, entry.shape, entry.shape.len());
+            let (set, shape, n): (&dyn Constraint<f64>, _, _) =
+                (&*entry.set, entry.shape, entry.shape.len());
             let mut value: Vec<f64> = point[..n].to_vec();
             // Below a steep paraboloid nothing is at a bound of the cones.
             let [height, width] = [0, 1].map(|axis| shape.dims()[axis]);
             let rest = n / (height * width);
             for (i, w) in value.iter_mut().enumerate() {
                 let position = i / rest;
-                let [y, x] = [(position / width, height), (position % width, width)].map(|(at, size)| at as f64 - ((size - 1) / 2) as f64);
+                let [y, x] = [(position / width, height), (position % width, width)]
+                    .map(|(at, size)| at as f64 - ((size - 1) / 2) as f64);
                 *w -= steepness * (y * y + x * x);
             }
             set.project(shape, &mut value);
-            let counts = !["Flat", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
+            let counts =
+                !["Flat", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
             let active = set.active(shape, &value);
             prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
             prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);
@@ -177,11 +208,14 @@ proptest! {
         }
     }
 
-    /// Entries are exchanged for their means over the pairs that can be out of order: a few thousand rounds of Dykstra agree.
+    /// Entries are exchanged for their means over the pairs that can be out of order: a few
+    /// thousand rounds of Dykstra agree.
     #[test]
     fn sorting_within_rings_loses_nothing(point in vec(number(), 9)) {
         let square = |i: usize| (i as isize / 3 - 1).pow(2) + (i as isize % 3 - 1).pow(2);
-        let pairs = (0..9).flat_map(|i| (0..9).map(move |j| (i, j))).filter(|(i, j)| square(*i) > square(*j));
+        let pairs = (0..9)
+            .flat_map(|i| (0..9).map(move |j| (i, j)))
+            .filter(|(i, j)| square(*i) > square(*j));
         let rows = pairs.map(|(outer, inner)| (vec![(outer, 1.0), (inner, -1.0)], 0.0));
         let all = morphograd_morphology::nn::constraint::Polyhedron::new(9, rows).unwrap();
         let (mut found, mut expected) = (point.clone(), point);
@@ -194,13 +228,18 @@ proptest! {
 
     #[test]
     fn a_dilation_by_a_symmetric_kernel_commutes_with_the_symmetry(
-        x in strategy::tensor([1, 6, 7, 1]), mut w in strategy::tensor([3, 3, 1])
+        x in strategy::tensor([1, 6, 7, 1]),
+        mut w in strategy::tensor([3, 3, 1]),
     ) {
         Symmetric::LeftRight.project(w.shape(), w.data_mut());
         let window = morphograd_morphology::nn::tensor::Window2d {
-            size: [3, 3], padding: morphograd_morphology::nn::tensor::Padding::Same, ..Default::default()
+            size: [3, 3],
+            padding: morphograd_morphology::nn::tensor::Padding::Same,
+            ..Default::default()
         };
-        let dilate = |x: &Tensor<f64>| evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap();
+        let dilate = |x: &Tensor<f64>| {
+            evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap()
+        };
         let mirrored = |x: &Tensor<f64>| {
             let rows = x.data().chunks(7).flat_map(|row| row.iter().rev().copied());
             Tensor::from_vec(x.shape(), rows.collect()).unwrap()
@@ -211,11 +250,14 @@ proptest! {
 
     #[test]
     fn a_sup_normalized_kernel_keeps_dilations_below_the_flat_one_and_constants_where_they_are(
-        x in strategy::tensor([1, 6, 7, 1]), mut w in strategy::tensor([3, 3, 1])
+        x in strategy::tensor([1, 6, 7, 1]), mut w in strategy::tensor([3, 3, 1]),
     ) {
         SupNormalized.project(w.shape(), w.data_mut());
-        let window = morphograd_morphology::nn::tensor::Window2d { size: [3, 3], ..Default::default() };
-        let dilate = |x: &Tensor<f64>, w: &Tensor<f64>| evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap();
+        let window =
+            morphograd_morphology::nn::tensor::Window2d { size: [3, 3], ..Default::default() };
+        let dilate = |x: &Tensor<f64>, w: &Tensor<f64>| {
+            evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap()
+        };
         let flat = dilate(&x, &Tensor::zeros([3, 3, 1]));
         prop_assert!(dilate(&x, &w).data().iter().zip(flat.data()).all(|(y, flat)| y <= flat));
         let constant = Tensor::filled([1, 6, 7, 1], 0.25);
@@ -277,12 +319,14 @@ fn nan_is_not_hidden_by_any_set() {
 
 #[test]
 fn kernels_that_a_set_is_not_defined_for_are_refused() {
-    let accepts =
-        |set: &dyn Constraint<f32>, shape: Shape| set.accepts(shape).map_err(|error| error.to_string());
+    let accepts = |set: &dyn Constraint<f32>, shape: Shape| {
+        set.accepts(shape).map_err(|error| error.to_string())
+    };
     let error = accepts(&SupNormalized, [4].into()).unwrap_err();
     assert_eq!(error, "sup-normalized: expected a kernel [height, width, …], found shape [4]");
     let error = accepts(&Symmetric::Central, [2, 3].into()).unwrap_err();
-    let expected = "symmetric: expected odd sizes along the axes that are mirrored, so that the centre is the middle, found size [2, 3]";
+    let expected = "symmetric: expected odd sizes along the axes that are mirrored, so that the \
+        centre is the middle, found size [2, 3]";
     assert_eq!(error, expected);
     assert!(accepts(&Symmetric::LeftRight, [2, 3].into()).is_ok());
     let error = accepts(&Symmetric::Dihedral, [3, 5].into()).unwrap_err();
@@ -307,14 +351,20 @@ fn supports_and_orders_get_along_with_minus_infinity() {
 #[test]
 fn the_tables_of_the_documents_say_what_the_code_says() {
     let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md"))
+            .unwrap();
     let support: &dyn Constraint<f64> = &Support::of(StructuringElement::cross(1).unwrap());
     for document in [&page, include_str!("../../src/constraint.rs")] {
         let row = |name: &str| -> Vec<&str> {
             let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
-            let found = document.lines().find(|line| starts.iter().any(|start| line.starts_with(start)));
+            let found =
+                document.lines().find(|line| starts.iter().any(|start| line.starts_with(start)));
             let line = found.unwrap_or_else(|| panic!("expected a row on {name}"));
-            line.trim_start_matches("//! ").trim_end_matches(" |").split(" | ").map(str::trim).collect()
+            line.trim_start_matches("//! ")
+                .trim_end_matches(" |")
+                .split(" | ")
+                .map(str::trim)
+                .collect()
         };
         let unescaped = |cell: &str| cell.replace("\\|", "|");
         assert_eq!(row("Support")[1], format!("`{}`", support.formula()));
@@ -332,7 +382,8 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
 #[test]
 fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
     let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md"))
+            .unwrap();
     let listed = |line: &str, name: &str| {
         let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
         line.contains(&format!("`{name}`"))
@@ -343,7 +394,12 @@ fn the_page_lists_the_sets_with_a_derivative_and_those_with_a_smooth_map() {
         let mut image = point.clone();
         set.project(entry.shape, &mut image);
         let derivative = set.project_vjp(entry.shape, &point, &image, &mut gradient);
-        assert_eq!(listed("| the derivative of its projection |", entry.name), derivative, "{}", entry.name);
+        assert_eq!(
+            listed("| the derivative of its projection |", entry.name),
+            derivative,
+            "{}",
+            entry.name
+        );
         let smooth = set.parametrization(entry.shape).is_some();
         assert_eq!(listed("| a smooth map into it |", entry.name), smooth, "{}", entry.name);
     }

@@ -6,9 +6,9 @@ use morphograd_morphology::nn::optimizer::Adam;
 use morphograd_morphology::nn::tensor::{Padding, Tensor, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{
-    AlphaSoftmax2d, Dilation2d, ElementDropout, Erosion2d, PConvolution2d, Sharpness, SmoothDilation2d,
-    SmoothErosion2d, alpha_softmax2d, dilation2d, erosion2d, log_sum_exp_gap, p_convolution2d,
-    smooth_dilation2d, smooth_erosion2d,
+    AlphaSoftmax2d, Dilation2d, ElementDropout, Erosion2d, PConvolution2d, Sharpness,
+    SmoothDilation2d, SmoothErosion2d, alpha_softmax2d, dilation2d, erosion2d, log_sum_exp_gap,
+    p_convolution2d, smooth_dilation2d, smooth_erosion2d,
 };
 
 const BETA: f64 = 1e6;
@@ -19,7 +19,8 @@ fn image() -> Tensor<f64> {
 
 fn output(layer: impl Build<f64>, mode: Mode) -> Vec<f64> {
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", layer).finish().unwrap();
+    let model =
+        Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", layer).finish().unwrap();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, mode);
     let x = graph.input(image().view());
@@ -53,7 +54,15 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
             Mode::Eval,
         ),
         &output(
-            Dilation2d { filters, size, strides, rates, padding, kernel: kernel(), ..Dilation2d::default() },
+            Dilation2d {
+                filters,
+                size,
+                strides,
+                rates,
+                padding,
+                kernel: kernel(),
+                ..Dilation2d::default()
+            },
             Mode::Eval,
         ),
         tolerance,
@@ -73,7 +82,15 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
             Mode::Eval,
         ),
         &output(
-            Erosion2d { filters, size, strides, rates, padding, kernel: kernel(), ..Erosion2d::default() },
+            Erosion2d {
+                filters,
+                size,
+                strides,
+                rates,
+                padding,
+                kernel: kernel(),
+                ..Erosion2d::default()
+            },
             Mode::Eval,
         ),
         tolerance,
@@ -93,7 +110,10 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
         (smooth_dilation2d(&mut graph, x, w, sharp, window), dilation2d(&mut graph, x, w, window)),
         (smooth_erosion2d(&mut graph, x, w, sharp, window), erosion2d(&mut graph, x, w, window)),
         (alpha_softmax2d(&mut graph, x, w, sharp, window), dilation2d(&mut graph, x, w, window)),
-        (p_convolution2d(&mut graph, x, flat, sharp, window), dilation2d(&mut graph, x, zero, window)),
+        (
+            p_convolution2d(&mut graph, x, flat, sharp, window),
+            dilation2d(&mut graph, x, zero, window),
+        ),
     ];
     for (smooth, sharp) in pairs {
         close(graph.value(smooth.unwrap()).data, graph.value(sharp.unwrap()).data, 1e-5);
@@ -103,7 +123,8 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
 /// Trains the parameter `layer.{name}` of `learner` to imitate `teacher`, and returns it.
 fn learned(name: &str, learner: impl Build<f64>, teacher: impl Build<f64>) -> Vec<f64> {
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", learner).finish().unwrap();
+    let model =
+        Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", learner).finish().unwrap();
     let kernel = params.find("layer.kernel").unwrap();
     params.set_trainable(kernel, false);
     let target = Tensor::from_vec([2, 9, 8, 2], output(teacher, Mode::Eval)).unwrap();
@@ -123,13 +144,22 @@ fn learned(name: &str, learner: impl Build<f64>, teacher: impl Build<f64>) -> Ve
 #[test]
 fn the_sharpness_of_a_teacher_is_learned() {
     let (filters, size, padding) = (2, [3, 3], Padding::Same);
-    let dilation = |beta| SmoothDilation2d { filters, size, padding, beta, ..SmoothDilation2d::default() };
-    let beta = learned("beta", dilation(SmoothDilation2d::default().beta), dilation(Sharpness::Fixed(3.0)));
+    let dilation =
+        |beta| SmoothDilation2d { filters, size, padding, beta, ..SmoothDilation2d::default() };
+    let beta = learned(
+        "beta",
+        dilation(SmoothDilation2d::default().beta),
+        dilation(Sharpness::Fixed(3.0)),
+    );
     close(&beta, &[3.0], 1e-3);
-    let softmax = |alpha| AlphaSoftmax2d { filters, size, padding, alpha, ..AlphaSoftmax2d::default() };
+    let softmax =
+        |alpha| AlphaSoftmax2d { filters, size, padding, alpha, ..AlphaSoftmax2d::default() };
     for alpha in [2.0, -2.0] {
-        let found =
-            learned("alpha", softmax(AlphaSoftmax2d::default().alpha), softmax(Sharpness::Fixed(alpha)));
+        let found = learned(
+            "alpha",
+            softmax(AlphaSoftmax2d::default().alpha),
+            softmax(Sharpness::Fixed(alpha)),
+        );
         close(&found, &[alpha; 2], 1e-3);
     }
     let convolution = |p| PConvolution2d { filters, size, padding, p, ..PConvolution2d::default() };
@@ -160,8 +190,12 @@ fn descriptions_that_make_no_sense_are_refused_by_name() {
             .unwrap_err()
             .to_string()
     };
-    let with = |beta| SmoothDilation2d { beta: Sharpness::Fixed(beta), ..SmoothDilation2d::default() };
-    assert_eq!(error(with(0.0), &[5, 5, 1]), "layer: smooth_dilation2d: expected beta above 0, found 0");
+    let with =
+        |beta| SmoothDilation2d { beta: Sharpness::Fixed(beta), ..SmoothDilation2d::default() };
+    assert_eq!(
+        error(with(0.0), &[5, 5, 1]),
+        "layer: smooth_dilation2d: expected beta above 0, found 0"
+    );
     assert_eq!(
         error(with(f64::NAN), &[5, 5, 1]),
         "layer: smooth_dilation2d: expected a finite beta, found NaN"
@@ -171,8 +205,16 @@ fn descriptions_that_make_no_sense_are_refused_by_name() {
         "layer: smooth_dilation2d: expected at least 1 filter on [height, width, channels], \
          found 0 filters on an input of shape [5, 5, 1]"
     );
-    assert!(error(SmoothDilation2d::default(), &[5]).contains("found 1 filters on an input of shape [5]"));
-    let dropout =
-        SmoothDilation2d { element_dropout: ElementDropout { rate: 1.0 }, ..SmoothDilation2d::default() };
-    assert_eq!(error(dropout, &[5, 5, 1]), "layer: element_dropout: expected a rate in [0, 1), found 1");
+    assert!(
+        error(SmoothDilation2d::default(), &[5])
+            .contains("found 1 filters on an input of shape [5]")
+    );
+    let dropout = SmoothDilation2d {
+        element_dropout: ElementDropout { rate: 1.0 },
+        ..SmoothDilation2d::default()
+    };
+    assert_eq!(
+        error(dropout, &[5, 5, 1]),
+        "layer: element_dropout: expected a rate in [0, 1), found 1"
+    );
 }

@@ -1,8 +1,11 @@
-//! Laws of structuring elements: what their algebra says about dilations, exactly, and what is off a support.
+//! Laws of structuring elements: what their algebra says about dilations, exactly, and what is off
+//! a support.
 
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Tensor, Window2d};
-use morphograd_morphology::{Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, StructuringElement};
+use morphograd_morphology::{
+    Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, StructuringElement,
+};
 use morphograd_testkit::{strategy, vjp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,8 +13,8 @@ use proptest::prelude::*;
 /// Elements of up to `count` entries anywhere around the origin; in halves, so that sums are exact.
 fn element(count: usize, flat: bool) -> impl Strategy<Value = StructuringElement> {
     let scale = if flat { 0.0 } else { 0.5 };
-    let entry =
-        (-2..=2isize, -2..=2isize, -6..=2i8).prop_map(move |(dy, dx, w)| ([dy, dx], f64::from(w) * scale));
+    let entry = (-2..=2isize, -2..=2isize, -6..=2i8)
+        .prop_map(move |(dy, dx, w)| ([dy, dx], f64::from(w) * scale));
     vec(entry, 1..=count).prop_map(|support| StructuringElement::from_offsets(support).unwrap())
 }
 
@@ -26,7 +29,8 @@ fn apply<L: Lattice>(x: &Tensor<f64>, element: &StructuringElement) -> Tensor<f6
     Tensor::from_vec(x.shape(), y).unwrap()
 }
 
-/// The image in the middle of a plane of `outside`, `margin` wide: what an image without a border is.
+/// The image in the middle of a plane of `outside`, `margin` wide: what an image without a border
+/// is.
 fn plane(x: &Tensor<f64>, margin: usize, outside: f64) -> Tensor<f64> {
     let &[batch, height, width, channels] = x.shape().dims() else { panic!("rank 4") };
     let [rows, columns] = [height + 2 * margin, width + 2 * margin];
@@ -51,19 +55,30 @@ proptest! {
 
     #[test]
     fn a_dilation_by_a_sum_is_the_dilation_of_the_dilation(
-        a in any_element(), b in any_element(), x in strategy::tied_tensor([1, 6, 5, 2])
+        a in any_element(),
+        b in any_element(),
+        x in strategy::tied_tensor([1, 6, 5, 2]),
     ) {
         let sum = a.dilated_by(&b);
         let x = plane(&x, 5, f64::NEG_INFINITY);
-        prop_assert_eq!(apply::<MaxPlus>(&apply::<MaxPlus>(&x, &b), &a), apply::<MaxPlus>(&x, &sum));
+        prop_assert_eq!(
+            apply::<MaxPlus>(&apply::<MaxPlus>(&x, &b), &a),
+            apply::<MaxPlus>(&x, &sum)
+        );
         let x = plane(&x, 0, 0.0);
         let x = Tensor::from_vec(x.shape(), x.data().iter().map(|x| -x).collect()).unwrap();
-        prop_assert_eq!(apply::<MinMinus>(&apply::<MinMinus>(&x, &b), &a), apply::<MinMinus>(&x, &sum));
+        prop_assert_eq!(
+            apply::<MinMinus>(&apply::<MinMinus>(&x, &b), &a),
+            apply::<MinMinus>(&x, &sum)
+        );
     }
 
     #[test]
     fn sums_are_commutative_and_associative_and_commute_with_reflection_and_translation(
-        a in any_element(), b in any_element(), c in any_element(), by in (-3..=3isize, -3..=3isize)
+        a in any_element(),
+        b in any_element(),
+        c in any_element(),
+        by in (-3..=3isize, -3..=3isize),
     ) {
         let by = [by.0, by.1];
         prop_assert_eq!(a.dilated_by(&b), b.dilated_by(&a));
@@ -77,7 +92,8 @@ proptest! {
     #[test]
     fn splitting_off_gives_the_greatest_element_below(a in any_element(), b in any_element()) {
         let sum = a.dilated_by(&b);
-        // Residuation: the quotient is at least a, and its sum with b is no more than the sum of a and b.
+        // Residuation: the quotient is at least a, and its sum with b is no more than the sum of a
+        // and b.
         let quotient = sum.eroded_by(&b).unwrap();
         prop_assert!(a.support().all(|(d, w)| quotient.entry(d).is_some_and(|q| w <= q)));
         prop_assert_eq!(quotient.dilated_by(&b), sum);
@@ -89,7 +105,8 @@ proptest! {
 
     #[test]
     fn an_erosion_is_dual_to_the_dilation_by_the_reflected_element(
-        a in any_element(), x in strategy::tied_tensor([1, 6, 5, 2])
+        a in any_element(),
+        x in strategy::tied_tensor([1, 6, 5, 2]),
     ) {
         let negated = Tensor::from_vec(x.shape(), x.data().iter().map(|x| -x).collect()).unwrap();
         let dual = apply::<MaxPlus>(&negated, &a.reflected());
@@ -99,10 +116,16 @@ proptest! {
 
     #[test]
     fn dilation_and_erosion_by_an_element_with_any_origin_are_adjoint(
-        a in any_element(), x in strategy::tied_tensor([1, 6, 5, 1]), y in strategy::tied_tensor([1, 6, 5, 1])
+        a in any_element(),
+        x in strategy::tied_tensor([1, 6, 5, 1]),
+        y in strategy::tied_tensor([1, 6, 5, 1]),
     ) {
-        let below = |a: &Tensor<f64>, b: &Tensor<f64>| a.data().iter().zip(b.data()).all(|(a, b)| a <= b);
-        prop_assert_eq!(below(&apply::<MaxPlus>(&x, &a), &y), below(&x, &apply::<MinMinus>(&y, &a)));
+        let below =
+            |a: &Tensor<f64>, b: &Tensor<f64>| a.data().iter().zip(b.data()).all(|(a, b)| a <= b);
+        prop_assert_eq!(
+            below(&apply::<MaxPlus>(&x, &a), &y),
+            below(&x, &apply::<MinMinus>(&y, &a))
+        );
         // Comparable pairs are rare among random images; these are.
         prop_assert!(below(&apply::<MaxPlus>(&apply::<MinMinus>(&y, &a), &a), &y));
         prop_assert!(below(&x, &apply::<MinMinus>(&apply::<MaxPlus>(&x, &a), &a)));
@@ -110,11 +133,14 @@ proptest! {
 
     #[test]
     fn a_translated_element_translates_the_image(
-        a in any_element(), by in (-2..=2isize, -2..=2isize), x in strategy::tied_tensor([1, 6, 5, 1])
+        a in any_element(),
+        by in (-2..=2isize, -2..=2isize),
+        x in strategy::tied_tensor([1, 6, 5, 1]),
     ) {
         let x = plane(&x, 6, f64::NEG_INFINITY);
         let &[_, rows, columns, _] = x.shape().dims() else { panic!("rank 4") };
-        let (still, moved) = (apply::<MaxPlus>(&x, &a), apply::<MaxPlus>(&x, &a.translated([by.0, by.1])));
+        let (still, moved) =
+            (apply::<MaxPlus>(&x, &a), apply::<MaxPlus>(&x, &a.translated([by.0, by.1])));
         for (i, j) in (2..rows - 2).flat_map(|i| (2..columns - 2).map(move |j| (i, j))) {
             let from = (i as isize + by.0) as usize * columns + (j as isize + by.1) as usize;
             prop_assert_eq!(moved.data()[i * columns + j], still.data()[from]);
@@ -123,24 +149,39 @@ proptest! {
 
     #[test]
     fn off_the_support_nothing_wins_and_no_gradient_arrives(
-        a in any_element(), x in strategy::tied_tensor([2, 8, 7, 2])
+        a in any_element(),
+        x in strategy::tied_tensor([2, 8, 7, 2]),
     ) {
         // Valid windows: each holds the whole support.
         let window = Window2d { size: a.window().size, ..Window2d::default() };
         let w = a.kernel::<f64>(2);
-        let four = Tensor::from_vec([window.size[0], window.size[1], 2, 1], w.data().to_vec()).unwrap();
+        let four =
+            Tensor::from_vec([window.size[0], window.size[1], 2, 1], w.data().to_vec()).unwrap();
         let outputs = (9 - window.size[0]) * (8 - window.size[1]);
         let both = [
-            vjp(Depthwise2d::<MaxPlus>::new(window), &[x.clone(), w.clone()], &vec![1.0; 4 * outputs]),
-            vjp(Depthwise2d::<MinMinus>::new(window), &[x.clone(), w.clone()], &vec![1.0; 4 * outputs]),
-            vjp(Filters2d::<MaxPlus>::new(window), &[x.clone(), four.clone()], &vec![1.0; 2 * outputs]),
+            vjp(
+                Depthwise2d::<MaxPlus>::new(window),
+                &[x.clone(), w.clone()],
+                &vec![1.0; 4 * outputs],
+            ),
+            vjp(
+                Depthwise2d::<MinMinus>::new(window),
+                &[x.clone(), w.clone()],
+                &vec![1.0; 4 * outputs],
+            ),
+            vjp(
+                Filters2d::<MaxPlus>::new(window),
+                &[x.clone(), four.clone()],
+                &vec![1.0; 2 * outputs],
+            ),
             vjp(Filters2d::<MinMinus>::new(window), &[x.clone(), four], &vec![1.0; 2 * outputs]),
         ];
         for (y, grads) in both {
             prop_assert!(y.iter().all(|y| y.is_finite()));
             prop_assert!(grads[0].iter().all(|g| g.is_finite()));
             let pairs = grads[1].iter().zip(w.data());
-            let off = pairs.clone().filter(|(_, w)| **w == f64::NEG_INFINITY).all(|(g, _)| *g == 0.0);
+            let off =
+                pairs.clone().filter(|(_, w)| **w == f64::NEG_INFINITY).all(|(g, _)| *g == 0.0);
             prop_assert!(off);
             prop_assert_eq!(pairs.map(|(g, _)| g.abs()).sum::<f64>(), 4.0 * outputs as f64);
         }
@@ -190,7 +231,10 @@ fn the_parts_of_generated_elements_are_small_add_up_and_dilate_alike_up_to_the_b
             ),
         ] {
             let pairs = whole.data().iter().zip(by_parts.data());
-            assert!(pairs.clone().all(|(a, b)| a == b || (a - b).abs() <= tolerance), "\n{element}");
+            assert!(
+                pairs.clone().all(|(a, b)| a == b || (a - b).abs() <= tolerance),
+                "\n{element}"
+            );
         }
     }
 }
@@ -205,16 +249,23 @@ fn an_element_is_its_function_whatever_array_it_came_from() {
         &[off, off, off, off, off, -1.0, 0.0, off, off, off, off, off],
     );
     assert_eq!(Ok(&small), large.as_ref());
-    assert_eq!((small.size(), small.origin(), small.count(), small.is_flat()), ([1, 2], [0, 1], 2, false));
+    assert_eq!(
+        (small.size(), small.origin(), small.count(), small.is_flat()),
+        ([1, 2], [0, 1], 2, false)
+    );
     assert_eq!(small.support().collect::<Vec<_>>(), [([0, -1], -1.0), ([0, 0], 0.0)]);
-    assert_eq!((small.entry([0, -1]), small.entry([0, 1]), small.entry([-1, -1])), (Some(-1.0), None, None));
+    assert_eq!(
+        (small.entry([0, -1]), small.entry([0, 1]), small.entry([-1, -1])),
+        (Some(-1.0), None, None)
+    );
     assert_eq!(small.to_string(), " -1 [ 0]");
     assert_eq!(small.translated([1, 0]).to_string(), "  . [ .]\n -1   0 ");
 
     let kernel = small.kernel_within::<f32>([2, 2], 1).unwrap_err().to_string();
     assert_eq!(
         kernel,
-        "structuring element: expected a support within a kernel of size [2, 2], found offsets from [0, -1] to [0, 0]"
+        "structuring element: expected a support within a kernel of size [2, 2], found offsets \
+         from [0, -1] to [0, 0]"
     );
     let kernel = small.kernel_within::<f32>([1, 4], 2).unwrap();
     let none = f32::NEG_INFINITY;
@@ -226,25 +277,34 @@ fn an_element_is_its_function_whatever_array_it_came_from() {
 
 #[test]
 fn what_is_no_element_is_refused() {
-    let new = |entries: &[f64]| StructuringElement::new([1, 2], [0, 0], entries).unwrap_err().to_string();
+    let new =
+        |entries: &[f64]| StructuringElement::new([1, 2], [0, 0], entries).unwrap_err().to_string();
     let cases = [
         (
             new(&[0.0]),
-            "structuring element: expected one entry for each position, found 1 entries for size [1, 2]",
+            "structuring element: expected one entry for each position, found 1 entries for size \
+             [1, 2]",
         ),
         (
             new(&[0.0, f64::NAN]),
-            "structuring element: expected entries that are numbers or -inf, found NaN at offset [0, 1]",
+            "structuring element: expected entries that are numbers or -inf, found NaN at offset \
+             [0, 1]",
         ),
         (
             new(&[f64::INFINITY, 0.0]),
-            "structuring element: expected entries that are numbers or -inf, found inf at offset [0, 0]",
+            "structuring element: expected entries that are numbers or -inf, found inf at offset \
+             [0, 0]",
         ),
-        (new(&[f64::NEG_INFINITY; 2]), "structuring element: expected an entry above -inf, found none"),
+        (
+            new(&[f64::NEG_INFINITY; 2]),
+            "structuring element: expected an entry above -inf, found none",
+        ),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
     let far = [([0, 0], 0.0), ([isize::MAX, isize::MIN], 0.0)];
-    assert!(StructuringElement::from_offsets(far).unwrap_err().to_string().contains("at most 2^26"));
+    assert!(
+        StructuringElement::from_offsets(far).unwrap_err().to_string().contains("at most 2^26")
+    );
 }

@@ -1,12 +1,14 @@
-//! Kernels with a hard support: the projection, what is refused, and that minus infinity stays where it is through training, diagnostics and
-//! checkpoints.
+//! Kernels with a hard support: the projection, what is refused, and that minus infinity stays
+//! where it is through training, diagnostics and checkpoints.
 
 use morphograd_morphology::initializer::ElementInitializer;
 use morphograd_morphology::nn::autodiff::{Constraint, Kind, Mode, Params, Tape};
 use morphograd_morphology::nn::optimizer::{Adam, Sgd};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Shape, Tensor};
-use morphograd_morphology::nn::{Layer, MeanSquaredError, Optimizer, Sequential, Weight, checkpoint};
+use morphograd_morphology::nn::{
+    Layer, MeanSquaredError, Optimizer, Sequential, Weight, checkpoint,
+};
 use morphograd_morphology::{
     Depthwise2d, Dilation2d, Erosion2d, MaxPlus, StructuringElement, Support, ZeroCentre,
 };
@@ -30,7 +32,8 @@ fn split(kernel: &[f64]) -> (Vec<f64>, Vec<f64>) {
     )
 }
 
-/// What a support does to the entries on it, as a set of those entries alone: distances between kernels are finite only there.
+/// What a support does to the entries on it, as a set of those entries alone: distances between
+/// kernels are finite only there.
 #[derive(Debug)]
 struct OnTheCross(Support);
 
@@ -68,7 +71,8 @@ proptest! {
 
     #[test]
     fn a_support_is_minus_infinity_off_it_and_an_exact_box_on_it(
-        kernel in vec(-3.0..3.0f64, 18), others in vec(vec(-3.0..3.0f64, 10), 3)
+        kernel in vec(-3.0..3.0f64, 18),
+        others in vec(vec(-3.0..3.0f64, 10), 3),
     ) {
         let shape = Shape::from([3, 3, 2]);
         for set in [crosses(), Support::of(StructuringElement::cross(1).unwrap())] {
@@ -76,7 +80,9 @@ proptest! {
             set.project(shape, &mut projected);
             let (on, off) = split(&projected);
             prop_assert!(off.iter().all(|w| *w == OFF));
-            prop_assert!(split(&kernel).0.iter().zip(&on).all(|(w, p)| w.clamp(set.min, set.max) == *p));
+            prop_assert!(
+                split(&kernel).0.iter().zip(&on).all(|(w, p)| w.clamp(set.min, set.max) == *p)
+            );
             prop_assert_eq!(set.violation(shape, &projected), 0.0);
             prop_assert_eq!(set.violation(shape, &kernel), f64::INFINITY);
             let mut again = projected.clone();
@@ -88,10 +94,15 @@ proptest! {
 
     #[test]
     fn a_zero_centre_makes_dilations_by_even_kernels_extensive_too(
-        x in strategy::tied_tensor([1, 6, 7, 1]), mut w in strategy::tied_tensor([2, 4, 1])
+        x in strategy::tied_tensor([1, 6, 7, 1]),
+        mut w in strategy::tied_tensor([2, 4, 1]),
     ) {
         ZeroCentre { min: -1.0, max: 0.0 }.project(w.shape(), w.data_mut());
-        let window = morphograd_morphology::nn::tensor::Window2d { size: [2, 4], padding: Padding::Same, ..Default::default() };
+        let window = morphograd_morphology::nn::tensor::Window2d {
+            size: [2, 4],
+            padding: Padding::Same,
+            ..Default::default()
+        };
         let y = vjp(Depthwise2d::<MaxPlus>::new(window), &[x.clone(), w], &[0.0; 42]).0;
         prop_assert!(x.data().iter().zip(&y).all(|(x, y)| x <= y));
     }
@@ -119,11 +130,13 @@ fn the_violation_says_how_far_and_sees_nan() {
 
 #[test]
 fn a_kernel_that_cannot_hold_the_support_is_refused_by_name() {
-    let refused =
-        |set: Support, shape: Shape| Constraint::<f32>::accepts(&set, shape).unwrap_err().to_string();
+    let refused = |set: Support, shape: Shape| {
+        Constraint::<f32>::accepts(&set, shape).unwrap_err().to_string()
+    };
     assert_eq!(
         refused(crosses(), [3, 2, 4].into()),
-        "structuring element: expected a support within a kernel of size [3, 2], found offsets from [-1, -1] to [1, 1]"
+        "structuring element: expected a support within a kernel of size [3, 2], found offsets \
+         from [-1, -1] to [1, 1]"
     );
     assert_eq!(
         refused(crosses(), [9].into()),
@@ -147,11 +160,16 @@ fn minus_infinity_stays_through_training_with_finite_diagnostics_and_through_a_c
     let element = StructuringElement::cross(1).unwrap();
     let build = |params: &mut Params<f32>| {
         let start = ElementInitializer { element: element.clone(), outside: OFF };
-        let weight =
-            || Weight::new(start.clone()).constrained(Support { max: 0.05, ..Support::of(element.clone()) });
+        let weight = || {
+            Weight::new(start.clone())
+                .constrained(Support { max: 0.05, ..Support::of(element.clone()) })
+        };
         let (size, filters, padding) = ([3, 3], 2, Padding::Same);
         Sequential::builder(params, 3, [6, 6, 1])
-            .add("dilation", Dilation2d { filters, size, padding, kernel: weight(), ..Dilation2d::default() })
+            .add(
+                "dilation",
+                Dilation2d { filters, size, padding, kernel: weight(), ..Dilation2d::default() },
+            )
             .add("erosion", Erosion2d { size, padding, kernel: weight(), ..Erosion2d::default() })
             .finish()
             .unwrap()
@@ -182,7 +200,8 @@ fn minus_infinity_stays_through_training_with_finite_diagnostics_and_through_a_c
             assert!(numbers.iter().all(|n| n.is_finite()), "{numbers:?}");
             moved += report.moved;
             for id in &kernels {
-                let on = |n: usize| element.entry([n as isize / 3 - 1, n as isize % 3 - 1]).is_some();
+                let on =
+                    |n: usize| element.entry([n as isize / 3 - 1, n as isize % 3 - 1]).is_some();
                 let rest = params.value(*id).data.len() / 9;
                 let values = params.value(*id).data.iter().enumerate();
                 let gradients = tape.grad(*id).unwrap();

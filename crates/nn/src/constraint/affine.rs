@@ -1,7 +1,7 @@
 //! The solutions of linear equations.
 //!
-//! The one design choice: the rows are made orthonormal once, when the set is made, so that a projection is two products and dependent
-//! rows are no special case.
+//! The one design choice: the rows are made orthonormal once, when the set is made, so that a
+//! projection is two products and dependent rows are no special case.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -10,8 +10,9 @@ use super::scratch::with_scratch;
 use super::{forgive, larger, rounding, settle};
 use crate::enforcement::Projected;
 
-/// $\{ w : A w = b \}$, kept as $Q w = c$ with orthonormal rows, by $w \leftarrow w - Q^\top (Q w - c)$. Convex; exact in every diagonal metric. Cost:
-/// O(m n) for m equations; in a metric O(m² n), because the rows are made orthonormal in it.
+/// $\{ w : A w = b \}$, kept as $Q w = c$ with orthonormal rows, by
+/// $w \leftarrow w - Q^\top (Q w - c)$. Convex; exact in every diagonal metric. Cost: O(m n) for m
+/// equations; in a metric O(m² n), because the rows are made orthonormal in it.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Affine, tensor::Tensor};
@@ -34,7 +35,8 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The solutions of $A w = b$ for $A$ of shape `[m, n]`. Rows that follow from the ones before them are left out.
+    /// The solutions of $A w = b$ for $A$ of shape `[m, n]`. Rows that follow from the ones before
+    /// them are left out.
     ///
     /// # Errors
     /// If the shapes do not agree, a number is not finite, or there is no solution.
@@ -47,7 +49,11 @@ impl Affine {
             ));
         };
         if b.len() != m {
-            return Err(ShapeError::new("affine", format!("{m} right-hand sides"), b.len().to_string()));
+            return Err(ShapeError::new(
+                "affine",
+                format!("{m} right-hand sides"),
+                b.len().to_string(),
+            ));
         }
         if !a.data().iter().chain(b).all(|x| x.is_finite()) {
             return Err(ShapeError::new("affine", "finite numbers", "others"));
@@ -60,14 +66,20 @@ impl Affine {
     }
 
     fn solve<T: Real>(&self, metric: Option<&[T]>, value: &mut [T]) {
-        let Some(metric) = metric else { return descend(&self.rows, &self.products, |_| 1.0, value) };
+        let Some(metric) = metric else {
+            return descend(&self.rows, &self.products, |_| 1.0, value);
+        };
         // In the coordinates sqrt(m) w the metric is Euclidean and the rows are Q / sqrt(m).
         let root = |i: usize| 1.0 / metric[i].f64().sqrt();
         with_scratch(self.rows.len() + self.products.len(), |scratch: &mut [f64]| {
             let (rows, products) = scratch.split_at_mut(self.rows.len());
-            rows.iter_mut().zip(&self.rows).enumerate().for_each(|(i, (r, q))| *r = q * root(i % self.n));
+            rows.iter_mut()
+                .zip(&self.rows)
+                .enumerate()
+                .for_each(|(i, (r, q))| *r = q * root(i % self.n));
             products.copy_from_slice(&self.products);
-            // Independent rows stay so; what a metric of wild range makes of them is seen as a violation.
+            // Independent rows stay so; what a metric of wild range makes of them is seen as a
+            // violation.
             let kept = orthonormalize(rows, self.n, products).unwrap_or(self.products.len());
             descend(&rows[..kept * self.n], &products[..kept], root, value);
         });
@@ -87,8 +99,9 @@ fn descend<T: Real>(rows: &[f64], products: &[f64], root: impl Fn(usize) -> f64,
     });
 }
 
-/// Makes the rows orthonormal from the first to the last, with their right-hand sides, and moves those that are left to the front; returns how
-/// many. Each row is treated twice, after which it is at right angles to the others within rounding.
+/// Makes the rows orthonormal from the first to the last, with their right-hand sides, and moves
+/// those that are left to the front; returns how many. Each row is treated twice, after which it is
+/// at right angles to the others within rounding.
 fn orthonormalize(rows: &mut [f64], n: usize, products: &mut [f64]) -> Result<usize, ShapeError> {
     let mut kept = 0;
     for i in 0..products.len() {
@@ -126,12 +139,16 @@ impl<T: Real> Constraint<T> for Affine {
     /// The largest amount by which one of the orthonormal equations is missed.
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
         let whole = value.iter().fold(0.0, |sum: f64, w| if w.is_nan() { f64::NAN } else { sum });
-        self.rows.chunks_exact(self.n.max(1)).zip(&self.products).fold(whole, |worst, (row, product)| {
-            let (found, size) = row.iter().zip(value).fold((0.0, product.abs()), |(sum, size), (q, w)| {
-                (sum + q * w.f64(), size + (q * w.f64()).abs())
-            });
-            larger(worst, forgive((found - product).abs(), rounding::<T>(self.n) * size))
-        })
+        self.rows.chunks_exact(self.n.max(1)).zip(&self.products).fold(
+            whole,
+            |worst, (row, product)| {
+                let (found, size) =
+                    row.iter().zip(value).fold((0.0, product.abs()), |(sum, size), (q, w)| {
+                        (sum + q * w.f64(), size + (q * w.f64()).abs())
+                    });
+                larger(worst, forgive((found - product).abs(), rounding::<T>(self.n) * size))
+            },
+        )
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
@@ -155,7 +172,9 @@ impl<T: Real> Constraint<T> for Affine {
     }
 
     fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
-        with_scratch(self.products.len(), |zeros: &mut [f64]| descend(&self.rows, zeros, |_| 1.0, direction));
+        with_scratch(self.products.len(), |zeros: &mut [f64]| {
+            descend(&self.rows, zeros, |_| 1.0, direction);
+        });
         true
     }
 
@@ -184,7 +203,8 @@ mod tests {
         let error = Affine::new(&a, &[5.0, 11.0]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "affine: expected equations with a solution, found equation 1, which contradicts those before it"
+            "affine: expected equations with a solution, found equation 1, which contradicts \
+             those before it"
         );
         assert!(Affine::new(&a, &[5.0]).is_err());
         assert!(Affine::new(&a, &[5.0, f64::NAN]).is_err());

@@ -1,6 +1,7 @@
 //! Which elements of a row-major array differ in their position along some axes only.
 //!
-//! The one design choice: lengths and strides stand inline, so that walking a group takes no memory.
+//! The one design choice: lengths and strides stand inline, so that walking a group takes no
+//! memory.
 
 use morphograd_autodiff::tensor::{MAX_RANK, Shape, ShapeError};
 
@@ -48,10 +49,18 @@ impl Axes {
 
 /// # Errors
 /// If an axis does not exist or is there twice.
-pub(super) fn check_axes(operation: &'static str, shape: Shape, axes: &[usize]) -> Result<(), ShapeError> {
+pub(super) fn check_axes(
+    operation: &'static str,
+    shape: Shape,
+    axes: &[usize],
+) -> Result<(), ShapeError> {
     let twice = axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis));
     if axes.iter().all(|axis| *axis < shape.rank()) && !twice {
         return Ok(());
     }
-    Err(ShapeError::new(operation, format!("distinct axes of shape {shape}"), format!("axes {axes:?}")))
+    Err(ShapeError::new(
+        operation,
+        format!("distinct axes of shape {shape}"),
+        format!("axes {axes:?}"),
+    ))
 }

@@ -1,7 +1,7 @@
 //! Balls around 0 in the norms l1, l2 and l-infinity.
 //!
-//! The one design choice: the radius is that of the set, and no group is divided by a norm with something added to it; what is inside
-//! stays as it is, bit for bit.
+//! The one design choice: the radius is that of the set, and no group is divided by a norm with
+//! something added to it; what is inside stays as it is, bit for bit.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -11,18 +11,21 @@ use super::multiplier::{Clipped, multiplier};
 use super::{forgive, gain, norm_of, rounding, settle, stop};
 use crate::reparametrization::OpenBall;
 
-/// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$ with the $\tau$ that gives the radius. Convex; exact in every
-/// diagonal metric. Cost: O(n) a pass, a few passes.
+/// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$
+/// with the $\tau$ that gives the radius. Convex; exact in every diagonal metric. Cost: O(n) a
+/// pass, a few passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct L1Ball {
     /// The radius $r$, not negative.
     pub radius: f64,
 }
 
-/// $\{ w : \lVert w \rVert_2 \le r \}$, by $w \leftarrow w \min(1, r / \lVert w \rVert)$. Convex; exact, O(n).
+/// $\{ w : \lVert w \rVert_2 \le r \}$, by $w \leftarrow w \min(1, r / \lVert w \rVert)$. Convex;
+/// exact, O(n).
 ///
-/// In a diagonal metric the projection is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the $\lambda$ that gives the radius, found by Newton's method; it
-/// is no rescaling. This is what Keras' `MaxNorm` means, without its factor $n / (n + ε)$.
+/// In a diagonal metric the projection is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the
+/// $\lambda$ that gives the radius, found by Newton's method; it is no rescaling. This is what
+/// Keras' `MaxNorm` means, without its factor $n / (n + ε)$.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::L2Ball, tensor::Tensor};
@@ -38,7 +41,8 @@ pub struct L2Ball {
     pub radius: f64,
 }
 
-/// $\{ w : \max_i |w_i| \le r \}$, by clipping: the box $[-r, r]$. Convex; exact, and the same in every diagonal metric, O(n).
+/// $\{ w : \max_i |w_i| \le r \}$, by clipping: the box $[-r, r]$. Convex; exact, and the same in
+/// every diagonal metric, O(n).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LInfBall {
     /// The radius $r$, not negative.
@@ -77,8 +81,8 @@ impl<T: Real> Constraint<T> for L1Ball {
 
     fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
         vertex.fill(T::zero());
-        let largest =
-            (0..gradient.len()).reduce(|a, b| if gradient[b].abs() > gradient[a].abs() { b } else { a });
+        let largest = (0..gradient.len())
+            .reduce(|a, b| if gradient[b].abs() > gradient[a].abs() { b } else { a });
         if let Some(i) = largest {
             vertex[i] = T::of(-self.radius) * gradient[i].signum();
         }
@@ -98,7 +102,8 @@ impl<T: Real> Constraint<T> for L1Ball {
         true
     }
 
-    /// On the sphere: $\{ d : \sum_{w_i \ne 0} \mathrm{sign}(w_i) d_i + \sum_{w_i = 0} |d_i| \le 0 \}$, one more equation for a multiplier.
+    /// On the sphere: $\{ d : \sum_{w_i \ne 0} \mathrm{sign}(w_i) d_i + \sum_{w_i = 0} |d_i| \le 0
+    /// \}$, one more equation for a multiplier.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         let norm: f64 = at.iter().map(|w| w.f64().abs()).sum();
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
@@ -133,7 +138,8 @@ impl<T: Real> Constraint<T> for L1Ball {
         true
     }
 
-    /// On the face of the signs that are left, the mean along it is taken away; off it there is nothing. Inside, the gradient as it is.
+    /// On the face of the signs that are left, the mean along it is taken away; off it there is
+    /// nothing. Inside, the gradient as it is.
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         if at == projected {
             return true;
@@ -294,12 +300,15 @@ pub(super) fn rescale<T: Real>(norm: f64, value: &mut [T]) {
     }
 }
 
-/// Goes to the nearest point of the sphere of a radius above 0 in a metric, $v_i = m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the norm: where the Lagrangian
-/// is convex, which is where $\lambda \ge -\min_i m_i$, a stationary point is a nearest one. In $\mu = \lambda + \min_i m_i$ the inverse of the norm is concave and
-/// increasing, so that Newton's steps from the left never pass the solution.
+/// Goes to the nearest point of the sphere of a radius above 0 in a metric,
+/// $v_i = m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the norm: where the
+/// Lagrangian is convex, which is where $\lambda \ge -\min_i m_i$, a stationary point is a nearest
+/// one. In $\mu = \lambda + \min_i m_i$ the inverse of the norm is concave and increasing, so that
+/// Newton's steps from the left never pass the solution.
 ///
-/// If the coordinates of least weight are 0 and the others too short even for $\mu = 0$, every way to give those the rest of the norm is as good: all of them get the same,
-/// above 0. Source: J. Moré and D. Sorensen, *Computing a trust region step* (1983), where this is the hard case.
+/// If the coordinates of least weight are 0 and the others too short even for $\mu = 0$, every way
+/// to give those the rest of the norm is as good: all of them get the same, above 0. Source: J.
+/// Moré and D. Sorensen, *Computing a trust region step* (1983), where this is the hard case.
 pub(super) fn rescale_in<T: Real>(metric: &[T], radius: f64, value: &mut [T]) {
     if !value.iter().all(|w| w.is_finite()) {
         return value.fill(T::nan());
@@ -307,15 +316,18 @@ pub(super) fn rescale_in<T: Real>(metric: &[T], radius: f64, value: &mut [T]) {
     let least = metric.iter().fold(f64::INFINITY, |least, m| least.min(m.f64()));
     let excess = |i: usize| metric[i].f64() - least;
     // 0 where it has no end: a coordinate of least weight at the end of the range.
-    let inverse = |mu: f64, i: usize| if excess(i) + mu > 0.0 { 1.0 / (excess(i) + mu) } else { 0.0 };
+    let inverse =
+        |mu: f64, i: usize| if excess(i) + mu > 0.0 { 1.0 / (excess(i) + mu) } else { 0.0 };
     let at = |mu: f64, i: usize, w: T| w.f64() * (metric[i].f64() * inverse(mu, i));
     let norm = |mu: f64, value: &[T]| norm_of(value.iter().enumerate().map(|(i, w)| at(mu, i, *w)));
     // Left of the solution: there one coordinate alone has the norm.
-    let alone = value.iter().enumerate().map(|(i, w)| w.f64().abs() / radius * metric[i].f64() - excess(i));
+    let alone =
+        value.iter().enumerate().map(|(i, w)| w.f64().abs() / radius * metric[i].f64() - excess(i));
     let mut mu = alone.fold(0.0, f64::max);
     for _ in 0..100 {
         let norm = norm(mu, value);
-        let terms = value.iter().enumerate().map(|(i, w)| (at(mu, i, *w) / norm).powi(2) * inverse(mu, i));
+        let terms =
+            value.iter().enumerate().map(|(i, w)| (at(mu, i, *w) / norm).powi(2) * inverse(mu, i));
         let next = mu + (norm / radius - 1.0) / terms.sum::<f64>();
         // Also when it is not a number: then the norm is 0.
         if next.is_nan() || next <= mu {
@@ -333,8 +345,8 @@ pub(super) fn rescale_in<T: Real>(metric: &[T], radius: f64, value: &mut [T]) {
     }
 }
 
-/// The derivative of a rescaling to a norm, $\frac{r}{\lVert w \rVert} (g - u (u \cdot g))$ with $u = w / \lVert w \rVert$; of what was not moved, the
-/// identity.
+/// The derivative of a rescaling to a norm, $\frac{r}{\lVert w \rVert} (g - u (u \cdot g))$ with
+/// $u = w / \lVert w \rVert$; of what was not moved, the identity.
 fn radial<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     if at != projected {
         onto_sphere(at, projected, gradient);
@@ -345,7 +357,8 @@ fn radial<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
 pub(super) fn onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     let norm = length(at);
     if norm == 0.0 {
-        // Every direction is radial: the projection has no derivative here, and no side of it is to be preferred.
+        // Every direction is radial: the projection has no derivative here, and no side of it is to
+        // be preferred.
         stop(gradient);
         return;
     }

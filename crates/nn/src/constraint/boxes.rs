@@ -1,7 +1,7 @@
 //! Boxes: bounds on every entry.
 //!
-//! The one design choice: entries are compared, never combined, so the projection is exact in every precision and the same in every
-//! diagonal metric.
+//! The one design choice: entries are compared, never combined, so the projection is exact in every
+//! precision and the same in every diagonal metric.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -17,7 +17,8 @@ pub struct NonNegative;
 #[derive(Debug, Clone, Copy)]
 pub struct NonPositive;
 
-/// $a \le w \le b$ for every element, by clipping. Convex; the projection is exact. A bound may be infinite.
+/// $a \le w \le b$ for every element, by clipping. Convex; the projection is exact. A bound may be
+/// infinite.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Interval, tensor::Tensor};
@@ -36,7 +37,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The sigmoid between two bounds, softplus from one; none where there is none, or where both are the same.
+    /// The sigmoid between two bounds, softplus from one; none where there is none, or where both
+    /// are the same.
     fn smooth<T: Real>(self) -> Option<Box<dyn Parametrization<T>>> {
         let Self { min, max } = self;
         match (min.is_finite(), max.is_finite()) {
@@ -152,7 +154,11 @@ impl<T: Real> Constraint<T> for Interval {
         if self.min <= self.max {
             return Ok(());
         }
-        Err(ShapeError::new("interval", "min <= max", format!("min {} and max {}", self.min, self.max)))
+        Err(ShapeError::new(
+            "interval",
+            "min <= max",
+            format!("min {} and max {}", self.min, self.max),
+        ))
     }
 
     fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
@@ -191,14 +197,19 @@ impl<T: Real> Constraint<T> for Interval {
     }
 }
 
-/// $l_i \le w_i \le u_i$, with bounds of its own for each element, by clipping. Convex; the projection is exact in every diagonal metric, O(n).
-/// Bounds may be infinite, so that every orthant is one of these ([`orthant`](Self::orthant)), and equal, which fixes an element.
+/// $l_i \le w_i \le u_i$, with bounds of its own for each element, by clipping. Convex; the
+/// projection is exact in every diagonal metric, O(n). Bounds may be infinite, so that every
+/// orthant is one of these ([`orthant`](Self::orthant)), and equal, which fixes an element.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Bounds, tensor::Tensor};
-/// let bounds = Bounds { min: Tensor::from_vec([2], vec![0.0, -1.0])?, max: Tensor::from_vec([2], vec![0.5, 1.0])? };
+/// let bounds = Bounds {
+///     min: Tensor::from_vec([2], vec![0.0, -1.0])?,
+///     max: Tensor::from_vec([2], vec![0.5, 1.0])?,
+/// };
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::from_vec([2], vec![7.0f32, -7.0])?, Some(Box::new(bounds)))?;
+/// let w =
+///     params.add("w", Tensor::from_vec([2], vec![7.0f32, -7.0])?, Some(Box::new(bounds)))?;
 /// assert_eq!(params.value(w).data, [0.5, -1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -211,12 +222,16 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The orthant of these signs: entries of positive sign are at least 0, of negative sign at most 0, of sign 0 free.
+    /// The orthant of these signs: entries of positive sign are at least 0, of negative sign at
+    /// most 0, of sign 0 free.
     #[must_use]
     pub fn orthant(signs: &Tensor<f64>) -> Self {
         let bound = |bounded: fn(f64) -> bool, infinity: f64| {
             let mut bounds = signs.clone();
-            bounds.data_mut().iter_mut().for_each(|s| *s = if bounded(*s) { 0.0 } else { infinity });
+            bounds
+                .data_mut()
+                .iter_mut()
+                .for_each(|s| *s = if bounded(*s) { 0.0 } else { infinity });
             bounds
         };
         Self { min: bound(|s| s > 0.0, f64::NEG_INFINITY), max: bound(|s| s < 0.0, f64::INFINITY) }
@@ -248,7 +263,11 @@ impl<T: Real> Constraint<T> for Bounds {
         }
         for (i, (min, max)) in self.each::<f64>().enumerate() {
             Constraint::<T>::accepts(&Interval { min, max }, shape).map_err(|_| {
-                ShapeError::new("bounds", "min <= max", format!("min {min} and max {max} at position {i}"))
+                ShapeError::new(
+                    "bounds",
+                    "min <= max",
+                    format!("min {min} and max {max} at position {i}"),
+                )
             })?;
         }
         Ok(())
@@ -294,7 +313,13 @@ impl<T: Real> Constraint<T> for Bounds {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(value.iter().zip(self.each()).filter(|(w, (min, max))| **w <= *min || **w >= *max).count())
+        Some(
+            value
+                .iter()
+                .zip(self.each())
+                .filter(|(w, (min, max))| **w <= *min || **w >= *max)
+                .count(),
+        )
     }
 }
 
@@ -332,7 +357,8 @@ fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
     }
 }
 
-/// The derivative of clipping: what was moved has none. A NaN was not moved, though it differs from itself.
+/// The derivative of clipping: what was moved has none. A NaN was not moved, though it differs from
+/// itself.
 pub(super) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
         if w != p && !w.is_nan() {
@@ -421,7 +447,10 @@ mod tests {
             assert!(constraint.violation([2].into(), &value).is_nan());
         }
         assert_eq!(Constraint::<f64>::violation(&NonNegative, [1].into(), &[f64::INFINITY]), 0.0);
-        assert_eq!(Constraint::<f64>::violation(&NonPositive, [1].into(), &[f64::INFINITY]), f64::INFINITY);
+        assert_eq!(
+            Constraint::<f64>::violation(&NonPositive, [1].into(), &[f64::INFINITY]),
+            f64::INFINITY
+        );
     }
 
     #[test]
@@ -429,7 +458,8 @@ mod tests {
         for (min, max) in [(1.0, 0.0), (f64::NAN, 0.0), (0.0, f64::NAN)] {
             assert!(Constraint::<f32>::accepts(&Interval { min, max }, [2].into()).is_err());
         }
-        let error = Constraint::<f32>::accepts(&Interval { min: 1.0, max: 0.5 }, [2].into()).unwrap_err();
+        let error =
+            Constraint::<f32>::accepts(&Interval { min: 1.0, max: 0.5 }, [2].into()).unwrap_err();
         assert_eq!(error.to_string(), "interval: expected min <= max, found min 1 and max 0.5");
     }
 }

@@ -1,6 +1,7 @@
 //! Few entries that are not zero.
 //!
-//! The one design choice: of entries of the same magnitude the first are kept, so that the result is a function of the value.
+//! The one design choice: of entries of the same magnitude the first are kept, so that the result
+//! is a function of the value.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
@@ -9,8 +10,10 @@ use super::boxes::pass;
 use super::larger;
 use super::scratch::with_scratch;
 
-/// $\{ w : \#\{ i : w_i \ne 0 \} \le k \}$, by keeping the $k$ entries of largest magnitude, the first of equal ones. Not convex; a nearest point, in
-/// every diagonal metric too (then those of largest $m_i w_i^2$ are kept). Cost: O(n) on average, to select. NaN counts as largest and stays.
+/// $\{ w : \#\{ i : w_i \ne 0 \} \le k \}$, by keeping the $k$ entries of largest magnitude, the
+/// first of equal ones. Not convex; a nearest point, in every diagonal metric too (then those of
+/// largest $m_i w_i^2$ are kept). Cost: O(n) on average, to select. NaN counts as largest and
+/// stays.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Cardinality, tensor::Tensor};
@@ -27,7 +30,8 @@ pub struct Cardinality {
 }
 
 impl Cardinality {
-    /// The importance below which nothing is kept, and how many of exactly that importance are; `None` where all are kept.
+    /// The importance below which nothing is kept, and how many of exactly that importance are;
+    /// `None` where all are kept.
     fn threshold(self, n: usize, importance: impl Fn(usize) -> f64) -> Option<(f64, usize)> {
         if self.count >= n {
             return None;
@@ -45,7 +49,8 @@ impl Cardinality {
     }
 
     fn solve<T: Real>(self, value: &mut [T], importance: impl Fn(usize, T) -> f64) {
-        let Some((least, mut ties)) = self.threshold(value.len(), |i| importance(i, value[i])) else {
+        let Some((least, mut ties)) = self.threshold(value.len(), |i| importance(i, value[i]))
+        else {
             return;
         };
         for (i, w) in value.iter_mut().enumerate() {
@@ -103,10 +108,14 @@ impl<T: Real> Constraint<T> for Cardinality {
         true
     }
 
-    /// The cone of directions with at most $k - s$ entries where the point's are 0, for a point with $s$ that are not: those of the point stay, and of the
-    /// others the $k - s$ of largest magnitude.
+    /// The cone of directions with at most $k - s$ entries where the point's are 0, for a point
+    /// with $s$ that are not: those of the point stay, and of the others the $k - s$ of largest
+    /// magnitude.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.solve(direction, |i, d| if at[i] == T::zero() { d.f64().abs() } else { f64::INFINITY });
+        self.solve(
+            direction,
+            |i, d| if at[i] == T::zero() { d.f64().abs() } else { f64::INFINITY },
+        );
         true
     }
 

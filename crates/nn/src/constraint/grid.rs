@@ -1,15 +1,16 @@
 //! A lattice of numbers at equal distances, with or without ends: weights of few levels.
 //!
-//! The one design choice: levels are counted from the origin, and a level is held as the nearest number of the type, so that the map is
-//! idempotent in every precision.
+//! The one design choice: levels are counted from the origin, and a level is held as the nearest
+//! number of the type, so that the map is idempotent in every precision.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::{larger, stop};
 
-/// $w \in \{ o + k h : k \in \mathbb{Z},\; \text{min} \le k \le \text{max} \}$ for every element, by the nearest level; half-way, the even $k$. Not convex; exact in
-/// every diagonal metric, O(n). `min` 0 and `max` 1 make binary weights. Decimal numbers are [`Rounding`](super::Rounding).
+/// $w \in \{ o + k h : k \in \mathbb{Z},\; \text{min} \le k \le \text{max} \}$ for every element,
+/// by the nearest level; half-way, the even $k$. Not convex; exact in every diagonal metric, O(n).
+/// `min` 0 and `max` 1 make binary weights. Decimal numbers are [`Rounding`](super::Rounding).
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Grid, tensor::Tensor};
@@ -52,7 +53,11 @@ impl<T: Real> Constraint<T> for Grid {
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
-        if self.step > 0.0 && self.step.is_finite() && self.origin.is_finite() && self.min <= self.max {
+        if self.step > 0.0
+            && self.step.is_finite()
+            && self.origin.is_finite()
+            && self.min <= self.max
+        {
             return Ok(());
         }
         let Self { origin, step, min, max } = self;
@@ -87,7 +92,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn twice_is_once_in_single_precision(w in -90.0..90.0f32, origin in -1.0..1.0f64, step in 0.01..1.0f64) {
+        fn twice_is_once_in_single_precision(
+            w in -90.0..90.0f32,
+            origin in -1.0..1.0f64,
+            step in 0.01..1.0f64,
+        ) {
             let set = Grid { origin, step, min: -40, max: 40 };
             let mut once = [w];
             set.project([1].into(), &mut once);
@@ -100,13 +109,18 @@ mod tests {
 
     #[test]
     fn a_grid_without_levels_is_refused() {
-        let accepts =
-            |step, min, max| Constraint::<f32>::accepts(&Grid { origin: 0.0, step, min, max }, [1].into());
+        let accepts = |step, min, max| {
+            Constraint::<f32>::accepts(&Grid { origin: 0.0, step, min, max }, [1].into())
+        };
         assert!(accepts(0.5, 0, 0).is_ok());
         assert!(accepts(0.0, 0, 1).is_err() && accepts(f64::NAN, 0, 1).is_err());
-        let expected =
-            "grid: expected finite numbers, step > 0 and min <= max, found origin 0, step 1, min 1 and max 0";
+        let expected = "grid: expected finite numbers, step > 0 and min <= max, found origin 0, \
+            step 1, min 1 and max 0";
         assert_eq!(accepts(1.0, 1, 0).unwrap_err().to_string(), expected);
-        assert!(Grid { origin: 0.0, step: 1.0, min: 0, max: 1 }.violation([1].into(), &[f32::NAN]).is_nan());
+        assert!(
+            Grid { origin: 0.0, step: 1.0, min: 0, max: 1 }
+                .violation([1].into(), &[f32::NAN])
+                .is_nan()
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What one linear equation or inequality leaves: hyperplanes and halfspaces.
 //!
-//! The one design choice: sums run in `f64`, and a value that misses the equation by rounding only is left as it is.
+//! The one design choice: sums run in `f64`, and a value that misses the equation by rounding only
+//! is left as it is.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -9,7 +10,8 @@ use super::ball::leads_out;
 use super::{forgive, gain, rounding, settle};
 use crate::enforcement::Projected;
 
-/// $\{ w : a \cdot w = b \}$, by $w \leftarrow w + \frac{b - a \cdot w}{\lVert a \rVert^2} a$. Convex; exact in every diagonal metric, O(n).
+/// $\{ w : a \cdot w = b \}$, by $w \leftarrow w + \frac{b - a \cdot w}{\lVert a \rVert^2} a$.
+/// Convex; exact in every diagonal metric, O(n).
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Hyperplane, tensor::Tensor};
@@ -28,7 +30,8 @@ pub struct Hyperplane {
     pub offset: f64,
 }
 
-/// $\{ w : a \cdot w \le b \}$: what is outside goes to the nearest point of the hyperplane. Convex; exact in every diagonal metric, O(n).
+/// $\{ w : a \cdot w \le b \}$: what is outside goes to the nearest point of the hyperplane.
+/// Convex; exact in every diagonal metric, O(n).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Halfspace {
     /// The outward normal $a$, one number for each entry, row-major; not all 0.
@@ -60,7 +63,11 @@ impl<T: Real> Constraint<T> for Hyperplane {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| reach(&self.normal, self.offset, Some(metric), w));
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| reach(&self.normal, self.offset, Some(metric), w),
+        );
         true
     }
 
@@ -103,7 +110,11 @@ impl<T: Real> Constraint<T> for Halfspace {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| reach(&self.normal, self.offset, Some(metric), w));
+        settle(
+            value,
+            |w| self.violation(shape, w),
+            |w| reach(&self.normal, self.offset, Some(metric), w),
+        );
         true
     }
 
@@ -149,7 +160,8 @@ fn excess<T: Real>(normal: &[f64], offset: f64, value: &[T]) -> (f64, f64) {
     (product - offset, rounding::<T>(value.len()) * (size + offset.abs()))
 }
 
-/// The product with the normal, and the sum of the magnitudes of its terms. An entry without part in it does not count, whatever it is.
+/// The product with the normal, and the sum of the magnitudes of its terms. An entry without part
+/// in it does not count, whatever it is.
 fn dot<T: Real>(normal: &[f64], value: &[T]) -> (f64, f64) {
     normal.iter().zip(value).fold((0.0, 0.0), |(sum, size), (a, w)| {
         // NaN is seen also where it has no part.
@@ -158,7 +170,12 @@ fn dot<T: Real>(normal: &[f64], value: &[T]) -> (f64, f64) {
     })
 }
 
-fn check(operation: &'static str, normal: &[f64], offset: f64, shape: Shape) -> Result<(), ShapeError> {
+fn check(
+    operation: &'static str,
+    normal: &[f64],
+    offset: f64,
+    shape: Shape,
+) -> Result<(), ShapeError> {
     if normal.len() != shape.len() {
         let expected = format!("a normal of {} entries for shape {shape}", shape.len());
         return Err(ShapeError::new(operation, expected, format!("{} entries", normal.len())));
@@ -166,7 +183,11 @@ fn check(operation: &'static str, normal: &[f64], offset: f64, shape: Shape) -> 
     let all_finite = normal.iter().all(|a| a.is_finite()) && offset.is_finite();
     if !all_finite || normal.iter().all(|a| *a == 0.0) {
         let found = format!("normal {normal:?} and offset {offset}");
-        return Err(ShapeError::new(operation, "a finite offset and a finite normal that is not 0", found));
+        return Err(ShapeError::new(
+            operation,
+            "a finite offset and a finite normal that is not 0",
+            found,
+        ));
     }
     Ok(())
 }
@@ -178,10 +199,16 @@ mod tests {
     #[test]
     fn a_normal_that_does_not_fit_is_refused() {
         let accepts = |normal: &[f64]| {
-            Constraint::<f32>::accepts(&Hyperplane { normal: normal.to_vec(), offset: 0.0 }, [2].into())
+            Constraint::<f32>::accepts(
+                &Hyperplane { normal: normal.to_vec(), offset: 0.0 },
+                [2].into(),
+            )
         };
         let error = accepts(&[1.0]).unwrap_err().to_string();
-        assert_eq!(error, "hyperplane: expected a normal of 2 entries for shape [2], found 1 entries");
+        assert_eq!(
+            error,
+            "hyperplane: expected a normal of 2 entries for shape [2], found 1 entries"
+        );
         assert!(accepts(&[0.0, 0.0]).is_err());
         assert!(accepts(&[f64::NAN, 1.0]).is_err());
         assert!(accepts(&[0.0, 1.0]).is_ok());

@@ -1,7 +1,8 @@
 //! The common points of several convex sets.
 //!
-//! The one design choice: Dykstra's algorithm in `f64`, which converges to the projection (alternating projections only find a common point),
-//! and a certificate, so that nobody has to believe that it has converged.
+//! The one design choice: Dykstra's algorithm in `f64`, which converges to the projection
+//! (alternating projections only find a common point), and a certificate, so that nobody has to
+//! believe that it has converged.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -35,28 +36,41 @@ impl Precision for f64 {
     }
 }
 
-/// $\bigcap_i C_i$ for convex $C_i$. Convex; its projection, also in a diagonal metric if every member has that, is what Dykstra's algorithm
-/// converges to: with $p_i = 0$ at first, for each member in turn, $y_i = P_i(x + p_i)$, $p_i \leftarrow x + p_i - y_i$, $x \leftarrow y_i$.
+/// $\bigcap_i C_i$ for convex $C_i$. Convex; its projection, also in a diagonal metric if every
+/// member has that, is what Dykstra's algorithm converges to: with $p_i = 0$ at first, for each
+/// member in turn, $y_i = P_i(x + p_i)$, $p_i \leftarrow x + p_i - y_i$, $x \leftarrow y_i$.
 ///
-/// It ends when every member is missed by at most `tolerance` and the certified distance to the projection is not more, both times
-/// the larger of 1 and the largest entry, or after `sweeps`; a result that is still outside by more is projected once more, and twice at most. A value that is left because the sweeps are used up may be outside; then
-/// [`violation`](Constraint::violation), which forgives the tolerance, says by how much, and every report of a step shows it. The last member
-/// is always kept. What is inside stays as it is, bit for bit.
+/// It ends when every member is missed by at most `tolerance` and the certified distance to the
+/// projection is not more, both times the larger of 1 and the largest entry, or after `sweeps`; a
+/// result that is still outside by more is projected once more, and twice at most. A value that is
+/// left because the sweeps are used up may be outside; then [`violation`](Constraint::violation),
+/// which forgives the tolerance, says by how much, and every report of a step shows it. The last
+/// member is always kept. What is inside stays as it is, bit for bit.
 ///
-/// Cost: the members' times the sweeps. Few are needed for sets that meet at right angles, many where they meet at a small one. Up to 1024
-/// numbers of workspace, which is `members + 1` times the entries, it takes no memory. Source: J. Boyle and R. Dykstra, *A method for finding
+/// Cost: the members' times the sweeps. Few are needed for sets that meet at right angles, many
+/// where they meet at a small one. Up to 1024 numbers of workspace, which is `members + 1` times
+/// the entries, it takes no memory. Source: J. Boyle and R. Dykstra, *A method for finding
 /// projections onto the intersection of convex sets in Hilbert spaces* (1986).
 ///
 /// ```
-/// use morphograd_nn::{autodiff::Params, constraint::{FixedSum, Intersection, Interval}, tensor::Tensor};
+/// use morphograd_nn::{
+///     autodiff::Params,
+///     constraint::{FixedSum, Intersection, Interval},
+///     tensor::Tensor,
+/// };
 /// let set = Intersection::of(Interval { min: -1.0, max: 1.0 }).and(FixedSum { sum: 0.0 });
 /// let mut value = [3.0f64, 0.5, 0.0];
 /// let certificate = set.project_with_proof([3].into(), &mut value);
 /// assert!(certificate.converged && certificate.distance() < 1e-6);
-/// assert!((value[0] - 1.0).abs() < 1e-6 && (value[1] + 0.25).abs() < 1e-6 && (value[2] + 0.75).abs() < 1e-6);
+/// assert!(
+///     (value[0] - 1.0).abs() < 1e-6
+///         && (value[1] + 0.25).abs() < 1e-6
+///         && (value[2] + 0.75).abs() < 1e-6
+/// );
 ///
 /// let mut params = Params::new();
-/// let w = params.add("w", Tensor::from_vec([3], vec![3.0f32, 0.5, 0.0])?, Some(Box::new(set)))?;
+/// let w =
+///     params.add("w", Tensor::from_vec([3], vec![3.0f32, 0.5, 0.0])?, Some(Box::new(set)))?;
 /// assert_eq!(params.violation(w), 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -64,8 +78,9 @@ impl Precision for f64 {
 pub struct Intersection {
     /// The sets, at least one, each convex.
     pub members: Vec<Box<dyn Member>>,
-    /// How far from the projection, and from a member, the result may be, relative to the larger of 1 and the largest entry. Below 3e-8, the root
-    /// of what `f64` resolves, the distance cannot be certified.
+    /// How far from the projection, and from a member, the result may be, relative to the larger of
+    /// 1 and the largest entry. Below 3e-8, the root of what `f64` resolves, the distance cannot be
+    /// certified.
     pub tolerance: f64,
     /// After how many rounds to give up.
     pub sweeps: usize,
@@ -76,8 +91,8 @@ pub struct Intersection {
 pub struct Certificate {
     /// How far the result is from each member.
     pub violations: Vec<f64>,
-    /// $g = \sum_i p_i \cdot (y_i - x)$ (in the metric), from $p_i$ normal to $C_i$ at $y_i$ and $w - x = \sum_i p_i$. For every $v$ in the intersection,
-    /// $(w - x) \cdot (v - x) \le g$.
+    /// $g = \sum_i p_i \cdot (y_i - x)$ (in the metric), from $p_i$ normal to $C_i$ at $y_i$ and
+    /// $w - x = \sum_i p_i$. For every $v$ in the intersection, $(w - x) \cdot (v - x) \le g$.
     pub gap: f64,
     /// Rounds made.
     pub sweeps: usize,
@@ -105,7 +120,8 @@ impl Intersection {
         self
     }
 
-    /// Projects whether or not the value is inside, and returns the certificate. Of a value with NaN nothing is certified.
+    /// Projects whether or not the value is inside, and returns the certificate. Of a value with
+    /// NaN nothing is certified.
     pub fn project_with_proof<T: Real>(&self, shape: Shape, value: &mut [T]) -> Certificate {
         self.dykstra(shape, None, value).expect("every set has a Euclidean projection")
     }
@@ -115,7 +131,12 @@ impl Intersection {
     }
 
     /// `None`, with nothing changed, if a member has no projection in the metric.
-    fn dykstra<T: Real>(&self, shape: Shape, metric: Option<&[T]>, value: &mut [T]) -> Option<Certificate> {
+    fn dykstra<T: Real>(
+        &self,
+        shape: Shape,
+        metric: Option<&[T]>,
+        value: &mut [T],
+    ) -> Option<Certificate> {
         let (n, count) = (value.len(), self.members.len());
         with_scratch((count + 3) * n, |scratch: &mut [f64]| {
             let (x, scratch) = scratch.split_at_mut(n);
@@ -128,8 +149,12 @@ impl Intersection {
                 .for_each(|(i, m)| *m = metric.map_or(1.0, |metric| metric[i].f64()));
             let scale = x.iter().fold(1.0, |m: f64, x| m.max(x.abs()));
             let allowed = self.tolerance * scale;
-            let mut certificate =
-                Certificate { violations: vec![0.0; count], gap: f64::NAN, sweeps: 0, converged: false };
+            let mut certificate = Certificate {
+                violations: vec![0.0; count],
+                gap: f64::NAN,
+                sweeps: 0,
+                converged: false,
+            };
             // The products p . y, so that the images need not be kept.
             let mut supports = vec![0.0; count];
             while certificate.sweeps < self.sweeps && !certificate.converged {
@@ -180,23 +205,34 @@ impl<T: Precision> Constraint<T> for Intersection {
     /// The largest of the members', the tolerance forgiven.
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
         let scale = value.iter().fold(1.0, |m: f64, x| m.max(x.f64().abs()));
-        let worst =
-            self.members.iter().fold(0.0, |worst, m| larger(worst, T::view(&**m).violation(shape, value)));
+        let worst = self
+            .members
+            .iter()
+            .fold(0.0, |worst, m| larger(worst, T::view(&**m).violation(shape, value)));
         forgive(worst, self.tolerance * scale)
     }
 
     /// # Errors
-    /// If there is no member, one is not convex or does not accept the shape, or the projection of 0 is still outside by a thousandth
-    /// after all sweeps: then the members have no common point, or meet at so small an angle that the sweeps do not suffice.
+    /// If there is no member, one is not convex or does not accept the shape, or the projection of
+    /// 0 is still outside by a thousandth after all sweeps: then the members have no common point,
+    /// or meet at so small an angle that the sweeps do not suffice.
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
-        if self.members.is_empty() || self.tolerance.is_nan() || self.tolerance <= 0.0 || self.sweeps == 0 {
+        if self.members.is_empty()
+            || self.tolerance.is_nan()
+            || self.tolerance <= 0.0
+            || self.sweeps == 0
+        {
             let found = format!(
                 "{} members, tolerance {} and {} sweeps",
                 self.members.len(),
                 self.tolerance,
                 self.sweeps
             );
-            return Err(ShapeError::new(NAME, "at least one member, a tolerance > 0 and a sweep", found));
+            return Err(ShapeError::new(
+                NAME,
+                "at least one member, a tolerance > 0 and a sweep",
+                found,
+            ));
         }
         for member in &self.members {
             let member = T::view(&**member);
@@ -261,8 +297,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_simplex_is_the_positive_part_of_a_hyperplane(w in vec(-2.0..2.0f64, 6), metric in vec(0.2..3.0f64, 6)) {
-            let set = Intersection { tolerance: 1e-7, ..Intersection::of(FixedSum { sum: 1.0 }).and(NonNegative) };
+        fn a_simplex_is_the_positive_part_of_a_hyperplane(
+            w in vec(-2.0..2.0f64, 6),
+            metric in vec(0.2..3.0f64, 6),
+        ) {
+            let set = Intersection {
+                tolerance: 1e-7,
+                ..Intersection::of(FixedSum { sum: 1.0 }).and(NonNegative)
+            };
             let (mut found, mut expected) = (w.clone(), w.clone());
             let certificate = set.project_with_proof([6].into(), &mut found);
             prop_assert!(certificate.converged, "{certificate:?}");
@@ -289,12 +331,16 @@ mod tests {
         }
         let mut found = start;
         Intersection::of(half).and(line).project([2].into(), &mut found);
-        assert!(found[0].abs() < 1e-6 && (alternating[0] + 0.5).abs() < 1e-12, "{found:?} {alternating:?}");
+        assert!(
+            found[0].abs() < 1e-6 && (alternating[0] + 0.5).abs() < 1e-12,
+            "{found:?} {alternating:?}"
+        );
     }
 
     #[test]
     fn what_has_not_converged_is_reported() {
-        let set = Intersection { sweeps: 1, ..Intersection::of(FixedSum { sum: 1.0 }).and(NonNegative) };
+        let set =
+            Intersection { sweeps: 1, ..Intersection::of(FixedSum { sum: 1.0 }).and(NonNegative) };
         let mut value = [3.0f64, -2.0, -0.5];
         let certificate = set.project_with_proof([3].into(), &mut value);
         assert!(!certificate.converged && certificate.violations[0] > 0.1, "{certificate:?}");

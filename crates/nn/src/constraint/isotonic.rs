@@ -1,7 +1,8 @@
 //! Monotone chains: entries that never decrease, or never increase, in row-major order.
 //!
-//! The one design choice: pooling of adjacent violators, in place, with means in `f64`. The order is kept by comparisons of the results, so
-//! that the image lies in the set without any tolerance, in every precision.
+//! The one design choice: pooling of adjacent violators, in place, with means in `f64`. The order
+//! is kept by comparisons of the results, so that the image lies in the set without any tolerance,
+//! in every precision.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -10,9 +11,10 @@ use super::larger;
 use super::scratch::with_scratch;
 use crate::reparametrization::{Increments, Side};
 
-/// $\{ w : w_1 \le w_2 \le \dots \le w_n \}$, or the reverse, by isotonic regression: neighbours out of order are replaced by their mean until none
-/// are. Convex; exact in every diagonal metric (the means are weighted), O(n). For chains along one axis, use
-/// [`Per::axes`](super::Per::axes). Source: R. E. Barlow and others, *Statistical inference under order restrictions* (1972).
+/// $\{ w : w_1 \le w_2 \le \dots \le w_n \}$, or the reverse, by isotonic regression: neighbours
+/// out of order are replaced by their mean until none are. Convex; exact in every diagonal metric
+/// (the means are weighted), O(n). For chains along one axis, use [`Per::axes`](super::Per::axes).
+/// Source: R. E. Barlow and others, *Statistical inference under order restrictions* (1972).
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Isotonic, tensor::Tensor};
@@ -30,8 +32,9 @@ pub enum Isotonic {
     NonIncreasing,
 }
 
-/// Replaces the values by the nearest that do not decrease, $\arg\min \sum_i m_i (v_i - w_i)^2$ over $v_1 \le \dots \le v_n$; all weights are 1 without
-/// a metric. NaN stays where it is, and what lies on either side of it is treated as two chains. O(n).
+/// Replaces the values by the nearest that do not decrease, $\arg\min \sum_i m_i (v_i - w_i)^2$
+/// over $v_1 \le \dots \le v_n$; all weights are 1 without a metric. NaN stays where it is, and
+/// what lies on either side of it is treated as two chains. O(n).
 ///
 /// # Panics
 /// If there is a metric and its length is another.
@@ -150,10 +153,12 @@ impl<T: Real> Constraint<T> for Isotonic {
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         let mut start = 0;
         while start < at.len() {
-            let run = projected[start..].iter().take_while(|w| **w == projected[start]).count().max(1);
+            let run =
+                projected[start..].iter().take_while(|w| **w == projected[start]).count().max(1);
             let block = start..start + run;
             if at[block.clone()] != projected[block.clone()] {
-                let mean = gradient[block.clone()].iter().map(|g| g.f64()).sum::<f64>() / run as f64;
+                let mean =
+                    gradient[block.clone()].iter().map(|g| g.f64()).sum::<f64>() / run as f64;
                 gradient[block].fill(T::of(mean));
             }
             start += run;
@@ -174,7 +179,9 @@ impl<T: Real> Constraint<T> for Isotonic {
     /// The entries that equal a neighbour.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         let equals = |i: usize, j: usize| value.get(j).is_some_and(|w| *w == value[i]);
-        Some((0..value.len()).filter(|i| equals(*i, i + 1) || (*i > 0 && equals(*i, i - 1))).count())
+        Some(
+            (0..value.len()).filter(|i| equals(*i, i + 1) || (*i > 0 && equals(*i, i - 1))).count(),
+        )
     }
 }
 
@@ -185,9 +192,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The max-min formula: $v_i = \max_{a \le i} \min_{b \ge i}$ of the weighted mean from a to b.
+        /// The max-min formula: $v_i = \max_{a \le i} \min_{b \ge i}$ of the weighted mean from a
+        /// to b.
         #[test]
-        fn pooling_agrees_with_the_max_min_formula(entries in vec((-3.0..3.0f64, 0.1..5.0f64), 1..16)) {
+        fn pooling_agrees_with_the_max_min_formula(
+            entries in vec((-3.0..3.0f64, 0.1..5.0f64), 1..16),
+        ) {
             let (w, m): (Vec<f64>, Vec<f64>) = entries.into_iter().unzip();
             let mean = |a: usize, b: usize| {
                 (a..=b).map(|i| w[i] * m[i]).sum::<f64>() / (a..=b).map(|i| m[i]).sum::<f64>()
@@ -195,7 +205,8 @@ mod tests {
             let mut found = w.clone();
             pool_adjacent_violators(&mut found, Some(&m));
             for (i, found) in found.iter().enumerate() {
-                let least = |a: usize| (i..w.len()).map(|b| mean(a, b)).fold(f64::INFINITY, f64::min);
+                let least =
+                    |a: usize| (i..w.len()).map(|b| mean(a, b)).fold(f64::INFINITY, f64::min);
                 let expected = (0..=i).map(least).fold(f64::NEG_INFINITY, f64::max);
                 prop_assert!((found - expected).abs() < 1e-12, "{found} {expected}");
             }
@@ -207,7 +218,9 @@ mod tests {
         let mut value = [2.0f32, 1.0, f32::NAN, 3.0, 1.0];
         Isotonic::NonDecreasing.project([5].into(), &mut value);
         assert_eq!((value[0], value[1], value[3], value[4]), (1.5, 1.5, 2.0, 2.0));
-        assert!(value[2].is_nan() && Isotonic::NonDecreasing.violation([5].into(), &value).is_nan());
+        assert!(
+            value[2].is_nan() && Isotonic::NonDecreasing.violation([5].into(), &value).is_nan()
+        );
         let mut value = [0.0f32, f32::NEG_INFINITY, f32::NEG_INFINITY];
         Isotonic::NonIncreasing.project([3].into(), &mut value);
         assert_eq!(value, [0.0, f32::NEG_INFINITY, f32::NEG_INFINITY]);

@@ -1,9 +1,10 @@
 //! One equation in one unknown, which simplices, l1 balls and their tangent cones come down to.
 //!
-//! The one design choice: Newton's method on a function of straight pieces, kept in a bracket. It ends in the right piece after a few
-//! passes and needs neither sorting nor memory.
+//! The one design choice: Newton's method on a function of straight pieces, kept in a bracket. It
+//! ends in the right piece after a few passes and needs neither sorting nor memory.
 
-/// A coordinate as a function of the multiplier: $\mathrm{clip}(w - \tau g, \text{min}, \text{max})$.
+/// A coordinate as a function of the multiplier: $\mathrm{clip}(w - \tau g, \text{min},
+/// \text{max})$.
 #[derive(Clone, Copy)]
 pub(super) struct Clipped {
     pub(super) w: f64,
@@ -21,8 +22,9 @@ impl Clipped {
     }
 }
 
-/// The multiplier $\tau$ with $\sum_i \mathrm{clip}(w_i - \tau g_i, l_i, u_i) = s$, where the sum of the minima is at most $s$ and that of the maxima
-/// at least. NaN if a coordinate is NaN or infinite. Cost: a pass an iteration, of which a handful are usual.
+/// The multiplier $\tau$ with $\sum_i \mathrm{clip}(w_i - \tau g_i, l_i, u_i) = s$, where the sum
+/// of the minima is at most $s$ and that of the maxima at least. NaN if a coordinate is NaN or
+/// infinite. Cost: a pass an iteration, of which a handful are usual.
 pub(super) fn multiplier(n: usize, term: impl Fn(usize) -> Clipped, sum: f64) -> f64 {
     let (mut below, mut above) = (f64::NEG_INFINITY, f64::INFINITY);
     let (total, gains) = (0..n).map(&term).fold((0.0, 0.0), |(w, g), t| (w + t.w, g + t.gain));
@@ -78,17 +80,26 @@ mod tests {
     proptest! {
         #[test]
         fn the_sum_is_met_wherever_the_pieces_lie(
-            terms in vec((-3.0..3.0f64, -3..3i32, -2.0..0.5f64, 0.0..2.0f64), 1..40), share in 0.0..=1.0f64, scale in -3..6i32
+            terms in vec((-3.0..3.0f64, -3..3i32, -2.0..0.5f64, 0.0..2.0f64), 1..40),
+            share in 0.0..=1.0f64,
+            scale in -3..6i32,
         ) {
-            let terms: Vec<Clipped> = terms.into_iter().map(|(w, gain, min, width)| {
-                Clipped { w: w * 10f64.powi(scale), gain: 10f64.powi(gain), min, max: min + width }
-            }).collect();
+            let terms: Vec<Clipped> = terms
+                .into_iter()
+                .map(|(w, gain, min, width)| Clipped {
+                    w: w * 10f64.powi(scale),
+                    gain: 10f64.powi(gain),
+                    min,
+                    max: min + width,
+                })
+                .collect();
             let ends = terms.iter().fold((0.0, 0.0), |(a, b), t| (a + t.min, b + t.max));
             let sum = ends.0 + share * (ends.1 - ends.0);
             let tau = multiplier(terms.len(), |i| terms[i], sum);
             let found: f64 = terms.iter().map(|t| t.at(tau)).sum();
             // A coordinate is known to the rounding of what it is the difference of.
-            let slack = 1e-13 * terms.iter().map(|t| t.w.abs() + (tau * t.gain).abs() + 1.0).sum::<f64>();
+            let slack =
+                1e-13 * terms.iter().map(|t| t.w.abs() + (tau * t.gain).abs() + 1.0).sum::<f64>();
             prop_assert!((found - sum).abs() <= slack, "{found} for {sum} at {tau}");
         }
     }

@@ -1,14 +1,16 @@
-//! Keras' constraints on norms: each rescales groups of weights. A group holds the weights that differ in their position along the given
-//! axes only; `axes: vec![0]` makes one group of each column of a matrix, `vec![0, 1, 2]` one of each filter of a convolution.
+//! Keras' constraints on norms: each rescales groups of weights. A group holds the weights that
+//! differ in their position along the given axes only; `axes: vec![0]` makes one group of each
+//! column of a matrix, `vec![0, 1, 2]` one of each filter of a convolution.
 //!
-//! The one design choice: the formulas are Keras', to the letter, though they are not projections. They divide by $n + ε$ with
-//! $ε = 10^{-7}$, where $n$ is the norm of the group, so that
+//! The one design choice: the formulas are Keras', to the letter, though they are not projections.
+//! They divide by $n + ε$ with $ε = 10^{-7}$, where $n$ is the norm of the group, so that
 //! - every application shrinks by the factor $n / (n + ε)$ even what is inside the set, and
-//! - a group that is all zero stays zero, though it has neither norm 1 nor a norm of at least `min`. More generally any norm below the
-//!   bound can be what is left of a group that was nearly zero.
+//! - a group that is all zero stays zero, though it has neither norm 1 nor a norm of at least
+//!   `min`. More generally any norm below the bound can be what is left of a group that was nearly
+//!   zero.
 //!
-//! So only the excess of a norm over its upper bound counts as a violation, and rounding is forgiven: 4 units in the last place of the
-//! type, and one of `f64` for each weight of the group.
+//! So only the excess of a norm over its upper bound counts as a violation, and rounding is
+//! forgiven: 4 units in the last place of the type, and one of `f64` for each weight of the group.
 
 use std::ops::Range;
 
@@ -39,7 +41,8 @@ pub struct UnitNorm {
     pub axes: Vec<usize>,
 }
 
-/// Norm at most `max`: $w \leftarrow w \, \min(n, \text{max}) / (ε + n)$. By default 2 along axis 0.
+/// Norm at most `max`: $w \leftarrow w \, \min(n, \text{max}) / (ε + n)$. By default 2 along
+/// axis 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaxNorm {
     /// The largest norm, not negative.
@@ -48,10 +51,12 @@ pub struct MaxNorm {
     pub axes: Vec<usize>,
 }
 
-/// Norm between `min` and `max`: $w \leftarrow w \, (r \, \mathrm{clip}(n, \text{min}, \text{max}) + (1 - r) n) / (ε + n)$ for a rate
-/// $r$. By default between 0 and 1 with rate 1, along axis 0.
+/// Norm between `min` and `max`:
+/// $w \leftarrow w \, (r \, \mathrm{clip}(n, \text{min}, \text{max}) + (1 - r) n) / (ε + n)$
+/// for a rate $r$. By default between 0 and 1 with rate 1, along axis 0.
 ///
-/// With a rate below 1 one application goes only part of the way, so a parameter may then be outside the set.
+/// With a rate below 1 one application goes only part of the way, so a parameter may then be
+/// outside the set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MinMaxNorm {
     /// The smallest norm, not negative.
@@ -189,11 +194,13 @@ fn excess<T: Real>(shape: Shape, axes: &[usize], value: &[T], max: f64) -> f64 {
     })
 }
 
-/// How many neighbouring groups are summed side by side where the last axis tells groups apart: a vector's worth.
+/// How many neighbouring groups are summed side by side where the last axis tells groups apart: a
+/// vector's worth.
 const LANES: usize = 16;
 
-/// How a row-major array falls into groups. The last axis is treated apart, so that inner loops run over neighbouring elements: it
-/// either tells groups apart (then rows hold one element of each of up to [`LANES`] groups) or lies within a group.
+/// How a row-major array falls into groups. The last axis is treated apart, so that inner loops run
+/// over neighbouring elements: it either tells groups apart (then rows hold one element of each of
+/// up to [`LANES`] groups) or lies within a group.
 struct Groups {
     /// The axes that tell groups apart, but for the last of the array.
     across: Axes,
@@ -205,7 +212,8 @@ struct Groups {
     run: usize,
 }
 
-/// Up to [`LANES`] neighbouring groups: the position of the first element of the first, and how many they are.
+/// Up to [`LANES`] neighbouring groups: the position of the first element of the first, and how
+/// many they are.
 #[derive(Clone, Copy)]
 struct Block {
     start: usize,
@@ -214,7 +222,8 @@ struct Block {
 
 impl Groups {
     fn new(shape: Shape, axes: &[usize]) -> Self {
-        let mut groups = Self { across: Axes::default(), along: Axes::default(), columns: 1, run: 1 };
+        let mut groups =
+            Self { across: Axes::default(), along: Axes::default(), columns: 1, run: 1 };
         let Some(last) = shape.rank().checked_sub(1) else { return groups };
         let mut stride = 1;
         for (axis, length) in shape.dims().iter().copied().enumerate().rev() {
@@ -232,9 +241,10 @@ impl Groups {
     fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
         (0..self.across.count()).flat_map(move |group| {
             let start = self.across.offset(group);
-            (0..self.columns)
-                .step_by(LANES)
-                .map(move |column| Block { start: start + column, width: LANES.min(self.columns - column) })
+            (0..self.columns).step_by(LANES).map(move |column| Block {
+                start: start + column,
+                width: LANES.min(self.columns - column),
+            })
         })
     }
 
@@ -319,7 +329,10 @@ mod tests {
             let norms = norms_by_definition(shape, &axes, value.data());
             let constraint = MinMaxNorm { min: 0.3, max: 0.9, rate: 0.75, axes: axes.clone() };
             prop_assert!(Constraint::<f64>::accepts(&constraint, shape).is_ok());
-            let expected: Vec<f64> = value.data().iter().zip(&norms)
+            let expected: Vec<f64> = value
+                .data()
+                .iter()
+                .zip(&norms)
                 .map(|(w, n)| w * (0.75 * n.clamp(0.3, 0.9) + 0.25 * n) / (1e-7 + n))
                 .collect();
             let mut found = value.clone();
@@ -330,8 +343,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_left_is_no_violation(value in strategy::tensor([7, 40]), exponent in -9..9i32, rate in 0..2u8) {
-            let value: Vec<f32> = value.data().iter().map(|w| (w * 10f64.powi(exponent)) as f32).collect();
+        fn what_is_left_is_no_violation(
+            value in strategy::tensor([7, 40]),
+            exponent in -9..9i32,
+            rate in 0..2u8,
+        ) {
+            let value: Vec<f32> =
+                value.data().iter().map(|w| (w * 10f64.powi(exponent)) as f32).collect();
             for axes in [vec![0], vec![1], vec![0, 1]] {
                 let all: [&dyn Constraint<f32>; 3] = [
                     &UnitNorm { axes: axes.clone() },
@@ -341,7 +359,12 @@ mod tests {
                 for constraint in all {
                     let mut left = value.clone();
                     constraint.project([7, 40].into(), &mut left);
-                    prop_assert_eq!(constraint.violation([7, 40].into(), &left), 0.0, "{:?}", constraint);
+                    prop_assert_eq!(
+                        constraint.violation([7, 40].into(), &left),
+                        0.0,
+                        "{:?}",
+                        constraint
+                    );
                 }
             }
         }
@@ -349,13 +372,19 @@ mod tests {
 
     #[test]
     fn zero_stays_zero_and_nan_is_seen() {
-        let all: [&dyn Constraint<f32>; 3] =
-            [&UnitNorm::default(), &MaxNorm::default(), &MinMaxNorm { min: 0.5, ..MinMaxNorm::default() }];
+        let all: [&dyn Constraint<f32>; 3] = [
+            &UnitNorm::default(),
+            &MaxNorm::default(),
+            &MinMaxNorm { min: 0.5, ..MinMaxNorm::default() },
+        ];
         for constraint in all {
             let mut value = [0.0f32; 3];
             constraint.project([3].into(), &mut value);
             assert_eq!(value, [0.0; 3], "{constraint:?}");
-            assert!(constraint.violation([3].into(), &[0.0, f32::NAN, 0.0]).is_nan(), "{constraint:?}");
+            assert!(
+                constraint.violation([3].into(), &[0.0, f32::NAN, 0.0]).is_nan(),
+                "{constraint:?}"
+            );
         }
     }
 
@@ -363,7 +392,10 @@ mod tests {
     fn axes_that_do_not_exist_and_impossible_bounds_are_refused_by_name() {
         let accepts = |constraint: &dyn Constraint<f32>| constraint.accepts([3, 4].into());
         let error = accepts(&UnitNorm { axes: vec![0, 2] }).unwrap_err();
-        assert_eq!(error.to_string(), "unit_norm: expected distinct axes of shape [3, 4], found axes [0, 2]");
+        assert_eq!(
+            error.to_string(),
+            "unit_norm: expected distinct axes of shape [3, 4], found axes [0, 2]"
+        );
         assert!(accepts(&UnitNorm { axes: vec![1, 1] }).is_err());
         assert!(accepts(&MaxNorm { max: -1.0, ..MaxNorm::default() }).is_err());
         assert!(accepts(&MaxNorm { max: f64::NAN, ..MaxNorm::default() }).is_err());

@@ -1,7 +1,7 @@
 //! Matrices with orthonormal columns: the Stiefel manifold.
 //!
-//! The one design choice: the projection is the polar factor by singular values, which is defined for matrices of any rank, instead of
-//! an iteration that needs a start near the manifold.
+//! The one design choice: the projection is the polar factor by singular values, which is defined
+//! for matrices of any rank, instead of an iteration that needs a start near the manifold.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
@@ -10,11 +10,13 @@ use super::singular::Svd;
 use super::spectral::matrix;
 use super::{forgive, larger, rounding};
 
-/// $\{ W : W^\top W = I \}$, by $W \leftarrow U V^\top$ with the singular vectors of $W$. Not convex; a nearest point. Where $W$ has not full rank the nearest
-/// points are many; the missing columns of $U$ are then made from the first coordinate axes.
+/// $\{ W : W^\top W = I \}$, by $W \leftarrow U V^\top$ with the singular vectors of $W$. Not
+/// convex; a nearest point. Where $W$ has not full rank the nearest points are many; the missing
+/// columns of $U$ are then made from the first coordinate axes.
 ///
-/// A parameter of more axes than two is the matrix of its last axis against all others; it must not have more columns than rows. Cost: a
-/// singular value decomposition, O(m n²) a sweep; the violation costs O(m n²) once.
+/// A parameter of more axes than two is the matrix of its last axis against all others; it must not
+/// have more columns than rows. Cost: a singular value decomposition, O(m n²) a sweep; the
+/// violation costs O(m n²) once.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::OrthonormalColumns, tensor::Tensor};
@@ -80,8 +82,9 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
         }
         for row in 0..rows {
             for j in 0..columns {
-                let normal: f64 =
-                    (0..columns).map(|i| at[row * columns + i].f64() * parts[i * columns + j]).sum();
+                let normal: f64 = (0..columns)
+                    .map(|i| at[row * columns + i].f64() * parts[i * columns + j])
+                    .sum();
                 let d = &mut direction[row * columns + j];
                 *d = T::of(d.f64() - normal);
             }
@@ -100,16 +103,22 @@ mod tests {
         for start in [zero, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 0.0, 0.0, 0.0]] {
             let mut value = start;
             OrthonormalColumns.project([3, 2].into(), &mut value);
-            assert_eq!(OrthonormalColumns.violation([3, 2].into(), &value), 0.0, "{start:?} {value:?}");
+            assert_eq!(
+                OrthonormalColumns.violation([3, 2].into(), &value),
+                0.0,
+                "{start:?} {value:?}"
+            );
         }
         let mut value = [f64::NAN, 0.0, 0.0, 1.0];
         OrthonormalColumns.project([2, 2].into(), &mut value);
         assert!(value.iter().all(|w| w.is_nan()));
         assert!(OrthonormalColumns.violation([2, 2].into(), &value).is_nan());
-        let error = Constraint::<f32>::accepts(&OrthonormalColumns, [2, 3].into()).unwrap_err().to_string();
+        let error =
+            Constraint::<f32>::accepts(&OrthonormalColumns, [2, 3].into()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "orthonormal columns: expected a matrix of not more columns than rows, found shape [2, 3]"
+            "orthonormal columns: expected a matrix of not more columns than rows, found shape \
+             [2, 3]"
         );
     }
 }

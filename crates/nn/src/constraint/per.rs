@@ -1,7 +1,7 @@
 //! A set for each group of a parameter: per filter, per channel, per axis.
 //!
-//! The one design choice: a group is gathered into contiguous memory and shown to the set as a parameter of its own, so that no set has to
-//! know about axes.
+//! The one design choice: a group is gathered into contiguous memory and shown to the set as a
+//! parameter of its own, so that no set has to know about axes.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -10,11 +10,13 @@ use super::axes::{Axes, check_axes};
 use super::larger;
 use super::scratch::with_scratch;
 
-/// $\{ w : w_G \in C \text{ for every group } G \}$: a product of copies of one set. It is convex if the set is, and its projection is that of
-/// the set on each group, in every metric that the set knows.
+/// $\{ w : w_G \in C \text{ for every group } G \}$: a product of copies of one set. It is convex
+/// if the set is, and its projection is that of the set on each group, in every metric that the set
+/// knows.
 ///
-/// The set sees a group as an array of the lengths of its axes: [`channel`](Self::channel) gives a matrix set the planes `[kh, kw]` of a
-/// kernel. Groups of up to 1024 entries are gathered without taking memory. Cost: that of the set, and a copy.
+/// The set sees a group as an array of the lengths of its axes: [`channel`](Self::channel) gives a
+/// matrix set the planes `[kh, kw]` of a kernel. Groups of up to 1024 entries are gathered without
+/// taking memory. Cost: that of the set, and a copy.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::{L2Ball, Per}, tensor::Tensor};

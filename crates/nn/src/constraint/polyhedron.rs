@@ -1,24 +1,28 @@
 //! What several linear inequalities leave.
 //!
-//! The one design choice: an active-set method on the dual, which ends after finitely many exchanges at the exact projection, instead of an
-//! iteration that approaches it. Source: C. Lawson and R. Hanson, *Solving least squares problems* (1974); the exchange at dependent
-//! rows is that of D. Goldfarb and A. Idnani (1983).
+//! The one design choice: an active-set method on the dual, which ends after finitely many
+//! exchanges at the exact projection, instead of an iteration that approaches it. Source: C. Lawson
+//! and R. Hanson, *Solving least squares problems* (1974); the exchange at dependent rows is that
+//! of D. Goldfarb and A. Idnani (1983).
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::{forgive, larger, rounding, settle};
 
-/// $\{ w : a_j \cdot w \le b_j \text{ for every } j \}$, by the multipliers $\lambda \ge 0$ with $v = w - M^{-1} A^\top \lambda$ feasible and $\lambda_j (a_j \cdot v - b_j) = 0$. Convex; exact in
-/// every diagonal metric.
+/// $\{ w : a_j \cdot w \le b_j \text{ for every } j \}$, by the multipliers $\lambda \ge 0$ with
+/// $v = w - M^{-1} A^\top \lambda$ feasible and $\lambda_j (a_j \cdot v - b_j) = 0$. Convex; exact
+/// in every diagonal metric.
 ///
-/// Cost: one exchange for each inequality that becomes active, each O(p³ + the entries of the rows) for p active ones; nothing but a test
-/// where the value is inside. It takes memory. In `violation`, rounding of a row is forgiven and 1e-12 of the sum of its terms' magnitudes.
+/// Cost: one exchange for each inequality that becomes active, each O(p³ + the entries of the rows)
+/// for p active ones; nothing but a test where the value is inside. It takes memory. In
+/// `violation`, rounding of a row is forgiven and 1e-12 of the sum of its terms' magnitudes.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Polyhedron, tensor::Tensor};
 /// // A sequence without an upward bend: second differences <= 0.
-/// let concave = Polyhedron::new(4, (1..3).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0)))?;
+/// let concave =
+///     Polyhedron::new(4, (1..3).map(|i| (vec![(i - 1, 1.0), (i, -2.0), (i + 1, 1.0)], 0.0)))?;
 /// let mut params = Params::new();
 /// let start = Tensor::from_vec([4], vec![0.0f64, 3.0, 0.0, 3.0])?;
 /// let w = params.add("w", start, Some(Box::new(concave)))?;
@@ -44,7 +48,8 @@ struct Row {
 pub struct Optimality {
     /// The largest amount by which an inequality is missed.
     pub violation: f64,
-    /// $\sum_j \lambda_j |b_j - a_j \cdot v|$, the duality gap: for a feasible result its square root bounds the distance (in the metric) to the projection.
+    /// $\sum_j \lambda_j |b_j - a_j \cdot v|$, the duality gap: for a feasible result its square
+    /// root bounds the distance (in the metric) to the projection.
     pub gap: f64,
     /// Multipliers above 0.
     pub active: usize,
@@ -75,10 +80,12 @@ impl Row {
 }
 
 impl Polyhedron {
-    /// Inequalities on `n` entries: for each, the entries of its normal by position (row-major), and its offset.
+    /// Inequalities on `n` entries: for each, the entries of its normal by position (row-major),
+    /// and its offset.
     ///
     /// # Errors
-    /// If a position is not below `n` or is there twice, a number is not finite, a normal is 0, or no point satisfies them all.
+    /// If a position is not below `n` or is there twice, a number is not finite, a normal is 0, or
+    /// no point satisfies them all.
     pub fn new(
         n: usize,
         rows: impl IntoIterator<Item = (Vec<(usize, f64)>, f64)>,
@@ -90,8 +97,13 @@ impl Polyhedron {
             let finite = entries.iter().all(|(_, a)| a.is_finite()) && offset.is_finite();
             let distinct = entries.windows(2).all(|pair| pair[0].0 != pair[1].0);
             if !finite || !distinct || entries.is_empty() || entries.iter().any(|(i, _)| *i >= n) {
-                let expected = format!("finite rows that are not 0, of distinct positions below {n}");
-                return Err(ShapeError::new(NAME, expected, format!("{entries:?} with offset {offset}")));
+                let expected =
+                    format!("finite rows that are not 0, of distinct positions below {n}");
+                return Err(ShapeError::new(
+                    NAME,
+                    expected,
+                    format!("{entries:?} with offset {offset}"),
+                ));
             }
             all.push(Row { entries, offset });
         }
@@ -106,23 +118,30 @@ impl Polyhedron {
         Err(ShapeError::new(NAME, "inequalities that one point satisfies", found))
     }
 
-    /// Projects, in the metric if there is one, and returns the proof. A value with a number that is not finite becomes NaN.
+    /// Projects, in the metric if there is one, and returns the proof. A value with a number that
+    /// is not finite becomes NaN.
     ///
     /// # Panics
     /// If the value or the metric does not have as many entries as the set's points.
     pub fn project_with_proof(&self, metric: Option<&[f64]>, value: &mut [f64]) -> Optimality {
-        assert!(value.len() == self.n && metric.is_none_or(|m| m.len() == self.n), "{} entries", self.n);
+        assert!(
+            value.len() == self.n && metric.is_none_or(|m| m.len() == self.n),
+            "{} entries",
+            self.n
+        );
         if !value.iter().all(|w| w.is_finite()) {
             value.fill(f64::NAN);
             return Optimality { violation: f64::NAN, gap: f64::NAN, active: 0, exchanges: 0 };
         }
         let gain = |i: usize| metric.map_or(1.0, |m| 1.0 / m[i]);
         let start = value.to_vec();
-        let mut active = Active { set: self, gain, start: &start, rows: Vec::new(), multipliers: Vec::new() };
+        let mut active =
+            Active { set: self, gain, start: &start, rows: Vec::new(), multipliers: Vec::new() };
         let mut refused = vec![false; self.rows.len()];
         // What the terms of a row can come to: its value is known to the rounding of that.
         let largest = start.iter().fold(f64::MIN_POSITIVE, |m: f64, w| m.max(w.abs()));
-        let sizes: Vec<f64> = self.rows.iter().map(|row| row.size(&vec![largest; self.n])).collect();
+        let sizes: Vec<f64> =
+            self.rows.iter().map(|row| row.size(&vec![largest; self.n])).collect();
         let mut exchanges = 0;
         while exchanges < 20 * (self.n + self.rows.len()) {
             // The row that is missed by most, of those without a multiplier.
@@ -181,8 +200,8 @@ struct Active<'a, G> {
 }
 
 impl<G: Fn(usize) -> f64> Active<'_, G> {
-    /// Gives a row that is missed a multiplier, and takes those away that would become negative; false, without the row, if
-    /// rounding leaves nothing to do.
+    /// Gives a row that is missed a multiplier, and takes those away that would become negative;
+    /// false, without the row, if rounding leaves nothing to do.
     fn enter(&mut self, row: usize, value: &mut [f64]) -> bool {
         self.rows.push(row);
         self.multipliers.push(0.0);
@@ -221,8 +240,8 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         }
     }
 
-    /// The last row is a combination of the others: its multiplier grows at their expense until one of theirs is 0, which leaves. `None` if none of
-    /// them shrinks: then no point satisfies all.
+    /// The last row is a combination of the others: its multiplier grows at their expense until one
+    /// of theirs is 0, which leaves. `None` if none of them shrinks: then no point satisfies all.
     fn exchange(&mut self) -> Option<()> {
         let last = self.rows.len() - 1;
         let products: Vec<f64> = (0..last).map(|k| self.product(k, last)).collect();
@@ -253,7 +272,8 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         self.factor(self.rows.len()).is_some()
     }
 
-    /// The Cholesky factor of the products of the first rows, row after row; `None` if one depends on those before.
+    /// The Cholesky factor of the products of the first rows, row after row; `None` if one depends
+    /// on those before.
     fn factor(&self, count: usize) -> Option<Vec<Vec<f64>>> {
         let mut factor: Vec<Vec<f64>> = Vec::with_capacity(count);
         for k in 0..count {
@@ -274,13 +294,15 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         Some(factor)
     }
 
-    /// The multipliers for which every active row is met with equality, refined twice. `value` is overwritten.
+    /// The multipliers for which every active row is met with equality, refined twice. `value` is
+    /// overwritten.
     fn solve(&self, value: &mut [f64]) -> Vec<f64> {
         let Some(factor) = self.factor(self.rows.len()) else { return self.multipliers.clone() };
         let mut multipliers = self.multipliers.clone();
         for _ in 0..3 {
             self.point(&multipliers, value);
-            let missed = self.rows.iter().map(|j| self.set.rows[*j].dot(value) - self.set.rows[*j].offset);
+            let missed =
+                self.rows.iter().map(|j| self.set.rows[*j].dot(value) - self.set.rows[*j].offset);
             let correction = solve_factored(&factor, missed.collect());
             multipliers.iter_mut().zip(correction).for_each(|(l, c)| *l += c);
         }
@@ -376,7 +398,8 @@ impl<T: Real> Constraint<T> for Polyhedron {
     /// The entries that an inequality which is an equality has a part of.
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
         let tight = self.tangent(value);
-        let has_part = |i: usize| tight.rows.iter().any(|row| row.entries.iter().any(|(j, _)| *j == i));
+        let has_part =
+            |i: usize| tight.rows.iter().any(|row| row.entries.iter().any(|(j, _)| *j == i));
         Some((0..value.len()).filter(|i| has_part(*i)).count())
     }
 }
@@ -388,13 +411,18 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Rows drawn from few directions, so that many are dependent and many points lie at corners.
+        /// Rows drawn from few directions, so that many are dependent and many points lie at
+        /// corners.
         #[test]
         fn the_proof_holds_for_dependent_rows_too(
-            rows in vec((vec(-1..=1i32, 5), 0..=1i32), 1..24), w in vec(-3.0..3.0f64, 5), metric in vec(0.1..5.0f64, 5)
+            rows in vec((vec(-1..=1i32, 5), 0..=1i32), 1..24),
+            w in vec(-3.0..3.0f64, 5),
+            metric in vec(0.1..5.0f64, 5),
         ) {
             let rows = rows.into_iter().filter(|(a, _)| a.iter().any(|a| *a != 0));
-            let rows = rows.map(|(a, b)| (a.iter().map(|a| f64::from(*a)).enumerate().collect(), f64::from(b)));
+            let rows = rows.map(|(a, b)| {
+                (a.iter().map(|a| f64::from(*a)).enumerate().collect(), f64::from(b))
+            });
             // All contain 0.
             let set = Polyhedron::new(5, rows).unwrap();
             for metric in [None, Some(&metric[..])] {
@@ -407,8 +435,9 @@ mod tests {
 
     #[test]
     fn inequalities_without_a_point_are_refused() {
-        let error =
-            Polyhedron::new(1, [(vec![(0, 1.0)], -1.0), (vec![(0, -1.0)], -1.0)]).unwrap_err().to_string();
+        let error = Polyhedron::new(1, [(vec![(0, 1.0)], -1.0), (vec![(0, -1.0)], -1.0)])
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("polyhedron: expected inequalities that one point satisfies, found"),
             "{error}"

@@ -1,7 +1,7 @@
 //! Symmetric matrices without negative eigenvalues.
 //!
-//! The one design choice: the set lies in the space of all square matrices, so the projection makes symmetric first; that part is
-//! orthogonal to the rest.
+//! The one design choice: the set lies in the space of all square matrices, so the projection makes
+//! symmetric first; that part is orthogonal to the rest.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
@@ -9,8 +9,10 @@ use morphograd_autodiff::{Constraint, Kind};
 use super::singular::{eigen, positive_part};
 use super::{forgive, larger, norm_of, rounding};
 
-/// $\{ W : W = W^\top,\; x^\top W x \ge 0 \text{ for every } x \}$, by $W \leftarrow \sum_k \max(\lambda_k, 0) q_k q_k^\top$ with the eigenvalues and eigenvectors of $(W + W^\top) / 2$.
-/// Convex; exact. A matrix `[n, n]` only. Cost: O(n³) a sweep of Jacobi's method, for the projection and for the violation; it takes memory.
+/// $\{ W : W = W^\top,\; x^\top W x \ge 0 \text{ for every } x \}$, by $W \leftarrow \sum_k
+/// \max(\lambda_k, 0) q_k q_k^\top$ with the eigenvalues and eigenvectors of $(W + W^\top) / 2$.
+/// Convex; exact. A matrix `[n, n]` only. Cost: O(n³) a sweep of Jacobi's method, for the
+/// projection and for the violation; it takes memory.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::PositiveSemidefinite, tensor::Tensor};
@@ -23,7 +25,8 @@ use super::{forgive, larger, norm_of, rounding};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PositiveSemidefinite;
 
-/// The eigenvalues of the symmetric part, the largest difference from it, and what rounding is worth.
+/// The eigenvalues of the symmetric part, the largest difference from it, and what rounding is
+/// worth.
 fn decompose<T: Real>(shape: Shape, value: &[T]) -> (Vec<(f64, Vec<f64>)>, f64, f64) {
     let n = shape.dims()[0];
     let at = |i: usize, j: usize| value[i * n + j].f64();
@@ -36,7 +39,9 @@ fn decompose<T: Real>(shape: Shape, value: &[T]) -> (Vec<(f64, Vec<f64>)>, f64, 
 }
 
 fn missed(pairs: &[(f64, Vec<f64>)], asymmetry: f64, slack: f64) -> f64 {
-    pairs.iter().fold(forgive(asymmetry, slack), |worst, (value, _)| larger(worst, forgive(-value, slack)))
+    pairs
+        .iter()
+        .fold(forgive(asymmetry, slack), |worst, (value, _)| larger(worst, forgive(-value, slack)))
 }
 
 impl<T: Real> Constraint<T> for PositiveSemidefinite {
@@ -67,7 +72,11 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
         match shape.dims() {
             [rows, columns] if rows == columns => Ok(()),
-            _ => Err(ShapeError::new("positive semidefinite", "a square matrix", format!("shape {shape}"))),
+            _ => Err(ShapeError::new(
+                "positive semidefinite",
+                "a square matrix",
+                format!("shape {shape}"),
+            )),
         }
     }
 
@@ -79,7 +88,9 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
         "W = W^T, lambda_min(W) >= 0"
     }
 
-    /// With the eigenvectors $N$ of the eigenvalues 0 and the symmetric part $D$: $D \leftarrow D + N B_- N^\top$, where $-B_-$ is the part of $N^\top D N$ with eigenvalues below
+    /// With the eigenvectors $N$ of the eigenvalues 0 and the symmetric part $D$:
+    /// $D \leftarrow D + N B_- N^\top$, where $-B_-$ is the part of $N^\top D N$ with eigenvalues
+    /// below
     /// 0. The cone is $\{ D = D^\top : N^\top D N \text{ positive semidefinite} \}$.
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         if !at.iter().chain(&*direction).all(|w| w.is_finite()) {
@@ -90,8 +101,9 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
         let (pairs, _, slack) = decompose(shape, at);
         let null: Vec<&[f64]> =
             pairs.iter().filter(|(value, _)| *value <= slack).map(|(_, q)| &**q).collect();
-        let symmetric: Vec<f64> =
-            (0..n * n).map(|k| 0.5 * direction[k].f64() + 0.5 * direction[k % n * n + k / n].f64()).collect();
+        let symmetric: Vec<f64> = (0..n * n)
+            .map(|k| 0.5 * direction[k].f64() + 0.5 * direction[k % n * n + k / n].f64())
+            .collect();
         let indices = |count: usize| (0..count).flat_map(move |i| (0..count).map(move |j| (i, j)));
         let product = |(a, b): (usize, usize)| -> f64 {
             -indices(n).map(|(i, j)| null[a][i] * symmetric[i * n + j] * null[b][j]).sum::<f64>()
@@ -124,7 +136,10 @@ mod tests {
     #[test]
     fn only_square_matrices_are_accepted_and_nan_is_seen() {
         let error = Constraint::<f32>::accepts(&PositiveSemidefinite, [2, 3].into()).unwrap_err();
-        assert_eq!(error.to_string(), "positive semidefinite: expected a square matrix, found shape [2, 3]");
+        assert_eq!(
+            error.to_string(),
+            "positive semidefinite: expected a square matrix, found shape [2, 3]"
+        );
         let mut value = [1.0f32, 0.0, 0.0, f32::NAN];
         assert!(PositiveSemidefinite.violation([2, 2].into(), &value).is_nan());
         PositiveSemidefinite.project([2, 2].into(), &mut value);

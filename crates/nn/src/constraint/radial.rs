@@ -1,20 +1,24 @@
 //! Keras' constraint on kernels that are to be the same at every radius.
 //!
-//! The one design choice: the formula is that of Keras 2 (today's `tf_keras`; Keras 3 is without it), to the letter, with the sample it
-//! takes for the centre, so that weights trained with it mean the same here.
+//! The one design choice: the formula is that of Keras 2 (today's `tf_keras`; Keras 3 is without
+//! it), to the letter, with the sample it takes for the centre, so that weights trained with it
+//! mean the same here.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
 
 use super::larger;
 
-/// `RadialConstraint` of Keras: every square plane of a kernel `[k, k, in, out]` is rebuilt from samples on its diagonal. With $s = \lfloor k / 2 \rfloor$,
+/// `RadialConstraint` of Keras: every square plane of a kernel `[k, k, in, out]` is rebuilt from
+/// samples on its diagonal. With $s = \lfloor k / 2 \rfloor$,
 /// - the centre (1 entry for odd $k$, 2 × 2 for even) gets the value of entry $(s-1, s-1)$,
-/// - the ring around it that of entry $(s, s)$ for odd $k$ and $(s+1, s+1)$ for even, the next one that of the next on the diagonal.
+/// - the ring around it that of entry $(s, s)$ for odd $k$ and $(s+1, s+1)$ for even, the next one
+///   that of the next on the diagonal.
 ///
-/// It is no projection: the nearest kernel that is constant on every ring has the rings' means, and this one takes samples. For odd $k$ it is not
-/// idempotent either: the centre gets what its upper left neighbour was, which the ring's value then overwrites, so that a second
-/// application makes a kernel of 3 × 3 constant. Cost: O(n).
+/// It is no projection: the nearest kernel that is constant on every ring has the rings' means, and
+/// this one takes samples. For odd $k$ it is not idempotent either: the centre gets what its upper
+/// left neighbour was, which the ring's value then overwrites, so that a second application makes a
+/// kernel of 3 × 3 constant. Cost: O(n).
 ///
 /// ```
 /// use morphograd_nn::{autodiff::{Constraint, tensor::Shape}, constraint::RadialConstraint};
@@ -64,7 +68,10 @@ impl<T: Real> Constraint<T> for RadialConstraint {
             let (position, plane) = (i / rest, i % rest);
             let inset = (k - 1) / 2 - ring(k, position / k, position % k);
             let first = value[inset * (k + 1) * rest + plane];
-            larger(worst, if value[i] == first { 0.0 } else { (value[i].f64() - first.f64()).abs() })
+            larger(
+                worst,
+                if value[i] == first { 0.0 } else { (value[i].f64() - first.f64()).abs() },
+            )
         })
     }
 
@@ -107,7 +114,10 @@ mod tests {
         let four = radial::<16>(4);
         assert_eq!((four[5], four[10], four[0], four[7], four[15]), (5.0, 5.0, 15.0, 15.0, 15.0));
         let two_filters = radial::<18>(3);
-        assert_eq!((two_filters[8], two_filters[9], two_filters[0], two_filters[1]), (0.0, 1.0, 8.0, 9.0));
+        assert_eq!(
+            (two_filters[8], two_filters[9], two_filters[0], two_filters[1]),
+            (0.0, 1.0, 8.0, 9.0)
+        );
     }
 
     #[test]
@@ -116,11 +126,13 @@ mod tests {
         let value: [f32; 9] = [0.0, 0.0, 0.0, 0.0, 7.0, 0.0, 0.0, 3.0, 0.0];
         assert_eq!(RadialConstraint.violation([3, 3, 1, 1].into(), &value), 3.0);
         assert!(RadialConstraint.violation([3, 3, 1, 1].into(), &[f32::NAN; 9]).is_nan());
-        let error =
-            Constraint::<f32>::accepts(&RadialConstraint, [3, 4, 1, 1].into()).unwrap_err().to_string();
+        let error = Constraint::<f32>::accepts(&RadialConstraint, [3, 4, 1, 1].into())
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
-            "radial constraint: expected a kernel [k, k, in, out] with k from 2 to 128, found shape [3, 4, 1, 1]"
+            "radial constraint: expected a kernel [k, k, in, out] with k from 2 to 128, found \
+             shape [3, 4, 1, 1]"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The grid of decimal numbers: weights of few digits.
 //!
-//! The one design choice: a number is rounded in `f64` and then held as the nearest number of its type, which makes the map idempotent in
-//! every precision.
+//! The one design choice: a number is rounded in `f64` and then held as the nearest number of its
+//! type, which makes the map idempotent in every precision.
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
@@ -9,11 +9,13 @@ use morphograd_autodiff::{Constraint, Kind};
 
 use super::{larger, stop};
 
-/// $w \in 10^{-c}\,\mathbb{Z}$ for every element: numbers of $c$ decimals (`Rounding` of morpholayers).
+/// $w \in 10^{-c}\,\mathbb{Z}$ for every element: numbers of $c$ decimals (`Rounding` of
+/// morpholayers).
 ///
-/// The projection is the nearest point of the grid; half-way, the even multiple. Not convex: a step shorter than half of $10^{-c}$ is
-/// undone, so learning rates have to be chosen for it. Infinities are kept, and so is what is too large for its type to hold $c$ decimals of
-/// it. Cost: one rounding an element.
+/// The projection is the nearest point of the grid; half-way, the even multiple. Not convex: a step
+/// shorter than half of $10^{-c}$ is undone, so learning rates have to be chosen for it. Infinities
+/// are kept, and so is what is too large for its type to hold $c$ decimals of it. Cost: one
+/// rounding an element.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Rounding, tensor::Tensor};
@@ -69,7 +71,8 @@ impl<T: Real> Constraint<T> for Rounding {
     }
 }
 
-/// The projection of all entries: on most processors rounding is one instruction, which the baseline does not have.
+/// The projection of all entries: on most processors rounding is one instruction, which the
+/// baseline does not have.
 struct Round<'a, T> {
     scale: f64,
     value: &'a mut [T],
@@ -110,14 +113,18 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_projection_on_a_set_that_is_not_convex(
-            point in vec(-3.0..3.0f64, 6), others in vec(vec(-3.0..3.0f64, 6), 4), decimals in 0..=15u32
+            point in vec(-3.0..3.0f64, 6),
+            others in vec(vec(-3.0..3.0f64, 6), 4),
+            decimals in 0..=15u32,
         ) {
             check_projection(&Rounding { decimals }, [6].into(), &point, &others);
         }
 
         #[test]
         fn twice_is_once_in_every_precision_and_no_neighbour_on_the_grid_is_nearer(
-            mantissa in -1.0..1.0f64, exponent in -20..60i32, decimals in 0..=15u32
+            mantissa in -1.0..1.0f64,
+            exponent in -20..60i32,
+            decimals in 0..=15u32,
         ) {
             fn check<T: Real>(w: T, decimals: u32) {
                 let set = Rounding { decimals };

@@ -1,7 +1,7 @@
 //! Workspace of projections that cannot do without.
 //!
-//! The one design choice: a group of ordinary size is worked on in the stack, so that projecting one takes no memory, and a set stays a
-//! plain value that threads can share.
+//! The one design choice: a group of ordinary size is worked on in the stack, so that projecting
+//! one takes no memory, and a set stays a plain value that threads can share.
 
 use morphograd_autodiff::tensor::Real;
 
@@ -15,5 +15,9 @@ const ON_STACK: usize = 1024;
 /// assert_eq!(with_scratch(3, |zeros: &mut [f64]| zeros.len()), 3);
 /// ```
 pub fn with_scratch<T: Real, R>(n: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
-    if n <= ON_STACK { work(&mut [T::zero(); ON_STACK][..n]) } else { work(&mut vec![T::zero(); n]) }
+    if n <= ON_STACK {
+        work(&mut [T::zero(); ON_STACK][..n])
+    } else {
+        work(&mut vec![T::zero(); n])
+    }
 }

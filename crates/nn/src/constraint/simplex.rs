@@ -1,8 +1,9 @@
 //! Simplices: entries that are not negative and have a given sum, with or without a cap.
 //!
-//! The one design choice: the threshold is found by Newton's method on the sum as a function of it, which is exact after a few passes, sorts
-//! nothing, takes no memory and works in every diagonal metric alike. Source of the characterization: J. Duchi and others, *Efficient
-//! projections onto the l1-ball for learning in high dimensions* (2008).
+//! The one design choice: the threshold is found by Newton's method on the sum as a function of it,
+//! which is exact after a few passes, sorts nothing, takes no memory and works in every diagonal
+//! metric alike. Source of the characterization: J. Duchi and others, *Efficient projections onto
+//! the l1-ball for learning in high dimensions* (2008).
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -12,8 +13,8 @@ use super::sum::missed;
 use super::{gain, larger, rounding, settle};
 use crate::reparametrization::Softmax;
 
-/// $\{ w : w \ge 0,\; \sum_i w_i = s \}$, by $w_i \leftarrow \max(w_i - \tau, 0)$ with the $\tau$ that gives the sum. Convex; exact in every diagonal
-/// metric. Cost: O(n) a pass, a few passes.
+/// $\{ w : w \ge 0,\; \sum_i w_i = s \}$, by $w_i \leftarrow \max(w_i - \tau, 0)$ with the $\tau$
+/// that gives the sum. Convex; exact in every diagonal metric. Cost: O(n) a pass, a few passes.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Simplex, tensor::Tensor};
@@ -29,8 +30,9 @@ pub struct Simplex {
     pub sum: f64,
 }
 
-/// $\{ w : 0 \le w_i \le c,\; \sum_i w_i = s \}$, by $w_i \leftarrow \mathrm{clip}(w_i - \tau, 0, c)$ with the $\tau$ that gives the sum. Convex; exact in
-/// every diagonal metric. Cost: O(n) a pass, a few passes.
+/// $\{ w : 0 \le w_i \le c,\; \sum_i w_i = s \}$, by $w_i \leftarrow \mathrm{clip}(w_i - \tau, 0,
+/// c)$ with the $\tau$ that gives the sum. Convex; exact in every diagonal metric. Cost: O(n) a
+/// pass, a few passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CappedSimplex {
     /// The sum $s$, between 0 and $n c$.
@@ -162,7 +164,8 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         true
     }
 
-    /// The cone of directions with sum 0 that do not leave a bound: one more equation for a multiplier.
+    /// The cone of directions with sum 0 that do not leave a bound: one more equation for a
+    /// multiplier.
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
         let term = |i: usize, d: T| {
             let (at_zero, at_cap) = self.at_bounds(at[i]);
@@ -176,7 +179,8 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         true
     }
 
-    /// Within the face: entries strictly between the bounds share the threshold, the others do not move.
+    /// Within the face: entries strictly between the bounds share the threshold, the others do not
+    /// move.
     fn project_vjp(&self, _: Shape, _: &[T], projected: &[T], gradient: &mut [T]) -> bool {
         let cap = self.cap_in::<T>();
         let inside = |p: &T| !(*p <= T::zero() || *p >= cap);
@@ -198,7 +202,8 @@ impl<T: Real> Constraint<T> for CappedSimplex {
     }
 }
 
-/// Distributes a sum over the entries with the least gradients, at most `cap` each; the first of equal ones first.
+/// Distributes a sum over the entries with the least gradients, at most `cap` each; the first of
+/// equal ones first.
 fn fill_up<T: Real>(gradient: &[T], vertex: &mut [T], sum: f64, cap: f64) {
     let mut order: Vec<usize> = (0..gradient.len()).collect();
     order.sort_by(|a, b| gradient[*a].f64().total_cmp(&gradient[*b].f64()));
@@ -216,7 +221,8 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// The projection by the formula of the literature: sort, and find how many entries stay above 0.
+    /// The projection by the formula of the literature: sort, and find how many entries
+    /// stay above 0.
     fn by_sorting(w: &[f64], sum: f64) -> Vec<f64> {
         let mut sorted = w.to_vec();
         sorted.sort_by(|a, b| b.total_cmp(a));
@@ -238,12 +244,16 @@ mod tests {
 
     #[test]
     fn simplices_that_are_empty_are_refused() {
-        let accepts = |sum, cap| Constraint::<f32>::accepts(&CappedSimplex { sum, cap }, [4].into());
+        let accepts =
+            |sum, cap| Constraint::<f32>::accepts(&CappedSimplex { sum, cap }, [4].into());
         assert!(accepts(1.0, 0.25).is_ok());
-        let expected = "capped simplex: expected 0 <= sum <= cap times the number of entries, found sum 1 and cap 0.2 for shape [4]";
+        let expected = "capped simplex: expected 0 <= sum <= cap times the number of entries, \
+            found sum 1 and cap 0.2 for shape [4]";
         assert_eq!(accepts(1.0, 0.2).unwrap_err().to_string(), expected);
         assert!(
-            accepts(-1.0, 1.0).is_err() && accepts(1.0, f64::NAN).is_err() && accepts(f64::NAN, 1.0).is_err()
+            accepts(-1.0, 1.0).is_err()
+                && accepts(1.0, f64::NAN).is_err()
+                && accepts(f64::NAN, 1.0).is_err()
         );
         assert!(Constraint::<f32>::accepts(&Simplex { sum: -0.5 }, [4].into()).is_err());
     }

@@ -1,15 +1,17 @@
 //! Singular values and eigenvalues of small dense matrices.
 //!
-//! The one design choice: Jacobi's rotations, one-sided for singular values and two-sided for symmetric matrices. They are short, take the same
-//! steps on every machine, and find small values to high relative accuracy; the matrices of a layer are small. Source: J. Demmel and
-//! K. Veselić, *Jacobi's method is more accurate than QR* (1992).
+//! The one design choice: Jacobi's rotations, one-sided for singular values and two-sided for
+//! symmetric matrices. They are short, take the same steps on every machine, and find small values
+//! to high relative accuracy; the matrices of a layer are small. Source: J. Demmel and K. Veselić,
+//! *Jacobi's method is more accurate than QR* (1992).
 
 use morphograd_autodiff::tensor::Real;
 
 /// Sweeps over all pairs, of which ten are usual. Rounding cannot make the loop endless.
 const SWEEPS: usize = 60;
 
-/// $A = \sum_k \sigma_k u_k v_k^\top$ with $\sigma$ not increasing, for a matrix `[rows, columns]`; `min(rows, columns)` terms.
+/// $A = \sum_k \sigma_k u_k v_k^\top$ with $\sigma$ not increasing, for a matrix `[rows, columns]`;
+/// `min(rows, columns)` terms.
 pub(super) struct Svd {
     size: [usize; 2],
     /// The terms' $u$, each of `rows` numbers; 0 where $\sigma$ is, for a matrix that is not wide.
@@ -32,8 +34,9 @@ impl Svd {
         let (count, length) = if wide { (rows, columns) } else { (columns, rows) };
         let at = |k: usize, i: usize| if wide { k * columns + i } else { i * columns + k };
         let divisor = if scale > 0.0 { scale } else { 1.0 };
-        let mut vectors: Vec<Vec<f64>> =
-            (0..count).map(|k| (0..length).map(|i| matrix[at(k, i)].f64() / divisor).collect()).collect();
+        let mut vectors: Vec<Vec<f64>> = (0..count)
+            .map(|k| (0..length).map(|i| matrix[at(k, i)].f64() / divisor).collect())
+            .collect();
         let mut basis: Vec<Vec<f64>> =
             (0..count).map(|k| (0..count).map(|i| f64::from(u8::from(i == k))).collect()).collect();
         for _ in 0..SWEEPS {
@@ -79,14 +82,18 @@ impl Svd {
         }
     }
 
-    /// The part of a matrix outside the first terms, $(I - U U^\top) D (I - V V^\top)$ with the vectors of those, whose values have to be above 0.
+    /// The part of a matrix outside the first terms, $(I - U U^\top) D (I - V V^\top)$ with the
+    /// vectors of those, whose values have to be above 0.
     pub(super) fn outside<T: Real>(&self, terms: usize, matrix: &[T]) -> Vec<f64> {
         let [_, columns] = self.size;
         let mut part: Vec<f64> = matrix.iter().map(|d| d.f64()).collect();
         for u in &self.left[..terms] {
             for j in 0..columns {
-                let along: f64 = u.iter().zip(part[j..].iter().step_by(columns)).map(|(u, d)| u * d).sum();
-                u.iter().zip(part[j..].iter_mut().step_by(columns)).for_each(|(u, d)| *d -= along * u);
+                let along: f64 =
+                    u.iter().zip(part[j..].iter().step_by(columns)).map(|(u, d)| u * d).sum();
+                u.iter()
+                    .zip(part[j..].iter_mut().step_by(columns))
+                    .for_each(|(u, d)| *d -= along * u);
             }
         }
         for v in &self.right[..terms] {
@@ -104,18 +111,21 @@ impl Svd {
         self.left[k].iter().zip(matrix.chunks_exact(self.size[1])).map(|(u, d)| u * row(d)).sum()
     }
 
-    /// Takes $\sum_{kl} S_{kl} u_k v_l^\top$ over the first terms away from a matrix, for $S$ row-major.
+    /// Takes $\sum_{kl} S_{kl} u_k v_l^\top$ over the first terms away from a matrix, for $S$
+    /// row-major.
     pub(super) fn subtract<T: Real>(&self, parts: &[f64], terms: usize, matrix: &mut [T]) {
         let columns = self.size[1];
         for (i, j) in (0..self.size[0]).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-            let part = |k: usize, l: usize| parts[k * terms + l] * self.left[k][i] * self.right[l][j];
+            let part =
+                |k: usize, l: usize| parts[k * terms + l] * self.left[k][i] * self.right[l][j];
             let sum: f64 = (0..terms).map(|k| (0..terms).map(|l| part(k, l)).sum::<f64>()).sum();
             let d = &mut matrix[i * columns + j];
             *d = T::of(d.f64() - sum);
         }
     }
 
-    /// Gives the terms whose value is 0, within rounding, left vectors at right angles to the others: the first axes that have a part outside.
+    /// Gives the terms whose value is 0, within rounding, left vectors at right angles to the
+    /// others: the first axes that have a part outside.
     pub(super) fn complete_left(&mut self) {
         let largest = self.values.first().copied().unwrap_or(0.0);
         let rows = self.size[0];
@@ -143,7 +153,8 @@ impl Svd {
     }
 }
 
-/// Rotates every pair of vectors to right angles, and the basis along; whether there was anything to do.
+/// Rotates every pair of vectors to right angles, and the basis along; whether there was anything
+/// to do.
 fn sweep(vectors: &mut [Vec<f64>], basis: &mut [Vec<f64>]) -> bool {
     let mut rotated = false;
     for p in 0..vectors.len() {
@@ -177,8 +188,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Eigenvalues and eigenvectors of a symmetric matrix `[n, n]`: for each value, in no order, a vector of `n` numbers. The values of a matrix with
-/// a number that is not finite are not either, or not numbers.
+/// Eigenvalues and eigenvectors of a symmetric matrix `[n, n]`: for each value, in no order, a
+/// vector of `n` numbers. The values of a matrix with a number that is not finite are not either,
+/// or not numbers.
 pub(super) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
     let mut basis: Vec<Vec<f64>> =
         (0..n).map(|k| (0..n).map(|i| f64::from(u8::from(i == k))).collect()).collect();
@@ -192,14 +204,17 @@ pub(super) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
                     continue;
                 }
                 rotated = true;
-                let (cosine, sine) = rotation((matrix[q * n + q] - matrix[p * n + p]) / (2.0 * off));
+                let (cosine, sine) =
+                    rotation((matrix[q * n + q] - matrix[p * n + p]) / (2.0 * off));
                 for i in 0..n {
                     let (x, y) = (matrix[i * n + p], matrix[i * n + q]);
-                    (matrix[i * n + p], matrix[i * n + q]) = (cosine * x - sine * y, sine * x + cosine * y);
+                    (matrix[i * n + p], matrix[i * n + q]) =
+                        (cosine * x - sine * y, sine * x + cosine * y);
                 }
                 for i in 0..n {
                     let (x, y) = (matrix[p * n + i], matrix[q * n + i]);
-                    (matrix[p * n + i], matrix[q * n + i]) = (cosine * x - sine * y, sine * x + cosine * y);
+                    (matrix[p * n + i], matrix[q * n + i]) =
+                        (cosine * x - sine * y, sine * x + cosine * y);
                 }
                 // What rounding left of it would be rotated for ever.
                 (matrix[p * n + q], matrix[q * n + p]) = (0.0, 0.0);
@@ -216,7 +231,8 @@ pub(super) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
     basis.into_iter().enumerate().map(|(k, vector)| (matrix[k * n + k], vector)).collect()
 }
 
-/// Replaces a symmetric matrix `[n, n]` by its part with eigenvalues above 0, the nearest positive semidefinite one.
+/// Replaces a symmetric matrix `[n, n]` by its part with eigenvalues above 0, the nearest positive
+/// semidefinite one.
 pub(super) fn positive_part(n: usize, matrix: &mut [f64]) {
     let pairs = eigen(n, &mut matrix.to_vec());
     for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
@@ -232,7 +248,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_terms_add_up_and_are_orthonormal(size in (1..7usize, 1..7usize), data in vec(-2.0..2.0f64, 36), exponent in -150..150i32) {
+        fn the_terms_add_up_and_are_orthonormal(
+            size in (1..7usize, 1..7usize),
+            data in vec(-2.0..2.0f64, 36),
+            exponent in -150..150i32,
+        ) {
             let size = [size.0, size.1];
             let scale = 10f64.powi(exponent);
             let matrix: Vec<f64> = data[..size[0] * size[1]].iter().map(|x| x * scale).collect();
@@ -253,11 +273,15 @@ mod tests {
 
         #[test]
         fn eigenvectors_are_what_they_are_called(n in 1..7usize, data in vec(-2.0..2.0f64, 36)) {
-            let symmetric: Vec<f64> = (0..n * n).map(|k| data[k / n * 6 + k % n] + data[k % n * 6 + k / n]).collect();
+            let symmetric: Vec<f64> =
+                (0..n * n).map(|k| data[k / n * 6 + k % n] + data[k % n * 6 + k / n]).collect();
             for (value, vector) in eigen(n, &mut symmetric.clone()) {
                 prop_assert!((dot(&vector, &vector) - 1.0).abs() < 1e-13);
                 for i in 0..n {
-                    prop_assert!((dot(&symmetric[i * n..][..n], &vector) - value * vector[i]).abs() < 1e-13 * 24.0);
+                    prop_assert!(
+                        (dot(&symmetric[i * n..][..n], &vector) - value * vector[i]).abs()
+                            < 1e-13 * 24.0
+                    );
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! Sets of matrices given by their singular values: rank, spectral norm, nuclear norm.
 //!
-//! A parameter of more than one axis is the matrix of its last axis against all others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`.
+//! A parameter of more than one axis is the matrix of its last axis against all others: a kernel
+//! `[kh, kw, in, out]` is `[kh·kw·in, out]`.
 //!
-//! The one design choice: all singular values are computed, in `f64` by Jacobi's method, instead of the largest by power iteration. A
-//! projection that is exact only if an iteration has converged is not a set one can rely on.
+//! The one design choice: all singular values are computed, in `f64` by Jacobi's method, instead of
+//! the largest by power iteration. A projection that is exact only if an iteration has converged is
+//! not a set one can rely on.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind};
@@ -12,8 +14,9 @@ use super::multiplier::{Clipped, multiplier};
 use super::singular::{Svd, positive_part};
 use super::{forgive, rounding, stop};
 
-/// $\{ W : \mathrm{rank}\, W \le r \}$, by keeping the $r$ largest singular values. Not convex; a nearest point (Eckart and Young). Cost: a singular
-/// value decomposition, O(m n min(m, n)) a sweep, for the projection and for the violation; it takes memory.
+/// $\{ W : \mathrm{rank}\, W \le r \}$, by keeping the $r$ largest singular values. Not convex; a
+/// nearest point (Eckart and Young). Cost: a singular value decomposition, O(m n min(m, n)) a
+/// sweep, for the projection and for the violation; it takes memory.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Rank, tensor::Tensor};
@@ -29,15 +32,17 @@ pub struct Rank {
     pub rank: usize,
 }
 
-/// $\{ W : \sigma_1(W) \le r \}$, by $\sigma_k \leftarrow \min(\sigma_k, r)$: linear maps that lengthen no vector by more than $r$. Convex; exact. Cost: as for
-/// [`Rank`]. Keras' `SpectralNormalization` divides by $\sigma_1$ instead, which is no projection.
+/// $\{ W : \sigma_1(W) \le r \}$, by $\sigma_k \leftarrow \min(\sigma_k, r)$: linear maps that
+/// lengthen no vector by more than $r$. Convex; exact. Cost: as for [`Rank`]. Keras'
+/// `SpectralNormalization` divides by $\sigma_1$ instead, which is no projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpectralBall {
     /// The largest spectral norm $r$, not negative.
     pub radius: f64,
 }
 
-/// $\{ W : \sum_k \sigma_k(W) \le r \}$, by $\sigma_k \leftarrow \max(\sigma_k - \tau, 0)$ with the $\tau$ that gives the radius. Convex; exact. Cost: as for [`Rank`].
+/// $\{ W : \sum_k \sigma_k(W) \le r \}$, by $\sigma_k \leftarrow \max(\sigma_k - \tau, 0)$ with the
+/// $\tau$ that gives the radius. Convex; exact. Cost: as for [`Rank`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NuclearBall {
     /// The largest nuclear norm $r$, not negative.
@@ -50,7 +55,8 @@ pub(super) fn matrix(shape: Shape) -> [usize; 2] {
     [others.iter().product(), *last]
 }
 
-/// Decomposes; writes other values if the set misses its own by `missed`; a matrix with a number that is not finite becomes NaN.
+/// Decomposes; writes other values if the set misses its own by `missed`; a matrix with a number
+/// that is not finite becomes NaN.
 fn replace<T: Real>(
     shape: Shape,
     value: &mut [T],
@@ -67,8 +73,14 @@ fn measure<T: Real>(shape: Shape, value: &[T], missed: impl Fn(&Svd) -> f64) -> 
     Svd::of(matrix(shape), value).map_or(f64::NAN, |svd| missed(&svd))
 }
 
-/// Decomposes a point and changes a direction; one with a number that is not finite becomes NaN, and so it does at such a point.
-fn turn<T: Real>(shape: Shape, at: &[T], direction: &mut [T], change: impl FnOnce(&Svd, &mut [T])) -> bool {
+/// Decomposes a point and changes a direction; one with a number that is not finite becomes NaN,
+/// and so it does at such a point.
+fn turn<T: Real>(
+    shape: Shape,
+    at: &[T],
+    direction: &mut [T],
+    change: impl FnOnce(&Svd, &mut [T]),
+) -> bool {
     match Svd::of(matrix(shape), at) {
         Some(svd) if direction.iter().all(|d| d.is_finite()) => change(&svd, direction),
         _ => direction.fill(T::nan()),
@@ -128,15 +140,20 @@ impl<T: Real> Constraint<T> for Rank {
         "rank W <= r"
     }
 
-    /// Of the part outside the columns and the rows of a point of rank $s$, $E = (I - U U^\top) D (I - V V^\top)$, only the $r - s$ largest singular values stay. At
-    /// rank $r$ this is the tangent space of the matrices of that rank. Source: R. Schneider and A. Uschmajew, *Convergence results for projected
-    /// line-search methods on varieties of low-rank matrices via Łojasiewicz inequality* (2015).
+    /// Of the part outside the columns and the rows of a point of rank $s$,
+    /// $E = (I - U U^\top) D (I - V V^\top)$, only the $r - s$ largest singular values stay. At
+    /// rank $r$ this is the tangent space of the matrices of that rank. Source: R. Schneider and A.
+    /// Uschmajew, *Convergence results for projected line-search methods on varieties of low-rank
+    /// matrices via Łojasiewicz inequality* (2015).
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         turn(shape, at, direction, |svd, direction| {
             let rank = rank_of::<T>(svd, at.len()).min(self.rank);
             let mut removed = svd.outside(rank, direction);
             if let Some(parts) = Svd::of(matrix(shape), &removed) {
-                parts.write(|k| if k < self.rank - rank { 0.0 } else { parts.values[k] }, &mut removed);
+                parts.write(
+                    |k| if k < self.rank - rank { 0.0 } else { parts.values[k] },
+                    &mut removed,
+                );
             }
             direction.iter_mut().zip(removed).for_each(|(d, e)| *d = T::of(d.f64() - e));
         })
@@ -158,7 +175,12 @@ impl SpectralBall {
 impl<T: Real> Constraint<T> for SpectralBall {
     fn project(&self, shape: Shape, value: &mut [T]) {
         let n = value.len();
-        replace(shape, value, |svd| self.missed::<T>(svd, n), |values, k| values[k].min(self.radius));
+        replace(
+            shape,
+            value,
+            |svd| self.missed::<T>(svd, n),
+            |values, k| values[k].min(self.radius),
+        );
     }
 
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
@@ -177,8 +199,10 @@ impl<T: Real> Constraint<T> for SpectralBall {
         "sigma_1(W) <= r"
     }
 
-    /// With the singular vectors $U$, $V$ of the values that are the radius, $D \leftarrow D - U B_+ V^\top$, where $B_+$ is the part with eigenvalues above 0 of the symmetric part of
-    /// $U^\top D V$. For the normal cone is $\{ U S V^\top : S \text{ positive semidefinite} \}$.
+    /// With the singular vectors $U$, $V$ of the values that are the radius,
+    /// $D \leftarrow D - U B_+ V^\top$, where $B_+$ is the part with eigenvalues above 0 of the
+    /// symmetric part of $U^\top D V$. For the normal cone is $\{ U S V^\top : S \text{ positive
+    /// semidefinite} \}$.
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         turn(shape, at, direction, |svd, direction| {
             if self.radius == 0.0 {
@@ -186,7 +210,8 @@ impl<T: Real> Constraint<T> for SpectralBall {
             }
             let tight = self.tight::<T>(svd, at.len());
             let pairs = (0..tight).flat_map(|k| (0..tight).map(move |l| (k, l)));
-            let symmetric = |(k, l)| 0.5 * svd.product(k, direction, l) + 0.5 * svd.product(l, direction, k);
+            let symmetric =
+                |(k, l)| 0.5 * svd.product(k, direction, l) + 0.5 * svd.product(l, direction, k);
             let mut parts: Vec<f64> = pairs.map(symmetric).collect();
             positive_part(tight, &mut parts);
             svd.subtract(&parts, tight, direction);
@@ -225,7 +250,8 @@ impl<T: Real> Constraint<T> for NuclearBall {
         let n = value.len();
         let Some(svd) = Svd::of(matrix(shape), value) else { return value.fill(T::nan()) };
         if self.missed::<T>(&svd, n) != 0.0 {
-            let term = |k: usize| Clipped { w: svd.values[k], gain: 1.0, min: 0.0, max: f64::INFINITY };
+            let term =
+                |k: usize| Clipped { w: svd.values[k], gain: 1.0, min: 0.0, max: f64::INFINITY };
             let tau = multiplier(svd.values.len(), term, self.radius);
             svd.write(|k| term(k).at(tau), value);
         }
@@ -254,8 +280,11 @@ impl<T: Real> Constraint<T> for NuclearBall {
         "sum_k sigma_k(W) <= r"
     }
 
-    /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D \rangle + \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
-    /// $\{ \lambda (U V^\top + M) : \lambda \ge 0, \lVert M \rVert_2 \le 1 \}$ with $M$ outside as $E$ is, so $\lambda$ solves $s \lambda = \langle U V^\top, D \rangle + \sum_k \max(\sigma_k(E) - \lambda, 0)$.
+    /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D \rangle +
+    /// \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
+    /// $\{ \lambda (U V^\top + M) : \lambda \ge 0, \lVert M \rVert_2 \le 1 \}$ with $M$ outside as
+    /// $E$ is, so $\lambda$ solves $s \lambda = \langle U V^\top, D \rangle + \sum_k
+    /// \max(\sigma_k(E) - \lambda, 0)$.
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
         turn(shape, at, direction, |svd, direction| {
             if self.radius == 0.0 {
@@ -268,9 +297,15 @@ impl<T: Real> Constraint<T> for NuclearBall {
             let mut outside = svd.outside(rank, direction);
             let Some(parts) = Svd::of(matrix(shape), &outside) else { return };
             let grows: f64 = (0..rank).map(|k| svd.product(k, direction, k)).sum();
-            // The norm's growth along the point's own terms, all at once, and along each of the others, which cannot shrink.
+            // The norm's growth along the point's own terms, all at once, and along each of the
+            // others, which cannot shrink.
             let term = |k: usize| match k.checked_sub(1) {
-                None => Clipped { w: grows, gain: rank as f64, min: f64::NEG_INFINITY, max: f64::INFINITY },
+                None => Clipped {
+                    w: grows,
+                    gain: rank as f64,
+                    min: f64::NEG_INFINITY,
+                    max: f64::INFINITY,
+                },
                 Some(k) => Clipped { w: parts.values[k], gain: 1.0, min: 0.0, max: f64::INFINITY },
             };
             if grows + parts.values.iter().sum::<f64>() <= 0.0 {
@@ -298,9 +333,14 @@ mod tests {
     #[test]
     fn vectors_are_refused_and_nan_is_seen() {
         let error = Constraint::<f32>::accepts(&Rank { rank: 1 }, [4].into()).unwrap_err();
-        assert_eq!(error.to_string(), "rank: expected a matrix, or more axes than two, found shape [4]");
+        assert_eq!(
+            error.to_string(),
+            "rank: expected a matrix, or more axes than two, found shape [4]"
+        );
         assert!(Constraint::<f32>::accepts(&SpectralBall { radius: -1.0 }, [2, 2].into()).is_err());
-        assert!(Constraint::<f32>::accepts(&NuclearBall { radius: f64::NAN }, [2, 2].into()).is_err());
+        assert!(
+            Constraint::<f32>::accepts(&NuclearBall { radius: f64::NAN }, [2, 2].into()).is_err()
+        );
         let all: [&dyn Constraint<f32>; 3] =
             [&Rank { rank: 1 }, &SpectralBall { radius: 1.0 }, &NuclearBall { radius: 1.0 }];
         for set in all {

@@ -1,7 +1,7 @@
 //! A norm that is given, or lies between two bounds.
 //!
-//! The one design choice: 0, which every point of the sphere is as near to, goes to the point with equal entries, so that the map is defined
-//! everywhere and prefers no coordinate.
+//! The one design choice: 0, which every point of the sphere is as near to, goes to the point with
+//! equal entries, so that the map is defined everywhere and prefers no coordinate.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -10,11 +10,14 @@ use super::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, re
 use super::{forgive, rounding, settle};
 use crate::enforcement::Projected;
 
-/// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n).
-/// This is what Keras' `UnitNorm` means, without its ε.
+/// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point
+/// with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n). This is what Keras' `UnitNorm`
+/// means, without its ε.
 ///
-/// In a diagonal metric it is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the largest $\lambda$ that gives the radius, which may be below 0; a nearest point too. If the entries
-/// of least weight are 0 and the others cannot reach the radius, those get the rest of the norm, all the same and above 0.
+/// In a diagonal metric it is $w_i \leftarrow m_i w_i / (m_i + \lambda)$ with the largest $\lambda$
+/// that gives the radius, which may be below 0; a nearest point too. If the entries of least weight
+/// are 0 and the others cannot reach the radius, those get the rest of the norm, all the same and
+/// above 0.
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::Sphere, tensor::Tensor};
@@ -32,9 +35,10 @@ pub struct Sphere {
     pub radius: f64,
 }
 
-/// $\{ w : a \le \lVert w \rVert_2 \le b \}$, by $w \leftarrow w \, \mathrm{clip}(n, a, b) / n$ with $n = \lVert w \rVert$; 0 goes to the point with entries
-/// $a / \sqrt{n}$. Not convex where $a > 0$; a nearest point, O(n), in a diagonal metric as for
-/// [`Sphere`]. This is what Keras' `MinMaxNorm` means, without its ε.
+/// $\{ w : a \le \lVert w \rVert_2 \le b \}$, by $w \leftarrow w \, \mathrm{clip}(n, a, b) / n$
+/// with $n = \lVert w \rVert$; 0 goes to the point with entries $a / \sqrt{n}$. Not convex where
+/// $a > 0$; a nearest point, O(n), in a diagonal metric as for [`Sphere`]. This is what Keras'
+/// `MinMaxNorm` means, without its ε.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Annulus {
     /// The smallest norm $a$, not negative.
@@ -164,11 +168,20 @@ impl<T: Real> Constraint<T> for Annulus {
 }
 
 fn check(operation: &'static str, set: Annulus, shape: Shape) -> Result<(), ShapeError> {
-    if 0.0 <= set.min && set.min <= set.max && set.max > 0.0 && set.max.is_finite() && !shape.is_empty() {
+    if 0.0 <= set.min
+        && set.min <= set.max
+        && set.max > 0.0
+        && set.max.is_finite()
+        && !shape.is_empty()
+    {
         return Ok(());
     }
     let found = format!("[{}, {}] for shape {shape}", set.min, set.max);
-    Err(ShapeError::new(operation, "norms with 0 <= min <= max, max > 0, and at least one entry", found))
+    Err(ShapeError::new(
+        operation,
+        "norms with 0 <= min <= max, max > 0, and at least one entry",
+        found,
+    ))
 }
 
 #[cfg(test)]
@@ -182,8 +195,11 @@ mod tests {
         assert!(Constraint::<f32>::accepts(&Sphere { radius: 0.0 }, [2].into()).is_err());
         assert!(Constraint::<f32>::accepts(&Sphere { radius: 1.0 }, [0].into()).is_err());
         assert!(Constraint::<f32>::accepts(&Annulus { min: 2.0, max: 1.0 }, [2].into()).is_err());
-        let error = Constraint::<f32>::accepts(&Sphere { radius: -1.0 }, [2].into()).unwrap_err().to_string();
-        let expected = "sphere: expected norms with 0 <= min <= max, max > 0, and at least one entry, found [-1, -1] for shape [2]";
+        let error = Constraint::<f32>::accepts(&Sphere { radius: -1.0 }, [2].into())
+            .unwrap_err()
+            .to_string();
+        let expected = "sphere: expected norms with 0 <= min <= max, max > 0, and at least one \
+            entry, found [-1, -1] for shape [2]";
         assert_eq!(error, expected);
     }
 
@@ -191,7 +207,10 @@ mod tests {
         /// Also where an entry is all but 0, and next to where the nearest point changes sides.
         #[test]
         fn in_a_metric_no_point_of_a_circle_is_nearer(
-            w in (-2..=2i8, -2..=2i8), m in (1..=3u8, 1..=3u8), tiny in prop_oneof![Just(1.0), Just(1e-9), Just(1e-200)], first in prop::bool::ANY
+            w in (-2..=2i8, -2..=2i8),
+            m in (1..=3u8, 1..=3u8),
+            tiny in prop_oneof![Just(1.0), Just(1e-9), Just(1e-200)],
+            first in prop::bool::ANY,
         ) {
             let mut w = [f64::from(w.0), f64::from(w.1)];
             w[usize::from(first)] *= tiny;
@@ -202,7 +221,10 @@ mod tests {
             prop_assert_eq!(set.violation([2].into(), &found), 0.0, "{:?}", found);
             let angles = (0..3600).map(|k| f64::from(k) * std::f64::consts::TAU / 3600.0);
             for (sine, cosine) in angles.map(f64::sin_cos) {
-                prop_assert!(cost(found) <= cost([1.5 * cosine, 1.5 * sine]) + 1e-12, "{w:?} in {m:?} is not {found:?}");
+                prop_assert!(
+                    cost(found) <= cost([1.5 * cosine, 1.5 * sine]) + 1e-12,
+                    "{w:?} in {m:?} is not {found:?}"
+                );
             }
         }
     }
@@ -211,10 +233,15 @@ mod tests {
         /// $m (w - v) = \lambda v$ with $\lambda \ge -\min m$, which makes $v$ nearest of all.
         #[test]
         fn in_a_metric_of_wild_range_the_lagrangian_is_stationary_and_convex(
-            entries in vec((-2.0..2.0f64, -12..8i32, -6..6i32), 1..12), radius in -3..3i32
+            entries in vec((-2.0..2.0f64, -12..8i32, -6..6i32), 1..12),
+            radius in -3..3i32,
         ) {
-            let w: Vec<f64> = entries.iter().map(|(w, exponent, _)| w * 10f64.powi(*exponent)).collect();
-            let m: Vec<f64> = entries.iter().map(|(w, _, exponent)| (1.0 + w.abs()) * 10f64.powi(*exponent)).collect();
+            let w: Vec<f64> =
+                entries.iter().map(|(w, exponent, _)| w * 10f64.powi(*exponent)).collect();
+            let m: Vec<f64> = entries
+                .iter()
+                .map(|(w, _, exponent)| (1.0 + w.abs()) * 10f64.powi(*exponent))
+                .collect();
             let (set, n) = (Sphere { radius: 10f64.powi(radius) }, Shape::from([w.len()]));
             let mut v = w.clone();
             prop_assert!(set.project_in_metric(n, &m, &mut v));
@@ -241,9 +268,16 @@ mod tests {
         // The third alone has 2 * 0.5 / (2 - 1) = 1 at most, as far as the Lagrangian is convex.
         let mut value = [0.0f64, 0.0, 0.5];
         assert!(Sphere { radius: 3.0 }.project_in_metric([3].into(), &[1.0, 1.0, 2.0], &mut value));
-        assert!((value[0] - 2.0).abs() < 1e-15 && value[0] == value[1] && value[2] == 1.0, "{value:?}");
+        assert!(
+            (value[0] - 2.0).abs() < 1e-15 && value[0] == value[1] && value[2] == 1.0,
+            "{value:?}"
+        );
         let mut value = [0.0f32; 4];
-        assert!(Annulus { min: 1.0, max: 2.0 }.project_in_metric([4].into(), &[3.0; 4], &mut value));
+        assert!(Annulus { min: 1.0, max: 2.0 }.project_in_metric(
+            [4].into(),
+            &[3.0; 4],
+            &mut value
+        ));
         assert_eq!(value, [0.5; 4]);
         let mut value = [f64::NAN, 1.0];
         assert!(Sphere { radius: 1.0 }.project_in_metric([2].into(), &[1.0, 2.0], &mut value));

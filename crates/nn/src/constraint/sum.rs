@@ -1,6 +1,7 @@
 //! A sum or a mean that is given.
 //!
-//! The one design choice: these are hyperplanes whose normal is written down nowhere, so that they fit every shape.
+//! The one design choice: these are hyperplanes whose normal is written down nowhere, so that they
+//! fit every shape.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Constraint, Kind, Parametrization};
@@ -8,7 +9,8 @@ use morphograd_autodiff::{Constraint, Kind, Parametrization};
 use super::{forgive, gain, rounding, settle};
 use crate::enforcement::Projected;
 
-/// $\{ w : \sum_i w_i = s \}$, by adding the same to every entry. Convex; exact in every diagonal metric, O(n).
+/// $\{ w : \sum_i w_i = s \}$, by adding the same to every entry. Convex; exact in every diagonal
+/// metric, O(n).
 ///
 /// ```
 /// use morphograd_nn::{autodiff::Params, constraint::FixedSum, tensor::Tensor};
@@ -24,7 +26,8 @@ pub struct FixedSum {
     pub sum: f64,
 }
 
-/// $\{ w : \frac{1}{n} \sum_i w_i = \mu \}$, by adding the same to every entry. Convex; exact in every diagonal metric, O(n).
+/// $\{ w : \frac{1}{n} \sum_i w_i = \mu \}$, by adding the same to every entry. Convex; exact in
+/// every diagonal metric, O(n).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FixedMean {
     /// The mean $\mu$.
@@ -148,8 +151,10 @@ mod tests {
     #[test]
     fn a_sum_of_nothing_and_one_that_is_no_number_are_refused() {
         assert!(Constraint::<f32>::accepts(&FixedSum { sum: 0.0 }, [0].into()).is_err());
-        let error = Constraint::<f32>::accepts(&FixedMean { mean: f64::NAN }, [2].into()).unwrap_err();
-        let expected = "fixed mean: expected a finite number and at least one entry, found NaN for shape [2]";
+        let error =
+            Constraint::<f32>::accepts(&FixedMean { mean: f64::NAN }, [2].into()).unwrap_err();
+        let expected =
+            "fixed mean: expected a finite number and at least one entry, found NaN for shape [2]";
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -1,7 +1,8 @@
 //! Where the windows of a convolution lie.
 //!
-//! The one design choice: a window is a few lines of neighbouring numbers. Where they all lie in the image, one after the other, they are read
-//! in place; the others, at the border or with gaps between the taps, are gathered first.
+//! The one design choice: a window is a few lines of neighbouring numbers. Where they all lie in
+//! the image, one after the other, they are read in place; the others, at the border or with gaps
+//! between the taps, are gathered first.
 
 use std::ops::Range;
 
@@ -9,8 +10,9 @@ use morphograd_autodiff::tensor::{Extent, Real, Shape, Window2d};
 
 use super::Convolution;
 
-/// Sizes and positions. An output pixel is a row of the patch matrix; the row holds the input under the window, in the order of the
-/// kernel, so that it is multiplied with the kernel as it lies in memory.
+/// Sizes and positions. An output pixel is a row of the patch matrix; the row holds the input under
+/// the window, in the order of the kernel, so that it is multiplied with the kernel as it lies in
+/// memory.
 #[derive(Debug)]
 pub(super) struct Geometry {
     pub(super) window: Window2d,
@@ -32,7 +34,8 @@ pub(super) struct Pixel {
 
 impl Geometry {
     pub(super) fn new(op: &Convolution, input: Shape, kernel: Shape) -> Self {
-        let (&[batch, height, width, channels], &[.., filters]) = (input.dims(), kernel.dims()) else {
+        let (&[batch, height, width, channels], &[.., filters]) = (input.dims(), kernel.dims())
+        else {
             unreachable!("checked by infer")
         };
         let image = [height, width];
@@ -83,7 +86,11 @@ impl Geometry {
     #[inline(always)]
     pub(super) fn pixel(&self, index: usize) -> Pixel {
         let [height, width] = self.extent.output;
-        Pixel { image: index / (height * width), row: index / width % height, column: index % width }
+        Pixel {
+            image: index / (height * width),
+            row: index / width % height,
+            column: index % width,
+        }
     }
 
     #[inline(always)]
@@ -101,7 +108,8 @@ impl Geometry {
     #[inline(always)]
     pub(super) fn inside(&self, pixel: Pixel) -> Option<usize> {
         let reach = |axis: usize| (self.window.size[axis] - 1) * self.window.rates[axis];
-        // Left of or above the image the subtraction wraps to a huge number, which the comparison refuses too.
+        // Left of or above the image the subtraction wraps to a huge number, which the comparison
+        // refuses too.
         let y = (pixel.row * self.window.strides[0]).wrapping_sub(self.extent.before[0]);
         let x = (pixel.column * self.window.strides[1]).wrapping_sub(self.extent.before[1]);
         let [height, width] = self.image;
@@ -109,7 +117,8 @@ impl Geometry {
         fits.then(|| ((pixel.image * height + y) * width + x) * self.channels)
     }
 
-    /// The taps of window `i` that lie inside the image along an axis; the others are before or after them.
+    /// The taps of window `i` that lie inside the image along an axis; the others are before or
+    /// after them.
     fn taps_inside(&self, axis: usize, i: usize) -> Range<usize> {
         let (size, rate) = (self.window.size[axis], self.window.rates[axis]);
         let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
@@ -121,9 +130,9 @@ impl Geometry {
         first_at(before)..first_at(before + self.image[axis])
     }
 
-    /// Calls `f(line, inside, at)` for every line of taps in the window of an output pixel: `line` is where the line lies within the patch
-    /// (in taps), `inside` which of its taps are in the image, and `at` where the first of these is in the input. Lines outside have
-    /// nothing inside.
+    /// Calls `f(line, inside, at)` for every line of taps in the window of an output pixel: `line`
+    /// is where the line lies within the patch (in taps), `inside` which of its taps are in the
+    /// image, and `at` where the first of these is in the input. Lines outside have nothing inside.
     fn for_each_line(&self, pixel: Pixel, mut f: impl FnMut(usize, Range<usize>, usize)) {
         let Pixel { image, row, column } = pixel;
         let (lines, inside) = (self.taps_inside(0, row), self.taps_inside(1, column));
@@ -134,9 +143,13 @@ impl Geometry {
                 continue;
             }
             let y = row * self.window.strides[0] + d * self.window.rates[0] - self.extent.before[0];
-            let x =
-                column * self.window.strides[1] + inside.start * self.window.rates[1] - self.extent.before[1];
-            f(line, inside.clone(), ((image * self.image[0] + y) * self.image[1] + x) * self.channels);
+            let x = column * self.window.strides[1] + inside.start * self.window.rates[1]
+                - self.extent.before[1];
+            f(
+                line,
+                inside.clone(),
+                ((image * self.image[0] + y) * self.image[1] + x) * self.channels,
+            );
         }
     }
 

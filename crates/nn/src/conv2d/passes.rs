@@ -1,7 +1,8 @@
 //! The forward pass of the convolution and, beneath it, the backward pass.
 //!
-//! The one design choice: three matrix products whose left operand is never laid out in memory. Its rows are windows of the image, read where
-//! they are, one tile of the product at a time; bias and rectifier are applied to a tile before it leaves the registers.
+//! The one design choice: three matrix products whose left operand is never laid out in memory. Its
+//! rows are windows of the image, read where they are, one tile of the product at a time; bias and
+//! rectifier are applied to a tile before it leaves the registers.
 
 use std::ops::Range;
 
@@ -15,17 +16,19 @@ use super::tile::{Narrow, add_columns, add_rows, load, pad_columns, pad_rows, pi
 /// The most rows of a tile whose right operand is two vectors wide.
 const ROWS: usize = 8;
 
-/// Into how many tasks the work is cut, at most: enough for any machine, few enough that their buffers stay small.
+/// Into how many tasks the work is cut, at most: enough for any machine, few enough that their
+/// buffers stay small.
 const MAX_TASKS: usize = 32;
 
 /// Products that are worth a task.
 const MIN_PRODUCTS: usize = 1 << 16;
 
-/// Output pixels whose share of the image's gradient is computed before it is added: whole tiles, of 6 or of 8 rows, so that the order of the
-/// sums does not depend on the processor.
+/// Output pixels whose share of the image's gradient is computed before it is added: whole tiles,
+/// of 6 or of 8 rows, so that the order of the sums does not depend on the processor.
 const GROUP: usize = 24;
 
-/// Output pixels of a task that the backward pass handles at a time, so that what it reads several times stays in the cache.
+/// Output pixels of a task that the backward pass handles at a time, so that what it reads several
+/// times stays in the cache.
 const CHUNK: usize = 2 * GROUP;
 
 /// What the backward pass reads.
@@ -188,7 +191,13 @@ impl<T: Real> Values<'_, T> {
             for m in 0..M {
                 a[m] = &source[windows[m] + d * step..][..line];
             }
-            add_rows(&mut tile, &a, &self.kernel[d * line * pitch(filters)..], pitch(filters), column);
+            add_rows(
+                &mut tile,
+                &a,
+                &self.kernel[d * line * pitch(filters)..],
+                pitch(filters),
+                column,
+            );
         }
         if self.g.rectified {
             for m in 0..M {
@@ -212,8 +221,8 @@ impl<T: Real> Values<'_, T> {
     }
 }
 
-/// Writes the gradients that are wanted. Tasks are whole images, whose input gradients do not overlap; the kernel's and the bias'
-/// gradients are summed in the order of the tasks.
+/// Writes the gradients that are wanted. Tasks are whole images, whose input gradients do not
+/// overlap; the kernel's and the bias' gradients are summed in the order of the tasks.
 pub(super) fn backward<T: Real>(
     level: Level,
     g: &Geometry,
@@ -257,7 +266,9 @@ pub(super) fn backward<T: Real>(
                 run(task, Some(dx), region);
             });
         }
-        None => parallel::for_each_piece(scratch, sizes.task(), |task, region| run(task, None, region)),
+        None => {
+            parallel::for_each_piece(scratch, sizes.task(), |task, region| run(task, None, region));
+        }
     }
     for partial in scratch.chunks_exact(sizes.task()) {
         let (kernel, rest) = partial.split_at(sizes.kernel);
@@ -297,7 +308,13 @@ impl Sizes {
     }
 
     fn task(&self) -> usize {
-        self.kernel + self.bias + self.masked + self.patches + self.columns + self.d_transposed + self.window
+        self.kernel
+            + self.bias
+            + self.masked
+            + self.patches
+            + self.columns
+            + self.d_transposed
+            + self.window
     }
 }
 
@@ -323,8 +340,10 @@ fn backward_images<T: Real>(
     let (first, last) = (images.start * g.pixels(), images.end * g.pixels());
     for start in (first..last).step_by(CHUNK) {
         let end = (start + CHUNK).min(last);
-        let (y, dy) =
-            (&operands.y[start * filters..end * filters], &operands.dy[start * filters..end * filters]);
+        let (y, dy) = (
+            &operands.y[start * filters..end * filters],
+            &operands.dy[start * filters..end * filters],
+        );
         let d_bias = part.bias.as_deref_mut();
         let kernel = OutputGradient { g, y, dy, masked, d_bias };
         let nonzero = dispatch_vectors_at(level, Narrow { columns: filters, kernel });
@@ -385,8 +404,8 @@ fn backward_images<T: Real>(
     }
 }
 
-/// The output's gradient where the rectifier lets it pass, in rows of `pitch(filters)` numbers; and its sum, added to
-/// `d_bias`. Returns how many of them are not zero.
+/// The output's gradient where the rectifier lets it pass, in rows of `pitch(filters)` numbers; and
+/// its sum, added to `d_bias`. Returns how many of them are not zero.
 struct OutputGradient<'a, T> {
     g: &'a Geometry,
     y: &'a [T],
@@ -425,7 +444,8 @@ impl<T: Real> VectorKernel<T> for OutputGradient<'_, T> {
     }
 }
 
-/// The kernel's gradient from some output pixels: adds $\sum_p x_{p + t} dy_{pf}$ for each entry $t$ of the kernel.
+/// The kernel's gradient from some output pixels: adds $\sum_p x_{p + t} dy_{pf}$ for each entry
+/// $t$ of the kernel.
 struct KernelGradient<'a, T> {
     g: &'a Geometry,
     source: &'a [T],
@@ -491,7 +511,8 @@ impl<T: Real> KernelGradient<'_, T> {
     }
 }
 
-/// The image's gradient from some output pixels: $\sum_f dy_{pf} W_{tf}$ for each entry $t$ of the kernel, added to what lies under it.
+/// The image's gradient from some output pixels: $\sum_f dy_{pf} W_{tf}$ for each entry $t$ of the
+/// kernel, added to what lies under it.
 struct ImageGradient<'a, T> {
     g: &'a Geometry,
     pixels: Range<usize>,
@@ -535,8 +556,8 @@ impl<T: Real> ImageGradient<'_, T> {
         }
     }
 
-    /// The columns from `column` on of `M` rows of a group. After the last pixel there is old content, from which rows are computed that
-    /// nobody reads.
+    /// The columns from `column` on of `M` rows of a group. After the last pixel there is old
+    /// content, from which rows are computed that nobody reads.
     #[inline(always)]
     fn tile<V: Vector<T>, const M: usize, const N: usize>(
         &mut self,
@@ -556,9 +577,16 @@ impl<T: Real> ImageGradient<'_, T> {
     }
 }
 
-/// Adds `columns`, in rows of `pitch(depth)` numbers, to the gradients of what lies under the windows of `rows` output pixels from `pixel` on.
+/// Adds `columns`, in rows of `pitch(depth)` numbers, to the gradients of what lies under the
+/// windows of `rows` output pixels from `pixel` on.
 #[inline(always)]
-fn scatter<T: Real, V: Vector<T>>(g: &Geometry, columns: &[T], pixel: &mut Pixel, rows: usize, dx: &mut [T]) {
+fn scatter<T: Real, V: Vector<T>>(
+    g: &Geometry,
+    columns: &[T],
+    pixel: &mut Pixel,
+    rows: usize,
+    dx: &mut [T],
+) {
     let pitch = pitch(g.depth());
     let (mut windows, mut inside, first) = ([0; GROUP], true, *pixel);
     for window in &mut windows[..rows] {
@@ -636,25 +664,44 @@ mod tests {
     use morphograd_autodiff::tensor::{Padding, Shape, Window2d};
     use morphograd_testkit::assert_close;
 
-    /// y, dx, dW and db on the vectors of a level; only every so many of the outputs have a gradient.
-    fn all<T: Real>(level: Level, op: Convolution, x: Shape, kernel: Shape, every: usize) -> [Vec<T>; 4] {
+    /// y, dx, dW and db on the vectors of a level; only every so many of the outputs have a
+    /// gradient.
+    fn all<T: Real>(
+        level: Level,
+        op: Convolution,
+        x: Shape,
+        kernel: Shape,
+        every: usize,
+    ) -> [Vec<T>; 4] {
         let g = Geometry::new(&op, x, kernel);
-        let wave = |n: usize, f: f64| (0..n).map(|i| T::of((i as f64 * f).sin())).collect::<Vec<_>>();
-        let (x, kernel, bias) = (wave(x.len(), 0.37), wave(kernel.len(), 1.3), wave(g.filters, 0.9));
+        let wave =
+            |n: usize, f: f64| (0..n).map(|i| T::of((i as f64 * f).sin())).collect::<Vec<_>>();
+        let (x, kernel, bias) =
+            (wave(x.len(), 0.37), wave(kernel.len(), 1.3), wave(g.filters, 0.9));
         let (mut y, mut scratch) = (vec![T::nan(); g.batch * g.pixels() * g.filters], Vec::new());
         forward(level, &g, &x, &kernel, Some(&bias), &mut scratch, &mut y);
         let mut dy = wave(y.len(), 0.71);
-        dy.iter_mut().enumerate().filter(|(i, _)| i % every > 0).for_each(|(_, dy)| *dy = T::zero());
+        dy.iter_mut()
+            .enumerate()
+            .filter(|(i, _)| i % every > 0)
+            .for_each(|(_, dy)| *dy = T::zero());
         let [mut dx, mut d_kernel, mut d_bias] =
             [x.len(), kernel.len(), bias.len()].map(|n| vec![T::nan(); n]);
-        let gradients = Gradients { x: Some(&mut dx), kernel: Some(&mut d_kernel), bias: Some(&mut d_bias) };
+        let gradients =
+            Gradients { x: Some(&mut dx), kernel: Some(&mut d_kernel), bias: Some(&mut d_bias) };
         let operands = Operands { x: &x, kernel: &kernel, y: &y, dy: &dy };
         scratch.fill(T::nan());
         backward(level, &g, operands, gradients, &mut scratch);
         [y, dx, d_kernel, d_bias]
     }
 
-    fn levels_agree<T: Real>(op: Convolution, x: [usize; 4], filters: usize, every: usize, tolerance: f64) {
+    fn levels_agree<T: Real>(
+        op: Convolution,
+        x: [usize; 4],
+        filters: usize,
+        every: usize,
+        tolerance: f64,
+    ) {
         let kernel = Shape::from([op.window.size[0], op.window.size[1], x[3], filters]);
         let expected = all::<T>(Level::Scalar, op, x.into(), kernel, every);
         let mut fused: Option<[Vec<T>; 4]> = None;
@@ -682,7 +729,8 @@ mod tests {
             Window2d { size: [1, 5], strides: [2, 1], ..window },
             Window2d { size: [2, 2], rates: [1, 2], padding: Padding::SameMirrored, ..window },
         ];
-        // Numbers of filters and channels below, at and above those of a vector, of two, and of a tile.
+        // Numbers of filters and channels below, at and above those of a vector, of two, and of a
+        // tile.
         for (i, filters) in [1, 2, 4, 7, 8, 9, 16, 17, 32, 33, 40, 48, 50].into_iter().enumerate() {
             let channels = [1, 3, 4, 5, 8, 13, 16][i % 7];
             for (window, rectified) in windows.into_iter().zip([true, false, true, false]) {

@@ -1,8 +1,9 @@
-//! The backward pass of the convolution where most of the output's gradient is zero: behind a max-pooling and a rectifier at least three
-//! quarters of it are.
+//! The backward pass of the convolution where most of the output's gradient is zero: behind a
+//! max-pooling and a rectifier at least three quarters of it are.
 //!
-//! The one design choice: an output pixel at a time, and of it the filters that have a gradient, so that the work follows their number. What
-//! lies under the window stays in registers, and so does its gradient, while the filters go by.
+//! The one design choice: an output pixel at a time, and of it the filters that have a gradient, so
+//! that the work follows their number. What lies under the window stays in registers, and so does
+//! its gradient, while the filters go by.
 
 use std::ops::Range;
 
@@ -24,7 +25,8 @@ const BLOCK: usize = 32;
 pub(super) struct SparseGradients<'a, T> {
     pub(super) g: &'a Geometry,
     pub(super) x: &'a [T],
-    /// The output pixels, and where `dx` starts, counted in pixels of the output from the first image on.
+    /// The output pixels, and where `dx` starts, counted in pixels of the output from the first
+    /// image on.
     pub(super) pixels: Range<usize>,
     pub(super) first: usize,
     /// The output's gradient, in rows of `pitch(filters)` numbers.
@@ -44,7 +46,8 @@ impl<T: Real> VectorKernel<T> for SparseGradients<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector<T>>(self) {
-        // Vectors that fill the lines, if there are such, so that windows are read and written where they lie.
+        // Vectors that fill the lines, if there are such, so that windows are read and written
+        // where they lie.
         let line = self.g.line();
         if !line.is_multiple_of(V::LANES) && line.is_multiple_of(V::Half::LANES) {
             self.choose::<V::Half>();
@@ -68,13 +71,15 @@ impl<T: Real> SparseGradients<'_, T> {
     #[inline(always)]
     fn pixels<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(self) {
         let Self { g, x, masked, transposed, patch, column, .. } = self;
-        let (d_transposed, dx) = (self.d_transposed.unwrap_or_default(), self.dx.unwrap_or_default());
+        let (d_transposed, dx) =
+            (self.d_transposed.unwrap_or_default(), self.dx.unwrap_or_default());
         let (pitch_of_filters, pitch) = (pitch(g.filters), pitch(g.depth()));
         let (in_place, copied) = (Lines::of(g), Lines::whole(pitch));
         let fits = g.is_dense() && g.line().is_multiple_of(V::LANES);
         // Where `dx` starts in the input.
         let skipped = self.first / g.pixels() * g.in_image();
-        let (mut read, mut written) = (g.pixel(self.pixels.start), g.pixel(self.pixels.start - self.first));
+        let (mut read, mut written) =
+            (g.pixel(self.pixels.start), g.pixel(self.pixels.start - self.first));
         for gradients in masked.chunks_exact(pitch_of_filters).take(self.pixels.len()) {
             let filters = Filters { gradients, transposed, pitch };
             let inside = g.inside(read).filter(|_| fits);
@@ -85,10 +90,24 @@ impl<T: Real> SparseGradients<'_, T> {
                 let found = find::<T, V>(BLOCK.min(g.filters - first), &gradients[first..]);
                 if let Some(at) = inside {
                     let dx = if IMAGE { &mut dx[at - skipped..] } else { &mut [][..] };
-                    filters.add::<V, KERNEL, IMAGE>(first, found, in_place, &x[at..], dx, d_transposed);
+                    filters.add::<V, KERNEL, IMAGE>(
+                        first,
+                        found,
+                        in_place,
+                        &x[at..],
+                        dx,
+                        d_transposed,
+                    );
                 } else {
                     column.fill(T::zero());
-                    filters.add::<V, KERNEL, IMAGE>(first, found, copied, patch, column, d_transposed);
+                    filters.add::<V, KERNEL, IMAGE>(
+                        first,
+                        found,
+                        copied,
+                        patch,
+                        column,
+                        d_transposed,
+                    );
                     if IMAGE {
                         g.scatter(column, written, dx);
                     }
@@ -129,8 +148,8 @@ struct Filters<'a, T> {
 }
 
 impl<T: Real> Filters<'_, T> {
-    /// Adds what the filters `found` from `first` on have to add to the gradient `dx` of what lies at `x`, and to that of the kernel's
-    /// transpose.
+    /// Adds what the filters `found` from `first` on have to add to the gradient `dx` of what lies
+    /// at `x`, and to that of the kernel's transpose.
     #[inline(always)]
     fn add<V: Vector<T>, const KERNEL: bool, const IMAGE: bool>(
         self,
@@ -174,7 +193,9 @@ impl<T: Real> Part<'_, T> {
         dx: &mut [T],
         d_transposed: &mut [T],
     ) -> usize {
-        let Self { filters: Filters { gradients, transposed, pitch, .. }, first, lines, at, .. } = self;
+        let Self {
+            filters: Filters { gradients, transposed, pitch, .. }, first, lines, at, ..
+        } = self;
         let mut places = [0; N];
         let (mut line, mut k) = (at / lines.length, at % lines.length);
         for place in &mut places {

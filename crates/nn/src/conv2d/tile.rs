@@ -1,12 +1,14 @@
 //! Tiles: the part of a matrix product that is held in registers while it is summed up.
 //!
-//! The one design choice: every element is summed in the order of the inner index, whatever the size of the tile and the number of lanes, so
-//! tiles can be chosen for the processor without changing a result.
+//! The one design choice: every element is summed in the order of the inner index, whatever the
+//! size of the tile and the number of lanes, so tiles can be chosen for the processor without
+//! changing a result.
 
 use morphograd_autodiff::tensor::simd::VectorKernel;
 use morphograd_autodiff::tensor::{MAX_LANES, Real, Vector};
 
-/// Length of the rows of a matrix that is read as vectors: the first that is filled with whole vectors of every processor.
+/// Length of the rows of a matrix that is read as vectors: the first that is filled with whole
+/// vectors of every processor.
 pub(super) fn pitch(columns: usize) -> usize {
     columns.next_multiple_of(MAX_LANES)
 }
@@ -51,7 +53,8 @@ impl<T: Real, K: VectorKernel<T>> VectorKernel<T> for Narrow<K> {
     }
 }
 
-/// The columns of `M` rows of a matrix from `column` on, `N` vectors of them; `pitch` numbers from row to row.
+/// The columns of `M` rows of a matrix from `column` on, `N` vectors of them; `pitch` numbers from
+/// row to row.
 #[inline(always)]
 pub(super) fn load<T: Real, V: Vector<T>, const M: usize, const N: usize>(
     from: &[T],
@@ -87,8 +90,8 @@ pub(super) fn store<T: Real, V: Vector<T>, const M: usize, const N: usize>(
     }
 }
 
-/// Adds $\sum_k a_{mk} b_{kn}$: `a` holds the rows, all of one length, and `b` has `pitch` numbers from row to row, of which those from
-/// `column` on are meant.
+/// Adds $\sum_k a_{mk} b_{kn}$: `a` holds the rows, all of one length, and `b` has `pitch` numbers
+/// from row to row, of which those from `column` on are meant.
 #[inline(always)]
 pub(super) fn add_rows<T: Real, V: Vector<T>, const M: usize, const N: usize>(
     tile: &mut [[V; N]; M],
@@ -120,7 +123,8 @@ pub(super) fn add_rows<T: Real, V: Vector<T>, const M: usize, const N: usize>(
     }
 }
 
-/// Adds $\sum_k a_{km} b_{kn}$: `M` numbers of `a` from each of the positions `at`, and `b` as in [`add_rows`].
+/// Adds $\sum_k a_{km} b_{kn}$: `M` numbers of `a` from each of the positions `at`, and `b` as in
+/// [`add_rows`].
 #[inline(always)]
 pub(super) fn add_columns<T: Real, V: Vector<T>, const M: usize, const N: usize>(
     tile: &mut [[V; N]; M],

@@ -1,7 +1,9 @@
-//! The kernels of max-pooling: the maxima of an image with who reached them and, beneath, the gradient that goes there.
+//! The kernels of max-pooling: the maxima of an image with who reached them and, beneath, the
+//! gradient that goes there.
 //!
-//! The one design choice: a winner is its number among the pixels that its window covers, kept as a number of the image's type, so that the
-//! backward pass compares it lane by lane, without an address for each.
+//! The one design choice: a winner is its number among the pixels that its window covers, kept as a
+//! number of the image's type, so that the backward pass compares it lane by lane, without an
+//! address for each.
 
 use morphograd_autodiff::tensor::simd::{Kernel, VectorKernel};
 use morphograd_autodiff::tensor::{Real, Vector};
@@ -89,7 +91,8 @@ impl<T: Real> Maxima<'_, T> {
         at: usize,
     ) {
         let (zero, one) = (V::splat(T::zero()), V::splat(T::one()));
-        // Every element starts as the first pixel of its window, which the loop then compares with itself.
+        // Every element starts as the first pixel of its window, which the loop then compares with
+        // itself.
         let mut best = V::load(&self.x[first..]);
         let (mut winner, mut number) = (zero, zero);
         for row in 0..rows {
@@ -118,7 +121,8 @@ impl<T: Real> Maxima<'_, T> {
     }
 }
 
-/// The maximum of one window and channel, and its number among the pixels covered; `first` is where the first of these is.
+/// The maximum of one window and channel, and its number among the pixels covered; `first` is where
+/// the first of these is.
 #[inline(always)]
 fn maximum<T: Real, const LAST: bool>(
     geometry: &Geometry,
@@ -131,7 +135,10 @@ fn maximum<T: Real, const LAST: bool>(
         for column in 0..columns {
             let x = x[first + geometry.position(row, column)];
             // "Not less or equal" is also true of NaN.
-            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to win once, and then to stay")]
+            #[expect(
+                clippy::neg_cmp_op_on_partial_ord,
+                reason = "NaN has to win once, and then to stay"
+            )]
             let wins = if LAST { (x >= best) | x.is_nan() } else { !(x <= best) & !best.is_nan() };
             (best, winner) = if wins { (x, row * columns + column) } else { (best, winner) };
         }
@@ -148,7 +155,8 @@ pub(super) struct Winners<'a, T> {
     pub(super) g: &'a [T],
 }
 
-/// Up to so many pixels in a window each is asked whether it won; in larger ones the winner's place is computed.
+/// Up to so many pixels in a window each is asked whether it won; in larger ones the winner's place
+/// is computed.
 const SMALL: usize = 9;
 
 impl<T: Real> VectorKernel<T> for Winners<'_, T> {
@@ -156,7 +164,8 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector<T>>(mut self) {
-        // Where the windows are a partition of the image, each writes its pixels; else they add to zeros.
+        // Where the windows are a partition of the image, each writes its pixels; else they add to
+        // zeros.
         if self.geometry.is_partition() {
             self.windows::<V, true>();
         } else {
@@ -190,7 +199,12 @@ impl<T: Real> Winners<'_, T> {
     }
 
     #[inline(always)]
-    fn small<V: Vector<T>, const PARTITION: bool>(&mut self, size: [usize; 2], first: usize, at: usize) {
+    fn small<V: Vector<T>, const PARTITION: bool>(
+        &mut self,
+        size: [usize; 2],
+        first: usize,
+        at: usize,
+    ) {
         let channels = self.geometry.channels;
         let mut channel = 0;
         while channel + V::LANES <= channels {
@@ -228,9 +242,17 @@ impl<T: Real> Winners<'_, T> {
 
     /// The channels from `channel` on.
     #[inline(always)]
-    fn large<const PARTITION: bool>(&mut self, size: [usize; 2], first: usize, at: usize, channel: usize) {
+    fn large<const PARTITION: bool>(
+        &mut self,
+        size: [usize; 2],
+        first: usize,
+        at: usize,
+        channel: usize,
+    ) {
         if PARTITION {
-            for (row, column) in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column))) {
+            for (row, column) in
+                (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column)))
+            {
                 let pixel = first + self.geometry.position(row, column);
                 self.dx[pixel + channel..pixel + self.geometry.channels].fill(T::zero());
             }
@@ -262,7 +284,8 @@ impl<T: Real> Kernel for Parts<'_, T> {
             for_channels!(geometry.channels, |channel, N| {
                 let at = pixel * geometry.channels + channel;
                 let (y, g) = (lanes::<T, N>(self.y, at), lanes::<T, N>(self.g, at));
-                // One for a maximal pixel, zero for any other; never all zero, as the maximum is one of the pixels.
+                // One for a maximal pixel, zero for any other; never all zero, as the maximum is
+                // one of the pixels.
                 let share = |x: &[T; N], c: usize| {
                     let tied = (x[c] == y[c]) | (x[c].is_nan() & y[c].is_nan());
                     if tied { T::one() } else { T::zero() }

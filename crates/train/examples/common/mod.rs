@@ -1,5 +1,6 @@
-//! What the examples share: the data, as the command finds them, the tutorials' training, and contact sheets. A sheet has one grey scale
-//! for all of its tiles, so that they can be compared by eye.
+//! What the examples share: the data, as the command finds them, the tutorials' training, and
+//! contact sheets. A sheet has one grey scale for all of its tiles, so that they can be compared by
+//! eye.
 #![allow(dead_code, reason = "no example needs all of it")]
 
 use std::env;
@@ -22,7 +23,8 @@ use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
 /// What an example may end with.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The data that `MORPHOGRAD_DATA` names (a folder, `mnist`, `fashion-mnist`), else MNIST if it is in `datasets/`, else the embedded digits.
+/// The data that `MORPHOGRAD_DATA` names (a folder, `mnist`, `fashion-mnist`), else MNIST if it is
+/// in `datasets/`, else the embedded digits.
 pub(crate) fn dataset() -> Outcome<Dataset> {
     let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
     let datasets = PathBuf::from("datasets");
@@ -39,8 +41,9 @@ pub(crate) fn images(images: &Images, range: std::ops::Range<usize>, white: f64)
     Tensor::from_fn(shape, |i| f64::from(pixels[i]) * white / 255.0)
 }
 
-/// Trains as the tutorials do, with a new Adam at a rate of 0.001 in batches of 24, and says what was measured. The parameters keep the
-/// values they had after the epoch with the lowest training loss.
+/// Trains as the tutorials do, with a new Adam at a rate of 0.001 in batches of 24, and says what
+/// was measured. The parameters keep the values they had after the epoch with the lowest training
+/// loss.
 pub(crate) fn train(
     model: &Sequential<f32>,
     params: &mut Params<f32>,
@@ -57,8 +60,15 @@ pub(crate) fn train(
         ..Config::default()
     };
     let optimizer = &mut Optimizer::new(params, Adam::default(), 0.001);
-    let mut fit =
-        Fit { config: &config, model, optimizer, train: &data.train, test: &data.test, seed, dilation: None };
+    let mut fit = Fit {
+        config: &config,
+        model,
+        optimizer,
+        train: &data.train,
+        test: &data.test,
+        seed,
+        dilation: None,
+    };
     let fitted = fit.run::<StepError>(params, &mut |_| Ok(ControlFlow::Continue(())))?;
     Ok(fitted.epochs)
 }
@@ -112,7 +122,9 @@ pub(crate) struct Tile {
 /// Values whose last axis numbers `count` pictures, as a picture each.
 pub(crate) fn planes(label: &str, count: usize, width: usize, values: &[f32]) -> Vec<Tile> {
     let plane = |n: usize| values.iter().skip(n).step_by(count).map(|v| f64::from(*v)).collect();
-    (0..count).map(|n| Tile { label: format!("{label} {}", n + 1), width, values: plane(n) }).collect()
+    (0..count)
+        .map(|n| Tile { label: format!("{label} {}", n + 1), width, values: plane(n) })
+        .collect()
 }
 
 /// Writes `runs/examples/<name>.svg`.
@@ -124,36 +136,51 @@ pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes `runs/examples/<name>.svg`: the tiles in rows of `columns`, black at `black` and white at `white`; minus infinity is red.
-pub(crate) fn sheet(name: &str, columns: usize, [black, white]: [f64; 2], tiles: &[Tile]) -> Outcome<()> {
+/// Writes `runs/examples/<name>.svg`: the tiles in rows of `columns`, black at `black` and white at
+/// `white`; minus infinity is red.
+pub(crate) fn sheet(
+    name: &str,
+    columns: usize,
+    [black, white]: [f64; 2],
+    tiles: &[Tile],
+) -> Outcome<()> {
     const SIDE: f64 = 96.0;
     const CELL: [f64; 2] = [SIDE + 12.0, SIDE + 28.0];
     let mut body = String::new();
     for (n, tile) in tiles.iter().enumerate() {
-        let (left, top) = (12.0 + (n % columns) as f64 * CELL[0], 22.0 + (n / columns) as f64 * CELL[1]);
+        let (left, top) =
+            (12.0 + (n % columns) as f64 * CELL[0], 22.0 + (n / columns) as f64 * CELL[1]);
         let pixel = SIDE / tile.width as f64;
         let middle = left + SIDE / 2.0;
         let (label, base) = (&tile.label, top - 6.0);
         writeln!(body, r#"<text x="{middle}" y="{base}" text-anchor="middle">{label}</text>"#)?;
         for (row, values) in tile.values.chunks(tile.width).enumerate() {
-            let colours: Vec<String> = values.iter().map(|v| colour((v - black) / (white - black))).collect();
+            let colours: Vec<String> =
+                values.iter().map(|v| colour((v - black) / (white - black))).collect();
             let mut from = 0;
             // Neighbours of one colour are one rectangle: most of a digit is background.
             for run in colours.chunk_by(|a, b| a == b) {
-                // Neighbours write one number for the edge they share: a rounded width would leave a gap.
+                // Neighbours write one number for the edge they share: a rounded width would leave
+                // a gap.
                 let [x0, x1] = [from, from + run.len()].map(|column| left + column as f64 * pixel);
                 let [y0, y1] = [row, row + 1].map(|row| top + row as f64 * pixel);
                 let fill = &run[0];
-                writeln!(body, r#"<path d="M{x0:.2} {y0:.2}H{x1:.2}V{y1:.2}H{x0:.2}z" fill="{fill}"/>"#)?;
+                writeln!(
+                    body,
+                    r#"<path d="M{x0:.2} {y0:.2}H{x1:.2}V{y1:.2}H{x0:.2}z" fill="{fill}"/>"#
+                )?;
                 from += run.len();
             }
         }
     }
-    let size = [12.0 + columns as f64 * CELL[0], 8.0 + tiles.len().div_ceil(columns) as f64 * CELL[1]];
+    let size =
+        [12.0 + columns as f64 * CELL[0], 8.0 + tiles.len().div_ceil(columns) as f64 * CELL[1]];
     let [w, h] = size;
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" font-family=\"sans-serif\" font-size=\"11\" \
-         shape-rendering=\"crispEdges\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{body}</svg>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
+         font-family=\"sans-serif\" font-size=\"11\" \
+         shape-rendering=\"crispEdges\">\n<rect width=\"{w}\" height=\"{h}\" \
+             fill=\"#ffffff\"/>\n{body}</svg>\n"
     );
     figure(name, &svg)
 }

@@ -14,8 +14,8 @@ use super::{CommandResult, folder, say};
 pub(crate) enum Command {
     /// Downloads a data set into datasets/NAME, or imports it from a folder
     ///
-    /// Downloads are resumed, checked against their SHA-256, and moved into place when they are whole. The system's `curl` does the
-    /// transfer.
+    /// Downloads are resumed, checked against their SHA-256, and moved into place when they are
+    /// whole. The system's `curl` does the transfer.
     Fetch {
         /// mnist or fashion-mnist
         name: String,
@@ -78,7 +78,10 @@ fn verify(names: &[String], dir: Option<&PathBuf>) -> CommandResult {
         given => given.to_vec(),
     };
     if names.is_empty() {
-        say(format_args!("no data sets in {}; the embedded digits need none", folder("datasets").display()));
+        say(format_args!(
+            "no data sets in {}; the embedded digits need none",
+            folder("datasets").display()
+        ));
     }
     let mut all_good = true;
     for name in &names {

@@ -42,12 +42,14 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// A folder of the repository (`datasets`, `runs`): of the checkout that `cargo xtask` was called in, else of the current folder.
+/// A folder of the repository (`datasets`, `runs`): of the checkout that `cargo xtask` was called
+/// in, else of the current folder.
 fn folder(name: &str) -> PathBuf {
     env::var_os("MORPHOGRAD_ROOT").map_or_else(PathBuf::new, PathBuf::from).join(name)
 }
 
-/// Prints a line. A reader that has gone (`| head`) is no reason to lose a training: what it would have read is left out.
+/// Prints a line. A reader that has gone (`| head`) is no reason to lose a training: what it would
+/// have read is left out.
 fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }

@@ -27,16 +27,18 @@ use super::{CommandResult, folder, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
 ///
-/// A dilation with learned kernels, max-pooling, a convolution, max-pooling, dropout and a dense layer are trained on the first 1,024
-/// training images, once for each constraint on the dilation's kernels; after every step the kernels are projected back onto their set.
-/// MNIST is used if it is there, else the embedded digits.
+/// A dilation with learned kernels, max-pooling, a convolution, max-pooling, dropout and a dense
+/// layer are trained on the first 1,024 training images, once for each constraint on the dilation's
+/// kernels; after every step the kernels are projected back onto their set. MNIST is used if it is
+/// there, else the embedded digits.
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub(crate) struct Arguments {
     /// Set of the dilation's kernels, see below; may be repeated [default: the first four]
     #[arg(long = "constraint", value_name = "NAME", value_parser = constraint_name)]
     constraints: Vec<String>,
-    /// Folder with the four IDX files, or the name of a data set in datasets/ [default: mnist if it is there, else digits]
+    /// Folder with the four IDX files, or the name of a data set in datasets/ [default: mnist if it
+    /// is there, else digits]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Number of training images, the first ones of the data set [default: 1024]
@@ -67,7 +69,12 @@ pub(crate) struct Arguments {
     #[arg(long = "seed", value_name = "SEED")]
     seed: Vec<u64>,
     /// The seeds 0 to N-1
-    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "seed",
+        value_parser = clap::value_parser!(u64).range(1..=10_000)
+    )]
     seeds: Option<u64>,
     /// Threads; the result does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -92,7 +99,8 @@ fn after_help() -> String {
          cargo xtask train                                     the tutorial\n  \
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
          cargo xtask train --data fashion-mnist --samples 5000 other data\n\n\
-         Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends at once.",
+         Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends \
+         at once.",
         help(CONSTRAINTS),
         help(OPTIMIZERS),
         help(ENFORCEMENTS)
@@ -111,13 +119,20 @@ fn enforcement_name(word: &str) -> Result<String, String> {
     named("enforcement", ENFORCEMENTS, word)
 }
 
-fn named<V>(kind: &'static str, table: &[morphograd::named::Named<V>], word: &str) -> Result<String, String> {
-    morphograd::named::find(kind, table, word).map(|entry| entry.name.to_owned()).map_err(|e| e.to_string())
+fn named<V>(
+    kind: &'static str,
+    table: &[morphograd::named::Named<V>],
+    word: &str,
+) -> Result<String, String> {
+    morphograd::named::find(kind, table, word)
+        .map(|entry| entry.name.to_owned())
+        .map_err(|e| e.to_string())
 }
 
 fn kernel_size(text: &str) -> Result<Size, String> {
     let wrong = || format!("expected a size such as 5 or 3x7, found `{text}`");
-    let number = |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
+    let number =
+        |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
     match text.split_once(['x', ',']) {
         Some((height, width)) => Ok([number(height)?, number(width)?]),
         None => number(text).map(|n| [n, n]),
@@ -135,8 +150,9 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let dataset = DataSource::find(&search)?.load()?;
     let config = arguments.config(&dataset)?;
     config.validate(&dataset)?;
-    let threads =
-        arguments.threads.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = arguments
+        .threads
+        .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
     let out = match &arguments.out {
         Some(path) => RunFolder::exactly(path)?,
         None => RunFolder::create(&folder("runs"), &dataset.name)?,
@@ -154,16 +170,22 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
 }
 
 impl Arguments {
-    /// The settings: a file's or the tutorial's, with the options given on top. A data set smaller than the tutorial's is taken whole.
-    fn config(&self, dataset: &Dataset) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
+    /// The settings: a file's or the tutorial's, with the options given on top. A data set smaller
+    /// than the tutorial's is taken whole.
+    fn config(
+        &self,
+        dataset: &Dataset,
+    ) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
         let mut config = match &self.config {
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+                let text =
+                    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
                 toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?
             }
-            None => {
-                Config { samples: Config::default().samples.min(dataset.train.len()), ..Config::default() }
-            }
+            None => Config {
+                samples: Config::default().samples.min(dataset.train.len()),
+                ..Config::default()
+            },
         };
         let Self {
             constraints,
@@ -243,8 +265,9 @@ fn experiment(
             narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
             narrator.say(EPOCH_HEADER);
             let bar = narrator.bar();
-            let run =
-                run(config, dataset, variant.clone(), *seed, out, &mut |event| narrator.event(&bar, event))?;
+            let run = run(config, dataset, variant.clone(), *seed, out, &mut |event| {
+                narrator.event(&bar, event)
+            })?;
             bar.finish_and_clear();
             narrator.run(&run, &record.class_names);
             healthy &= !matches!(run.stop, Stop::NotFinite { .. });
@@ -307,7 +330,10 @@ impl Narrator {
 
     fn run(&self, run: &RunRecord, names: &[String]) {
         self.say(&format!("\n{}", run_line(run)));
-        self.say(&format!("\nConfusion matrix (rows: true classes)\n{}", run.confusion.text(names)));
+        self.say(&format!(
+            "\nConfusion matrix (rows: true classes)\n{}",
+            run.confusion.text(names)
+        ));
         self.say(&run.confusion.report(names).to_string());
     }
 }

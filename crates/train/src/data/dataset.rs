@@ -1,4 +1,5 @@
-//! A data set in memory. Pixels stay bytes, a quarter of the memory of numbers; they become numbers in [0, 1] when a batch is gathered.
+//! A data set in memory. Pixels stay bytes, a quarter of the memory of numbers; they become numbers
+//! in [0, 1] when a batch is gathered.
 
 use std::path::Path;
 
@@ -36,9 +37,14 @@ impl Dataset {
     /// Reads the four files of a folder, packed or not.
     ///
     /// # Errors
-    /// A file that is missing or malformed, counts that differ, a label that is not the number of a class, test images of another size
-    /// than the training images.
-    pub fn read(dir: &Path, name: String, class_names: Vec<String>, note: String) -> Result<Self, DataError> {
+    /// A file that is missing or malformed, counts that differ, a label that is not the number of a
+    /// class, test images of another size than the training images.
+    pub fn read(
+        dir: &Path,
+        name: String,
+        class_names: Vec<String>,
+        note: String,
+    ) -> Result<Self, DataError> {
         let [train_images, train_labels, test_images, test_labels] =
             FILES.map(|file| manifest::locate(dir, file));
         let n = class_names.len();
@@ -65,9 +71,11 @@ impl Dataset {
         }
         let entry = manifest::entry("digits").expect("the manifest has the digits");
         let n = entry.classes.len();
-        let (images, labels) = (file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"));
+        let (images, labels) =
+            (file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"));
         let train = LabelledImages::read_from(images, labels, n).expect("compiled in, and tested");
-        let (images, labels) = (file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz"));
+        let (images, labels) =
+            (file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz"));
         let test = LabelledImages::read_from(images, labels, n).expect("compiled in, and tested");
         Self::new(entry.name, entry.classes, note, train, test).expect("compiled in, and tested")
     }
@@ -124,8 +132,8 @@ impl Images {
         &self.pixels[index * size..(index + 1) * size]
     }
 
-    /// Overwrites `out` (`indices.len() * height * width` numbers: `[batch, height, width, 1]`) with the images at `indices`, each pixel
-    /// divided by 255.
+    /// Overwrites `out` (`indices.len() * height * width` numbers: `[batch, height, width, 1]`)
+    /// with the images at `indices`, each pixel divided by 255.
     ///
     /// # Panics
     /// Where `out` has another length, or an index is not below [`len`](Self::len).
@@ -218,7 +226,9 @@ mod tests {
         labelled(dir.path(), "t10k", [1, 2, 2], &[2]);
         let error = read(dir.path()).unwrap_err();
         assert!(
-            error.to_string().ends_with("label 2 at position 0 is out of range: expected a class below 2")
+            error
+                .to_string()
+                .ends_with("label 2 at position 0 is out of range: expected a class below 2")
         );
         labelled(dir.path(), "t10k", [1, 2, 2], &[1, 1]);
         assert!(read(dir.path()).unwrap_err().to_string().contains("2 labels, but 1 images"));

@@ -1,6 +1,7 @@
-//! The embedded data set: digits drawn by this program, so that training and every test run without a download. The same bytes come
-//! out on every machine: a fixed generator of random integers, and no floating-point operation but + - * / and sqrt, which IEEE 754
-//! rounds in one way only (`sin` and `exp` come from a library that differs between systems).
+//! The embedded data set: digits drawn by this program, so that training and every test run without
+//! a download. The same bytes come out on every machine: a fixed generator of random integers, and
+//! no floating-point operation but + - * / and sqrt, which IEEE 754 rounds in one way only (`sin`
+//! and `exp` come from a library that differs between systems).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ pub const TEST_IMAGES: usize = 10_000;
 /// Height and width of an image in pixels.
 pub const SIDE: usize = 28;
 
-// What makes the digits hard to tell apart; as they are, classifiers that see 1,024 images do about as well as on MNIST. Lengths are in
-// units of half the height of a digit, unless they say pixels. After a change, write the files anew (`cargo xtask data generate`) and
-// copy into the manifest the sizes and check sums that its failing test prints.
+// What makes the digits hard to tell apart; as they are, classifiers that see 1,024 images do about
+// as well as on MNIST. Lengths are in units of half the height of a digit, unless they say pixels.
+// After a change, write the files anew (`cargo xtask data generate`) and copy into the manifest the
+// sizes and check sums that its failing test prints.
 
 const SEED: u64 = 0x6d6f_7270_686f_6772;
 /// Deviation of every point of a stroke, independently: the unsteady hand.
@@ -40,13 +42,15 @@ const ASPECT: [f64; 2] = [0.75, 1.25];
 const SHIFT: f64 = 1.5;
 /// Half the width of the stroke in pixels: smallest, largest.
 const PEN: [f64; 2] = [0.85, 1.8];
-/// How much the pen thins out or swells between the ends of a stroke, at most, as a share of its width.
+/// How much the pen thins out or swells between the ends of a stroke, at most, as a share of its
+/// width.
 const PRESSURE: f64 = 0.35;
 /// Darkest ink: smallest, largest.
 const INK: [f64; 2] = [0.7, 1.0];
 /// Largest share of the ink that a pixel loses to the grain of the paper.
 const GRAIN: f64 = 0.3;
-/// Share of the images that a band wipes clean, and half the width of that band in pixels: smallest, largest.
+/// Share of the images that a band wipes clean, and half the width of that band in pixels:
+/// smallest, largest.
 const WIPE: f64 = 0.2;
 const WIPE_WIDTH: [f64; 2] = [0.6, 1.4];
 /// Share of the images with a stray mark.
@@ -57,8 +61,9 @@ const GREYS: f64 = 15.0;
 /// Segments between two points of a curve.
 const CURVE_STEPS: usize = 6;
 
-/// Draws the data set and writes its four files to `dir` (made if it is missing), each complete before it gets its name. The paths,
-/// in the order of [`FILES`]. Takes about a second in a release build.
+/// Draws the data set and writes its four files to `dir` (made if it is missing), each complete
+/// before it gets its name. The paths, in the order of [`FILES`]. Takes about a second in a release
+/// build.
 ///
 /// # Errors
 /// A folder or file that cannot be written.
@@ -73,11 +78,11 @@ pub fn generate(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(paths)
 }
 
-/// The first images of both splits, in the order of [`FILES`]: training images and labels, test images and labels. An image depends
-/// on its split and position only.
+/// The first images of both splits, in the order of [`FILES`]: training images and labels, test
+/// images and labels. An image depends on its split and position only.
 fn arrays(n_train: usize, n_test: usize) -> [Idx; 4] {
-    let [[train_images, train_labels], [test_images, test_labels]] =
-        [(0, n_train), (1, n_test)].map(|(split, n)| {
+    let [[train_images, train_labels], [test_images, test_labels]] = [(0, n_train), (1, n_test)]
+        .map(|(split, n)| {
             let mut pixels = vec![0; n * SIDE * SIDE];
             let labels: Vec<u8> = pixels
                 .chunks_exact_mut(SIDE * SIDE)
@@ -135,11 +140,14 @@ fn draw(index: u64, image: &mut [u8]) -> u8 {
     digit as u8
 }
 
-/// The points of a stroke, shaken, and joined by short segments where it is a curve: a Catmull-Rom spline.
+/// The points of a stroke, shaken, and joined by short segments where it is a curve: a Catmull-Rom
+/// spline.
 fn flatten(stroke: &Stroke, random: &mut Random) -> Vec<[f64; 2]> {
     let (Stroke::Line(points) | Stroke::Curve(points)) = stroke;
-    let points: Vec<[f64; 2]> =
-        points.iter().map(|&[x, y]| [x + JITTER * random.normal(), y + JITTER * random.normal()]).collect();
+    let points: Vec<[f64; 2]> = points
+        .iter()
+        .map(|&[x, y]| [x + JITTER * random.normal(), y + JITTER * random.normal()])
+        .collect();
     if matches!(stroke, Stroke::Line(_)) {
         // Cut up as well, so that the elastic deformation bends it.
         let cut = |ends: &[[f64; 2]]| {
@@ -227,7 +235,8 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// Draws a segment with round ends. The coverage of a pixel falls from 1 to 0 over one pixel at the rim of the pen.
+    /// Draws a segment with round ends. The coverage of a pixel falls from 1 to 0 over one pixel at
+    /// the rim of the pen.
     fn segment(&mut self, from: [f64; 2], to: [f64; 2], radius: f64) {
         let reach = radius + 0.5;
         let range = |axis: usize| {
@@ -296,7 +305,8 @@ impl Random {
         (((self.0.next_u64() >> 32) * n as u64) >> 32) as usize
     }
 
-    /// Nearly normal, mean 0 and deviation 1, never beyond 3.5: a sum of four uniform numbers, whose deviation is 1 / sqrt(3).
+    /// Nearly normal, mean 0 and deviation 1, never beyond 3.5: a sum of four uniform numbers,
+    /// whose deviation is 1 / sqrt(3).
     fn normal(&mut self) -> f64 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.0) * 3.0_f64.sqrt()
@@ -341,11 +351,13 @@ mod tests {
     fn an_image_depends_on_its_position_only_and_every_digit_comes_up() {
         let [images, labels, ..] = arrays(100, 1);
         let [more_images, more_labels, ..] = arrays(1000, 1);
-        let (IdxData::U8(images), IdxData::U8(more_images)) = (images.data(), more_images.data()) else {
+        let (IdxData::U8(images), IdxData::U8(more_images)) = (images.data(), more_images.data())
+        else {
             panic!("pixels are bytes");
         };
         assert_eq!(images[..], more_images[..images.len()]);
-        let (IdxData::U8(labels), IdxData::U8(more_labels)) = (labels.data(), more_labels.data()) else {
+        let (IdxData::U8(labels), IdxData::U8(more_labels)) = (labels.data(), more_labels.data())
+        else {
             panic!("labels are bytes");
         };
         assert_eq!(labels[..], more_labels[..labels.len()]);

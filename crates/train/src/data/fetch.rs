@@ -1,7 +1,9 @@
-//! Getting the files of a data set into a folder: from its mirrors or from another folder, verified before they get their names.
+//! Getting the files of a data set into a folder: from its mirrors or from another folder, verified
+//! before they get their names.
 //!
-//! The transfer itself is left to the system's `curl`, which has TLS, proxies, redirects and resuming: an HTTP client with TLS compiled
-//! into the program would double the time of its first build, for a command that most people run once.
+//! The transfer itself is left to the system's `curl`, which has TLS, proxies, redirects and
+//! resuming: an HTTP client with TLS compiled into the program would double the time of its first
+//! build, for a command that most people run once.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -60,7 +62,9 @@ impl std::fmt::Display for Fetched {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The data set has no mirrors.
-    #[error("the data set `{name}` is not downloaded but drawn: `cargo xtask data generate` writes it")]
+    #[error(
+        "the data set `{name}` is not downloaded but drawn: `cargo xtask data generate` writes it"
+    )]
     Generated {
         /// The data set.
         name: String,
@@ -79,7 +83,10 @@ pub enum FetchError {
     #[error("{0}")]
     Import(Box<FileCheck>),
     /// There is no `curl`.
-    #[error("cannot start `{program}` to download {file}: {cause}; install curl, {}", advice(dataset, dir))]
+    #[error(
+        "cannot start `{program}` to download {file}: {cause}; install curl, {}",
+        advice(dataset, dir)
+    )]
     NoCurl {
         /// What was to be started.
         program: String,
@@ -93,7 +100,8 @@ pub enum FetchError {
         dir: PathBuf,
     },
     /// No mirror delivered the file.
-    #[error("cannot download {file}: {}; check the network, {}", failures.join("; "), advice(dataset, dir))]
+    #[error("cannot download {file}: {}; check the network, \
+        {}", failures.join("; "), advice(dataset, dir))]
     NoMirror {
         /// The file.
         file: String,
@@ -108,15 +116,17 @@ pub enum FetchError {
 
 fn advice(dataset: &str, dir: &Path) -> String {
     format!(
-        "or put the four files into {} by hand, or import them with `cargo xtask data fetch {dataset} --from DIR`, \
+        "or put the four files into {} by hand, or import them with `cargo xtask data fetch \
+         {dataset} --from DIR`, \
          or train on the embedded digits with `--data digits`",
         dir.display()
     )
 }
 
-/// Puts the four files of a data set into `dir` (made if it is missing): from the folder `from` if there is one, else from the mirrors,
-/// one after the other. Files that are there and intact stay as they are. What arrived of an interrupted download stays as `NAME.part`
-/// and is continued the next time. A file gets its name only after its size and SHA-256 have been checked.
+/// Puts the four files of a data set into `dir` (made if it is missing): from the folder `from` if
+/// there is one, else from the mirrors, one after the other. Files that are there and intact stay
+/// as they are. What arrived of an interrupted download stays as `NAME.part` and is continued the
+/// next time. A file gets its name only after its size and SHA-256 have been checked.
 ///
 /// # Errors
 /// [`FetchError`]. Files that were fetched before the error stay.
@@ -151,7 +161,8 @@ fn fetch_with(
         }
     };
     let fetched = entry.files.iter().map(fetch_one).collect();
-    // A folder in which nothing arrived would look like a data set that lost its files. It is left alone if it holds anything.
+    // A folder in which nothing arrived would look like a data set that lost its files. It is left
+    // alone if it holds anything.
     let _ = fs::remove_dir(dir);
     fetched
 }
@@ -171,7 +182,8 @@ fn import(file: &FileEntry, from: &Path, dir: &Path) -> Result<Fetched, FetchErr
         let _ = fs::remove_file(&part);
         return Err(FetchError::Import(Box::new(copied)));
     }
-    // An unpacked file must not stay in the shadow of a packed one that is wrong: `fetch` found that none here is good.
+    // An unpacked file must not stay in the shadow of a packed one that is wrong: `fetch` found
+    // that none here is good.
     let packed = dir.join(&file.name);
     if packed != path && packed.exists() {
         fs::remove_file(&packed).map_err(io_error(&packed, "remove the wrong file"))?;
@@ -208,7 +220,8 @@ impl Download<'_> {
             let url = format!("{mirror}{}", self.file.name);
             match self.try_mirror(&url, &part)? {
                 Ok(()) => {
-                    fs::rename(&part, &path).map_err(io_error(&path, "move the file into place"))?;
+                    fs::rename(&part, &path)
+                        .map_err(io_error(&path, "move the file into place"))?;
                     return Ok(Fetched { path, origin: Origin::Downloaded(url) });
                 }
                 Err(reason) => failures.push(format!("{url}: {reason}")),
@@ -222,14 +235,17 @@ impl Download<'_> {
         })
     }
 
-    /// Completes `part` from one mirror. The outer error ends everything, the inner one is the reason to try the next mirror.
+    /// Completes `part` from one mirror. The outer error ends everything, the inner one is the
+    /// reason to try the next mirror.
     fn try_mirror(&mut self, url: &str, part: &Path) -> Result<Result<(), String>, FetchError> {
         let mut reason = String::new();
         for _ in 0..ATTEMPTS {
             let before = length(part);
             // A whole file may be left from a run that was stopped before it could be checked.
-            let failure = if before >= self.file.bytes { None } else { self.transfer(url, part).err() };
-            let remove = || fs::remove_file(part).map_err(io_error(part, "remove the partial file"));
+            let failure =
+                if before >= self.file.bytes { None } else { self.transfer(url, part).err() };
+            let remove =
+                || fs::remove_file(part).map_err(io_error(part, "remove the partial file"));
             match failure {
                 None => match manifest::check(part, self.file) {
                     check if check.state == FileState::Published => return Ok(Ok(())),
@@ -315,8 +331,11 @@ impl Download<'_> {
             let _ = stderr.read_to_string(&mut message);
         }
         let message = message.trim();
-        let message =
-            if message.is_empty() { format!("curl ended with {status}") } else { message.to_owned() };
+        let message = if message.is_empty() {
+            format!("curl ended with {status}")
+        } else {
+            message.to_owned()
+        };
         Err(Failure::Curl(status.code(), message))
     }
 }

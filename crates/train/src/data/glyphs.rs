@@ -1,5 +1,6 @@
-//! How the ten digits are written: for each, a few hands, each a list of strokes given by points. Only a table; the pen that follows
-//! it, and everything that makes two images of a digit differ, is in `digits`.
+//! How the ten digits are written: for each, a few hands, each a list of strokes given by points.
+//! Only a table; the pen that follows it, and everything that makes two images of a digit differ,
+//! is in `digits`.
 //!
 //! Coordinates: x to the right, y downwards, the digit fills about [-0.6, 0.6] x [-1, 1].
 
@@ -17,7 +18,8 @@ pub(super) type Glyph = &'static [Stroke];
 use Stroke::{Curve, Line};
 
 /// The hands of each digit. One that stands twice is written twice as often.
-pub(super) const HANDS: [&[Glyph]; 10] = [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
+pub(super) const HANDS: [&[Glyph]; 10] =
+    [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 
 const ZERO: &[Glyph] = &[
     &[Curve(&[
@@ -230,7 +232,14 @@ const EIGHT: &[Glyph] = &[
 
 const NINE: &[Glyph] = &[
     &[
-        Curve(&[[0.4, -0.6], [0.05, -0.98], [-0.45, -0.6], [-0.3, -0.12], [0.12, -0.12], [0.42, -0.6]]),
+        Curve(&[
+            [0.4, -0.6],
+            [0.05, -0.98],
+            [-0.45, -0.6],
+            [-0.3, -0.12],
+            [0.12, -0.12],
+            [0.42, -0.6],
+        ]),
         Line(&[[0.42, -0.65], [0.3, 1.0]]),
     ],
     &[Curve(&[

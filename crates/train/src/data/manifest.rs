@@ -1,5 +1,6 @@
-//! The data sets the program knows, from `datasets/manifest.toml`, which is compiled in. A file is right if its bytes are those
-//! published, or if the IDX file inside it is: copies that were packed again hold the same data.
+//! The data sets the program knows, from `datasets/manifest.toml`, which is compiled in. A file is
+//! right if its bytes are those published, or if the IDX file inside it is: copies that were packed
+//! again hold the same data.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -92,11 +93,14 @@ impl std::fmt::Display for FileCheck {
         let (path, expected) = (self.path.display(), &self.expected);
         match &self.state {
             FileState::Published => write!(f, "{path}: intact, as published"),
-            FileState::Repacked => write!(f, "{path}: intact, packed differently from the published file"),
+            FileState::Repacked => {
+                write!(f, "{path}: intact, packed differently from the published file")
+            }
             FileState::Missing => write!(f, "{path}: the file is missing"),
             FileState::Wrong { bytes, sha256 } => write!(
                 f,
-                "{path}: wrong content: expected {} bytes with SHA-256 {}, found {bytes} bytes with SHA-256 {sha256}",
+                "{path}: wrong content: expected {} bytes with SHA-256 {}, found {bytes} bytes \
+                 with SHA-256 {sha256}",
                 expected.bytes, expected.sha256
             ),
             FileState::Unreadable { cause } => write!(f, "{path}: cannot read the file: {cause}"),
@@ -110,7 +114,8 @@ pub fn entries() -> Vec<Entry> {
     struct Manifest {
         dataset: Vec<Entry>,
     }
-    let manifest: Manifest = toml::from_str(MANIFEST).expect("the manifest is compiled in, and tested");
+    let manifest: Manifest =
+        toml::from_str(MANIFEST).expect("the manifest is compiled in, and tested");
     manifest.dataset
 }
 
@@ -127,7 +132,8 @@ pub fn entry(name: &str) -> Result<Entry, DataError> {
         .ok_or_else(|| DataError::UnknownName { name: name.to_owned(), known })
 }
 
-/// Looks at all the files of a data set in `dir`, in the order of the manifest. Reads them completely.
+/// Looks at all the files of a data set in `dir`, in the order of the manifest. Reads them
+/// completely.
 ///
 /// ```
 /// let digits = morphograd::data::manifest::entry("digits")?;
@@ -176,7 +182,9 @@ fn hash(mut reader: impl Read) -> io::Result<String> {
     let mut chunk = vec![0; 64 * 1024];
     loop {
         match reader.read(&mut chunk) {
-            Ok(0) => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            Ok(0) => {
+                return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            }
             Ok(n) => hasher.update(&chunk[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -201,7 +209,8 @@ mod tests {
             assert_eq!(entry.classes.len(), 10);
             assert!(entry.mirrors.iter().all(|mirror| mirror.ends_with('/')));
             for file in &entry.files {
-                for hash in [Some(&file.sha256), file.content_sha256.as_ref()].into_iter().flatten() {
+                for hash in [Some(&file.sha256), file.content_sha256.as_ref()].into_iter().flatten()
+                {
                     assert!(
                         hash.len() == 64 && hash.bytes().all(|b| b"0123456789abcdef".contains(&b)),
                         "{hash}"
@@ -227,7 +236,10 @@ mod tests {
                 sha256: hash(file()).unwrap(),
                 content_sha256: Some(hash(MultiGzDecoder::new(file())).unwrap()),
             };
-            assert_eq!(listed, found, "left is what the manifest says, right is what it should say");
+            assert_eq!(
+                listed, found,
+                "left is what the manifest says, right is what it should say"
+            );
         }
     }
 

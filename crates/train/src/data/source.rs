@@ -1,11 +1,13 @@
-//! Which data to use. Whoever says nothing gets MNIST if it is there and the embedded digits if not, so that the first command always
-//! works; whoever names data gets those or an error, never a silent substitute.
+//! Which data to use. Whoever says nothing gets MNIST if it is there and the embedded digits if
+//! not, so that the first command always works; whoever names data gets those or an error, never a
+//! silent substitute.
 
 use std::path::{Path, PathBuf};
 
 use super::{DataError, Dataset, FILES, manifest};
 
-/// Where to look. The binary fills this in: libraries read neither the command line nor the environment.
+/// Where to look. The binary fills this in: libraries read neither the command line nor the
+/// environment.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
     /// What `--data` says: a folder, or the name of a data set.
@@ -34,7 +36,8 @@ pub enum DataSource {
 }
 
 impl DataSource {
-    /// Chooses: `--data`, then `MORPHOGRAD_DATA`, then `mnist` in the folder of data sets, then the embedded digits.
+    /// Chooses: `--data`, then `MORPHOGRAD_DATA`, then `mnist` in the folder of data sets, then the
+    /// embedded digits.
     ///
     /// # Errors
     /// [`DataError::Missing`] where data were named and are not there.
@@ -50,15 +53,16 @@ impl DataSource {
             DataSource::Folder { dir, why: "found there".to_owned() }
         } else {
             let why = format!(
-                "because {} does not hold the four files; `cargo xtask data fetch mnist` fetches them",
+                "because {} does not hold the four files; `cargo xtask data fetch mnist` fetches \
+                 them",
                 dir.display()
             );
             DataSource::Embedded { why }
         })
     }
 
-    /// Reads the data, and names them: by a check sum where it is that of a known data set, else by the name of the folder. The note says
-    /// which files of a known data set are not as published.
+    /// Reads the data, and names them: by a check sum where it is that of a known data set, else by
+    /// the name of the folder. The note says which files of a known data set are not as published.
     ///
     /// # Errors
     /// As [`Dataset::read`].
@@ -69,11 +73,17 @@ impl DataSource {
             }
             DataSource::Folder { dir, why } => (dir, why),
         };
-        let folder =
-            dir.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+        let folder = dir
+            .file_name()
+            .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
         let (name, title, classes, published) = match recognise(dir, &folder) {
             Some(entry) => (entry.name, entry.title, entry.classes, entry.files),
-            None => (folder.clone(), folder, (0..10).map(|class| class.to_string()).collect(), Vec::new()),
+            None => (
+                folder.clone(),
+                folder,
+                (0..10).map(|class| class.to_string()).collect(),
+                Vec::new(),
+            ),
         };
         let altered: Vec<&str> =
             published.iter().filter(|file| !is_published(dir, file)).map(|f| &*f.name).collect();
@@ -126,8 +136,10 @@ fn recognise(dir: &Path, folder: &str) -> Option<manifest::Entry> {
         let labels = entry.files.iter().find(|file| file.name == FILES[3]);
         labels.is_some_and(|file| is_published(dir, file))
     };
-    let position =
-        entries.iter().position(known).or_else(|| entries.iter().position(|entry| entry.name == folder))?;
+    let position = entries
+        .iter()
+        .position(known)
+        .or_else(|| entries.iter().position(|entry| entry.name == folder))?;
     Some(entries.swap_remove(position))
 }
 
@@ -187,7 +199,11 @@ mod tests {
     fn data_that_were_named_are_used_or_it_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         let find = |named: &Path| {
-            DataSource::find(&Search { option: Some(named), environment: None, datasets: root.path() })
+            DataSource::find(&Search {
+                option: Some(named),
+                environment: None,
+                datasets: root.path(),
+            })
         };
         let error = |named: &Path| find(named).unwrap_err().to_string();
 
@@ -199,7 +215,10 @@ mod tests {
 
         let dir = root.path().join("fashion-mnist");
         copy_digits(&dir);
-        assert_eq!(find(Path::new("fashion-mnist")).unwrap(), DataSource::Folder { dir: dir.clone(), why });
+        assert_eq!(
+            find(Path::new("fashion-mnist")).unwrap(),
+            DataSource::Folder { dir: dir.clone(), why }
+        );
         fs::remove_file(dir.join(FILES[2])).unwrap();
         assert_eq!(
             error(&dir),
@@ -218,10 +237,12 @@ mod tests {
         let load = || DataSource::Folder { dir: dir.clone(), why: "test".into() }.load().unwrap();
         assert_eq!(load().class_names[9], "9");
         // Labels that no data set of the manifest has: the name of the folder decides.
-        let labels = morphograd_idx::read_as::<u8>(dir.join(FILES[3]), Default::default()).unwrap().1;
+        let labels =
+            morphograd_idx::read_as::<u8>(dir.join(FILES[3]), Default::default()).unwrap().1;
         let turned = labels.iter().map(|label| 9 - label).collect();
         let array =
-            morphograd_idx::Idx::new(vec![labels.len()], morphograd_idx::IdxData::U8(turned)).unwrap();
+            morphograd_idx::Idx::new(vec![labels.len()], morphograd_idx::IdxData::U8(turned))
+                .unwrap();
         morphograd_idx::write(dir.join(FILES[3]), &array).unwrap();
         assert_eq!(load().class_names[9], "Ankle boot");
     }

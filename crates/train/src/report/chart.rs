@@ -1,4 +1,5 @@
-//! Line charts: axes with round ticks, curves that break where a value is missing, a legend below. Nothing here knows what is drawn.
+//! Line charts: axes with round ticks, curves that break where a value is missing, a legend below.
+//! Nothing here knows what is drawn.
 
 use super::svg::{Anchor, Frame, Stroke, Svg, text_width};
 
@@ -46,7 +47,11 @@ impl Axis {
     }
 
     /// From `floor` to the next tick above the largest finite value.
-    pub(super) fn above(label: &'static str, floor: f64, values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn above(
+        label: &'static str,
+        floor: f64,
+        values: impl Iterator<Item = f64>,
+    ) -> Self {
         let largest = values.filter(|value| value.is_finite()).fold(floor, f64::max);
         let max = if largest > floor { largest } else { floor + 1.0 };
         let step = tick_step(max - floor);
@@ -63,13 +68,16 @@ impl Axis {
     pub(super) fn logarithmic(label: &'static str, values: impl Iterator<Item = f64>) -> Self {
         let logarithms = values.filter(|value| value.is_finite() && *value > 0.0).map(f64::log10);
         let (min, max) = logarithms
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (value.min(min), value.max(max)));
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| {
+                (value.min(min), value.max(max))
+            });
         let (min, max) = if min <= max { (min.floor(), max.ceil()) } else { (0.0, 1.0) };
         let (min, max) = (10_f64.powf(min), 10_f64.powf(max.max(min + 1.0)));
         Self { label, min, max, logarithmic: true, marks: Vec::new() }
     }
 
-    /// Logarithmic, from the first to the last of these positive values, with ticks there and nowhere else.
+    /// Logarithmic, from the first to the last of these positive values, with ticks there and
+    /// nowhere else.
     pub(super) fn at(label: &'static str, marks: Vec<f64>) -> Self {
         let min = marks.first().copied().unwrap_or(1.0);
         let max = marks.last().copied().filter(|last| *last > min).unwrap_or(2.0 * min);
@@ -134,8 +142,9 @@ impl Panel<'_> {
     pub(super) fn draw(&self, svg: &mut Svg) {
         let Frame { x: left, y: top, width, height } = self.frame;
         let (right, bottom) = (left + width, top + height);
-        let place =
-            |(x, y): (f64, f64)| (left + self.x.position(x) * width, bottom - self.y.position(y) * height);
+        let place = |(x, y): (f64, f64)| {
+            (left + self.x.position(x) * width, bottom - self.y.position(y) * height)
+        };
 
         self.x.draw_under(svg, self.frame);
         for (tick, label) in self.y.ticks() {
@@ -172,7 +181,13 @@ impl Panel<'_> {
 }
 
 /// Draws a legend from (x, y) on, wrapped at `width`; returns the height it took.
-pub(super) fn legend(svg: &mut Svg, x: f64, y: f64, width: f64, entries: &[(String, Stroke<'_>)]) -> f64 {
+pub(super) fn legend(
+    svg: &mut Svg,
+    x: f64,
+    y: f64,
+    width: f64,
+    entries: &[(String, Stroke<'_>)],
+) -> f64 {
     const SAMPLE: f64 = 28.0;
     const LINE: f64 = 20.0;
     let (mut at_x, mut at_y) = (x, y);

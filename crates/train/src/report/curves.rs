@@ -1,4 +1,5 @@
-//! The figures over epochs: the comparison of all variants, the training curves of a run, and what its projection did.
+//! The figures over epochs: the comparison of all variants, the training curves of a run, and what
+//! its projection did.
 
 use super::chart::{Axis, Line, Panel, legend};
 use super::palette;
@@ -15,9 +16,10 @@ const UNDER: f64 = 62.0;
 /// A grey that shows on paper and on a dark page.
 const GREY: &str = "#8a8a8a";
 
-/// Validation accuracy of every run: thin lines are seeds, bold lines their mean, dashed lines the published runs. A run that stopped
-/// early counts with its last value from then on, so that the mean does not jump when a run ends. Below, the violation of the variants that
-/// were ever outside of their set.
+/// Validation accuracy of every run: thin lines are seeds, bold lines their mean, dashed lines the
+/// published runs. A run that stopped early counts with its last value from then on, so that the
+/// mean does not jump when a run ends. Below, the violation of the variants that were ever outside
+/// of their set.
 pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     let rows = Comparison::new(experiment).rows;
     let published = drawn_published(experiment);
@@ -26,7 +28,8 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     let mut entries = Vec::new();
 
     for (run, reading) in &published {
-        let points = run.epochs().iter().map(|epoch| (epoch.epoch as f64, epoch.val_accuracy)).collect();
+        let points =
+            run.epochs().iter().map(|epoch| (epoch.epoch as f64, epoch.val_accuracy)).collect();
         let stroke = Stroke::solid(colour(&(*reading).into()), 1.6).dashed("6 3");
         lines.push(Line { points, stroke, title: format!("{} as published", run.constraint) });
     }
@@ -53,15 +56,24 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
         entries.push(("published".to_owned(), Stroke::solid(GREY, 1.6).dashed("6 3")));
     }
 
-    let last =
-        lines.iter().flat_map(|line| &line.points).map(|(epoch, _)| *epoch as usize).max().unwrap_or(0);
+    let last = lines
+        .iter()
+        .flat_map(|line| &line.points)
+        .map(|(epoch, _)| *epoch as usize)
+        .max()
+        .unwrap_or(0);
     let best = rows.iter().filter_map(|row| Some(row.best_val_accuracy?.mean));
     let (low, high) = zoom(best, !published.is_empty());
     let floor =
-        tenth_below(lines.iter().flat_map(|line| &line.points).map(|(_, accuracy)| *accuracy)).min(low);
+        tenth_below(lines.iter().flat_map(|line| &line.points).map(|(_, accuracy)| *accuracy))
+            .min(low);
     let copies = lines
         .iter()
-        .map(|line| Line { points: line.points.clone(), stroke: line.stroke, title: line.title.clone() })
+        .map(|line| Line {
+            points: line.points.clone(),
+            stroke: line.stroke,
+            title: line.title.clone(),
+        })
         .collect();
     let height = 340.0;
     let width = (WIDTH - 2.0 * LEFT - 16.0) / 2.0;
@@ -94,7 +106,12 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
         let lines: Vec<Line<'_>> = outside().map(line).collect();
         let values = lines.iter().flat_map(|line| &line.points).map(|(_, violation)| *violation);
         panels.push(Panel {
-            frame: Frame { x: LEFT, y: TOP + height + UNDER + TOP, width: 2.0 * width + LEFT, height: 180.0 },
+            frame: Frame {
+                x: LEFT,
+                y: TOP + height + UNDER + TOP,
+                width: 2.0 * width + LEFT,
+                height: 180.0,
+            },
             title: "Violation at the end of the epoch (the others are never outside of their set)",
             x: Axis::epochs(last),
             y: Axis::logarithmic("", values),
@@ -145,7 +162,10 @@ pub(super) fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String 
         }
         drawn.push((name, epochs, [Stroke { width: 1.2, ..validation }.dashed("4 3"), validation]));
     }
-    entries.push(("training images (solid: validation)".to_owned(), Stroke::solid(GREY, 1.2).dashed("4 3")));
+    entries.push((
+        "training images (solid: validation)".to_owned(),
+        Stroke::solid(GREY, 1.2).dashed("4 3"),
+    ));
     loss_and_accuracy(&drawn, &[], &entries, label)
 }
 
@@ -183,7 +203,12 @@ fn loss_and_accuracy<'a>(
     let losses = records().flat_map(|epoch| [epoch.loss, epoch.val_loss]);
     let floor = tenth_below(records().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]));
     let panels = [
-        panel(0.0, "Loss", Axis::above("", 0.0, losses), [|epoch| epoch.loss, |epoch| epoch.val_loss]),
+        panel(
+            0.0,
+            "Loss",
+            Axis::above("", 0.0, losses),
+            [|epoch| epoch.loss, |epoch| epoch.val_loss],
+        ),
         panel(
             1.0,
             "Accuracy",
@@ -194,8 +219,9 @@ fn loss_and_accuracy<'a>(
     finish(&panels, entries, label)
 }
 
-/// What the projection did in one run: how many coordinates it moved, how far, and whether the run approached a stationary point; below,
-/// how many coordinates are held by the boundary, and how far the parameters are from their sets.
+/// What the projection did in one run: how many coordinates it moved, how far, and whether the run
+/// approached a stationary point; below, how many coordinates are held by the boundary, and how far
+/// the parameters are from their sets.
 pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.variant, experiment);
     let (bold, gradient) = (Stroke::solid(colour, 2.0), Stroke::solid(GREY, 1.4));
@@ -227,9 +253,11 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
             0,
             "Share of coordinates moved",
             Axis::above("", 0.0, values(|epoch| epoch.moved_share)),
-            vec![curve(bold, "share of the constrained coordinates moved by the projection", |epoch| {
-                epoch.moved_share
-            })],
+            vec![curve(
+                bold,
+                "share of the constrained coordinates moved by the projection",
+                |epoch| epoch.moved_share,
+            )],
         ),
         panel(
             1,
@@ -253,26 +281,38 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
             3,
             "Share of active coordinates",
             Axis::above("", 0.0, values(active)),
-            vec![curve(bold, "share of the constrained coordinates on the boundary of their set", active)],
+            vec![curve(
+                bold,
+                "share of the constrained coordinates on the boundary of their set",
+                active,
+            )],
         ),
         panel(
             4,
             "Largest violation",
             Axis::above("", 0.0, values(|epoch| epoch.violation)),
-            vec![curve(bold, "largest distance of a parameter from its set", |epoch| epoch.violation)],
+            vec![curve(bold, "largest distance of a parameter from its set", |epoch| {
+                epoch.violation
+            })],
         ),
     ];
     let entries = [
         (
-            "above: mean over the steps of the epoch (right: gradient mapping); below: at its end".to_owned(),
+            "above: mean over the steps of the epoch (right: gradient mapping); below: at its end"
+                .to_owned(),
             bold,
         ),
         ("above right: gradient".to_owned(), gradient),
     ];
-    finish(&panels, &entries, &format!("Projection diagnostics of {}, seed {}", run.variant, run.seed))
+    finish(
+        &panels,
+        &entries,
+        &format!("Projection diagnostics of {}, seed {}", run.variant, run.seed),
+    )
 }
 
-/// How the wins are spread over the entries of the structuring functions: thin lines are filters, bold ones their mean.
+/// How the wins are spread over the entries of the structuring functions: thin lines are filters,
+/// bold ones their mean.
 pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.variant, experiment);
     let (bold, thin) = (Stroke::solid(colour, 2.4), Stroke::solid(colour, 0.8).faint(0.45));
@@ -310,10 +350,15 @@ pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
         panel(1.0, "Share of the winner-most entry", |filter| filter.largest_share),
     ];
     let entries = [("mean of the filters".to_owned(), bold), ("one filter".to_owned(), thin)];
-    finish(&panels, &entries, &format!("Wins of the filters' entries of {}, seed {}", run.variant, run.seed))
+    finish(
+        &panels,
+        &entries,
+        &format!("Wins of the filters' entries of {}, seed {}", run.variant, run.seed),
+    )
 }
 
-/// The published runs that belong in the comparison, each with the constraint of this experiment whose colour it takes.
+/// The published runs that belong in the comparison, each with the constraint of this experiment
+/// whose colour it takes.
 fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'static str)> {
     if !published::comparable(&experiment.dataset) {
         return Vec::new();
@@ -321,7 +366,9 @@ fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'
     let ran = |name: &&str| experiment.runs.iter().any(|run| run.variant == Variant::from(*name));
     PUBLISHED
         .iter()
-        .filter_map(|run| Some((run, [Some(run.constraint), run.as_run].into_iter().flatten().find(ran)?)))
+        .filter_map(|run| {
+            Some((run, [Some(run.constraint), run.as_run].into_iter().flatten().find(ran)?))
+        })
         .collect()
 }
 
@@ -336,14 +383,16 @@ fn mean_over(runs: &[&RunRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f
     let last = histories.iter().map(|epochs| epochs.len()).max().unwrap_or(0);
     (0..last)
         .map(|index| {
-            let sum: f64 = histories.iter().map(|epochs| value(&epochs[index.min(epochs.len() - 1)])).sum();
+            let sum: f64 =
+                histories.iter().map(|epochs| value(&epochs[index.min(epochs.len() - 1)])).sum();
             ((index + 1) as f64, sum / histories.len() as f64)
         })
         .collect()
 }
 
-/// Range of the enlarged panel. It is the tutorial's where its curves are drawn, else as wide below the best; wider where a
-/// constraint did better or worse, but never so wide for a failed one that nothing is enlarged.
+/// Range of the enlarged panel. It is the tutorial's where its curves are drawn, else as wide below
+/// the best; wider where a constraint did better or worse, but never so wide for a failed one that
+/// nothing is enlarged.
 fn zoom(best: impl Iterator<Item = f64>, with_published: bool) -> (f64, f64) {
     let (worst, best) =
         best.fold((1.0_f64, 0.0_f64), |(worst, best), value| (worst.min(value), best.max(value)));

@@ -1,5 +1,6 @@
-//! The figures made of cells: learned filters, their outputs, confusion matrices. Filters are drawn cell by cell so that each value
-//! can be read by pointing at it; outputs have too many pixels for that and are embedded as images.
+//! The figures made of cells: learned filters, their outputs, confusion matrices. Filters are drawn
+//! cell by cell so that each value can be read by pointing at it; outputs have too many pixels for
+//! that and are embedded as images.
 
 use super::palette;
 use super::svg::{Anchor, Frame, Svg, text_width};
@@ -13,7 +14,8 @@ const PER_ROW: usize = 8;
 /// Height a tile takes with the text above and below it.
 const ROW: f64 = TILE + 48.0;
 
-/// The learned structuring functions, red below 0 and blue above, on one symmetric scale for all of them.
+/// The learned structuring functions, red below 0 and blue above, on one symmetric scale for all of
+/// them.
 pub(super) fn filters(run: &RunRecord) -> String {
     let gallery = &run.filters;
     let count = gallery.images().len();
@@ -30,8 +32,12 @@ pub(super) fn filters(run: &RunRecord) -> String {
         let (width, height) = (TILE / gallery.width as f64, TILE / gallery.height as f64);
         for (cell, &value) in image.iter().enumerate() {
             let (row, column) = (cell / gallery.width, cell % gallery.width);
-            let frame =
-                Frame { x: tile.x + column as f64 * width, y: tile.y + row as f64 * height, width, height };
+            let frame = Frame {
+                x: tile.x + column as f64 * width,
+                y: tile.y + row as f64 * height,
+                width,
+                height,
+            };
             let title = format!("filter {}, row {row}, column {column}: {value:.4}", index + 1);
             svg.cell(frame, &palette::diverging(f64::from(value) / scale), &title);
         }
@@ -51,8 +57,9 @@ pub(super) fn filters(run: &RunRecord) -> String {
     svg.finish(right + 84.0, height(count), &label)
 }
 
-/// What the entries of the structuring functions won, from white to dark red by the square root of their share of the filter's outputs (linear,
-/// the few wins of most would all look like none); a cross is a dead entry.
+/// What the entries of the structuring functions won, from white to dark red by the square root of
+/// their share of the filter's outputs (linear, the few wins of most would all look like none); a
+/// cross is a dead entry.
 pub(super) fn wins(run: &RunRecord) -> String {
     let gallery = &run.wins;
     let count = gallery.images().len();
@@ -65,8 +72,12 @@ pub(super) fn wins(run: &RunRecord) -> String {
         let share = |wins: f32| if all > 0.0 { f64::from(wins) / all } else { 0.0 };
         for (cell, &wins) in image.iter().enumerate() {
             let (row, column) = (cell / gallery.width, cell % gallery.width);
-            let frame =
-                Frame { x: tile.x + column as f64 * width, y: tile.y + row as f64 * height, width, height };
+            let frame = Frame {
+                x: tile.x + column as f64 * width,
+                y: tile.y + row as f64 * height,
+                width,
+                height,
+            };
             let title = format!(
                 "filter {}, row {row}, column {column}: won {wins} of {all} outputs ({:.2} %)",
                 index + 1,
@@ -75,7 +86,13 @@ pub(super) fn wins(run: &RunRecord) -> String {
             svg.cell(frame, &palette::hot(share(wins).sqrt()), &title);
             if wins == 0.0 {
                 let (x, y) = (frame.x + width / 2.0, frame.y + height / 2.0 + 4.0);
-                svg.styled_text(x, y, Anchor::Middle, r##"fill="#8a8a8a" pointer-events="none""##, "×");
+                svg.styled_text(
+                    x,
+                    y,
+                    Anchor::Middle,
+                    r##"fill="#8a8a8a" pointer-events="none""##,
+                    "×",
+                );
             }
         }
         svg.outline(tile);
@@ -85,39 +102,57 @@ pub(super) fn wins(run: &RunRecord) -> String {
         svg.note(tile.x + TILE / 2.0, tile.y + TILE + 16.0, Anchor::Middle, &text);
     }
     let right = MARGIN + count.clamp(1, PER_ROW) as f64 * (TILE + GAP);
-    bar(&mut svg, right + 6.0, tile(0).y, &palette::hot, ["0 %", "25 %", "100 %"].map(str::to_owned));
+    bar(
+        &mut svg,
+        right + 6.0,
+        tile(0).y,
+        &palette::hot,
+        ["0 %", "25 %", "100 %"].map(str::to_owned),
+    );
     let label = format!("Wins of the entries of the filters of {}, seed {}", run.variant, run.seed);
     svg.finish(right + 84.0, height(count), &label)
 }
 
-/// One digit and the outputs of the filters on it, each from black at its least value to white at its largest.
+/// One digit and the outputs of the filters on it, each from black at its least value to white at
+/// its largest.
 pub(super) fn outputs(run: &RunRecord) -> String {
     let mut svg = Svg::new();
-    let named = run.digit.images().take(1).map(|image| (&run.digit, image, "input".to_owned())).chain(
-        run.feature_maps
-            .images()
-            .enumerate()
-            .map(|(index, image)| (&run.feature_maps, image, format!("filter {}", index + 1))),
-    );
+    let named =
+        run.digit.images().take(1).map(|image| (&run.digit, image, "input".to_owned())).chain(
+            run.feature_maps
+                .images()
+                .enumerate()
+                .map(|(index, image)| (&run.feature_maps, image, format!("filter {}", index + 1))),
+        );
     for (position, (gallery, image, name)) in named.enumerate() {
         // The input stands in a column of its own, left of the first filter.
         let tile = if position == 0 { tile(0) } else { beside(tile(position - 1)) };
         svg.note(tile.x + TILE / 2.0, tile.y - 7.0, Anchor::Middle, &name);
-        svg.image(tile, gallery.width, &greys(image), &format!("{name}: values in {}", range(image)));
+        svg.image(
+            tile,
+            gallery.width,
+            &greys(image),
+            &format!("{name}: values in {}", range(image)),
+        );
         svg.outline(tile);
         svg.note(tile.x + TILE / 2.0, tile.y + TILE + 16.0, Anchor::Middle, &range(image));
     }
     let maps = run.feature_maps.images().len();
     let width = 2.0 * MARGIN - GAP + (maps.clamp(1, PER_ROW) + 1) as f64 * (TILE + GAP);
-    svg.finish(width, height(maps), &format!("Filter outputs of {}, seed {}", run.variant, run.seed))
+    svg.finish(
+        width,
+        height(maps),
+        &format!("Filter outputs of {}, seed {}", run.variant, run.seed),
+    )
 }
 
-/// The confusion matrix with its counts, true classes as rows. Colour follows the square root of the share of the row: linear, the
-/// few errors of a good classifier would all look like none.
+/// The confusion matrix with its counts, true classes as rows. Colour follows the square root of
+/// the share of the row: linear, the few errors of a good classifier would all look like none.
 pub(super) fn confusion(run: &RunRecord, class_names: &[String]) -> String {
     const CELL: f64 = 46.0;
     let classes = run.confusion.classes();
-    let name = |class: usize| class_names.get(class).map_or_else(|| class.to_string(), Clone::clone);
+    let name =
+        |class: usize| class_names.get(class).map_or_else(|| class.to_string(), Clone::clone);
     let longest = (0..classes).map(|class| text_width(&name(class))).fold(0.0, f64::max);
     let slanted = longest > CELL;
     let left = 44.0 + longest;
@@ -159,7 +194,8 @@ pub(super) fn confusion(run: &RunRecord, class_names: &[String]) -> String {
         svg.text(left - 8.0, top + (truth as f64 + 0.5) * CELL + 4.5, Anchor::End, &name(truth));
         let (x, y) = (left + (truth as f64 + 0.5) * CELL, top - 8.0);
         if slanted {
-            let attributes = format!(r##"fill="#1c1c1c" class="ink" transform="rotate(-45 {x:.0} {y:.0})""##);
+            let attributes =
+                format!(r##"fill="#1c1c1c" class="ink" transform="rotate(-45 {x:.0} {y:.0})""##);
             svg.styled_text(x, y, Anchor::Start, &attributes, &name(truth));
         } else {
             svg.text(x, y, Anchor::Middle, &name(truth));
@@ -226,8 +262,10 @@ fn extremes(image: &[f32]) -> Option<(f64, f64)> {
 }
 
 fn range(image: &[f32]) -> String {
-    extremes(image)
-        .map_or_else(|| "not finite".to_owned(), |(low, high)| format!("{} … {}", short(low), short(high)))
+    extremes(image).map_or_else(
+        || "not finite".to_owned(),
+        |(low, high)| format!("{} … {}", short(low), short(high)),
+    )
 }
 
 /// Two decimals, or two digits where those would all be zero.
@@ -254,6 +292,9 @@ mod tests {
 
     #[test]
     fn values_are_short() {
-        assert_eq!([0.0, 0.25, -1.5, 0.0004, -12345.0].map(short), ["0", "0.25", "−1.50", "4e−4", "−1e4"]);
+        assert_eq!(
+            [0.0, 0.25, -1.5, 0.0004, -12345.0].map(short),
+            ["0", "0.25", "−1.50", "4e−4", "−1e4"]
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a test can parse it; runs fold away
-//! under their variant, so that thirty of them stay readable.
+//! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a
+//! test can parse it; runs fold away under their variant, so that thirty of them stay readable.
 
 use super::svg::escape;
 use super::{curves, palette, run_figures};
 use crate::record::{ExperimentRecord, RunRecord};
 use crate::tables::{
-    Comparison, ComparisonRow, Spread, epochs, mean, published_cells, range, run_line, seconds, violation,
+    Comparison, ComparisonRow, Spread, epochs, mean, published_cells, range, run_line, seconds,
+    violation,
 };
 
 const TITLE: &str = "Constraints on morphological networks";
@@ -19,12 +20,14 @@ pub(super) fn html(experiment: &ExperimentRecord) -> String {
          <title>{TITLE}: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n",
         escape(&experiment.dataset)
     );
-    page += &format!("<h1>{TITLE}</h1>\n<p class=\"lead\">{}</p>\n", escape(&experiment.dataset_note));
+    page +=
+        &format!("<h1>{TITLE}</h1>\n<p class=\"lead\">{}</p>\n", escape(&experiment.dataset_note));
     page += "<h2>Comparison</h2>\n";
     page += &comparison_table(experiment, &comparison);
     page += &figure(
         &curves::comparison(experiment),
-        "Validation accuracy over the epochs; the shaded region is enlarged on the right. A run that stopped early counts with its \
+        "Validation accuracy over the epochs; the shaded region is enlarged on the right. A run \
+         that stopped early counts with its \
          last value in the mean. Point at a line for its name.",
     );
     page += "<h2>Runs</h2>\n";
@@ -44,11 +47,14 @@ pub(super) fn html(experiment: &ExperimentRecord) -> String {
 
 fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> String {
     let mut table = String::from(
-        "<div class=\"scroll\"><table>\n<thead>\n<tr><th rowspan=\"2\">constraint</th><th rowspan=\"2\">seeds</th>\
-         <th rowspan=\"2\">epochs</th><th colspan=\"2\">validation accuracy</th><th rowspan=\"2\">best<br/>val. loss</th>\
+        "<div class=\"scroll\"><table>\n<thead>\n<tr><th rowspan=\"2\">constraint</th><th \
+         rowspan=\"2\">seeds</th>\
+         <th rowspan=\"2\">epochs</th><th colspan=\"2\">validation accuracy</th><th \
+         rowspan=\"2\">best<br/>val. loss</th>\
          <th rowspan=\"2\">seconds<br/>per epoch</th><th colspan=\"2\">violation</th>\
          <th colspan=\"3\" class=\"group\">published</th></tr>\n\
-         <tr><th>best</th><th>restored</th><th>largest</th><th>final</th><th class=\"group\">epochs</th><th>best</th><th>restored</th></tr>\n</thead>\n<tbody>\n",
+         <tr><th>best</th><th>restored</th><th>largest</th><th>final</th><th \
+         class=\"group\">epochs</th><th>best</th><th>restored</th></tr>\n</thead>\n<tbody>\n",
     );
     for row in &comparison.rows {
         let cell = |spread: Option<Spread>, decimals: usize, range_decimals: usize| {
@@ -69,7 +75,8 @@ fn comparison_table(experiment: &ExperimentRecord, comparison: &Comparison) -> S
             mark => format!("<sup>{mark}</sup>"),
         };
         table += &format!(
-            "<tr><th>{}{}</th><td>{}</td>{}{}{}{}<td>{}</td><td>{}</td><td>{}</td><td class=\"group\">{epochs}{mark}</td><td>{best}{mark}</td>\
+            "<tr><th>{}{}</th><td>{}</td>{}{}{}{}<td>{}</td><td>{}</td><td>{}</td><td \
+             class=\"group\">{epochs}{mark}</td><td>{best}{mark}</td>\
              <td>{restored}{mark}</td></tr>\n",
             swatch(palette::of(&row.variant, experiment)),
             escape(&row.variant.to_string()),
@@ -101,7 +108,8 @@ fn group(experiment: &ExperimentRecord, row: &ComparisonRow, open: bool) -> Stri
     let runs = experiment.runs_of(&row.variant);
     let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
     let mut text = format!(
-        "<details class=\"constraint\"{}>\n<summary>{}<b>{}</b> <span class=\"soft\">{} {}; restored accuracy {}</span></summary>\n",
+        "<details class=\"constraint\"{}>\n<summary>{}<b>{}</b> <span class=\"soft\">{} {}; \
+         restored accuracy {}</span></summary>\n",
         if open { " open=\"open\"" } else { "" },
         swatch(palette::of(&row.variant, experiment)),
         escape(&row.variant.to_string()),
@@ -114,7 +122,8 @@ fn group(experiment: &ExperimentRecord, row: &ComparisonRow, open: bool) -> Stri
     } else {
         for (index, run) in runs.iter().enumerate() {
             text += &format!(
-                "<details class=\"run\"{}>\n<summary>Seed {} <span class=\"soft\">{}, best accuracy {:.4}, restored {:.4}\
+                "<details class=\"run\"{}>\n<summary>Seed {} <span class=\"soft\">{}, best \
+                 accuracy {:.4}, restored {:.4}\
                  </span></summary>\n{}</details>\n",
                 if open && index == 0 { " open=\"open\"" } else { "" },
                 run.seed,
@@ -146,32 +155,43 @@ fn single(experiment: &ExperimentRecord, run: &RunRecord) -> String {
 fn caption(kind: &str) -> &'static str {
     match kind {
         "training" => {
-            "Loss and accuracy. Training figures are means over the epoch with dropout on, measured before each update; validation \
+            "Loss and accuracy. Training figures are means over the epoch with dropout on, \
+             measured before each update; validation \
              figures are measured after the epoch."
         }
         "filters" => {
-            "Learned structuring functions, red below 0 and blue above on one symmetric scale, with their range. Point at a cell for \
+            "Learned structuring functions, red below 0 and blue above on one symmetric scale, \
+             with their range. Point at a cell for \
              its value."
         }
         "wins" => {
-            "How many outputs each entry of the filters won with the weights kept, on the first batch of validation images, by the square \
-             root of its share. A cross is a dead entry: it won nothing, so no gradient reaches it from these images. Below, the dead \
+            "How many outputs each entry of the filters won with the weights kept, on the first \
+             batch of validation images, by the square \
+             root of its share. A cross is a dead entry: it won nothing, so no gradient reaches it \
+             from these images. Below, the dead \
              entries and the share of the winner-most one."
         }
         "entries" => {
-            "How the wins are spread over the entries after each epoch, on the first batch of validation images: entries that won nothing, \
-             and the share of the outputs that the winner-most entry of a filter won. At a share of 1 a filter only shifts the image."
+            "How the wins are spread over the entries after each epoch, on the first batch of \
+             validation images: entries that won nothing, \
+             and the share of the outputs that the winner-most entry of a filter won. At a share \
+             of 1 a filter only shifts the image."
         }
         "outputs" => {
-            "One digit and the filters' outputs on it, each from black at its least to white at its largest value, with its range."
+            "One digit and the filters' outputs on it, each from black at its least to white at \
+             its largest value, with its range."
         }
         "confusion" => {
-            "Confusion matrix of the weights kept. Colour: share of the true class, on a square-root scale."
+            "Confusion matrix of the weights kept. Colour: share of the true class, on a \
+             square-root scale."
         }
         "projection" => {
-            "What the projection did after each step, averaged over the epoch: share of the constrained coordinates moved, Euclidean \
-             distance moved, and the norms of the gradient and of the gradient mapping, which is zero exactly at a stationary point of \
-             the constrained problem. Below, at the end of the epoch: share of the constrained coordinates on the boundary of their \
+            "What the projection did after each step, averaged over the epoch: share of the \
+             constrained coordinates moved, Euclidean \
+             distance moved, and the norms of the gradient and of the gradient mapping, which is \
+             zero exactly at a stationary point of \
+             the constrained problem. Below, at the end of the epoch: share of the constrained \
+             coordinates on the boundary of their \
              set, where the set counts them, and the largest distance of a parameter from its set."
         }
         other => unreachable!("no caption for a figure of kind {other:?}"),
@@ -185,7 +205,8 @@ fn timings(experiment: &ExperimentRecord) -> String {
     );
     for run in &experiment.runs {
         table += &format!(
-            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.3}</td><td class=\"words\">{}</td></tr>\n",
+            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.3}</td><td \
+             class=\"words\">{}</td></tr>\n",
             escape(&run.variant.to_string()),
             run.seed,
             run.epochs.len(),
@@ -202,7 +223,8 @@ fn timings(experiment: &ExperimentRecord) -> String {
     };
     table
         + &format!(
-            "</tbody>\n</table></div>\n<p class=\"notes\">{total:.1} seconds of training in all, on {threads}.</p>\n"
+            "</tbody>\n</table></div>\n<p class=\"notes\">{total:.1} seconds of training in all, \
+             on {threads}.</p>\n"
         )
 }
 
@@ -226,16 +248,25 @@ fn swatch(colour: &str) -> String {
 const STYLE: &str = "
 :root { --paper: #ffffff; --ink: #1c1c1c; --soft: #555555; --rule: #d8d8d8; --tint: #f5f5f3; }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, 'Helvetica Neue', Arial, sans-serif; }
+body {
+    margin: 0; background: var(--paper); color: var(--ink);
+    font: 16px/1.5 system-ui, 'Helvetica Neue', Arial, sans-serif;
+}
 main { max-width: 1100px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; }
-h2 { font-size: 1.2rem; margin: 2.4rem 0 .8rem; padding-bottom: .25rem; border-bottom: 1px solid var(--rule); }
+h2 {
+    font-size: 1.2rem; margin: 2.4rem 0 .8rem; padding-bottom: .25rem;
+    border-bottom: 1px solid var(--rule);
+}
 .lead { margin: 0; max-width: 48rem; }
 .soft { color: var(--soft); font-weight: normal; }
 .notes, figcaption { color: var(--soft); font-size: .85rem; max-width: 56rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 10px; text-align: right; white-space: nowrap; vertical-align: top; font-weight: normal; }
+th, td {
+    padding: 5px 10px; text-align: right; white-space: nowrap; vertical-align: top;
+    font-weight: normal;
+}
 thead th { color: var(--soft); vertical-align: bottom; line-height: 1.25; }
 tbody tr { border-top: 1px solid var(--rule); }
 tbody { border-bottom: 1px solid var(--rule); }
@@ -246,13 +277,20 @@ thead th[colspan] { text-align: center; }
 td.group, th.group { border-left: 1px solid var(--rule); }
 td small { display: block; color: var(--soft); font-size: .78rem; line-height: 1.2; }
 sup { line-height: 0; }
-.swatch { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .5em; }
+.swatch {
+    display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .5em;
+}
 .swatch.black { background: var(--ink) !important; }
 figure { margin: 1.2rem 0; break-inside: avoid; }
 figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { margin-top: .3rem; }
-pre { margin: .8rem 0; padding: 12px 14px; overflow-x: auto; background: var(--tint); border-radius: 4px; font: .8rem/1.4 ui-monospace, Menlo, Consolas, 'Liberation Mono', monospace; }
-details.constraint { border: 1px solid var(--rule); border-radius: 6px; margin: 10px 0; padding: 0 16px; }
+pre {
+    margin: .8rem 0; padding: 12px 14px; overflow-x: auto; background: var(--tint);
+    border-radius: 4px; font: .8rem/1.4 ui-monospace, Menlo, Consolas, 'Liberation Mono', monospace;
+}
+details.constraint {
+    border: 1px solid var(--rule); border-radius: 6px; margin: 10px 0; padding: 0 16px;
+}
 details.run { border-top: 1px solid var(--rule); }
 summary { padding: 10px 0; cursor: pointer; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 24px; align-items: center; }

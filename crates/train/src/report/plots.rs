@@ -1,5 +1,5 @@
-//! Figures for programs that measure something else than a training: lines on any axes, powers on logarithmic axes, bars, and dots beside
-//! a line at 1.
+//! Figures for programs that measure something else than a training: lines on any axes, powers on
+//! logarithmic axes, bars, and dots beside a line at 1.
 
 use super::chart::{Axis, Line, Panel, legend};
 use super::palette;
@@ -189,8 +189,10 @@ pub(super) fn dots(label: &str, axis: &'static str, rows: &[(&str, Vec<(&str, f6
         }
     }
     svg.outline(frame);
-    let entries: Vec<_> =
-        names.iter().map(|name| ((*name).to_owned(), Stroke::solid(colour(&names, name), 6.0))).collect();
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), Stroke::solid(colour(&names, name), 6.0)))
+        .collect();
     let bottom = frame.y + frame.height + UNDER;
     let height = bottom + legend(&mut svg, LEFT, bottom, WIDTH - LEFT, &entries);
     svg.finish(WIDTH, height, label)

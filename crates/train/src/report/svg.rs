@@ -1,5 +1,6 @@
-//! A minimal SVG writer. Figures carry their colours as attributes, so that a saved file is complete; what must change on a dark page
-//! also has a class (`paper`, `ink`, `soft`, `grid`, `black`), and the report's style sheet overrides those.
+//! A minimal SVG writer. Figures carry their colours as attributes, so that a saved file is
+//! complete; what must change on a dark page also has a class (`paper`, `ink`, `soft`, `grid`,
+//! `black`), and the report's style sheet overrides those.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -78,8 +79,10 @@ impl Svg {
     pub(super) fn finish(self, width: f64, height: f64, label: &str) -> String {
         let (w, h) = (number(width), number(height));
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" \
-             aria-label=\"{}\" font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\" font-size=\"13\">\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
+             height=\"{h}\" role=\"img\" \
+             aria-label=\"{}\" font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\" \
+             font-size=\"13\">\n\
              <rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\" class=\"paper\"/>\n{}</svg>\n",
             escape(label),
             self.body
@@ -96,14 +99,25 @@ impl Svg {
     }
 
     /// `attributes` must be well-formed; `text` is escaped.
-    pub(super) fn styled_text(&mut self, x: f64, y: f64, anchor: Anchor, attributes: &str, text: &str) {
+    pub(super) fn styled_text(
+        &mut self,
+        x: f64,
+        y: f64,
+        anchor: Anchor,
+        attributes: &str,
+        text: &str,
+    ) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => r#" text-anchor="middle""#,
             Anchor::End => r#" text-anchor="end""#,
         };
         let (x, y) = (number(x), number(y));
-        let _ = writeln!(self.body, r#"<text x="{x}" y="{y}"{anchor} {attributes}>{}</text>"#, escape(text));
+        let _ = writeln!(
+            self.body,
+            r#"<text x="{x}" y="{y}"{anchor} {attributes}>{}</text>"#,
+            escape(text)
+        );
     }
 
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke<'_>) {
@@ -120,13 +134,15 @@ impl Svg {
         );
     }
 
-    /// A curve through `points`, broken where one is not finite; a lone point becomes a dot. `title` shows on hover.
+    /// A curve through `points`, broken where one is not finite; a lone point becomes a dot.
+    /// `title` shows on hover.
     pub(super) fn curve(&mut self, points: &[(f64, f64)], stroke: Stroke<'_>, title: &str) {
         let mut path = String::new();
         let mut dots = String::new();
         for piece in points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
             if let [(x, y)] = piece {
-                // A path of no length with round caps is a dot, and takes the curve's own attributes.
+                // A path of no length with round caps is a dot, and takes the curve's own
+                // attributes.
                 let _ = write!(dots, "M{} {}h0", number(*x), number(*y));
                 continue;
             }
@@ -135,8 +151,11 @@ impl Svg {
                 let _ = write!(path, "{command}{} {}", number(*x), number(*y));
             }
         }
-        let title =
-            if title.is_empty() { String::new() } else { format!("<title>{}</title>", escape(title)) };
+        let title = if title.is_empty() {
+            String::new()
+        } else {
+            format!("<title>{}</title>", escape(title))
+        };
         if !path.is_empty() {
             let attributes = stroke.attributes();
             let _ = writeln!(
@@ -145,7 +164,8 @@ impl Svg {
             );
         }
         if !dots.is_empty() {
-            let attributes = Stroke { width: stroke.width.max(1.5) * 3.0, dash: "", ..stroke }.attributes();
+            let attributes =
+                Stroke { width: stroke.width.max(1.5) * 3.0, dash: "", ..stroke }.attributes();
             let _ = writeln!(
                 self.body,
                 r#"<path d="{dots}" fill="none" stroke-linecap="round" {attributes}>{title}</path>"#
@@ -157,8 +177,11 @@ impl Svg {
     pub(super) fn cell(&mut self, frame: Frame, fill: &str, title: &str) {
         let Frame { x, y, width, height } = frame;
         let [x, y, width, height] = [x, y, width, height].map(number);
-        let title =
-            if title.is_empty() { String::new() } else { format!("<title>{}</title>", escape(title)) };
+        let title = if title.is_empty() {
+            String::new()
+        } else {
+            format!("<title>{}</title>", escape(title))
+        };
         let _ = writeln!(
             self.body,
             r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}" shape-rendering="crispEdges">{title}</rect>"#
@@ -184,7 +207,8 @@ impl Svg {
         );
     }
 
-    /// What `draw` draws, cut off at `frame`. A nested document clips without needing an id, which would have to be unique in a page.
+    /// What `draw` draws, cut off at `frame`. A nested document clips without needing an id, which
+    /// would have to be unique in a page.
     pub(super) fn clipped(&mut self, frame: Frame, draw: impl FnOnce(&mut Self)) {
         let Frame { x, y, width, height } = frame;
         let [x, y, width, height] = [x, y, width, height].map(number);
@@ -209,7 +233,8 @@ impl Svg {
     }
 }
 
-/// `text` as XML character data or attribute value. Control characters, which XML forbids, become U+FFFD.
+/// `text` as XML character data or attribute value. Control characters, which XML forbids, become
+/// U+FFFD.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -247,21 +272,27 @@ fn png(columns: usize, pixels: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     for row in pixels.chunks_exact(columns) {
         // Each line opens with its filter, 0 for none.
-        let line: Vec<u8> = std::iter::once(0).chain(row.iter().flat_map(|&grey| [grey; ENLARGE])).collect();
+        let line: Vec<u8> =
+            std::iter::once(0).chain(row.iter().flat_map(|&grey| [grey; ENLARGE])).collect();
         (0..ENLARGE).for_each(|_| lines.extend_from_slice(&line));
     }
-    let side = |pixels: usize| u32::try_from(pixels * ENLARGE).expect("a small image").to_be_bytes();
+    let side =
+        |pixels: usize| u32::try_from(pixels * ENLARGE).expect("a small image").to_be_bytes();
     let mut header = Vec::new();
     header.extend_from_slice(&side(columns));
     header.extend_from_slice(&side(pixels.len() / columns));
-    // Bit depth 8, colour type 0 (grey), and the only compression, filter and interlace methods there are.
+    // Bit depth 8, colour type 0 (grey), and the only compression, filter and interlace methods
+    // there are.
     header.extend_from_slice(&[8, 0, 0, 0, 0]);
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let data = encoder.write_all(&lines).and_then(|()| encoder.finish()).expect("writing to memory");
+    let data =
+        encoder.write_all(&lines).and_then(|()| encoder.finish()).expect("writing to memory");
 
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     for (kind, contents) in [(b"IHDR", &header), (b"IDAT", &data), (b"IEND", &Vec::new())] {
-        file.extend_from_slice(&u32::try_from(contents.len()).expect("a small image").to_be_bytes());
+        file.extend_from_slice(
+            &u32::try_from(contents.len()).expect("a small image").to_be_bytes(),
+        );
         let mut checksum = Crc::new();
         checksum.update(kind);
         checksum.update(contents);
@@ -276,12 +307,18 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group =
-            chunk.iter().enumerate().fold(0_u32, |group, (i, &byte)| group | u32::from(byte) << (16 - 8 * i));
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0_u32, |group, (i, &byte)| group | u32::from(byte) << (16 - 8 * i));
         for digit in 0..4 {
             // n bytes fill n + 1 digits.
             let value = (group >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= chunk.len() { char::from(ALPHABET[value as usize]) } else { '=' });
+            text.push(if digit <= chunk.len() {
+                char::from(ALPHABET[value as usize])
+            } else {
+                '='
+            });
         }
     }
     text
@@ -293,18 +330,25 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_rfc_4648() {
-        let encoded: Vec<String> = ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())).into();
+        let encoded: Vec<String> =
+            ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())).into();
         assert_eq!(encoded, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
     }
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([1.0, 0.125, -0.001, 12.5, 1234.0].map(number), ["1", "0.12", "0", "12.5", "1234"]);
+        assert_eq!(
+            [1.0, 0.125, -0.001, 12.5, 1234.0].map(number),
+            ["1", "0.12", "0", "12.5", "1234"]
+        );
     }
 
     #[test]
     fn text_is_escaped() {
-        assert_eq!(escape("<a href='x'>&\"\u{1b}\n"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;\u{fffd}\n");
+        assert_eq!(
+            escape("<a href='x'>&\"\u{1b}\n"),
+            "&lt;a href=&#39;x&#39;&gt;&amp;&quot;\u{fffd}\n"
+        );
     }
 
     #[test]
@@ -316,7 +360,11 @@ mod tests {
             Stroke::solid("#123456", 2.0),
             "",
         );
-        assert!(svg.body.contains(r#"d="M0 1L1 2""#) && svg.body.contains(r#"d="M3 4h0""#), "{}", svg.body);
+        assert!(
+            svg.body.contains(r#"d="M0 1L1 2""#) && svg.body.contains(r#"d="M3 4h0""#),
+            "{}",
+            svg.body
+        );
         assert!(!svg.body.contains("NaN"));
     }
 

@@ -1,24 +1,37 @@
-//! A made-up experiment that looks like a real one: histories follow the published logs with a little noise per seed, filters are
-//! random and feasible, and feature maps are their true dilations of a drawn digit.
+//! A made-up experiment that looks like a real one: histories follow the published logs with a
+//! little noise per seed, filters are random and feasible, and feature maps are their true
+//! dilations of a drawn digit.
 
 use morphograd::metrics::ConfusionMatrix;
 use morphograd::published;
 use morphograd::record::{EpochRecord, ExperimentRecord, FilterWins, Gallery, RunRecord, Stop};
 
-pub(crate) const CONSTRAINTS: [&str; 6] =
-    ["none", "non-negative", "non-positive", "non-positive-increasing", "lattice", "lattice-zero-centre"];
+pub(crate) const CONSTRAINTS: [&str; 6] = [
+    "none",
+    "non-negative",
+    "non-positive",
+    "non-positive-increasing",
+    "lattice",
+    "lattice-zero-centre",
+];
 
 /// All constraints, each with every seed.
 pub(crate) fn experiment(dataset: &str, constraints: &[&str], seeds: &[u64]) -> ExperimentRecord {
     ExperimentRecord {
         dataset: dataset.to_owned(),
-        dataset_note: "MNIST: the first 1,024 images of its training set train, its 10,000 test images validate.".to_owned(),
+        dataset_note: "MNIST: the first 1,024 images of its training set train, its 10,000 test \
+            images validate."
+            .to_owned(),
         class_names: (0..10).map(|digit| digit.to_string()).collect(),
-        summary: "Layer (type)                 Output Shape              Param #\ndilation (Dilation2D)        (24, 24, 8)               200"
+        summary: "Layer (type)                 Output Shape              Param #\ndilation \
+            (Dilation2D)        (24, 24, 8)               200"
             .to_owned(),
         config: "batch = 128\nrate = 0.01 # <Adam> & friends".to_owned(),
         threads: 2,
-        runs: constraints.iter().flat_map(|constraint| seeds.iter().map(|&seed| run(constraint, seed))).collect(),
+        runs: constraints
+            .iter()
+            .flat_map(|constraint| seeds.iter().map(|&seed| run(constraint, seed)))
+            .collect(),
     }
 }
 
@@ -40,7 +53,10 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
                 val_loss: line.val_loss,
                 val_accuracy: line.val_accuracy + shift + 0.004 * (random.uniform() - 0.5),
                 learning_rate: line.learning_rate,
-                moved_share: constrained * 0.3 * (-age / 30.0).exp() * (0.8 + 0.2 * random.uniform()),
+                moved_share: constrained
+                    * 0.3
+                    * (-age / 30.0).exp()
+                    * (0.8 + 0.2 * random.uniform()),
                 moved_distance: constrained * 0.02 * line.learning_rate / 0.01 * random.uniform(),
                 gradient_norm: 2.0 * (-age / 25.0).exp() + 0.3,
                 gradient_mapping: 2.0 * (-age / 18.0).exp() + 0.02 * random.uniform(),
@@ -64,7 +80,8 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
     for image in 0..10_000 {
         let truth = image % 10;
         let other = (truth + 1 + (random.uniform().powi(2) * 9.0) as usize) % 10;
-        confusion.record(truth, if random.uniform() < restored.val_accuracy { truth } else { other });
+        confusion
+            .record(truth, if random.uniform() < restored.val_accuracy { truth } else { other });
     }
     let filters: Vec<f32> = (0..8 * 25)
         .map(|index| {
@@ -79,7 +96,8 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
             value as f32
         })
         .collect();
-    let wins = (0..8 * 25).map(|_| (900.0 * (random.uniform() - 0.2)).max(0.0).floor() as f32).collect();
+    let wins =
+        (0..8 * 25).map(|_| (900.0 * (random.uniform() - 0.2)).max(0.0).floor() as f32).collect();
     let digit = digit();
     let feature_maps = dilate(&digit, &filters);
     RunRecord {
@@ -139,7 +157,9 @@ fn dilate(digit: &[f32], filters: &[f32]) -> Vec<f32> {
     let pixels = || (0..24).flat_map(|row| (0..24).map(move |column| (row, column)));
     filters
         .chunks(25)
-        .flat_map(|filter| pixels().map(|(row, column)| at(filter, row, column)).collect::<Vec<_>>())
+        .flat_map(|filter| {
+            pixels().map(|(row, column)| at(filter, row, column)).collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -148,7 +168,8 @@ struct Random(u64);
 
 impl Random {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f64 / (1_u64 << 24) as f64
     }
 }

@@ -1,5 +1,5 @@
-//! Random images for the operators that select pixels, and what they compute by their definitions, one pixel after the other, with the
-//! choice at ties written out.
+//! Random images for the operators that select pixels, and what they compute by their definitions,
+//! one pixel after the other, with the choice at ties written out.
 
 use morphograd_morphology::nn::autodiff::{Graph, Op, Ties, Var};
 use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor};
@@ -32,7 +32,8 @@ pub(crate) fn pair() -> impl Strategy<Value = [Tensor<f64>; 2]> {
     shape().prop_flat_map(|shape| [strategy::tensor(shape), strategy::tensor(shape)])
 }
 
-/// For each pixel the numbers of its window's pixels within the same image and channel, in raster order.
+/// For each pixel the numbers of its window's pixels within the same image and channel, in raster
+/// order.
 pub(crate) fn windows(shape: Shape, connectivity: Connectivity) -> Vec<Vec<usize>> {
     let &[_, height, width, channels] = shape.dims() else { panic!("rank 4") };
     let of = |at: usize| {
@@ -57,7 +58,8 @@ pub(crate) type Shared = (f64, Vec<f64>);
 
 /// The largest (smallest) of some candidates, with the derivative that the rule gives.
 pub(crate) fn choose(candidates: &[&Shared], max: bool, ties: Ties) -> Shared {
-    let best = candidates.iter().map(|c| c.0).reduce(if max { f64::max } else { f64::min }).unwrap();
+    let best =
+        candidates.iter().map(|c| c.0).reduce(if max { f64::max } else { f64::min }).unwrap();
     let tied: Vec<&&Shared> = candidates.iter().filter(|c| c.0 == best).collect();
     let chosen = match ties {
         Ties::First => &tied[..1],
@@ -68,7 +70,8 @@ pub(crate) fn choose(candidates: &[&Shared], max: bool, ties: Ties) -> Shared {
     (best, (0..candidates[0].1.len()).map(mean).collect())
 }
 
-/// `min(max over the window, mask)`, as often as there are steps, with the rule in each of them; the marker before the mask.
+/// `min(max over the window, mask)`, as often as there are steps, with the rule in each of them;
+/// the marker before the mask.
 pub(crate) fn naive_geodesic(
     [marker, mask]: &[Tensor<f64>; 2],
     steps: usize,
@@ -82,7 +85,8 @@ pub(crate) fn naive_geodesic(
         x.data().iter().enumerate().map(|(i, x)| (*x, one(i))).collect()
     };
     let (start, masks) = (pixels(marker, 0), pixels(mask, n));
-    let mut all: Vec<Shared> = start.iter().zip(&masks).map(|(m, g)| choose(&[m, g], false, ties)).collect();
+    let mut all: Vec<Shared> =
+        start.iter().zip(&masks).map(|(m, g)| choose(&[m, g], false, ties)).collect();
     for _ in 0..steps {
         let dilated = windows.iter().map(|window| {
             let candidates: Vec<&Shared> = window.iter().map(|q| &all[*q]).collect();
@@ -98,7 +102,8 @@ pub(crate) fn naive_geodesic(
     all
 }
 
-/// The gradient of each flat zone of `y`, in equal parts to the pixels of the inputs in it that have its value.
+/// The gradient of each flat zone of `y`, in equal parts to the pixels of the inputs in it that
+/// have its value.
 pub(crate) fn naive_zones(
     y: &[f64],
     inputs: &[Tensor<f64>],
@@ -137,7 +142,8 @@ pub(crate) fn naive_leveling(
             let above = neighbours().fold(traced[i], |best, q| if q.0 > best.0 { q } else { best });
             let below = neighbours().fold(traced[i], |best, q| if q.0 < best.0 { q } else { best });
             let pulled = if above.0 < g.0 || (above.0 == g.0 && !last) { above } else { g };
-            let new = if below.0 > pulled.0 || (below.0 == pulled.0 && !last) { below } else { pulled };
+            let new =
+                if below.0 > pulled.0 || (below.0 == pulled.0 && !last) { below } else { pulled };
             if new.0 == traced[i].0 { traced[i] } else { new }
         };
         let new: Vec<Traced> = windows.iter().enumerate().map(one).collect();
@@ -149,10 +155,15 @@ pub(crate) fn naive_leveling(
 }
 
 /// The pixels that can be reached from `start` through pixels that satisfy `inside`.
-pub(crate) fn flood(start: usize, windows: &[Vec<usize>], inside: impl Fn(usize) -> bool) -> Vec<usize> {
+pub(crate) fn flood(
+    start: usize,
+    windows: &[Vec<usize>],
+    inside: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     let (mut reached, mut next) = (vec![start], 0);
     while next < reached.len() {
-        let fresh = windows[reached[next]].iter().copied().filter(|q| inside(*q) && !reached.contains(q));
+        let fresh =
+            windows[reached[next]].iter().copied().filter(|q| inside(*q) && !reached.contains(q));
         let fresh: Vec<usize> = fresh.collect();
         reached.extend(fresh);
         next += 1;
@@ -160,7 +171,8 @@ pub(crate) fn flood(start: usize, windows: &[Vec<usize>], inside: impl Fn(usize)
     reached
 }
 
-/// The definition by components: from each pixel down, level by level, until the component is large enough or the whole plane.
+/// The definition by components: from each pixel down, level by level, until the component is large
+/// enough or the whole plane.
 pub(crate) fn naive_area_opening(
     x: &Tensor<f64>,
     area: usize,
@@ -172,7 +184,11 @@ pub(crate) fn naive_area_opening(
         let mut level = data[start];
         loop {
             let component = flood(start, &windows, |q| data[q] >= level);
-            let border = component.iter().flat_map(|p| &windows[*p]).map(|q| data[*q]).filter(|v| *v < level);
+            let border = component
+                .iter()
+                .flat_map(|p| &windows[*p])
+                .map(|q| data[*q])
+                .filter(|v| *v < level);
             match border.max_by(f64::total_cmp) {
                 Some(lower) if component.len() < area => level = lower,
                 _ => return level,

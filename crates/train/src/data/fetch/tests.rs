@@ -1,4 +1,5 @@
-//! The downloader against servers on this machine that behave as the network does: they refuse, break off, lie and cannot resume.
+//! The downloader against servers on this machine that behave as the network does: they refuse,
+//! break off, lie and cannot resume.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -69,7 +70,9 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> io
     let mut body = content(&name);
     let len = body.len();
     match manner {
-        Manner::Absent => return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        Manner::Absent => {
+            return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        }
         Manner::TooLong => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
             return (0..10).try_for_each(|_| stream.write_all(&body));
@@ -83,7 +86,11 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> io
     } else {
         "200 OK".to_owned()
     };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", len - offset)?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        len - offset
+    )?;
     let end = if manner == Manner::BreaksOff && first { len / 2 } else { len };
     stream.write_all(&body[offset..end])
 }
@@ -92,7 +99,12 @@ fn entry(mirrors: &[&str]) -> Entry {
     let files = FILES.iter().map(|name| {
         let content = content(name);
         let sha256 = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        FileEntry { name: (*name).to_owned(), bytes: content.len() as u64, sha256, content_sha256: None }
+        FileEntry {
+            name: (*name).to_owned(),
+            bytes: content.len() as u64,
+            sha256,
+            content_sha256: None,
+        }
     });
     Entry {
         name: "test".into(),
@@ -113,22 +125,30 @@ fn has_curl() -> bool {
     found
 }
 
-/// Fetches into an empty folder from servers of these manners; checks that the result is complete and that nothing else is there.
-/// Returns the requests that each server got for the training images.
+/// Fetches into an empty folder from servers of these manners; checks that the result is complete
+/// and that nothing else is there. Returns the requests that each server got for the training
+/// images.
 fn check(manners: &[Manner], last_is_used: bool) -> Vec<Vec<String>> {
     let servers: Vec<_> = manners.iter().map(|&manner| serve(manner)).collect();
     let mirrors: Vec<&str> = servers.iter().map(|(address, _)| address.as_str()).collect();
     let dir = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
-    let mut progress = |file: &str, done: u64, total: u64| seen.push((file.to_owned(), done, total));
+    let mut progress =
+        |file: &str, done: u64, total: u64| seen.push((file.to_owned(), done, total));
     let fetched = fetch(&entry(&mirrors), dir.path(), None, &mut progress).unwrap();
     for (file, name) in fetched.iter().zip(FILES) {
         assert_eq!(fs::read(&file.path).unwrap(), content(name));
         if last_is_used {
-            assert_eq!(file.origin, Origin::Downloaded(format!("{}{name}", mirrors[mirrors.len() - 1])));
+            assert_eq!(
+                file.origin,
+                Origin::Downloaded(format!("{}{name}", mirrors[mirrors.len() - 1]))
+            );
         }
         let bytes = content(name).len() as u64;
-        assert!(seen.contains(&(name.to_owned(), bytes, bytes)), "the end of {name} was not reported");
+        assert!(
+            seen.contains(&(name.to_owned(), bytes, bytes)),
+            "the end of {name} was not reported"
+        );
     }
     assert!(seen.iter().all(|(_, done, total)| done <= total));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "something was left behind");
@@ -184,7 +204,8 @@ fn a_partial_file_of_an_earlier_run_is_continued_or_replaced() {
         fs::write(dir.path().join(format!("{name}.part")), partial).unwrap();
         fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| {}).unwrap();
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), content(name));
-        let expected: Vec<String> = expected.iter().map(|offset| format!("{name} {offset}")).collect();
+        let expected: Vec<String> =
+            expected.iter().map(|offset| format!("{name} {offset}")).collect();
         let log: Vec<String> =
             log.lock().unwrap().iter().filter(|line| line.starts_with(name)).cloned().collect();
         assert_eq!(log, expected);
@@ -201,9 +222,12 @@ fn without_a_network_the_error_says_what_was_tried_and_what_to_do() {
     // Bound and dropped: nobody listens there.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}/");
-    let error =
-        fetch(&entry(&[&closed, &absent]), dir.path(), None, &mut |_, _, _| {}).unwrap_err().to_string();
-    for part in [&closed, &absent, "404", "--from DIR", "--data digits", dir.path().to_str().unwrap()] {
+    let error = fetch(&entry(&[&closed, &absent]), dir.path(), None, &mut |_, _, _| {})
+        .unwrap_err()
+        .to_string();
+    for part in
+        [&closed, &absent, "404", "--from DIR", "--data digits", dir.path().to_str().unwrap()]
+    {
         assert!(error.contains(part), "{part} is not in: {error}");
     }
 }
@@ -215,7 +239,8 @@ fn a_corrupt_file_never_gets_its_name() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (address, _) = serve(Manner::Corrupt);
-    let error = fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| {}).unwrap_err().to_string();
+    let error =
+        fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| {}).unwrap_err().to_string();
     assert!(error.contains("wrong content: expected 300000 bytes with SHA-256"), "{error}");
     assert!(!dir.path().exists(), "a folder in which nothing arrived is not left behind");
 }
@@ -226,7 +251,10 @@ fn without_curl_the_error_says_what_to_install() {
     let entry = entry(&["http://127.0.0.1:9/"]);
     let error = fetch_with("no-such-program".as_ref(), &entry, dir.path(), None, &mut |_, _, _| {});
     let error = error.unwrap_err().to_string();
-    assert!(error.starts_with("cannot start `no-such-program` to download train-images"), "{error}");
+    assert!(
+        error.starts_with("cannot start `no-such-program` to download train-images"),
+        "{error}"
+    );
     assert!(error.contains("install curl") && error.contains("--from DIR"), "{error}");
 }
 
@@ -234,8 +262,10 @@ fn without_curl_the_error_says_what_to_install() {
 fn files_are_imported_from_a_folder() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let dir = to.path().join("new");
-    let import =
-        || fetch(&entry(&[]), &dir, Some(from.path()), &mut |_, _, _| {}).map_err(|error| error.to_string());
+    let import = || {
+        fetch(&entry(&[]), &dir, Some(from.path()), &mut |_, _, _| {})
+            .map_err(|error| error.to_string())
+    };
     for name in &FILES[1..] {
         fs::write(from.path().join(name), content(name)).unwrap();
     }
