@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use morphograd::morphology::nn::Optimizer;
 use morphograd::morphology::nn::autodiff::{
-    Backward, Constraint, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var,
+    Backward, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var, sets::Constraint,
 };
 use morphograd::morphology::nn::optimizer::{Sgd, StepReport};
 use morphograd::morphology::nn::schedule::Schedule;

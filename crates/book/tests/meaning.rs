@@ -4,8 +4,8 @@
 use morphograd::morphology::constraint::{
     Concave, Flat, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
 };
-use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{Interval, NonNegative, NonPositive};
+use morphograd::morphology::nn::autodiff::sets::Constraint;
+use morphograd::morphology::nn::sets::{Interval, NonNegative, NonPositive};
 use morphograd::morphology::nn::tensor::{Padding, Tensor, Window2d};
 use morphograd::morphology::{dilation2d, evaluate};
 use morphograd_testkit::strategy;

@@ -4,8 +4,8 @@
 //! the flat parabola is the flatter one for every ratio in [0, 1].
 
 use morphograd_nn::autodiff::{Graph, Mul, ParamId, Ties, Var};
-use morphograd_nn::constraint::{Interval, NonNegative};
 use morphograd_nn::initializer::Uniform;
+use morphograd_nn::sets::{Interval, NonNegative};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 

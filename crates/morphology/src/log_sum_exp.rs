@@ -6,9 +6,9 @@
 //! ([`anneal`]).
 
 use morphograd_nn::autodiff::{Graph, ParamId, Params, Var};
-use morphograd_nn::constraint::Interval;
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::schedule::Schedule;
+use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 

@@ -6,8 +6,8 @@
 //! positive.
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
-use morphograd_nn::constraint::Interval;
 use morphograd_nn::initializer::Constant;
+use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 

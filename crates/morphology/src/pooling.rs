@@ -4,8 +4,8 @@
 //! ties and NaN are the same in all.
 
 use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Ties, Var};
-use morphograd_nn::constraint::Interval;
 use morphograd_nn::initializer::Constant;
+use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError};
 use morphograd_nn::{AvgPool2d, Build, BuildError, Builder, Layer, MaxPool2d, Weight};
 

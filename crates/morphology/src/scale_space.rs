@@ -5,8 +5,8 @@
 //! consistent.
 
 use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
-use morphograd_nn::constraint::NonNegative;
 use morphograd_nn::initializer::Constant;
+use morphograd_nn::sets::NonNegative;
 use morphograd_nn::stack::Stack;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};

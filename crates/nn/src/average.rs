@@ -13,7 +13,7 @@ use morphograd_autodiff::{Params, Snapshot};
 /// an update; after the first nothing is allocated.
 ///
 /// ```
-/// use morphograd_nn::{Average, autodiff::Params, constraint::NonNegative, tensor::Tensor};
+/// use morphograd_nn::{Average, autodiff::Params, sets::NonNegative, tensor::Tensor};
 /// let mut params = Params::<f64>::new();
 /// let w = params.add("w", Tensor::filled([1], 1.0), Some(Box::new(NonNegative)))?;
 /// let mut average = Average::new(&params, 0.5);
@@ -79,8 +79,8 @@ impl<T: Real> Average<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constraint::{Interval, Simplex, Sphere};
-    use morphograd_autodiff::Constraint;
+    use morphograd_autodiff::sets::Constraint;
+    use morphograd_autodiff::sets::{Interval, Simplex, Sphere};
     use morphograd_autodiff::tensor::{Shape, Tensor};
     use proptest::prelude::*;
 

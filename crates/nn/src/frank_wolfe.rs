@@ -25,7 +25,7 @@ use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mul, Params, Sub, Sum};
-/// use morphograd_nn::{FrankWolfe, constraint::Simplex, tensor::Tensor};
+/// use morphograd_nn::{FrankWolfe, sets::Simplex, tensor::Tensor};
 /// let mut params = Params::new();
 /// let w = params.add(
 ///     "w",

@@ -9,7 +9,7 @@
 use std::fmt::{self, Debug};
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
-use morphograd_autodiff::{Constraint, Graph, ParamError, ParamId, Params, Var};
+use morphograd_autodiff::{Graph, ParamError, ParamId, Params, Var, sets::Constraint};
 use thiserror::Error;
 
 use crate::MaxPool2d;

@@ -14,7 +14,7 @@
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape};
-/// use morphograd_nn::{Metric, Optimizer, constraint::FixedSum, optimizer::Adam, tensor::Tensor};
+/// use morphograd_nn::{Metric, Optimizer, sets::FixedSum, optimizer::Adam, tensor::Tensor};
 ///
 /// // The nearest point with sum 1 to (2, 4) is (-0.5, 1.5).
 /// let solve = |metric: Metric| -> Result<Vec<f64>, Box<dyn std::error::Error>> {

@@ -15,7 +15,7 @@ pub enum Momentum {
     Keep,
     /// Projected on the tangent cone at the new point, in the Euclidean metric: what would lead out
     /// of the set is taken away. The set has to know its cone
-    /// ([`Constraint::project_tangent`](morphograd_autodiff::Constraint::project_tangent)).
+    /// ([`Constraint::project_tangent`](morphograd_autodiff::sets::Constraint::project_tangent)).
     Tangent,
     /// 0 in the coordinates that the projection moved. For any set.
     Reset,

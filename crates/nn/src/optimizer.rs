@@ -64,7 +64,7 @@ pub trait Rule<T>: Debug + Send + Sync {
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape};
-/// use morphograd_nn::{Optimizer, constraint::Interval, optimizer::Sgd, tensor::Tensor};
+/// use morphograd_nn::{Optimizer, sets::Interval, optimizer::Sgd, tensor::Tensor};
 ///
 /// // The point of the unit square that is nearest to (2, ½).
 /// let mut params = Params::new();

@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use morphograd_autodiff::tensor::{Real, ShapeError};
-use morphograd_autodiff::{Graph, Kind, Params, Var};
+use morphograd_autodiff::{Graph, Params, Var, sets::Kind};
 
 use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 
@@ -35,7 +35,7 @@ use crate::objective::{Problem, Solution, SolveError, dot, norm, slack};
 ///
 /// ```
 /// use morphograd_nn::autodiff::{Mul, Params, Sub, Sum};
-/// use morphograd_nn::{ProjectedGradient, constraint::Simplex, tensor::Tensor};
+/// use morphograd_nn::{ProjectedGradient, sets::Simplex, tensor::Tensor};
 /// // The point of the simplex nearest to (2, 1, 0).
 /// let mut params = Params::new();
 /// let w = params.add(

@@ -2,14 +2,14 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sum, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape, sets::Constraint};
+use morphograd_nn::enforcement::{Enforcement, ProjectionVjp};
+use morphograd_nn::optimizer::{Adam, Clip};
+use morphograd_nn::regularizer::L2;
+use morphograd_nn::sets::{
     CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball,
     L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
-use morphograd_nn::enforcement::{Enforcement, ProjectionGradient};
-use morphograd_nn::optimizer::{Adam, Clip};
-use morphograd_nn::regularizer::L2;
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{
     Average, Bias, Layer, Metric, Momentum, Optimizer, Regularizer, Sequential, Weight,
@@ -48,7 +48,7 @@ fn after_the_first_step_nothing_is_allocated() {
 fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
     let through = |gradient| Enforcement::ForwardProjection { gradient };
     let (exact, straight) =
-        (through(ProjectionGradient::Exact), through(ProjectionGradient::StraightThrough));
+        (through(ProjectionVjp::Exact), through(ProjectionVjp::StraightThrough));
     let multiplier = Enforcement::AugmentedLagrangian { weight: 10.0, every: 2 };
     let penalty = Enforcement::Penalty { weight: 10.0 };
     for way in [exact, straight, Enforcement::Reparametrization, penalty, multiplier] {

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sub, Sum, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape, sets::Constraint};
+use morphograd_nn::enforcement::{Enforcement, ProjectionVjp, SquaredDistance};
+use morphograd_nn::initializer::Constant;
+use morphograd_nn::optimizer::{Adam, Sgd};
+use morphograd_nn::sets::{
     Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane,
     Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding,
     Simplex, Sphere,
 };
-use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistance};
-use morphograd_nn::initializer::Constant;
-use morphograd_nn::optimizer::{Adam, Sgd};
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Average, Bias, Optimizer, Sequential, Weight, checkpoint};
 use morphograd_testkit::{check_op, check_parametrization, check_project_vjp};
@@ -20,9 +20,9 @@ use proptest::prelude::*;
 
 type Set = Box<dyn Constraint<f64>>;
 
-const EXACT: Enforcement = Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact };
+const EXACT: Enforcement = Enforcement::ForwardProjection { gradient: ProjectionVjp::Exact };
 const STRAIGHT: Enforcement =
-    Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough };
+    Enforcement::ForwardProjection { gradient: ProjectionVjp::StraightThrough };
 
 /// A model of one parameter, `bias.weight`, in the set.
 fn model(set: Set, start: f64, way: Enforcement, n: usize) -> (Sequential<f64>, Params<f64>) {

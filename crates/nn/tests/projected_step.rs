@@ -1,11 +1,11 @@
 //! The projected step with its choices: the metric of the projection, and what becomes of the
 //! momentum.
 
-use morphograd_nn::autodiff::{Constraint, Mode, Params, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Params, Tape, sets::Constraint};
+use morphograd_nn::optimizer::{Adagrad, Adam, OptimizerError, RmsProp, Rule, Sgd, StepReport};
+use morphograd_nn::sets::{
     FixedSum, Intersection, Interval, L2Ball, NonNegative, OrthonormalColumns, Simplex, Sphere,
 };
-use morphograd_nn::optimizer::{Adagrad, Adam, OptimizerError, RmsProp, Rule, Sgd, StepReport};
 use morphograd_nn::tensor::Tensor;
 use morphograd_nn::{Metric, Momentum, Optimizer};
 use proptest::collection::vec;

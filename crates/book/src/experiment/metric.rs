@@ -2,8 +2,8 @@
 //! started, at a point that is no solution. With the projection in its own metric it does not.
 
 use morphograd::morphology::nn::autodiff::Params;
-use morphograd::morphology::nn::constraint::FixedSum;
 use morphograd::morphology::nn::optimizer::Adam;
+use morphograd::morphology::nn::sets::FixedSum;
 use morphograd::morphology::nn::{Metric, Optimizer};
 
 use super::smooth::Separable;

@@ -4,9 +4,9 @@
 //! which is finitely many inequalities, and projected on by the active-set method of
 //! [`Polyhedron`]: exact, with a proof, where an iteration would need thousands of sweeps.
 
-use morphograd_nn::autodiff::{Constraint, Kind};
-use morphograd_nn::constraint::Polyhedron;
-use morphograd_nn::constraint::polyhedron::Optimality;
+use morphograd_nn::autodiff::sets::{Constraint, Kind};
+use morphograd_nn::sets::Optimality;
+use morphograd_nn::sets::Polyhedron;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -24,7 +24,7 @@ use super::worst;
 /// O(p³) for p active ones, and memory.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, Concave};
+/// use morphograd_morphology::{nn::autodiff::{tensor::Shape, sets::Constraint}, Concave};
 /// let mut kernel = [0.0f32, -1.0, 0.0];
 /// Concave.project(Shape::from([1, 3]), &mut kernel);
 /// assert!(kernel.iter().all(|w| (w + 1.0 / 3.0).abs() < 1e-6));

@@ -3,7 +3,7 @@
 //! The one design choice: the height is free. A flat kernel adds the same to every maximum, so that
 //! the shape does the work and the height is the layer's bias.
 
-use morphograd_nn::autodiff::Kind;
+use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -18,7 +18,7 @@ use crate::structuring_element::offset;
 /// ```
 /// use morphograd_morphology::{
 ///     Flat, StructuringElement,
-///     nn::autodiff::{Constraint, tensor::Shape},
+///     nn::autodiff::{tensor::Shape, sets::Constraint},
 /// };
 /// let mut kernel = [1.0f32, 2.0, 3.0, 4.0];
 /// Flat::default().project(Shape::from([2, 2]), &mut kernel);

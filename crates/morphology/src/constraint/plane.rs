@@ -5,9 +5,9 @@
 //! only if it has to change, so that what is inside stays bit for bit. Planes of up to 1024 entries
 //! are copied without taking memory.
 
-use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
-use morphograd_nn::constraint::scratch::with_scratch;
-use morphograd_nn::enforcement::Projected;
+use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
+use morphograd_nn::sets::Projected;
+use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -192,7 +192,7 @@ pub(super) fn active<T: Real>(set: &impl PlaneSet, shape: Shape, value: &[T]) ->
 /// which the language refuses.
 macro_rules! constraint_on_planes {
     ($set:ty) => {
-        impl<T: morphograd_nn::tensor::Real> morphograd_nn::autodiff::Constraint<T> for $set {
+        impl<T: morphograd_nn::tensor::Real> morphograd_nn::autodiff::sets::Constraint<T> for $set {
             fn project(&self, shape: morphograd_nn::tensor::Shape, value: &mut [T]) {
                 $crate::constraint::plane::project(self, shape, None, value);
             }
@@ -208,7 +208,7 @@ macro_rules! constraint_on_planes {
                 $crate::constraint::plane::accepts(self, shape)
             }
 
-            fn kind(&self) -> morphograd_nn::autodiff::Kind {
+            fn kind(&self) -> morphograd_nn::autodiff::sets::Kind {
                 $crate::constraint::plane::PlaneSet::kind(self)
             }
 
@@ -248,7 +248,7 @@ macro_rules! constraint_on_planes {
             fn parametrization(
                 &self,
                 _: morphograd_nn::tensor::Shape,
-            ) -> Option<Box<dyn morphograd_nn::autodiff::Parametrization<T>>> {
+            ) -> Option<Box<dyn morphograd_nn::autodiff::sets::Parametrization<T>>> {
                 $crate::constraint::plane::parametrization(self)
             }
 

@@ -4,9 +4,9 @@
 //! is at least as large as *every* entry that is farther away, in whichever direction. This order
 //! is total between rings, which makes the projection exact and cheap.
 
-use morphograd_nn::autodiff::Kind;
-use morphograd_nn::constraint::isotonic::pool_adjacent_violators;
-use morphograd_nn::constraint::scratch::with_scratch;
+use morphograd_nn::autodiff::sets::Kind;
+use morphograd_nn::sets::pool_adjacent_violators;
+use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -28,7 +28,7 @@ use crate::structuring_element::offset;
 /// ```
 /// use morphograd_morphology::{
 ///     RadiallyNonIncreasing,
-///     nn::autodiff::{Constraint, tensor::Shape},
+///     nn::autodiff::{tensor::Shape, sets::Constraint},
 /// };
 /// let mut kernel = [0.0f32, 1.0, 0.5, -1.0, -2.0];
 /// RadiallyNonIncreasing::default().project(Shape::from([1, 5]), &mut kernel);

@@ -3,8 +3,8 @@
 //! The one design choice: nearest in the Euclidean sense, which has a closed form; the nearest in
 //! the largest deviation is another function.
 
-use morphograd_nn::autodiff::Kind;
-use morphograd_nn::constraint::scratch::with_scratch;
+use morphograd_nn::autodiff::sets::Kind;
+use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -18,7 +18,7 @@ use super::worst;
 /// and there is none here. O(n). Entries have to be finite: a plane with $-\infty$ becomes NaN.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, constraint::Separable};
+/// use morphograd_morphology::{nn::autodiff::{tensor::Shape, sets::Constraint}, sets::Separable};
 /// let mut kernel = [0.0f32, 0.0, 0.0, 4.0];
 /// Separable.project(Shape::from([2, 2]), &mut kernel);
 /// assert_eq!(kernel, [-1.0, 1.0, 1.0, 3.0]);

@@ -4,7 +4,7 @@
 //! reaches the flat dilation by one pixel and never exceeds it, without a centre that is fixed
 //! beforehand.
 
-use morphograd_nn::autodiff::Kind;
+use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -19,7 +19,7 @@ use super::worst;
 /// away from the border.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, SupNormalized};
+/// use morphograd_morphology::{nn::autodiff::{tensor::Shape, sets::Constraint}, SupNormalized};
 /// let mut kernel = [-0.5f32, -0.25, -3.0, -1.0];
 /// SupNormalized.project(Shape::from([2, 2]), &mut kernel);
 /// assert_eq!(kernel, [-0.5, 0.0, -3.0, -1.0]);

@@ -3,9 +3,9 @@
 //! The one design choice: what is off the support is $-\infty$ itself, not a number that is low
 //! enough for some images.
 
-use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
-use morphograd_nn::constraint::Interval;
-use morphograd_nn::reparametrization::Coordinatewise;
+use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
+use morphograd_nn::sets::Interval;
+use morphograd_nn::sets::maps::Coordinatewise;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -25,7 +25,7 @@ use crate::structuring_element::offset;
 /// ```
 /// use morphograd_morphology::{
 ///     StructuringElement, Support,
-///     nn::autodiff::{Constraint, tensor::Shape},
+///     nn::autodiff::{tensor::Shape, sets::Constraint},
 /// };
 /// let set = Support { max: 0.0, ..Support::of(StructuringElement::line(3, 45.0)?) };
 /// let mut kernel = [0.5f32, 0.5, -0.5, 0.5, 0.5, 0.5, -7.0, 0.5, 0.5];

@@ -4,7 +4,7 @@
 //! about the pixel itself, so sizes have to be odd where an axis is mirrored: an even kernel has
 //! its centre beside the middle.
 
-use morphograd_nn::autodiff::Kind;
+use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
 use super::plane::{PlaneSet, constraint_on_planes};
@@ -19,7 +19,7 @@ use super::worst;
 /// erosion by it are dual.
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, Symmetric};
+/// use morphograd_morphology::{nn::autodiff::{tensor::Shape, sets::Constraint}, Symmetric};
 /// let mut kernel = [1.0f32, 2.0, 3.0];
 /// Symmetric::Central.project(Shape::from([1, 3]), &mut kernel);
 /// assert_eq!(kernel, [2.0, 2.0, 2.0]);

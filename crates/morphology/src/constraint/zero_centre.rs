@@ -3,9 +3,9 @@
 //! The one design choice: the centre is where a window has the pixel itself, for even sizes too, so
 //! that the law holds for every window.
 
-use morphograd_nn::autodiff::{Constraint, Kind, Parametrization};
-use morphograd_nn::constraint::Interval;
-use morphograd_nn::reparametrization::Coordinatewise;
+use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
+use morphograd_nn::sets::Interval;
+use morphograd_nn::sets::maps::Coordinatewise;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use super::{rest, worst};
@@ -19,7 +19,7 @@ use crate::structuring_element;
 /// entry and then sets the centre to 0, in O(n).
 ///
 /// ```
-/// use morphograd_morphology::{nn::autodiff::{Constraint, tensor::Shape}, ZeroCentre};
+/// use morphograd_morphology::{nn::autodiff::{tensor::Shape, sets::Constraint}, ZeroCentre};
 /// let mut kernel = [0.5f32, -0.3, 0.2, -2.0, 0.4, -0.1, 0.0, 0.0, 1.0];
 /// ZeroCentre { min: -1.0, max: 0.0 }.project(Shape::from([3, 3]), &mut kernel);
 /// assert_eq!(kernel, [0.0, -0.3, 0.0, -1.0, 0.0, -0.1, 0.0, 0.0, 0.0]);

@@ -1,7 +1,7 @@
 //! Dilation and erosion against TensorFlow: values and gradients, strides, rates, borders,
 //! channels, and the choice at ties.
 
-use morphograd_morphology::nn::autodiff::{Constraint, Op};
+use morphograd_morphology::nn::autodiff::{Op, sets::Constraint};
 use morphograd_morphology::nn::tensor::{Padding, Window2d};
 use morphograd_morphology::{Depthwise2d, Filters2d, MaxPlus, MinMinus, ZeroCentre};
 use morphograd_testkit::{Golden, assert_close, vjp};

@@ -2,7 +2,7 @@
 //! adjunction, extensivity, duality.
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window2d};
-use morphograd_morphology::nn::autodiff::{Constraint, Mode, Params, Tape, Ties};
+use morphograd_morphology::nn::autodiff::{Mode, Params, Tape, Ties, sets::Constraint};
 use morphograd_morphology::{
     Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Scan2d, ZeroCentre, win_counts,
 };

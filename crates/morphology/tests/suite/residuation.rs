@@ -1,7 +1,7 @@
 //! Laws of residuation. All numbers are halves, so that differences and sums are exact and the laws
 //! hold without tolerance.
 
-use morphograd_morphology::nn::autodiff::Constraint;
+use morphograd_morphology::nn::autodiff::sets::Constraint;
 use morphograd_morphology::nn::tensor::{Tensor, TensorRef, Window2d};
 use morphograd_morphology::{
     Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Residuation, StructuringElement, Support,

@@ -1,9 +1,9 @@
 //! The sets of structuring functions: each against its definition, and what it does to dilations.
 
 use morphograd_morphology::constraint::Separable;
-use morphograd_morphology::nn::autodiff::{Constraint, Kind};
-use morphograd_morphology::nn::constraint::intersection::Member;
-use morphograd_morphology::nn::constraint::{Intersection, Interval, Per};
+use morphograd_morphology::nn::autodiff::sets::{Constraint, Kind};
+use morphograd_morphology::nn::sets::Member;
+use morphograd_morphology::nn::sets::{Intersection, Interval, Per};
 use morphograd_morphology::nn::tensor::{Shape, Tensor};
 use morphograd_morphology::{
     Concave, Flat, Metric, RadiallyNonIncreasing, StructuringElement, SupNormalized, Support,
@@ -217,7 +217,7 @@ proptest! {
             .flat_map(|i| (0..9).map(move |j| (i, j)))
             .filter(|(i, j)| square(*i) > square(*j));
         let rows = pairs.map(|(outer, inner)| (vec![(outer, 1.0), (inner, -1.0)], 0.0));
-        let all = morphograd_morphology::nn::constraint::Polyhedron::new(9, rows).unwrap();
+        let all = morphograd_morphology::nn::sets::Polyhedron::new(9, rows).unwrap();
         let (mut found, mut expected) = (point.clone(), point);
         RadiallyNonIncreasing::default().project([3, 3].into(), &mut found);
         all.project([9].into(), &mut expected);
