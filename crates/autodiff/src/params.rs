@@ -20,7 +20,9 @@ pub struct ParamId(pub(crate) u32);
 /// The parameters of a model, in the order in which they were added.
 ///
 /// ```
-/// use morphograd_autodiff::{///     Constraint, Params, ///     tensor::{Shape, ShapeError, Tensor}, ///, sets::Kind};
+/// use morphograd_autodiff::Params;
+/// use morphograd_autodiff::sets::{Constraint, Kind};
+/// use morphograd_autodiff::tensor::{Shape, ShapeError, Tensor};
 ///
 /// #[derive(Debug)]
 /// struct AtMostOne;

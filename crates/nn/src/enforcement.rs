@@ -18,7 +18,7 @@ use morphograd_autodiff::sets::{Constraint, Kind, Projected};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Params, Var};
 
-use crate::layer::{BuildError, Penalty, Regularizer};
+use crate::model::layer::{BuildError, Penalty, Regularizer};
 
 pub use morphograd_autodiff::sets::ProjectionVjp;
 

@@ -3,10 +3,10 @@
 
 use morphograd_morphology::nn::autodiff::sets::Constraint;
 use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionVjp};
-use morphograd_morphology::nn::optimizer::{Adagrad, Adam, RmsProp, Rule, Sgd};
+use morphograd_morphology::nn::optim::{Adagrad, Adam, RmsProp, Rule, Sgd};
 use morphograd_morphology::nn::sets::{Interval, L2Ball, NonNegative, Per};
 use morphograd_morphology::{
-    Concave, Flat, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
+    Concave, ConstantKernel, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
 };
 
 /// Something with a name, other names, one sentence, and a way to make it.
@@ -88,7 +88,7 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
         name: "flat",
         aliases: &[],
         about: "all entries of a channel and filter equal",
-        make: || Some(Box::new(Flat::default())),
+        make: || Some(Box::new(ConstantKernel::default())),
     },
     Named {
         name: "unit-ball",

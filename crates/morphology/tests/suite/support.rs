@@ -6,7 +6,7 @@ use morphograd_morphology::nn::autodiff::{
     Mode, Params, Tape,
     sets::{Constraint, Kind},
 };
-use morphograd_morphology::nn::optimizer::{Adam, Sgd};
+use morphograd_morphology::nn::optim::{Adam, Sgd};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Shape, Tensor};
 use morphograd_morphology::nn::{
