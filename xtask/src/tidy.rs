@@ -9,7 +9,8 @@ use std::process::ExitCode;
 const ARROWS: &[(&str, &[&str])] = &[
     ("idx", &[]),
     ("tensor", &[]),
-    ("autodiff", &["tensor"]),
+    ("sets", &["tensor"]),
+    ("autodiff", &["sets", "tensor"]),
     ("nn", &["autodiff"]),
     ("morphology", &["nn"]),
     ("train", &["idx", "morphology"]),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 use thiserror::Error;
 
-use crate::{Constraint, Parametrization};
+use morphograd_sets::{Constraint, Parametrization};
 
 /// A parameter of one [`Params`]. Using the id twice ties weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,10 +20,9 @@ pub struct ParamId(pub(crate) u32);
 /// The parameters of a model, in the order in which they were added.
 ///
 /// ```
-/// use morphograd_autodiff::{
-///     Constraint, Kind, Params,
-///     tensor::{Shape, ShapeError, Tensor},
-/// };
+/// use morphograd_autodiff::Params;
+/// use morphograd_autodiff::sets::{Constraint, Kind};
+/// use morphograd_autodiff::tensor::{Shape, ShapeError, Tensor};
 ///
 /// #[derive(Debug)]
 /// struct AtMostOne;
@@ -441,7 +440,7 @@ fn compare<T: Real>(before: &[T], after: &[T]) -> Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use morphograd_sets::Kind;
 
     #[test]
     fn a_name_can_be_used_once() {

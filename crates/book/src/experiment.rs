@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use morphograd::morphology::nn::Optimizer;
 use morphograd::morphology::nn::autodiff::{
-    Backward, Constraint, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var,
+    Backward, Forward, Graph, Mode, Op, ParamId, Params, Tape, Var, sets::Constraint,
 };
-use morphograd::morphology::nn::optimizer::{Sgd, StepReport};
-use morphograd::morphology::nn::schedule::Schedule;
+use morphograd::morphology::nn::optim::Schedule;
+use morphograd::morphology::nn::optim::{Sgd, StepReport};
 use morphograd::morphology::nn::tensor::{Shape, ShapeError, Tensor};
 
 /// A function to minimize, with its gradient or one of its subgradients.

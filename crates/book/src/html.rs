@@ -309,13 +309,13 @@ mod tests {
     fn links_lead_to_pages_and_files() {
         let html = render(
             "a/one.md",
-            "# One\n\n[two](../two.md#x) [code](../../crates/nn/src/adam.rs) \
+            "# One\n\n[two](../two.md#x) [code](../../crates/nn/src/optim/adam.rs) \
              ![i](../images/i.svg)\n",
         )
         .unwrap();
         for expected in [
             "href=\"../two.html#x\"",
-            "href=\"../../../crates/nn/src/adam.rs\"",
+            "href=\"../../../crates/nn/src/optim/adam.rs\"",
             "src=\"../images/i.svg\"",
         ] {
             assert!(html.contains(expected), "{expected}: {html}");

@@ -1,12 +1,12 @@
 //! What a constraint on a structuring function means for its dilation: the laws of
 //! `docs/max-plus/constraints.md`, each at random kernels of the set and random images.
 
-use morphograd::morphology::constraint::{
-    Concave, Flat, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
-};
-use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{Interval, NonNegative, NonPositive};
+use morphograd::morphology::nn::autodiff::sets::Constraint;
+use morphograd::morphology::nn::sets::{Interval, NonNegative, NonPositive};
 use morphograd::morphology::nn::tensor::{Padding, Tensor, Window2d};
+use morphograd::morphology::{
+    Concave, ConstantKernel, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
+};
 use morphograd::morphology::{dilation2d, evaluate};
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
@@ -132,7 +132,7 @@ proptest! {
 
     #[test]
     fn a_flat_kernel_adds_its_number_to_the_flat_dilation_and_commutes_with_changes_of_contrast(
-        x in image(), w in kernel_in(Flat::default()),
+        x in image(), w in kernel_in(ConstantKernel::default()),
     ) {
         let c = w.data()[0];
         let dilated = dilate(&x, &w);

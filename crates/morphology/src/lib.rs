@@ -1,119 +1,169 @@
 #![doc = include_str!("../README.md")]
 
-pub mod across_channels;
-pub mod adjoint;
-pub mod alpha_softmax;
-pub mod anti;
-pub mod area;
-pub mod average;
-mod border;
-pub mod channels;
-pub mod connectivity;
-pub mod constraint;
-mod correlation;
-mod depthwise;
-pub mod dilation;
-pub mod distance;
-pub mod element_dropout;
-pub mod erosion;
-pub mod evaluate;
-pub mod extrema;
-mod filters;
-mod flat;
-mod generators;
-pub mod geodesic;
-pub mod gradient;
-pub mod initializer;
-pub mod lasry_lions;
-mod lattice;
-pub mod law;
-pub mod leveling;
-pub mod lines;
-pub mod log_sum_exp;
-pub mod max_plus_dense;
-pub mod morphological;
-pub mod opening;
-pub mod operator;
-pub mod order;
-pub mod p_convolution;
-pub mod pad;
-pub mod parabolic;
-mod planes;
-mod pooled;
-pub mod pooling;
-pub mod probing;
-pub mod quadratic;
-pub mod reconstruction;
-pub mod regularizer;
-pub mod residuation;
-pub mod scale_space;
-pub mod scan;
-mod selection;
-pub mod separable;
-pub mod sequential_filter;
-mod smooth;
-pub mod structuring_element;
-pub mod structuring_function;
-mod subgradient;
-pub mod toggle;
-pub mod top_hat;
-pub mod win_counts;
-mod window;
+/// Where an operator looks: orders, borders, windows, and who is a neighbour.
+pub mod neighbourhood {
+    pub(crate) mod border;
+    pub(crate) mod connectivity;
+    pub(crate) mod lattice;
+    #[expect(clippy::module_inception, reason = "a file is named after its concept")]
+    pub(crate) mod neighbourhood;
+    pub(crate) mod pad;
+    pub(crate) mod window_layout;
 
-pub use across_channels::{Separable3d, across_channels};
-pub use adjoint::{adjoint_dilation2d, adjoint_erosion2d};
-pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
-pub use anti::{anti_dilation2d, anti_erosion2d};
-pub use area::{AreaOpening, area_closing, area_opening};
-pub use average::{average2d, sift2d};
-pub use border::Border;
-pub use channels::{Merge, Reduction};
-pub use connectivity::Connectivity;
-pub use constraint::{
-    Concave, Flat, RadiallyNonIncreasing, SupNormalized, Support, Symmetric, ZeroCentre,
-};
-pub use depthwise::Depthwise2d;
-pub use dilation::{Dilation2d, dilation2d};
-pub use distance::{Metric, distance_transform};
-pub use element_dropout::ElementDropout;
-pub use erosion::{Erosion2d, erosion2d};
-pub use evaluate::evaluate;
-pub use extrema::{
-    extended_maxima, extended_minima, h_concave, h_convex, h_maxima, h_minima, regional_maxima,
-    regional_minima,
-};
-pub use filters::Filters2d;
-pub use geodesic::{GeodesicDilation, geodesic_dilation, geodesic_erosion};
-pub use gradient::{external_gradient2d, gradient2d, internal_gradient2d, laplacian2d};
-pub use lasry_lions::{LasryLions2d, lasry_lions_lower2d, lasry_lions_upper2d};
-pub use lattice::{Lattice, MaxPlus, MinMinus};
-pub use leveling::{Leveling, leveling};
-pub use lines::lines;
-pub use log_sum_exp::{
-    SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
-};
-pub use max_plus_dense::{MaxPlusDense, MinPlusDense};
-pub use morphological::{Morphological2d, MorphologicalPair2d};
-pub use opening::{closing2d, opening2d};
-pub use operator::{Operator, PairOperator};
-pub use p_convolution::{PConvolution2d, p_convolution2d};
-pub use pad::Pad2d;
-pub use parabolic::{Parabolic, parabolic_dilation2d, parabolic_erosion2d};
-pub use pooling::{MinPool2d, MixedMaxMinPool2d, MixedPool2d, RangePool2d};
-pub use probing::{hit_or_miss2d, probing2d};
-pub use quadratic::QuadraticKernel;
-pub use reconstruction::{Reconstruction, reconstruction_by_dilation, reconstruction_by_erosion};
-pub use residuation::Residuation;
-pub use scale_space::ScaleSpace2d;
-pub use scan::Scan2d;
-pub use selection::Selection;
-pub use separable::{Separable2d, Separation};
-pub use sequential_filter::{alternating_sequential2d, granulometry2d, pattern_spectrum2d};
-pub use smooth::Sharpness;
-pub use structuring_element::StructuringElement;
-pub use structuring_function::{StructuringFunction, SupportOn};
-pub use toggle::toggle2d;
-pub use top_hat::{black_top_hat2d, white_top_hat2d};
-pub use win_counts::win_counts;
+    pub use border::Border;
+    pub use connectivity::Connectivity;
+    pub use lattice::{Lattice, MaxPlus, MinMinus};
+    pub use neighbourhood::Neighbourhood2d;
+    pub use pad::Pad2d;
+}
+
+/// Dilations and erosions: operations, layers, and the computation that both share.
+pub mod dilation {
+    pub(crate) mod adjoint;
+    pub(crate) mod backward;
+    pub(crate) mod depthwise;
+    #[expect(clippy::module_inception, reason = "a file is named after its concept")]
+    pub(crate) mod dilation;
+    pub(crate) mod erosion;
+    pub(crate) mod filter_bank;
+    pub(crate) mod forward;
+    pub(crate) mod fused_max_pool;
+    pub(crate) mod planes;
+    pub(crate) mod van_herk;
+
+    pub use adjoint::{adjoint_dilation2d, adjoint_erosion2d};
+    pub use depthwise::Depthwise2d;
+    pub use dilation::{Dilation2d, dilation2d};
+    pub use erosion::{Erosion2d, erosion2d};
+    pub use filter_bank::FilterBank2d;
+}
+
+/// Operators composed of dilations and erosions, a file each family.
+pub mod operators {
+    pub(crate) mod anti_dilation;
+    pub(crate) mod average;
+    pub(crate) mod gradient;
+    pub(crate) mod hit_or_miss;
+    pub(crate) mod lasry_lions;
+    pub(crate) mod opening;
+    pub(crate) mod operator;
+    pub(crate) mod sequential_filter;
+    pub(crate) mod toggle;
+    pub(crate) mod top_hat;
+
+    pub use anti_dilation::{anti_dilation2d, anti_erosion2d};
+    pub use average::{average2d, sift2d};
+    pub use gradient::{external_gradient2d, gradient2d, internal_gradient2d, laplacian2d};
+    pub use hit_or_miss::{hit_or_miss2d, probing2d};
+    pub use lasry_lions::{LasryLions2d, lasry_lions_lower2d, lasry_lions_upper2d};
+    pub use opening::{closing2d, opening2d};
+    pub use operator::{Operator, PairOperator};
+    pub use sequential_filter::{
+        First, alternating_sequential2d, granulometry2d, pattern_spectrum2d,
+    };
+    pub use toggle::{Toggle, toggle2d};
+    pub use top_hat::{black_top_hat2d, white_top_hat2d};
+}
+
+/// Structuring elements and functions: values, starts, penalties, sets of them.
+pub mod elements {
+    pub(crate) mod element_dropout;
+    mod generators;
+    pub mod initializer;
+    pub(crate) mod quadratic;
+    pub(crate) mod regularizer;
+    pub(crate) mod residuation;
+    pub mod sets;
+    pub(crate) mod structuring_element;
+    pub(crate) mod structuring_function;
+
+    pub use element_dropout::ElementDropout;
+    pub use quadratic::QuadraticKernel;
+    pub use regularizer::L1L2Lattice;
+    pub use residuation::{Identified, Residual, Residuation};
+    pub use sets::*;
+    pub use structuring_element::StructuringElement;
+    pub use structuring_function::{StructuringFunction, SupportOn};
+}
+
+/// Operators that select pixels of the image: reconstructions, levelings, extrema, areas.
+pub mod connected {
+    pub(crate) mod area;
+    pub(crate) mod distance;
+    pub(crate) mod extrema;
+    pub(crate) mod geodesic;
+    pub(crate) mod leveling;
+    pub(crate) mod reconstruction;
+    pub(crate) mod selection;
+
+    pub use area::{AreaOpening, area_closing, area_opening};
+    pub use distance::{PixelDistance, distance_transform};
+    pub use extrema::{
+        extended_maxima, extended_minima, h_concave, h_convex, h_maxima, h_minima, regional_maxima,
+        regional_minima,
+    };
+    pub use geodesic::{GeodesicDilation, geodesic_dilation, geodesic_erosion};
+    pub use leveling::{Leveling, leveling};
+    pub use reconstruction::{
+        Reconstruction, reconstruction_by_dilation, reconstruction_by_erosion,
+    };
+    pub use selection::Selection;
+}
+
+/// Smooth operators that come near to dilations and erosions.
+pub mod smooth {
+    pub(crate) mod alpha_softmax;
+    pub(crate) mod log_sum_exp;
+    pub(crate) mod p_convolution;
+    pub(crate) mod window_fold;
+
+    pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
+    pub use log_sum_exp::{
+        SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
+    };
+    pub use p_convolution::{PConvolution2d, p_convolution2d};
+    pub use window_fold::Sharpness;
+}
+
+/// Layers of any operator, and those with a computation of their own.
+pub mod layers {
+    pub(crate) mod across_channels;
+    pub(crate) mod channels;
+    pub(crate) mod max_plus_dense;
+    pub(crate) mod morphological;
+    pub mod order;
+    pub(crate) mod parabolic;
+    pub(crate) mod pooling;
+    pub(crate) mod scale_space;
+    pub(crate) mod separable;
+
+    pub use across_channels::{Separable3d, across_channels};
+    pub use channels::{Merge, Reduction};
+    pub use max_plus_dense::{MaxPlusDense, MaxPlusProduct, MinPlusDense, MinPlusProduct};
+    pub use morphological::{Morphological2d, MorphologicalPair2d};
+    pub use parabolic::{Parabolic, parabolic_dilation2d, parabolic_erosion2d};
+    pub use pooling::{MinPool2d, MixedMaxMinPool2d, MixedPool2d, RangePool2d};
+    pub use scale_space::ScaleSpace2d;
+    pub use separable::{Separable2d, Separation};
+}
+
+/// Operators looked at from outside: values, laws, which entries win.
+pub mod analysis {
+    pub(crate) mod evaluate;
+    pub mod law;
+    pub(crate) mod win_counts;
+
+    pub use evaluate::{Values, evaluate};
+    pub use win_counts::win_counts;
+}
+
+pub use analysis::*;
+pub use connected::*;
+pub use dilation::*;
+pub use elements::*;
+pub use layers::*;
+pub use neighbourhood::*;
+pub use operators::*;
+pub use smooth::*;
 
 pub use morphograd_nn as nn;

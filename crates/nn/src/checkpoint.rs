@@ -352,7 +352,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constraint::NonNegative;
+    use morphograd_autodiff::sets::NonNegative;
     use morphograd_autodiff::tensor::{Shape, Tensor};
 
     fn params<T: Real>(kernel: [usize; 2]) -> Params<T> {

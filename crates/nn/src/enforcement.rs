@@ -14,12 +14,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use morphograd_autodiff::sets::{Constraint, Kind, Projected};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
-use morphograd_autodiff::{
-    Backward, Constraint, Forward, Graph, Kind, Mode, Op, ParamId, Parametrization, Params, Var,
-};
+use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Params, Var};
 
-use crate::layer::{BuildError, Penalty, Regularizer};
+use crate::model::layer::{BuildError, Penalty, Regularizer};
+
+pub use morphograd_autodiff::sets::ProjectionVjp;
 
 /// What the name of a parameter gets for its multiplier.
 pub(crate) const MULTIPLIER: &str = ".multiplier";
@@ -31,7 +32,7 @@ pub(crate) const MULTIPLIER: &str = ".multiplier";
 /// ```
 /// use morphograd_nn::{Dense, Sequential, Weight};
 /// use morphograd_nn::{
-///     autodiff::Params, constraint::Interval, enforcement::Enforcement, initializer::Constant,
+///     autodiff::Params, sets::Interval, enforcement::Enforcement, initializer::Constant,
 /// };
 /// let kernel = Weight::new(Constant(0.5))
 ///     .constrained(Interval { min: 0.0, max: 2.0 })
@@ -54,7 +55,7 @@ pub enum Enforcement {
     /// Layers see $P(v)$ of a free $v$, which starts at the feasible start.
     ForwardProjection {
         /// What the projection does to the gradient.
-        gradient: ProjectionGradient,
+        gradient: ProjectionVjp,
     },
     /// Layers see a smooth map of a free $v$, started where it gives the same weight:
     /// [`Constraint::parametrization`]. Where that would be at infinity, the start is moved off the
@@ -78,52 +79,6 @@ pub enum Enforcement {
         /// Steps between two changes of the multiplier, at least 1.
         every: u64,
     },
-}
-
-/// What a projection in the forward pass does to the gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProjectionGradient {
-    /// Its derivative: [`Constraint::project_vjp`]. What the projection takes away never comes back
-    /// by itself, as what is clipped has no gradient.
-    #[default]
-    Exact,
-    /// The identity (Bengio, Léonard and Courville, 2013): for every set. With steps of plain
-    /// gradient descent this is dual averaging, not the projected gradient.
-    StraightThrough,
-}
-
-/// The projection in the forward pass, as a map from a free parameter. Where the projection is
-/// smooth (on a plane it is linear) it is a parametrization too.
-#[derive(Debug)]
-pub struct Projected<T> {
-    /// The set.
-    pub constraint: Arc<dyn Constraint<T>>,
-    /// What the projection does to the gradient.
-    pub gradient: ProjectionGradient,
-}
-
-impl<T: Real> Projected<T> {
-    /// The projection on a set, with its derivative, to be returned by
-    /// [`Constraint::parametrization`].
-    pub fn smooth(set: impl Constraint<T> + 'static) -> Option<Box<dyn Parametrization<T>>> {
-        Some(Box::new(Self { constraint: Arc::new(set), gradient: ProjectionGradient::Exact }))
-    }
-}
-
-impl<T: Real> Parametrization<T> for Projected<T> {
-    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
-        weight.copy_from_slice(free);
-        self.constraint.project(shape, weight);
-    }
-
-    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
-        match self.gradient {
-            ProjectionGradient::Exact => self.constraint.project_vjp(shape, free, weight, gradient),
-            ProjectionGradient::StraightThrough => true,
-        }
-    }
-
-    fn invert(&self, _: Shape, _: &mut [T]) {}
 }
 
 impl Enforcement {
@@ -225,7 +180,7 @@ impl<T: Real> Regularizer<T> for Distance<T> {
 /// ```
 /// use morphograd_nn::{
 ///     autodiff::{Mode, Params, Tape},
-///     constraint::NonPositive,
+///     sets::NonPositive,
 ///     enforcement::SquaredDistance,
 ///     tensor::Tensor,
 /// };

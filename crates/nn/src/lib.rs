@@ -1,66 +1,98 @@
 #![doc = include_str!("../README.md")]
 
-pub mod activation;
-mod adagrad;
-mod adam;
-pub mod average;
-pub mod batch_norm;
-pub mod bias;
-pub mod branches;
 pub mod checkpoint;
-pub mod constraint;
-pub mod conv2d;
-pub mod dense;
-pub mod depthwise_conv2d;
-pub mod dropout;
 pub mod enforcement;
-pub mod flatten;
-pub mod frank_wolfe;
-pub mod global_pooling;
 pub mod initializer;
-pub mod layer;
 pub mod loss;
-pub mod metric;
-pub mod momentum;
-pub mod objective;
-pub mod optimizer;
-pub mod pooling;
-pub mod projected_gradient;
 pub mod random;
 pub mod regularizer;
-pub mod reparametrization;
-mod rmsprop;
-pub mod scale_conv;
-pub mod schedule;
-pub mod sequential;
-mod sgd;
-pub mod stack;
-pub mod summary;
 
-pub use activation::Activation;
-pub use average::Average;
-pub use batch_norm::BatchNorm;
-pub use bias::Bias;
-pub use branches::Branches;
-pub use conv2d::Conv2d;
-pub use dense::Dense;
-pub use depthwise_conv2d::DepthwiseConv2d;
-pub use dropout::Dropout;
+/// Layers, each a description with public fields that is built into a computation.
+pub mod layers {
+    pub mod activation;
+    pub mod batch_norm;
+    pub mod bias;
+    pub mod branches;
+    pub mod conv2d;
+    pub mod dense;
+    pub mod depthwise_conv2d;
+    pub mod dropout;
+    pub mod flatten;
+    pub mod global_pooling;
+    pub mod pooling;
+    pub mod scale_conv;
+    pub mod stack;
+
+    pub use activation::Activation;
+    pub use batch_norm::BatchNorm;
+    pub use bias::Bias;
+    pub use branches::Branches;
+    pub use conv2d::Conv2d;
+    pub use dense::Dense;
+    pub use depthwise_conv2d::DepthwiseConv2d;
+    pub use dropout::Dropout;
+    pub use flatten::Flatten;
+    pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
+    pub use pooling::{AvgPool2d, MaxPool2d};
+    pub use scale_conv::ScaleConv2d;
+}
+
+/// What a layer is, and how layers become a model.
+pub mod model {
+    pub(crate) mod layer;
+    pub(crate) mod sequential;
+    mod summary;
+
+    pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
+    pub use sequential::{Entry, Sequential, SequentialBuilder};
+    pub use summary::summary;
+}
+
+/// Optimizers for training: a rule a file, and one driver that projects.
+pub mod optim {
+    mod adagrad;
+    mod adam;
+    mod momentum;
+    mod optimizer;
+    mod rmsprop;
+    mod schedule;
+    mod sgd;
+    mod step_metric;
+    mod weight_average;
+
+    pub use adagrad::Adagrad;
+    pub use adam::Adam;
+    pub use momentum::{Direction, Momentum};
+    pub use optimizer::{Clip, Optimizer, OptimizerError, Rule, State, StepReport};
+    pub use rmsprop::RmsProp;
+    pub use schedule::{
+        CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstant, PolynomialDecay,
+        Schedule, anneal,
+    };
+    pub use sgd::Sgd;
+    pub use step_metric::StepMetric;
+    pub use weight_average::WeightAverage;
+}
+
+/// Methods for deterministic objectives, with certificates.
+pub mod solve {
+    mod frank_wolfe;
+    mod objective;
+    mod projected_gradient;
+
+    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep};
+    pub use objective::{Solution, SolveError};
+    pub use projected_gradient::ProjectedGradient;
+}
+
 pub use enforcement::Enforcement;
-pub use flatten::Flatten;
-pub use frank_wolfe::FrankWolfe;
-pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
 pub use initializer::Initializer;
-pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
+pub use layers::*;
 pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
-pub use metric::Metric;
-pub use momentum::Momentum;
-pub use optimizer::Optimizer;
-pub use pooling::{AvgPool2d, MaxPool2d};
-pub use projected_gradient::ProjectedGradient;
-pub use scale_conv::ScaleConv2d;
-pub use sequential::Sequential;
-pub use summary::summary;
+pub use model::*;
+pub use optim::{Momentum, Optimizer, StepMetric, WeightAverage};
+pub use solve::{FrankWolfe, ProjectedGradient};
 
 pub use morphograd_autodiff as autodiff;
+pub use morphograd_autodiff::sets;
 pub use morphograd_autodiff::tensor;

@@ -7,7 +7,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Op};
 
-use crate::activation::largest;
+use crate::layers::activation::largest;
 
 /// $L = -\frac1n \sum_{i=1}^n \sum_k t_{ik} \log p_{ik}$ with $p_i = \operatorname{softmax}(z_i)$:
 /// inputs z (logits) and t (targets), both `[batch, classes]` → a scalar.

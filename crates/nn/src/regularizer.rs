@@ -6,7 +6,7 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
-use crate::layer::Regularizer;
+use crate::model::layer::Regularizer;
 
 /// $\lambda \sum_i |w_i|$: drives small weights to zero (Tibshirani, 1996). The subgradient of
 /// $|w|$ at 0 is 0.

@@ -2,17 +2,17 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sum, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape, sets::Constraint};
+use morphograd_nn::enforcement::{Enforcement, ProjectionVjp};
+use morphograd_nn::optim::{Adam, Clip};
+use morphograd_nn::regularizer::L2;
+use morphograd_nn::sets::{
     CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball,
     L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
-use morphograd_nn::enforcement::{Enforcement, ProjectionGradient};
-use morphograd_nn::optimizer::{Adam, Clip};
-use morphograd_nn::regularizer::L2;
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{
-    Average, Bias, Layer, Metric, Momentum, Optimizer, Regularizer, Sequential, Weight,
+    Bias, Layer, Momentum, Optimizer, Regularizer, Sequential, StepMetric, Weight, WeightAverage,
 };
 
 #[test]
@@ -48,7 +48,7 @@ fn after_the_first_step_nothing_is_allocated() {
 fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
     let through = |gradient| Enforcement::ForwardProjection { gradient };
     let (exact, straight) =
-        (through(ProjectionGradient::Exact), through(ProjectionGradient::StraightThrough));
+        (through(ProjectionVjp::Exact), through(ProjectionVjp::StraightThrough));
     let multiplier = Enforcement::AugmentedLagrangian { weight: 10.0, every: 2 };
     let penalty = Enforcement::Penalty { weight: 10.0 };
     for way in [exact, straight, Enforcement::Reparametrization, penalty, multiplier] {
@@ -76,7 +76,7 @@ fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
 
 #[test]
 fn neither_a_metric_nor_a_turned_momentum_takes_memory_after_the_first_step() {
-    for metric in [Metric::Euclidean, Metric::Own] {
+    for metric in [StepMetric::Euclidean, StepMetric::Preconditioner] {
         for momentum in [Momentum::Keep, Momentum::Tangent, Momentum::Reset] {
             let mut params = Params::<f32>::new();
             let set = Box::new(Per::filter(Simplex { sum: 1.0 }));
@@ -84,7 +84,7 @@ fn neither_a_metric_nor_a_turned_momentum_takes_memory_after_the_first_step() {
             let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1)
                 .in_metric(metric)
                 .with_momentum(momentum);
-            let mut average = Average::new(&params, 0.9);
+            let mut average = WeightAverage::new(&params, 0.9);
             let mut tape = Tape::new();
             let mut step = |step| {
                 let mut graph = tape.record(&params, Mode::Train { step });

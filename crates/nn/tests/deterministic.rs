@@ -3,13 +3,13 @@
 
 use std::ops::ControlFlow;
 
-use morphograd_nn::autodiff::{Constraint, Graph, Mul, Params, Sub, Sum, Var};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Graph, Mul, Params, Sub, Sum, Var, sets::Constraint};
+use morphograd_nn::sets::{
     Bounds, CappedSimplex, Interval, L1Ball, L2Ball, LInfBall, NonNegative, NuclearBall, Per,
     Simplex, Sphere,
 };
-use morphograd_nn::frank_wolfe::FrankWolfeStep;
-use morphograd_nn::objective::Solution;
+use morphograd_nn::solve::FrankWolfeStep;
+use morphograd_nn::solve::Solution;
 use morphograd_nn::tensor::{Shape, ShapeError, Tensor};
 use morphograd_nn::{
     Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight,

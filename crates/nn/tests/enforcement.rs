@@ -3,26 +3,26 @@
 
 use std::sync::Arc;
 
-use morphograd_nn::autodiff::{Constraint, Mode, Mul, Params, Sub, Sum, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Mul, Params, Sub, Sum, Tape, sets::Constraint};
+use morphograd_nn::enforcement::{Enforcement, ProjectionVjp, SquaredDistance};
+use morphograd_nn::initializer::Constant;
+use morphograd_nn::optim::{Adam, Sgd};
+use morphograd_nn::sets::{
     Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane,
     Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding,
     Simplex, Sphere,
 };
-use morphograd_nn::enforcement::{Enforcement, ProjectionGradient, SquaredDistance};
-use morphograd_nn::initializer::Constant;
-use morphograd_nn::optimizer::{Adam, Sgd};
 use morphograd_nn::tensor::{Shape, Tensor};
-use morphograd_nn::{Average, Bias, Optimizer, Sequential, Weight, checkpoint};
+use morphograd_nn::{Bias, Optimizer, Sequential, Weight, WeightAverage, checkpoint};
 use morphograd_testkit::{check_op, check_parametrization, check_project_vjp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 type Set = Box<dyn Constraint<f64>>;
 
-const EXACT: Enforcement = Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact };
+const EXACT: Enforcement = Enforcement::ForwardProjection { gradient: ProjectionVjp::Exact };
 const STRAIGHT: Enforcement =
-    Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough };
+    Enforcement::ForwardProjection { gradient: ProjectionVjp::StraightThrough };
 
 /// A model of one parameter, `bias.weight`, in the set.
 fn model(set: Set, start: f64, way: Enforcement, n: usize) -> (Sequential<f64>, Params<f64>) {
@@ -303,7 +303,7 @@ fn averages_are_feasible_and_leave_the_free_parameter_where_it_was() {
     for way in [EXACT, STRAIGHT, Enforcement::Reparametrization] {
         let (_, mut params) = model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.5, way, 1);
         let w = params.ids().next().unwrap();
-        let mut average = Average::new(&params, 0.5);
+        let mut average = WeightAverage::new(&params, 0.5);
         params.step(w, |free| free[0] = 3.0);
         average.update(&params);
         let expected = f64::midpoint(-0.5, params.value(w).data[0]);

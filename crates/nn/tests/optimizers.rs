@@ -2,12 +2,10 @@
 //! step is impossible.
 
 use morphograd_nn::Optimizer;
-use morphograd_nn::autodiff::{Add, Constraint, Mode, Mul, ParamId, Params, Sum, Tape};
-use morphograd_nn::constraint::{Interval, MaxNorm, NonNegative, NonPositive, UnitNorm};
-use morphograd_nn::optimizer::{
-    Adagrad, Adam, Clip, OptimizerError, RmsProp, Rule, Sgd, StepReport,
-};
-use morphograd_nn::schedule::{PiecewiseConstant, Schedule};
+use morphograd_nn::autodiff::{Add, Mode, Mul, ParamId, Params, Sum, Tape, sets::Constraint};
+use morphograd_nn::optim::{Adagrad, Adam, Clip, OptimizerError, RmsProp, Rule, Sgd, StepReport};
+use morphograd_nn::optim::{PiecewiseConstant, Schedule};
+use morphograd_nn::sets::{Interval, MaxNorm, NonNegative, NonPositive, UnitNorm};
 use morphograd_nn::tensor::{Real, Tensor};
 use morphograd_testkit::{Golden, assert_close};
 use proptest::collection::vec;

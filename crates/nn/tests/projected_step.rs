@@ -1,13 +1,13 @@
 //! The projected step with its choices: the metric of the projection, and what becomes of the
 //! momentum.
 
-use morphograd_nn::autodiff::{Constraint, Mode, Params, Tape};
-use morphograd_nn::constraint::{
+use morphograd_nn::autodiff::{Mode, Params, Tape, sets::Constraint};
+use morphograd_nn::optim::{Adagrad, Adam, OptimizerError, RmsProp, Rule, Sgd, StepReport};
+use morphograd_nn::sets::{
     FixedSum, Intersection, Interval, L2Ball, NonNegative, OrthonormalColumns, Simplex, Sphere,
 };
-use morphograd_nn::optimizer::{Adagrad, Adam, OptimizerError, RmsProp, Rule, Sgd, StepReport};
 use morphograd_nn::tensor::Tensor;
-use morphograd_nn::{Metric, Momentum, Optimizer};
+use morphograd_nn::{Momentum, Optimizer, StepMetric};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -63,7 +63,7 @@ proptest! {
                 }
                 value(&params).to_vec()
             };
-            prop_assert_eq!(run(Metric::Own), run(Metric::Euclidean));
+            prop_assert_eq!(run(StepMetric::Preconditioner), run(StepMetric::Euclidean));
         }
     }
 
@@ -92,7 +92,7 @@ proptest! {
                 let distance = |x: &[f64]| -> f64 {
                     (0..4).map(|i| metric[i] * (x[i] - aim[i]).powi(2)).sum()
                 };
-                let mut optimizer = Optimizer::new(&params, rule(), 0.3).in_metric(Metric::Own);
+                let mut optimizer = Optimizer::new(&params, rule(), 0.3).in_metric(StepMetric::Preconditioner);
                 step(&mut optimizer, &mut params, &gradient).unwrap();
                 let here = distance(value(&params));
                 for other in &others {
@@ -117,13 +117,13 @@ fn a_set_without_a_metric_or_a_cone_is_refused_by_name_and_nothing_changes() {
     let mut params = Params::new();
     let start = Tensor::from_vec([2, 1], vec![3.0, 4.0]).unwrap();
     params.add("w", start, Some(Box::new(OrthonormalColumns))).unwrap();
-    let error = refused(params, Metric::Own, Momentum::Keep);
+    let error = refused(params, StepMetric::Preconditioner, Momentum::Keep);
     let expected =
         "adam: expected a set with a projection in a metric for `w`, found Some(OrthonormalColumns";
     assert!(error.starts_with(expected), "{error}");
     let params =
         parameter(&[3.0, 4.0], Box::new(Intersection::of(L2Ball { radius: 1.0 }).and(NonNegative)));
-    let error = refused(params, Metric::Own, Momentum::Tangent);
+    let error = refused(params, StepMetric::Preconditioner, Momentum::Tangent);
     let expected = "adam: expected a set with a tangent cone for `w`, found Some(Intersection";
     assert!(error.starts_with(expected), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Layers and losses against TensorFlow's values and gradients, in `f32`.
 
 use morphograd_autodiff::{Mode, Op, Params, Tape, Ties};
-use morphograd_nn::conv2d::Convolution;
+use morphograd_nn::layers::conv2d::Convolution;
 use morphograd_nn::tensor::{Padding, Tensor, Window2d};
 use morphograd_nn::{
     AvgPool2d, BatchNorm, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool2d, Sequential,

@@ -4,8 +4,8 @@
 //! The one design choice: each is compared with its definition, at points of the set that are made
 //! by projecting others.
 
+use morphograd_autodiff::sets::{Constraint, Kind};
 use morphograd_autodiff::tensor::Shape;
-use morphograd_autodiff::{Constraint, Kind};
 
 /// Checks a projection on a closed set against its definition, at `point` with other points of the
 /// space (of the same length) to compare with:

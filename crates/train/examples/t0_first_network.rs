@@ -19,8 +19,8 @@ use morphograd::data::Dataset;
 use morphograd::record::EpochRecord;
 use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
-use morphograd_morphology::nn::constraint::NonNegative;
 use morphograd_morphology::nn::initializer::GlorotUniform;
+use morphograd_morphology::nn::sets::NonNegative;
 use morphograd_morphology::nn::{Activation, Dense, Flatten, Sequential, Weight, summary};
 
 const UNITS: usize = 10;

@@ -12,8 +12,8 @@ mod common;
 use common::{Outcome, Tile, dataset, images, sheet};
 use morphograd::data::Images;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Sum, Tape};
-use morphograd_morphology::nn::optimizer::Adam;
-use morphograd_morphology::nn::schedule::CosineDecay;
+use morphograd_morphology::nn::optim::Adam;
+use morphograd_morphology::nn::optim::CosineDecay;
 use morphograd_morphology::nn::tensor::{Padding, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{

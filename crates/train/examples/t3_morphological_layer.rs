@@ -15,7 +15,7 @@ use morphograd::fit::evaluate;
 use morphograd::step::{StepError, train_step};
 use morphograd_morphology::initializer::SparseNumZeros;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::Padding;
 use morphograd_morphology::nn::{

@@ -15,19 +15,19 @@ use std::fmt::Write as _;
 use common::{Outcome, Tile, dataset, figure, images, sheet};
 use morphograd::data::Images;
 use morphograd::step::{predicted, train_step};
+use morphograd_morphology::Operator;
 use morphograd_morphology::initializer::SparseNumZeros;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Sub, Tape, Var};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{
     Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d,
     Optimizer, Sequential, Weight, summary,
 };
-use morphograd_morphology::operator::Operator;
 use morphograd_morphology::{
-    Merge, Morphological2d, Scan2d, StructuringElement, StructuringFunction, black_top_hat2d,
-    dilation2d, evaluate, gradient2d, law, white_top_hat2d,
+    Merge, Morphological2d, Neighbourhood2d, StructuringElement, StructuringFunction,
+    black_top_hat2d, dilation2d, evaluate, gradient2d, law, white_top_hat2d,
 };
 
 /// Training images, at most.
@@ -50,7 +50,7 @@ fn dilation_minus_identity<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: Scan2d,
+    scan: Neighbourhood2d,
 ) -> Result<Var, ShapeError> {
     let dilated = dilation2d(graph, x, kernel, scan)?;
     graph.apply(Sub, [dilated, x])

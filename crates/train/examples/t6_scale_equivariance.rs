@@ -32,7 +32,7 @@ use morphograd::data::Images;
 use morphograd::step::{predicted, train_step};
 use morphograd_morphology::ScaleSpace2d;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Tensor};
 use morphograd_morphology::nn::{

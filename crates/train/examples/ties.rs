@@ -15,7 +15,7 @@ use morphograd::fit::Fit;
 use morphograd::step::{StepError, train_step};
 use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::{Params, Snapshot, Tape, Ties};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential,
 };

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use morphograd_morphology::nn::autodiff::{Mode, ParamId, Params, Snapshot, Tape};
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
-use morphograd_morphology::nn::optimizer::OptimizerError;
+use morphograd_morphology::nn::optim::OptimizerError;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
-use morphograd_morphology::{MaxPlus, Scan2d, win_counts};
+use morphograd_morphology::{MaxPlus, Neighbourhood2d, win_counts};
 
 use crate::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use crate::data::Images;
@@ -43,7 +43,7 @@ pub struct FirstDilation {
     /// Its kernel, `[kh, kw, channels, filters]`.
     pub kernel: ParamId,
     /// How it goes over the images.
-    pub scan: Scan2d,
+    pub scan: Neighbourhood2d,
 }
 
 /// What happened to a run while it lasts.

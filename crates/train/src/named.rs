@@ -1,12 +1,12 @@
 //! Things chosen by a word on the command line: one table a kind, from which the help, the errors
 //! and the choice all follow. Adding an optimizer or a constraint to the command is one line here.
 
-use morphograd_morphology::nn::autodiff::Constraint;
-use morphograd_morphology::nn::constraint::{Interval, L2Ball, NonNegative, Per};
-use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionGradient};
-use morphograd_morphology::nn::optimizer::{Adagrad, Adam, RmsProp, Rule, Sgd};
+use morphograd_morphology::nn::autodiff::sets::Constraint;
+use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionVjp};
+use morphograd_morphology::nn::optim::{Adagrad, Adam, RmsProp, Rule, Sgd};
+use morphograd_morphology::nn::sets::{Interval, L2Ball, NonNegative, Per};
 use morphograd_morphology::{
-    Concave, Flat, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
+    Concave, ConstantKernel, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
 };
 
 /// Something with a name, other names, one sentence, and a way to make it.
@@ -88,7 +88,7 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
         name: "flat",
         aliases: &[],
         about: "all entries of a channel and filter equal",
-        make: || Some(Box::new(Flat::default())),
+        make: || Some(Box::new(ConstantKernel::default())),
     },
     Named {
         name: "unit-ball",
@@ -158,13 +158,13 @@ pub const ENFORCEMENTS: &[Named<Enforcement>] = &[
         name: "forward-projection",
         aliases: &["exact"],
         about: "a projection in the forward pass, with its derivative in the backward pass",
-        make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::Exact },
+        make: || Enforcement::ForwardProjection { gradient: ProjectionVjp::Exact },
     },
     Named {
         name: "straight-through",
         aliases: &[],
         about: "a projection in the forward pass that gradients pass as if it were not there",
-        make: || Enforcement::ForwardProjection { gradient: ProjectionGradient::StraightThrough },
+        make: || Enforcement::ForwardProjection { gradient: ProjectionVjp::StraightThrough },
     },
     Named {
         name: "reparametrization",

@@ -39,7 +39,7 @@ pub struct EpochRecord {
     pub violation: f64,
     /// Share of the coordinates that lie on the boundary of their set at the end of the epoch, in
     /// [0, 1]; of the parameters whose set counts them
-    /// ([`Constraint::active`](crate::morphology::nn::autodiff::Constraint::active)), nothing
+    /// ([`Constraint::active`](crate::morphology::nn::autodiff::sets::Constraint::active)), nothing
     /// without any.
     pub active_share: Option<f64>,
     /// What the entries of each structuring function won at the end of the epoch, one record a

@@ -3,7 +3,7 @@
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
-use morphograd_morphology::nn::optimizer::{OptimizerError, StepReport};
+use morphograd_morphology::nn::optim::{OptimizerError, StepReport};
 use morphograd_morphology::nn::tensor::ShapeError;
 use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
 

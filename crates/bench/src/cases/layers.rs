@@ -1,8 +1,8 @@
 //! The other layers of the tutorial's network: pooling, convolution and dense, in the sizes they
 //! have there.
 
-use morphograd::morphology::nn::conv2d::Convolution;
-use morphograd::morphology::nn::dense::Affine;
+use morphograd::morphology::nn::layers::conv2d::Convolution;
+use morphograd::morphology::nn::layers::dense::Affine;
 use morphograd::morphology::nn::tensor::{Shape, Window2d};
 use morphograd::morphology::nn::{Layer, MaxPool2d};
 

@@ -2,7 +2,7 @@
 
 use morphograd::morphology::nn::autodiff::{Graph, Var};
 use morphograd::morphology::nn::tensor::{ShapeError, Window2d};
-use morphograd::morphology::{Filters2d, Lattice, MaxPlus, MinMinus};
+use morphograd::morphology::{FilterBank2d, Lattice, MaxPlus, MinMinus};
 
 use super::{Fill, Pass, on_tape};
 use crate::case::{Case, Unit, Work};
@@ -66,6 +66,6 @@ pub(super) fn apply<L: Lattice>(
 ) -> impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError> + Clone + Send + Sync + 'static
 {
     move |graph, vars| {
-        graph.apply(Filters2d::<L>::new(Window2d { size, ..Window2d::default() }), vars)
+        graph.apply(FilterBank2d::<L>::new(Window2d { size, ..Window2d::default() }), vars)
     }
 }

@@ -1,8 +1,8 @@
 //! Projections of a large parameter onto its set. Each run puts the value back first, so that there
 //! is something to project.
 
-use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{Interval, Rounding, UnitNorm};
+use morphograd::morphology::nn::autodiff::sets::Constraint;
+use morphograd::morphology::nn::sets::{Interval, Rounding, UnitNorm};
 
 use super::Fill;
 use crate::case::{Case, Unit, Work};

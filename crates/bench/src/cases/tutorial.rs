@@ -7,7 +7,7 @@ use morphograd::data::{Dataset, Images};
 use morphograd::experiment::Config;
 use morphograd::fit::Fit;
 use morphograd::morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd::morphology::nn::optimizer::Adam;
+use morphograd::morphology::nn::optim::Adam;
 use morphograd::morphology::nn::{Layer, Optimizer, Sequential};
 use morphograd::record::Variant;
 use morphograd::step::{StepError, predicted, train_step};

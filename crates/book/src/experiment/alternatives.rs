@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use morphograd::morphology::nn::FrankWolfe;
 use morphograd::morphology::nn::autodiff::Params;
-use morphograd::morphology::nn::constraint::Simplex;
-use morphograd::morphology::nn::frank_wolfe::FrankWolfeStep;
+use morphograd::morphology::nn::sets::Simplex;
+use morphograd::morphology::nn::solve::FrankWolfeStep;
 use morphograd::morphology::nn::tensor::Tensor;
 
 use super::{Objective, Rate, gradient_descent, loss, milestones, minimize};

@@ -1,8 +1,8 @@
 //! Alternating projections against Dykstra's algorithm on two sets in the plane: both find a point
 //! of the intersection, and only the second finds the nearest.
 
-use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{Halfspace, L2Ball};
+use morphograd::morphology::nn::autodiff::sets::Constraint;
+use morphograd::morphology::nn::sets::{Halfspace, L2Ball};
 
 /// A point of the plane.
 pub type Point = [f64; 2];
@@ -63,7 +63,7 @@ pub fn dykstra(sweeps: usize) -> Vec<Point> {
 mod tests {
     use super::*;
     use crate::experiment::distance;
-    use morphograd::morphology::nn::constraint::Intersection;
+    use morphograd::morphology::nn::sets::Intersection;
 
     #[test]
     fn the_points_after_whole_sweeps_are_those_of_the_library() {

@@ -2,9 +2,9 @@
 //! started, at a point that is no solution. With the projection in its own metric it does not.
 
 use morphograd::morphology::nn::autodiff::Params;
-use morphograd::morphology::nn::constraint::FixedSum;
-use morphograd::morphology::nn::optimizer::Adam;
-use morphograd::morphology::nn::{Metric, Optimizer};
+use morphograd::morphology::nn::optim::Adam;
+use morphograd::morphology::nn::sets::FixedSum;
+use morphograd::morphology::nn::{Optimizer, StepMetric};
 
 use super::smooth::Separable;
 use super::{gradient_descent, minimize};
@@ -50,7 +50,12 @@ pub fn gradient(steps: u64) -> Vec<(f64, f64)> {
 
 /// Adam with the projection in the metric $d_i = \sqrt{v_i} + ε$ of its step.
 pub fn adam_in_metric(steps: u64) -> Vec<(f64, f64)> {
-    gaps(|params| Optimizer::new(params, Adam::default(), 0.05).in_metric(Metric::Own), steps)
+    gaps(
+        |params| {
+            Optimizer::new(params, Adam::default(), 0.05).in_metric(StepMetric::Preconditioner)
+        },
+        steps,
+    )
 }
 
 /// Adam with the Euclidean projection.

@@ -1,7 +1,7 @@
 //! Projected gradient without convexity: what the theorem bounds is the gradient mapping, and the
 //! function is chosen so flat that the rate of the bound is nearly met.
 
-use morphograd::morphology::nn::constraint::Interval;
+use morphograd::morphology::nn::sets::Interval;
 
 use super::{Objective, Rate, gradient_descent, milestones, minimize};
 

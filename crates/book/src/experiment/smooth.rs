@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use morphograd::morphology::nn::ProjectedGradient;
-use morphograd::morphology::nn::autodiff::{Constraint, Params};
-use morphograd::morphology::nn::constraint::NonNegative;
+use morphograd::morphology::nn::autodiff::{Params, sets::Constraint};
+use morphograd::morphology::nn::sets::NonNegative;
 use morphograd::morphology::nn::tensor::Tensor;
 
 use super::{Objective, Rate, distance, gradient_descent, loss, milestones, minimize};

@@ -2,9 +2,9 @@
 //! proportional to the step, a step that falls as $1/k$ goes on. Many runs are made at once, as
 //! blocks of one parameter, and averaged.
 
-use morphograd::morphology::nn::constraint::Interval;
+use morphograd::morphology::nn::optim::{InverseTimeDecay, Schedule};
 use morphograd::morphology::nn::random::Stream;
-use morphograd::morphology::nn::schedule::{InverseTimeDecay, Schedule};
+use morphograd::morphology::nn::sets::Interval;
 
 use super::{Objective, Rate, gradient_descent, milestones, minimize};
 

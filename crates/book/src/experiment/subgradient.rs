@@ -1,9 +1,9 @@
 //! The projected subgradient method on a function with kinks everywhere it matters: a sum of
 //! absolute values.
 
-use morphograd::morphology::nn::constraint::Interval;
+use morphograd::morphology::nn::optim::Schedule;
 use morphograd::morphology::nn::random::Stream;
-use morphograd::morphology::nn::schedule::Schedule;
+use morphograd::morphology::nn::sets::Interval;
 
 use super::{Objective, Rate, distance, gradient_descent, milestones, minimize};
 

@@ -4,10 +4,8 @@
 
 use std::f64::consts::PI;
 
-use morphograd::morphology::nn::autodiff::Constraint;
-use morphograd::morphology::nn::constraint::{
-    Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex,
-};
+use morphograd::morphology::nn::autodiff::sets::Constraint;
+use morphograd::morphology::nn::sets::{Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex};
 use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
 
 use super::Figure;

@@ -2,11 +2,11 @@
 //! documentation of `Border` is the one here. Where it says that a law is kept, no image and no
 //! flat element breaks it; where not, one does.
 
+use morphograd_morphology::First;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Layer, Sequential};
-use morphograd_morphology::sequential_filter::First;
 use morphograd_morphology::*;
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
@@ -98,7 +98,7 @@ fn centre_and_ring(
     graph: &mut Graph<'_, f64>,
     x: Var,
     _: [Var; 2],
-    scan: Scan2d,
+    scan: Neighbourhood2d,
 ) -> Result<Var, ShapeError> {
     let [kh, kw] = scan.window.size;
     let centre = (kh - 1) / 2 * kw + (kw - 1) / 2;
@@ -138,15 +138,18 @@ fn cases() -> Vec<Case> {
     (0..28).map(case).collect()
 }
 
-fn scan(w: &Tensor<f64>, border: Border) -> Scan2d {
+fn scan(w: &Tensor<f64>, border: Border) -> Neighbourhood2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    Scan2d { border, ..Window2d { size, padding: Padding::Same, ..Window2d::default() }.into() }
+    Neighbourhood2d {
+        border,
+        ..Window2d { size, padding: Padding::Same, ..Window2d::default() }.into()
+    }
 }
 
 fn function(
     operator: PairOperator<f64>,
     kernels: [Tensor<f64>; 2],
-    scan: Scan2d,
+    scan: Neighbourhood2d,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
     move |x| {
         let [w, part] = &kernels;
@@ -196,7 +199,7 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
             let mirrored = |case: &Case, border: Border| {
                 let scan = scan(&case.element, border);
                 let kernels = [reversed(&case.element), reversed(&case.part)];
-                function(dual, kernels, Scan2d { window: scan.window.adjoint(), ..scan })
+                function(dual, kernels, Neighbourhood2d { window: scan.window.adjoint(), ..scan })
             };
             check("dual", "irfp", &|case| {
                 law::duality(&of(case), &mirrored(case, border), &case.images)
@@ -263,7 +266,7 @@ fn decreasing_elements() -> [Tensor<f64>; 4] {
 fn gradients(
     operator: PairOperator<f64>,
     [x, w, dy]: [&Tensor<f64>; 3],
-    scan: Scan2d,
+    scan: Neighbourhood2d,
 ) -> [Tensor<f64>; 2] {
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
@@ -321,7 +324,7 @@ proptest! {
                 gradients(
                     row.operator,
                     inputs.each_ref(),
-                    Scan2d { ties, ..scan(&inputs[1], border) },
+                    Neighbourhood2d { ties, ..scan(&inputs[1], border) },
                 )
             };
             let back = |ties| with(&turned, ties).each_ref().map(reversed);
@@ -345,7 +348,7 @@ proptest! {
                     let pool =
                         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     pool.install(|| {
-                        gradients(row.operator, [x, w, dy], Scan2d { ties, ..scan(w, border) })
+                        gradients(row.operator, [x, w, dy], Neighbourhood2d { ties, ..scan(w, border) })
                     })
                 };
                 let alone = with(1);
@@ -360,7 +363,7 @@ fn each_step_of_an_opening_breaks_its_ties_by_the_chosen_rule() {
     let [x, w, dy] =
         [Tensor::zeros([1, 1, 3, 1]), Tensor::zeros([1, 3, 1]), Tensor::filled([1, 1, 3, 1], 1.0)];
     let with = |ties| {
-        let scan = Scan2d { ties, ..scan(&w, Border::Infinity) };
+        let scan = Neighbourhood2d { ties, ..scan(&w, Border::Infinity) };
         gradients(single!(opening2d), [&x, &w, &dy], scan).map(|gradient| gradient.data().to_vec())
     };
     // The dilation takes positions 0, 0, 1 of the erosion, by the entries 1, 0, 0; these take
@@ -377,7 +380,12 @@ fn each_step_of_an_opening_breaks_its_ties_by_the_chosen_rule() {
 #[test]
 fn layers_hand_their_border_and_their_ties_to_the_operator() {
     let (border, ties) = (Border::Reflect, Ties::Last);
-    fn erode(graph: &mut Graph<'_, f64>, x: Var, w: Var, scan: Scan2d) -> Result<Var, ShapeError> {
+    fn erode(
+        graph: &mut Graph<'_, f64>,
+        x: Var,
+        w: Var,
+        scan: Neighbourhood2d,
+    ) -> Result<Var, ShapeError> {
         assert_eq!((scan.border, scan.ties), (Border::Reflect, Ties::Last));
         erosion2d(graph, x, w, scan)
     }
@@ -385,7 +393,7 @@ fn layers_hand_their_border_and_their_ties_to_the_operator() {
         graph: &mut Graph<'_, f64>,
         x: Var,
         [above, below]: [Var; 2],
-        scan: Scan2d,
+        scan: Neighbourhood2d,
     ) -> Result<Var, ShapeError> {
         let eroded = erode(graph, x, below, scan)?;
         dilation2d(graph, eroded, above, scan)

@@ -1,12 +1,12 @@
 //! Operators composed of dilations and erosions: reference values, finite differences, definitions
 //! and laws.
 
+use morphograd_morphology::First;
+use morphograd_morphology::QuadraticKernel;
+use morphograd_morphology::Toggle;
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Real, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
 use morphograd_morphology::nn::tensor::ShapeError;
-use morphograd_morphology::quadratic::QuadraticKernel;
-use morphograd_morphology::sequential_filter::First;
-use morphograd_morphology::toggle::Toggle;
 use morphograd_morphology::*;
 use morphograd_testkit::{Golden, assert_close, check_op, strategy, vjp};
 use proptest::prelude::*;
@@ -161,7 +161,7 @@ proptest! {
                 true => Window2d { strides: [1, 1], padding: Padding::Same, ..window },
                 false => window,
             };
-            let scan = Scan2d { border, ..window.into() };
+            let scan = Neighbourhood2d { border, ..window.into() };
             check(name, &[x.clone(), w.clone()], |graph, v| operator(graph, v[0], v[1], scan));
         }
     }
@@ -189,7 +189,7 @@ proptest! {
             )
         }),
     ) {
-        let (inputs, scan) = ([x, w0, w1], Scan2d { border, ..window.into() });
+        let (inputs, scan) = ([x, w0, w1], Neighbourhood2d { border, ..window.into() });
         check("probing", &inputs, |graph, v| probing2d(graph, v[0], [v[1], v[2]], scan));
         check("hit or miss", &inputs, |graph, v| hit_or_miss2d(graph, v[0], [v[1], v[2]], scan));
         check("upper", &inputs, |graph, v| lasry_lions_upper2d(graph, v[0], [v[1], v[2]], scan));

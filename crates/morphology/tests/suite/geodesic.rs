@@ -4,9 +4,9 @@
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
 use morphograd_morphology::{
-    AreaOpening, Connectivity, GeodesicDilation, Leveling, Metric, Reconstruction, Selection,
-    area_closing, area_opening, distance_transform, evaluate, extended_maxima, geodesic_dilation,
-    geodesic_erosion, h_concave, h_convex, h_maxima, h_minima, leveling,
+    AreaOpening, Connectivity, GeodesicDilation, Leveling, PixelDistance, Reconstruction,
+    Selection, area_closing, area_opening, distance_transform, evaluate, extended_maxima,
+    geodesic_dilation, geodesic_erosion, h_concave, h_convex, h_maxima, h_minima, leveling,
     reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima, regional_minima,
 };
 use morphograd_testkit::{assert_close, check_op, vjp};
@@ -304,7 +304,7 @@ proptest! {
         });
         let place = |at: usize| (at / channels % width, at / channels / width % height);
         let plane = |at: usize| (at % channels, at / (channels * width * height));
-        for metric in [Metric::Chessboard, Metric::Taxicab, Metric::Euclidean] {
+        for metric in [PixelDistance::Chessboard, PixelDistance::Taxicab, PixelDistance::Euclidean] {
             let found = distance_transform(x.view(), metric).unwrap();
             for (p, found) in found.data().iter().enumerate() {
                 let set =
@@ -313,9 +313,9 @@ proptest! {
                     let (dx, dy) =
                         (place(p).0.abs_diff(place(q).0), place(p).1.abs_diff(place(q).1));
                     match metric {
-                        Metric::Chessboard => dx.max(dy) as f64,
-                        Metric::Taxicab => (dx + dy) as f64,
-                        Metric::Euclidean => ((dx * dx + dy * dy) as f64).sqrt(),
+                        PixelDistance::Chessboard => dx.max(dy) as f64,
+                        PixelDistance::Taxicab => (dx + dy) as f64,
+                        PixelDistance::Euclidean => ((dx * dx + dy * dy) as f64).sqrt(),
                     }
                 });
                 prop_assert_eq!(
@@ -508,7 +508,7 @@ fn a_constant_image_is_one_maximum_and_one_minimum() {
 #[test]
 fn without_a_pixel_in_the_set_every_distance_is_infinite() {
     let x = Tensor::zeros([2, 3, 4, 1]);
-    for metric in [Metric::Chessboard, Metric::Taxicab, Metric::Euclidean] {
+    for metric in [PixelDistance::Chessboard, PixelDistance::Taxicab, PixelDistance::Euclidean] {
         assert_eq!(
             distance_transform(x.view(), metric).unwrap(),
             Tensor::filled([2, 3, 4, 1], f64::INFINITY)
@@ -537,7 +537,7 @@ fn empty_batches_and_images_are_accepted() {
             on([&x, &x], |graph, [m, g]| leveling(graph, m, g, connectivity)),
             on([&x], |graph, [x]| area_closing(graph, x, 2, connectivity)),
             regional_maxima(x.view(), connectivity).unwrap(),
-            distance_transform(x.view(), Metric::Euclidean).unwrap(),
+            distance_transform(x.view(), PixelDistance::Euclidean).unwrap(),
         ] {
             assert_eq!(y, x);
         }
@@ -563,7 +563,7 @@ fn wrong_shapes_are_refused_by_name() {
     );
     let flat = Tensor::<f64>::zeros([6]);
     assert_eq!(
-        distance_transform(flat.view(), Metric::Taxicab).unwrap_err().to_string(),
+        distance_transform(flat.view(), PixelDistance::Taxicab).unwrap_err().to_string(),
         "distance transform: expected images [batch, height, width, channels], found shape [6]"
     );
     assert_eq!(

@@ -1,9 +1,9 @@
 //! Dilation and erosion against TensorFlow: values and gradients, strides, rates, borders,
 //! channels, and the choice at ties.
 
-use morphograd_morphology::nn::autodiff::{Constraint, Op};
+use morphograd_morphology::nn::autodiff::{Op, sets::Constraint};
 use morphograd_morphology::nn::tensor::{Padding, Window2d};
-use morphograd_morphology::{Depthwise2d, Filters2d, MaxPlus, MinMinus, ZeroCentre};
+use morphograd_morphology::{Depthwise2d, FilterBank2d, MaxPlus, MinMinus, ZeroCentre};
 use morphograd_testkit::{Golden, assert_close, vjp};
 
 /// Within 1e-5 of the tensor's largest magnitude.
@@ -45,10 +45,10 @@ fn layers_that_sum_their_channels() {
     for (number, padding) in [(0, Padding::Valid), (1, Padding::Same)] {
         let window = |size| Window2d { size, padding, ..Window2d::default() };
         check(&format!("layer_dilation2d_{number}"), |size| {
-            Filters2d::<MaxPlus>::new(window(size))
+            FilterBank2d::<MaxPlus>::new(window(size))
         });
         check(&format!("layer_erosion2d_{number}"), |size| {
-            Filters2d::<MinMinus>::new(window(size))
+            FilterBank2d::<MinMinus>::new(window(size))
         });
     }
 }

@@ -6,11 +6,12 @@ use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Layer, MaxPool2d};
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, MinPool2d, Operator, RangePool2d, Scan2d,
-    area_closing, area_opening, black_top_hat2d, closing2d, dilation2d, erosion2d, evaluate,
-    external_gradient2d, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima, h_minima,
-    internal_gradient2d, law, leveling, log_sum_exp_gap, opening2d, reconstruction_by_dilation,
-    reconstruction_by_erosion, smooth_dilation2d, smooth_erosion2d, white_top_hat2d,
+    Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, MinPool2d, Neighbourhood2d, Operator,
+    RangePool2d, area_closing, area_opening, black_top_hat2d, closing2d, dilation2d, erosion2d,
+    evaluate, external_gradient2d, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima,
+    h_minima, internal_gradient2d, law, leveling, log_sum_exp_gap, opening2d,
+    reconstruction_by_dilation, reconstruction_by_erosion, smooth_dilation2d, smooth_erosion2d,
+    white_top_hat2d,
 };
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
@@ -58,7 +59,7 @@ fn window(w: &Kernel) -> Window2d {
 /// An operator on the tape with a kernel, as a function on images.
 fn with_kernel<'w>(
     w: &'w Kernel,
-    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Scan2d) -> Result<Var, ShapeError> + 'w,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Neighbourhood2d) -> Result<Var, ShapeError> + 'w,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
     move |x| {
         evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w).into())).unwrap()
@@ -89,12 +90,12 @@ proptest! {
     ) {
         let dilate = |border| {
             with_kernel(&w, move |graph, x, k, scan| {
-                dilation2d(graph, x, k, Scan2d { border, ..scan })
+                dilation2d(graph, x, k, Neighbourhood2d { border, ..scan })
             })
         };
         let erode = |border| {
             with_kernel(&w, move |graph, x, k, scan| {
-                erosion2d(graph, x, k, Scan2d { border, ..scan })
+                erosion2d(graph, x, k, Neighbourhood2d { border, ..scan })
             })
         };
         prop_assert_eq!(law::adjunction(&dilate(border), &erode(border), &images), 0.0);
@@ -122,7 +123,7 @@ proptest! {
     ) {
         let of = |operator: Operator<f64>| {
             with_kernel(&w, move |graph, x, k, scan| {
-                operator(graph, x, k, Scan2d { border, ..scan })
+                operator(graph, x, k, Neighbourhood2d { border, ..scan })
             })
         };
         prop_assert_eq!(law::translation(&of(dilation2d), &images, [2, 1], 3), 0.0);
@@ -159,7 +160,7 @@ proptest! {
     fn openings_closings_and_what_they_leave((images, w) in cases(), border in algebraic()) {
         let of = |operator: Operator<f64>| {
             with_kernel(&w, move |graph, x, k, scan| {
-                operator(graph, x, k, Scan2d { border, ..scan })
+                operator(graph, x, k, Neighbourhood2d { border, ..scan })
             })
         };
         let (opening, closing) = (of(opening2d), of(closing2d));
@@ -352,7 +353,7 @@ fn the_checker_finds_what_is_wrong() {
         let dilate = move |x: TensorRef<'_, f64>| {
             evaluate([x, a.view()], |graph, [x, k]| {
                 graph.apply(
-                    Depthwise2d::<MaxPlus>::new(Scan2d { border, ..window(&a).into() }),
+                    Depthwise2d::<MaxPlus>::new(Neighbourhood2d { border, ..window(&a).into() }),
                     [x, k],
                 )
             })
@@ -361,7 +362,7 @@ fn the_checker_finds_what_is_wrong() {
         let erode = move |x: TensorRef<'_, f64>| {
             evaluate([x, b.view()], |graph, [x, k]| {
                 graph.apply(
-                    Depthwise2d::<MinMinus>::new(Scan2d { border, ..window(&b).into() }),
+                    Depthwise2d::<MinMinus>::new(Neighbourhood2d { border, ..window(&b).into() }),
                     [x, k],
                 )
             })

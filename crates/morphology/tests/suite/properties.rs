@@ -2,9 +2,10 @@
 //! adjunction, extensivity, duality.
 
 use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window2d};
-use morphograd_morphology::nn::autodiff::{Constraint, Mode, Params, Tape, Ties};
+use morphograd_morphology::nn::autodiff::{Mode, Params, Tape, Ties, sets::Constraint};
 use morphograd_morphology::{
-    Border, Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Scan2d, ZeroCentre, win_counts,
+    Border, Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus, Neighbourhood2d, ZeroCentre,
+    win_counts,
 };
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
@@ -96,12 +97,12 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
     let (values, dx, dw) = naive::<L>(window, rules, x, w, grad);
     let grad: Vec<f64> = (0..values.len()).map(grad).collect();
     let inputs = [x.clone(), w.clone()];
-    let scan = Scan2d { window, border: rules.border, ties: rules.ties };
+    let scan = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
     let run = || {
         if w.shape().rank() == 3 {
             return vjp(Depthwise2d::<L>::new(scan), &inputs, &grad);
         }
-        let op = Filters2d::<L>::new(scan);
+        let op = FilterBank2d::<L>::new(scan);
         vjp(if rules.marginal { op.marginal() } else { op }, &inputs, &grad)
     };
     let [(y, grads), on_three_threads] = [1, 3].map(|threads| {
@@ -132,7 +133,7 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
 fn wins_agree<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tensor<f64>) {
     let (y, _, dw) = naive::<L>(window, Rules { marginal: true, ..rules }, x, w, |_| 1.0);
     let expected: Vec<f64> = dw.iter().map(|wins| L::SIGN * wins).collect();
-    let scan = Scan2d { window, border: rules.border, ties: rules.ties };
+    let scan = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
     let wins = win_counts::<f64, L>(x.view(), w.view(), scan).unwrap();
     assert_eq!(wins.shape(), w.shape());
     let tolerance = if rules.ties == Ties::Split { 1e-10 } else { 0.0 };
@@ -189,11 +190,11 @@ proptest! {
             ),
         ),
     ) {
-        let scan = Scan2d { border, ..window.into() };
-        check_op(Filters2d::<MaxPlus>::new(scan), &[x.clone(), w.clone()]);
-        check_op(Filters2d::<MinMinus>::new(scan).marginal(), &[x.clone(), w]);
+        let scan = Neighbourhood2d { border, ..window.into() };
+        check_op(FilterBank2d::<MaxPlus>::new(scan), &[x.clone(), w.clone()]);
+        check_op(FilterBank2d::<MinMinus>::new(scan).marginal(), &[x.clone(), w]);
         check_op(
-            Depthwise2d::<MaxPlus>::new(Scan2d { ties: Ties::Split, ..scan }),
+            Depthwise2d::<MaxPlus>::new(Neighbourhood2d { ties: Ties::Split, ..scan }),
             &[x.clone(), v.clone()],
         );
         check_op(Depthwise2d::<MinMinus>::new(window), &[x, v]);
@@ -237,10 +238,10 @@ proptest! {
         }),
     ) {
         let window = Window2d { rates: [rates.0, rates.1], ..window_of(&w) };
-        let scan = Scan2d { border, ..window.into() };
+        let scan = Neighbourhood2d { border, ..window.into() };
         let (delta, epsilon) = (
             Depthwise2d::<MaxPlus>::new(scan),
-            Depthwise2d::<MinMinus>::new(Scan2d { window: window.adjoint(), ..scan }),
+            Depthwise2d::<MinMinus>::new(Neighbourhood2d { window: window.adjoint(), ..scan }),
         );
         let below = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
         let zeros = vec![0.0; x.data().len()];
@@ -309,7 +310,7 @@ fn window_of(w: &Tensor<f64>) -> Window2d {
 fn an_empty_batch_and_a_window_without_a_pixel_are_no_trouble() {
     let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
     let (x, w) = (Tensor::<f64>::zeros([0, 5, 5, 1]), Tensor::zeros([3, 3, 1, 2]));
-    let (y, grads) = vjp(Filters2d::<MaxPlus>::new(window), &[x, w], &[]);
+    let (y, grads) = vjp(FilterBank2d::<MaxPlus>::new(window), &[x, w], &[]);
     assert!(y.is_empty() && grads[0].is_empty() && grads[1].iter().all(|g| *g == 0.0));
 
     // One pixel, two taps at distance 2: both lie outside.
@@ -358,13 +359,13 @@ fn wrong_shapes_are_refused_by_name() {
     let mut graph = tape.record(&params, Mode::Shapes);
     let (x, w) = (graph.input_with([2, 6, 7, 3], |_| ()), graph.input_with([3, 3, 1, 4], |_| ()));
     let window = Window2d { size: [3, 3], ..Window2d::default() };
-    let error = graph.apply(Filters2d::<MaxPlus>::new(window), [x, w]).unwrap_err();
+    let error = graph.apply(FilterBank2d::<MaxPlus>::new(window), [x, w]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "dilation2d: expected a kernel [3, 3, 3, filters], found shape [3, 3, 1, 4]"
     );
     let window = Window2d { size: [9, 9], ..Window2d::default() };
-    let error = graph.apply(Filters2d::<MinMinus>::new(window), [x, w]).unwrap_err();
+    let error = graph.apply(FilterBank2d::<MinMinus>::new(window), [x, w]).unwrap_err();
     assert!(
         error
             .to_string()

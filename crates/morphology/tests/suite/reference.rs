@@ -3,10 +3,10 @@
 
 use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
 use morphograd_morphology::{
-    Border, Connectivity, Metric, Operator, Scan2d, area_closing, area_opening, black_top_hat2d,
-    closing2d, dilation2d, distance_transform, erosion2d, evaluate, extended_maxima,
-    extended_minima, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima, h_minima,
-    opening2d, reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima,
+    Border, Connectivity, Neighbourhood2d, Operator, PixelDistance, area_closing, area_opening,
+    black_top_hat2d, closing2d, dilation2d, distance_transform, erosion2d, evaluate,
+    extended_maxima, extended_minima, geodesic_dilation, geodesic_erosion, gradient2d, h_maxima,
+    h_minima, opening2d, reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima,
     regional_minima, white_top_hat2d,
 };
 use safetensors::{Dtype, SafeTensors};
@@ -142,9 +142,9 @@ fn area_openings_and_closings_agree() {
 fn distance_transforms_agree() {
     for case in Case::all() {
         let seeds = case.tensor("seeds");
-        case.check("chessboard", distance_transform(seeds.view(), Metric::Chessboard));
-        case.check("taxicab", distance_transform(seeds.view(), Metric::Taxicab));
-        case.check("euclidean", distance_transform(seeds.view(), Metric::Euclidean));
+        case.check("chessboard", distance_transform(seeds.view(), PixelDistance::Chessboard));
+        case.check("taxicab", distance_transform(seeds.view(), PixelDistance::Taxicab));
+        case.check("euclidean", distance_transform(seeds.view(), PixelDistance::Euclidean));
     }
 }
 
@@ -193,7 +193,7 @@ fn operators_agree_on_every_border() {
     for case in Case::all() {
         let (x, (w, window)) = (case.tensor("x"), kernel(&case, "kernel_even"));
         for (mode, border) in borders {
-            let scan = Scan2d { border, ..window.into() };
+            let scan = Neighbourhood2d { border, ..window.into() };
             for (name, operator) in OPERATORS {
                 let found =
                     evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, scan));

@@ -1,10 +1,10 @@
 //! Laws of residuation. All numbers are halves, so that differences and sums are exact and the laws
 //! hold without tolerance.
 
-use morphograd_morphology::nn::autodiff::Constraint;
+use morphograd_morphology::nn::autodiff::sets::Constraint;
 use morphograd_morphology::nn::tensor::{Tensor, TensorRef, Window2d};
 use morphograd_morphology::{
-    Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, Residuation, StructuringElement, Support,
+    Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus, Residuation, StructuringElement, Support,
 };
 use morphograd_testkit::{strategy, vjp};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn apply<L: Lattice>(window: Window2d, x: &Tensor<f64>, kernel: &Tensor<f64>) ->
         vjp(Depthwise2d::<L>::new(window), &[x.clone(), kernel.clone()], &zeros).0
     } else {
         let filters = Tensor::from_vec([kh, kw, 1, outputs], kernel.data().to_vec()).unwrap();
-        vjp(Filters2d::<L>::new(window), &[x.clone(), filters], &zeros).0
+        vjp(FilterBank2d::<L>::new(window), &[x.clone(), filters], &zeros).0
     };
     Tensor::from_vec([batch, rows, columns, outputs], y).unwrap()
 }

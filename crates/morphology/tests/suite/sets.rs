@@ -1,13 +1,13 @@
 //! The sets of structuring functions: each against its definition, and what it does to dilations.
 
-use morphograd_morphology::constraint::Separable;
-use morphograd_morphology::nn::autodiff::{Constraint, Kind};
-use morphograd_morphology::nn::constraint::intersection::Member;
-use morphograd_morphology::nn::constraint::{Intersection, Interval, Per};
+use morphograd_morphology::Separable;
+use morphograd_morphology::nn::autodiff::sets::{Constraint, Kind};
+use morphograd_morphology::nn::sets::Member;
+use morphograd_morphology::nn::sets::{Intersection, Interval, Per};
 use morphograd_morphology::nn::tensor::{Shape, Tensor};
 use morphograd_morphology::{
-    Concave, Flat, Metric, RadiallyNonIncreasing, StructuringElement, SupNormalized, Support,
-    Symmetric, ZeroCentre, dilation2d, evaluate,
+    Concave, ConstantKernel, PixelDistance, RadiallyNonIncreasing, StructuringElement,
+    SupNormalized, Support, Symmetric, ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
     check_parametrization, check_project_vjp, check_projection_in_metric_within,
@@ -39,7 +39,7 @@ fn sets() -> Vec<Entry> {
     let mut all = vec![
         entry("ZeroCentre", [3, 5, 2].into(), Box::new(ZeroCentre { min: -1.0, max: 0.5 })),
         entry("SupNormalized", [3, 3, 2].into(), Box::new(SupNormalized)),
-        entry("Flat", [2, 3, 2, 2].into(), Box::new(Flat { element: None })),
+        entry("ConstantKernel", [2, 3, 2, 2].into(), Box::new(ConstantKernel { element: None })),
         entry("Concave", [1, 7, 2].into(), Box::new(Concave)),
         entry("Concave", [5, 4].into(), Box::new(Concave)),
         entry("Separable", [3, 4, 2].into(), Box::new(Separable)),
@@ -54,7 +54,7 @@ fn sets() -> Vec<Entry> {
         ),
         entry("Per", [3, 3, 2].into(), Box::new(Per::filter(Symmetric::Central))),
     ];
-    for distance in [Metric::Chessboard, Metric::Taxicab, Metric::Euclidean] {
+    for distance in [PixelDistance::Chessboard, PixelDistance::Taxicab, PixelDistance::Euclidean] {
         let set = RadiallyNonIncreasing { distance };
         all.push(entry("RadiallyNonIncreasing", [3, 4, 2].into(), Box::new(set)));
         all.push(entry("RadiallyNonIncreasing", [5, 5].into(), Box::new(set)));
@@ -134,7 +134,7 @@ proptest! {
             if !["Concave", "Intersection"].contains(&entry.name) {
                 check_project_vjp(set, shape, point, gradient);
             }
-            if ["ZeroCentre", "Support", "Flat", "Symmetric", "Separable", "Per"]
+            if ["ZeroCentre", "Support", "ConstantKernel", "Symmetric", "Separable", "Per"]
                 .contains(&entry.name)
             {
                 check_parametrization(set, shape, point, gradient);
@@ -181,7 +181,7 @@ proptest! {
             }
             set.project(shape, &mut value);
             let counts =
-                !["Flat", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
+                !["ConstantKernel", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
             let active = set.active(shape, &value);
             prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
             prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);
@@ -217,7 +217,7 @@ proptest! {
             .flat_map(|i| (0..9).map(move |j| (i, j)))
             .filter(|(i, j)| square(*i) > square(*j));
         let rows = pairs.map(|(outer, inner)| (vec![(outer, 1.0), (inner, -1.0)], 0.0));
-        let all = morphograd_morphology::nn::constraint::Polyhedron::new(9, rows).unwrap();
+        let all = morphograd_morphology::nn::sets::Polyhedron::new(9, rows).unwrap();
         let (mut found, mut expected) = (point.clone(), point);
         RadiallyNonIncreasing::default().project([3, 3].into(), &mut found);
         all.project([9].into(), &mut expected);
@@ -280,7 +280,7 @@ proptest! {
 
     #[test]
     fn a_flat_kernel_on_a_support_has_one_height_there(point in vec(number(), 18)) {
-        let set = Flat::on(StructuringElement::cross(1).unwrap());
+        let set = ConstantKernel::on(StructuringElement::cross(1).unwrap());
         let shape = Shape::from([3, 3, 2]);
         let mut w = point.clone();
         set.project(shape, &mut w);
@@ -331,7 +331,9 @@ fn kernels_that_a_set_is_not_defined_for_are_refused() {
     assert!(accepts(&Symmetric::LeftRight, [2, 3].into()).is_ok());
     let error = accepts(&Symmetric::Dihedral, [3, 5].into()).unwrap_err();
     assert_eq!(error, "symmetric: expected a square of odd size, found size [3, 5]");
-    assert!(accepts(&Flat::on(StructuringElement::cross(2).unwrap()), [3, 3].into()).is_err());
+    assert!(
+        accepts(&ConstantKernel::on(StructuringElement::cross(2).unwrap()), [3, 3].into()).is_err()
+    );
     assert!(accepts(&Concave, [0, 3].into()).is_err());
 }
 
@@ -354,7 +356,7 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/constraints.md"))
             .unwrap();
     let support: &dyn Constraint<f64> = &Support::of(StructuringElement::cross(1).unwrap());
-    for document in [&page, include_str!("../../src/constraint.rs")] {
+    for document in [&page, include_str!("../../src/elements/sets.rs")] {
         let row = |name: &str| -> Vec<&str> {
             let starts = [format!("| [`{name}`]("), format!("//! | [`{name}`] |")];
             let found =

@@ -2,7 +2,7 @@
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::initializer::{Constant, Normal};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::tensor::{Padding, Tensor, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{

@@ -4,7 +4,7 @@
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Tensor, Window2d};
 use morphograd_morphology::{
-    Depthwise2d, Filters2d, Lattice, MaxPlus, MinMinus, StructuringElement,
+    Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus, StructuringElement,
 };
 use morphograd_testkit::{strategy, vjp};
 use proptest::collection::vec;
@@ -170,11 +170,11 @@ proptest! {
                 &vec![1.0; 4 * outputs],
             ),
             vjp(
-                Filters2d::<MaxPlus>::new(window),
+                FilterBank2d::<MaxPlus>::new(window),
                 &[x.clone(), four.clone()],
                 &vec![1.0; 2 * outputs],
             ),
-            vjp(Filters2d::<MinMinus>::new(window), &[x.clone(), four], &vec![1.0; 2 * outputs]),
+            vjp(FilterBank2d::<MinMinus>::new(window), &[x.clone(), four], &vec![1.0; 2 * outputs]),
         ];
         for (y, grads) in both {
             prop_assert!(y.iter().all(|y| y.is_finite()));

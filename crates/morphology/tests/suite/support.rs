@@ -2,8 +2,11 @@
 //! where it is through training, diagnostics and checkpoints.
 
 use morphograd_morphology::initializer::ElementInitializer;
-use morphograd_morphology::nn::autodiff::{Constraint, Kind, Mode, Params, Tape};
-use morphograd_morphology::nn::optimizer::{Adam, Sgd};
+use morphograd_morphology::nn::autodiff::{
+    Mode, Params, Tape,
+    sets::{Constraint, Kind},
+};
+use morphograd_morphology::nn::optim::{Adam, Sgd};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Shape, Tensor};
 use morphograd_morphology::nn::{

@@ -16,7 +16,7 @@ use morphograd::fit::Fit;
 use morphograd::record::EpochRecord;
 use morphograd::step::{StepError, predicted};
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd_morphology::nn::optimizer::Adam;
+use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor};
 use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
 

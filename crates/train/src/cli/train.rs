@@ -21,7 +21,7 @@ use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
-use morphograd_morphology::nn::summary::summary;
+use morphograd_morphology::nn::summary;
 
 use super::{CommandResult, folder, say};
 

@@ -1,0 +1,148 @@
+//! How often each entry of a structuring element wins: which entries a dilation or an erosion uses,
+//! and which are dead.
+//!
+//! The one design choice: the counts are the kernel's gradient for a gradient of 1 at every output.
+//! So the winners are those of the backward pass, ties included, and there is no second rule for
+//! them.
+
+use morphograd_nn::autodiff::{Mode, Op, Params, Tape};
+use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
+
+use crate::{FilterBank2d, Lattice, Neighbourhood2d};
+
+/// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and
+/// they are a few megabytes.
+const OUTPUTS: usize = 1 << 20;
+
+/// How many outputs each entry of the kernel wins, as `[kh, kw, channels, filters]`:
+/// $$n_{d,c,f} = \sum_{b,i,j} \frac{\partial}{\partial w_{d,c,f}} \max_e (x_{b,\,s i + r e - p,\,c} + w_{e,c,f}),$$
+/// for `MaxPlus`; for `MinMinus` the wins of an erosion's entries. An entry with 0 is dead: no
+/// output depends on it, and it gets no gradient.
+///
+/// Takes images `x` `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`.
+/// Ties are resolved by the scan: with [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an
+/// output gives equal parts of 1 to all that are tied, else the counts are whole. Of each channel
+/// and filter they add up to the number of outputs, except where a window has no candidate. Cost:
+/// the forward pass of [`FilterBank2d`], and two additions for each output and channel. Exact in `f32`
+/// up to $2^{24}$ windows an image, for any number of images.
+///
+/// # Errors
+/// If the shapes do not fit.
+///
+/// ```
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
+/// use morphograd_morphology::{MaxPlus, win_counts};
+/// let x = TensorRef::new([1, 1, 4, 1], &[0.0, 5.0, 0.0, 0.0]);
+/// let kernel = TensorRef::new([1, 2, 1, 1], &[0.0, -1.0]);
+/// let window = Window2d { size: [1, 2], ..Window2d::default() };
+/// assert_eq!(win_counts::<f32, MaxPlus>(x, kernel, window)?.data(), [2.0, 1.0]);
+/// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+/// ```
+pub fn win_counts<T: Real, L: Lattice>(
+    x: TensorRef<'_, T>,
+    kernel: TensorRef<'_, T>,
+    scan: impl Into<Neighbourhood2d>,
+) -> Result<Tensor<f64>, ShapeError> {
+    let op = FilterBank2d::<L>::new(scan);
+    let outputs = Op::<T>::infer(&op, &[x.shape, kernel.shape])?.len();
+    let &[images, height, width, channels] = x.shape.dims() else { unreachable!("inferred") };
+    let mut counts = Tensor::zeros(kernel.shape);
+    if outputs == 0 {
+        return Ok(counts);
+    }
+    let (params, mut tape) = (Params::new(), Tape::new());
+    let (image, outputs) = (x.data.len() / images, outputs / images);
+    let group = (OUTPUTS / (outputs * channels)).clamp(1, images);
+    let ones = vec![T::one(); group * outputs];
+    for images in x.data.chunks(group * image) {
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let count = images.len() / image;
+        let x = graph.input(TensorRef::new([count, height, width, channels], images));
+        let w = graph.variable(kernel);
+        let y = graph.apply(op, [x, w])?;
+        graph.backward_with(y, &ones[..count * outputs]);
+        let wins = graph.grad(w).expect("the output depends on the kernel");
+        counts
+            .data_mut()
+            .iter_mut()
+            .zip(wins)
+            .for_each(|(count, wins)| *count += L::SIGN * wins.f64());
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use morphograd_nn::autodiff::Ties;
+    use morphograd_nn::tensor::Window2d;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{MaxPlus, MinMinus};
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_walk_over_all_windows(
+            x in prop::collection::vec(0..4i8, 2 * 5 * 6 * 2),
+            w in prop::collection::vec(0..3i8, 2 * 3 * 2 * 3),
+            last in any::<bool>(),
+        ) {
+            let x: Vec<f32> = x.into_iter().map(f32::from).collect();
+            let w: Vec<f32> = w.into_iter().map(f32::from).collect();
+            let ties = if last { Ties::Last } else { Ties::First };
+            let window = Window2d { size: [2, 3], ..Window2d::default() };
+            let scan = Neighbourhood2d { ties, ..window.into() };
+            let (images, kernel) =
+                (TensorRef::new([2, 5, 6, 2], &x), TensorRef::new([2, 3, 2, 3], &w));
+            let (mut dilated, mut eroded) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+            for (b, i, j) in (0..2 * 4 * 4).map(|n| (n / 16, n / 4 % 4, n % 4)) {
+                for (c, f) in (0..6).map(|n| (n / 3, n % 3)) {
+                    let (mut most, mut least) = ((f32::NEG_INFINITY, 0), (f32::INFINITY, 0));
+                    for d in 0..6 {
+                        let tap = if last { 5 - d } else { d };
+                        let pixel = x[((b * 5 + i + tap / 3) * 6 + j + tap % 3) * 2 + c];
+                        let entry = |d: usize| (d * 2 + c) * 3 + f;
+                        let (up, down) = (pixel + w[entry(tap)], pixel - w[entry(5 - tap)]);
+                        if up > most.0 {
+                            most = (up, entry(tap));
+                        }
+                        if down < least.0 {
+                            least = (down, entry(5 - tap));
+                        }
+                    }
+                    dilated[most.1] += 1.0;
+                    eroded[least.1] += 1.0;
+                }
+            }
+            let found = win_counts::<f32, MaxPlus>(images, kernel, scan).unwrap();
+            prop_assert_eq!(found.data(), &dilated[..]);
+            let found = win_counts::<f32, MinMinus>(images, kernel, scan).unwrap();
+            prop_assert_eq!(found.data(), &eroded[..]);
+        }
+    }
+
+    #[test]
+    fn no_images_have_no_winners_and_wrong_shapes_are_refused() {
+        let (kernel, window) = (TensorRef::new([2, 2, 1, 1], &[0.0f32; 4]), Window2d::default());
+        let window = Window2d { size: [2, 2], ..window };
+        let none =
+            win_counts::<f32, MaxPlus>(TensorRef::new([0, 3, 3, 1], &[]), kernel, window).unwrap();
+        assert_eq!(none.data(), [0.0; 4]);
+        let error =
+            win_counts::<f32, MaxPlus>(TensorRef::new([9], &[0.0; 9]), kernel, window).unwrap_err();
+        assert!(error.to_string().contains("an input [batch, height, width, channels]"), "{error}");
+    }
+    #[test]
+    fn images_that_are_counted_in_groups_are_all_counted() {
+        let (height, width) = (300, 1000);
+        let ramps = Tensor::<f32>::from_fn([7, height, width, 1], |i| (i % width) as f32);
+        let window = Window2d { size: [1, 2], ..Window2d::default() };
+        let kernel = Tensor::zeros([1, 2, 1, 1]);
+        let all = (7 * height * (width - 1)) as f64;
+        let most = win_counts::<_, MaxPlus>(ramps.view(), kernel.view(), window).unwrap();
+        assert_eq!(most.data(), [0.0, all]);
+        // An erosion mirrors its kernel: the left pixel goes with the last entry.
+        let least = win_counts::<_, MinMinus>(ramps.view(), kernel.view(), window).unwrap();
+        assert_eq!(least.data(), [0.0, all]);
+    }
+}

@@ -1,0 +1,323 @@
+//! A layer of any operator: a bank of structuring functions, one for each filter and channel, and
+//! what becomes of the channels.
+//!
+//! The one design choice: an operator is a value. There is no struct for each of them; what the
+//! crate's functions compute with a given kernel, [`Morphological2d`] computes with a learned one.
+
+use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
+use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+
+use crate::elements::structuring_function::Function;
+use crate::layers::channels::RepeatChannels;
+use crate::neighbourhood::window_layout::WindowLayout;
+use crate::operators::operator::{Operator, PairOperator};
+use crate::{
+    Border, Merge, Neighbourhood2d, Reduction, StructuringFunction, dilation2d, probing2d,
+};
+
+/// A layer of an operator with learned structuring functions: filter $f$ applies the operator to
+/// every channel with its own kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are
+/// merged: $y = a(\text{merge}(z) + b)$.
+///
+/// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where
+/// `outputs` is `filters * channels` without merging, `filters` if the channels merge, and 1 if
+/// everything does. Parameters: those of the [`StructuringFunction`], and `bias` `[outputs]` if
+/// asked for. What windows it accepts and its cost are the operator's, which `border` and `ties`
+/// are handed to; a layer with several filters copies its input once for each of them.
+///
+/// | layer | operator and merging |
+/// |---|---|
+/// | openings, closings, gradients, top-hats, averages on each channel | the function, `Merge::None` |
+/// | a dilation or an erosion on each channel (depthwise) | `dilation2d` or `erosion2d`, `Merge::None` |
+/// | the largest of erosions, the smallest of dilations | `erosion2d`, `Merge::All(Reduction::Max)`, and the dual |
+/// | a max-plus product in every pixel (1 x 1) | `dilation2d`, size 1 x 1, `Merge::Channels(Reduction::Max)` |
+/// | toggle mappings in 3 steps | the closure `\|graph, x, w, window\| toggle2d(graph, x, w, window, 3)` |
+///
+/// ```
+/// use morphograd_morphology::{
+///     Merge, Morphological2d,
+///     nn::{Sequential, autodiff::Params},
+///     opening2d, white_top_hat2d,
+/// };
+/// let mut params = Params::<f32>::new();
+/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+///     .add(
+///         "details",
+///         Morphological2d {
+///             operator: white_top_hat2d,
+///             filters: 4,
+///             size: [5, 5],
+///             merge: Merge::None,
+///             ..Default::default()
+///         },
+///     )
+///     .add(
+///         "opening",
+///         Morphological2d {
+///             operator: opening2d,
+///             filters: 8,
+///             size: [3, 3],
+///             ..Default::default()
+///         },
+///     )
+///     .finish()?;
+/// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 4 * 25 + 8 * 4 * 9));
+/// # Ok::<(), morphograd_morphology::nn::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Morphological2d<T> {
+    /// What is done to each channel; a dilation by default.
+    pub operator: Operator<T>,
+    /// Number of structuring functions for each channel.
+    pub filters: usize,
+    /// Height and width of the kernel.
+    pub size: [usize; 2],
+    /// Step between neighbouring windows.
+    pub strides: [usize; 2],
+    /// Distance between neighbouring taps.
+    pub rates: [usize; 2],
+    /// Rule for the size of the output; same by default, which every operator accepts.
+    pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the best.
+    pub ties: Ties,
+    /// The structuring functions; every entry free, and zero, by default.
+    pub kernel: StructuringFunction<T>,
+    /// What becomes of the channels; each filter sums them by default.
+    pub merge: Merge,
+    /// Added to each output channel; none by default.
+    pub bias: Option<Weight<T>>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// A layer of an operator with two learned structuring functions, [`probing2d`] or
+/// [`hit_or_miss2d`](crate::hit_or_miss2d); otherwise as [`Morphological2d`]. The names of the
+/// parameters begin with `first` and `second`.
+///
+/// ```
+/// use morphograd_morphology::{
+///     MorphologicalPair2d, hit_or_miss2d,
+///     nn::{Sequential, autodiff::Params},
+/// };
+/// let mut params = Params::<f32>::new();
+/// let layer = MorphologicalPair2d {
+///     operator: hit_or_miss2d,
+///     filters: 8,
+///     size: [3, 3],
+///     ..Default::default()
+/// };
+/// let model =
+///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("corners", layer).finish()?;
+/// assert_eq!(
+///     params.name(params.find("corners.second.kernel").unwrap()),
+///     "corners.second.kernel"
+/// );
+/// # Ok::<(), morphograd_morphology::nn::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct MorphologicalPair2d<T> {
+    /// What is done to each channel; probing by default.
+    pub operator: PairOperator<T>,
+    /// Number of pairs for each channel.
+    pub filters: usize,
+    /// Height and width of both kernels.
+    pub size: [usize; 2],
+    /// Step between neighbouring windows.
+    pub strides: [usize; 2],
+    /// Distance between neighbouring taps.
+    pub rates: [usize; 2],
+    /// Rule for the size of the output; same by default.
+    pub padding: Padding,
+    /// What lies outside the image, with same padding.
+    pub border: Border,
+    /// Who gets the gradient where several candidates are the best.
+    pub ties: Ties,
+    /// The structuring functions; every entry free, and zero, by default.
+    pub kernels: [StructuringFunction<T>; 2],
+    /// What becomes of the channels; each filter sums them by default.
+    pub merge: Merge,
+    /// Added to each output channel; none by default.
+    pub bias: Option<Weight<T>>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// Everything around the operator of a layer: how channels multiply, merge, and end.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) scan: Neighbourhood2d,
+    pub(crate) channels: usize,
+    pub(crate) filters: usize,
+    merge: Merge,
+    bias: Option<ParamId>,
+    activation: Activation,
+}
+
+#[derive(Debug)]
+struct Single<T> {
+    operator: Operator<T>,
+    kernel: Function<T>,
+    frame: Frame,
+}
+
+#[derive(Debug)]
+struct Pair<T> {
+    operator: PairOperator<T>,
+    kernels: [Function<T>; 2],
+    frame: Frame,
+}
+
+impl<T: Real> Default for Morphological2d<T> {
+    fn default() -> Self {
+        let Window2d { size, strides, rates, .. } = Window2d::default();
+        let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
+        let (operator, kernel): (Operator<T>, _) = (dilation2d, StructuringFunction::default());
+        let (bias, activation) = (None, Activation::Linear);
+        let (border, ties) = (Border::default(), Ties::default());
+        Self {
+            operator,
+            filters: 1,
+            size,
+            strides,
+            rates,
+            padding,
+            border,
+            ties,
+            kernel,
+            merge,
+            bias,
+            activation,
+        }
+    }
+}
+
+impl<T: Real> Default for MorphologicalPair2d<T> {
+    fn default() -> Self {
+        let Window2d { size, strides, rates, .. } = Window2d::default();
+        let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
+        let (operator, kernels): (PairOperator<T>, _) = (probing2d, Default::default());
+        let (bias, activation) = (None, Activation::Linear);
+        let (border, ties) = (Border::default(), Ties::default());
+        Self {
+            operator,
+            filters: 1,
+            size,
+            strides,
+            rates,
+            padding,
+            border,
+            ties,
+            kernels,
+            merge,
+            bias,
+            activation,
+        }
+    }
+}
+
+impl<T: Real> Build<T> for Morphological2d<T> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let Self { operator, filters, size, kernel, merge, bias, activation, .. } = self;
+        let Self { strides, rates, padding, border, ties, .. } = self;
+        let scan =
+            Neighbourhood2d { window: Window2d { size, strides, rates, padding }, border, ties };
+        let frame = Frame::new(scan, input, filters, merge, activation)?;
+        let kernel = kernel.build(builder, size, frame.channels, filters)?;
+        Ok(Box::new(Single { operator, kernel, frame: frame.with_bias(builder, bias)? }))
+    }
+}
+
+impl<T: Real> Build<T> for MorphologicalPair2d<T> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        let Self { operator, filters, size, kernels, merge, bias, activation, .. } = self;
+        let Self { strides, rates, padding, border, ties, .. } = self;
+        let scan =
+            Neighbourhood2d { window: Window2d { size, strides, rates, padding }, border, ties };
+        let frame = Frame::new(scan, input, filters, merge, activation)?;
+        let [first, second] = kernels;
+        let first = first.build(&mut builder.scope("first"), size, frame.channels, filters)?;
+        let second = second.build(&mut builder.scope("second"), size, frame.channels, filters)?;
+        let kernels = [first, second];
+        Ok(Box::new(Pair { operator, kernels, frame: frame.with_bias(builder, bias)? }))
+    }
+}
+
+impl<T: Real> Layer<T> for Single<T> {
+    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        let x = self.frame.begin(graph, x)?;
+        let kernel = self.kernel.forward(graph)?;
+        let y = (self.operator)(graph, x, kernel, self.frame.scan)?;
+        self.frame.end(graph, y)
+    }
+}
+
+impl<T: Real> Layer<T> for Pair<T> {
+    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        let x = self.frame.begin(graph, x)?;
+        let kernels = [self.kernels[0].forward(graph)?, self.kernels[1].forward(graph)?];
+        let y = (self.operator)(graph, x, kernels, self.frame.scan)?;
+        self.frame.end(graph, y)
+    }
+}
+
+impl Frame {
+    /// Checks what can be checked before any parameter is declared.
+    pub(crate) fn new(
+        scan: Neighbourhood2d,
+        input: Shape,
+        filters: usize,
+        merge: Merge,
+        activation: Activation,
+    ) -> Result<Self, ShapeError> {
+        if filters == 0 {
+            return Err(ShapeError::new("morphological layer", "at least one filter", "0"));
+        }
+        let place =
+            WindowLayout::new("morphological layer", scan.window, scan.border, input.batched(1))?;
+        Ok(Self { scan, channels: place.channels, filters, merge, bias: None, activation })
+    }
+
+    /// Declares the bias, after the kernel.
+    pub(crate) fn with_bias<T: Real>(
+        self,
+        builder: &mut Builder<'_, T>,
+        bias: Option<Weight<T>>,
+    ) -> Result<Self, BuildError> {
+        let outputs = self.merge.outputs(self.channels, self.filters);
+        let bias = bias.map(|bias| builder.param("bias", [outputs].into(), bias)).transpose()?;
+        Ok(Self { bias, ..self })
+    }
+
+    /// A copy of the channels for every filter.
+    pub(crate) fn begin<T: Real>(
+        &self,
+        graph: &mut Graph<'_, T>,
+        x: Var,
+    ) -> Result<Var, ShapeError> {
+        match self.filters {
+            1 => Ok(x),
+            n => graph.apply(RepeatChannels { n }, [x]),
+        }
+    }
+
+    /// Merges the channels, adds the bias and applies the activation.
+    pub(crate) fn end<T: Real>(&self, graph: &mut Graph<'_, T>, y: Var) -> Result<Var, ShapeError> {
+        let mut y = self.merge.apply(graph, y, self.channels)?;
+        if let Some(bias) = self.bias {
+            let bias = graph.param(bias);
+            y = graph.apply(Add, [y, bias])?;
+        }
+        self.activation.apply(graph, y)
+    }
+}

@@ -1,0 +1,646 @@
+//! Pooling: each channel of an image, reduced over a sliding window.
+//!
+//! The one design choice: a window covers the pixels that exist. Padding has no value, so it never
+//! wins a maximum and never dilutes a mean; the loops run over neighbouring channels, a vector at a
+//! time. The kernels of the maxima are in `pooling/maxima.rs`.
+
+mod maxima;
+
+use std::ops::Range;
+
+use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
+use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
+
+use crate::model::layer::{Build, BuildError, Builder, Layer};
+
+use maxima::{Maxima, Parts, Winners};
+
+/// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the
+/// image: `[batch, height, width, channels]` → `[batch, height', width', channels]`.
+///
+/// The gradient goes to the **first** maximum in raster order of the window, unless another rule is
+/// chosen ([`Ties`]). NaN counts as larger than every number, so a NaN in the window is the result,
+/// and the NaNs of a window are tied with one another. The default is 2 x 2 pixels, strides equal
+/// to the size, valid padding, as in Keras. Cost: one comparison a pixel of the window; while
+/// training, one number an output, or with equal parts two more comparisons a pixel in the backward
+/// pass.
+///
+/// ```
+/// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
+/// let mut params = Params::<f32>::new();
+/// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
+///     .add("pool", MaxPool2d::default())
+///     .add(
+///         "dilation",
+///         MaxPool2d {
+///             size: [3, 3],
+///             strides: Some([1, 1]),
+///             padding: Padding::Same,
+///             ..MaxPool2d::default()
+///         },
+///     )
+///     .finish()?;
+/// assert_eq!(model.output().dims(), [12, 12, 8]);
+/// # Ok::<(), morphograd_nn::BuildError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool2d {
+    /// Height and width of the window.
+    pub size: [usize; 2],
+    /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
+    pub strides: Option<[usize; 2]>,
+    /// Rule at the border.
+    pub padding: Padding,
+    /// Who gets the gradient where the maximum is reached more than once.
+    pub ties: Ties,
+}
+
+/// The mean instead of the maximum of [`MaxPool2d`], of the pixels of the window inside the image
+/// (with same padding, windows at the border are divided by the number of pixels they really
+/// cover). The gradient is shared equally among those pixels. Same default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AvgPool2d {
+    /// Height and width of the window.
+    pub size: [usize; 2],
+    /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
+    pub strides: Option<[usize; 2]>,
+    /// Rule at the border.
+    pub padding: Padding,
+}
+
+impl Default for MaxPool2d {
+    fn default() -> Self {
+        Self { size: [2, 2], strides: None, padding: Padding::Valid, ties: Ties::default() }
+    }
+}
+
+impl Default for AvgPool2d {
+    fn default() -> Self {
+        Self { size: [2, 2], strides: None, padding: Padding::Valid }
+    }
+}
+
+impl<T: Real> Build<T> for MaxPool2d {
+    fn build(self, _: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+        Ok(Box::new(self))
+    }
+}
+
+impl<T: Real> Build<T> for AvgPool2d {
+    fn build(self, _: &mut Builder<'_, T>, _: Shape) -> Result<Box<dyn Layer<T>>, BuildError> {
+        Ok(Box::new(self))
+    }
+}
+
+impl<T: Real> Layer<T> for MaxPool2d {
+    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        graph.apply(*self, [x])
+    }
+
+    fn as_max_pool(&self) -> Option<&MaxPool2d> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Layer<T> for AvgPool2d {
+    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        graph.apply(*self, [x])
+    }
+}
+
+impl<T: Real> Op<T> for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        if self.size[0].saturating_mul(self.size[1]) > MOST_PIXELS {
+            let found = format!("size {:?}", self.size);
+            return Err(ShapeError::new("max_pool2d", "a window of at most 2^24 pixels", found));
+        }
+        Geometry::output("max_pool2d", window(self.size, self.strides, self.padding), inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let x = pass.inputs[0].data;
+        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        let image = |i: usize| &x[i * in_image..(i + 1) * in_image];
+        if pass.output.is_empty() {
+            return;
+        }
+        let last = self.ties == Ties::Last;
+        if !pass.needs_grad || self.ties == Ties::Split {
+            return parallel::for_each_piece(pass.output, out_image, |i, y| {
+                dispatch_vectors(Maxima {
+                    geometry: &geometry,
+                    x: image(i),
+                    last,
+                    y,
+                    winners: None,
+                });
+            });
+        }
+        let winners = &mut pass.saved.values;
+        winners.resize(pass.output.len(), T::zero());
+        parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
+            dispatch_vectors(Maxima {
+                geometry: &geometry,
+                x: image(i),
+                last,
+                y,
+                winners: Some(winners),
+            });
+        });
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let [Some(dx), ..] = pass.grad_inputs else { return };
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        if dx.is_empty() {
+            return;
+        }
+        parallel::for_each_piece(dx, in_image, |i, dx| {
+            let outputs = i * out_image..(i + 1) * out_image;
+            let g = &pass.grad_output[outputs.clone()];
+            if self.ties == Ties::Split {
+                dx.fill(T::zero());
+                let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
+                return dispatch(Parts {
+                    geometry: &geometry,
+                    x,
+                    y: &pass.output.data[outputs],
+                    dx,
+                    g,
+                });
+            }
+            dispatch_vectors(Winners {
+                geometry: &geometry,
+                winners: &pass.saved.values[outputs],
+                dx,
+                g,
+            });
+        });
+    }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Real> Op<T> for AvgPool2d {
+    fn name(&self) -> &'static str {
+        "avg_pool2d"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        Geometry::output("avg_pool2d", window(self.size, self.strides, self.padding), inputs[0])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        let x = pass.inputs[0].data;
+        if pass.output.is_empty() {
+            return;
+        }
+        parallel::for_each_piece(pass.output, out_image, |i, y| {
+            dispatch(Means { geometry: &geometry, x: &x[i * in_image..(i + 1) * in_image], y });
+        });
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let [Some(dx), ..] = pass.grad_inputs else { return };
+        let geometry =
+            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let out_image = geometry.out_image();
+        if dx.is_empty() {
+            return;
+        }
+        parallel::for_each_piece(dx, geometry.in_image(), |i, dx| {
+            dx.fill(T::zero());
+            dispatch(Shares {
+                geometry: &geometry,
+                dx,
+                g: &pass.grad_output[i * out_image..(i + 1) * out_image],
+            });
+        });
+    }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
+}
+
+fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Window2d {
+    Window2d { size, strides: strides.unwrap_or(size), padding, ..Window2d::default() }
+}
+
+/// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`,
+/// which is exact up to here.
+const MOST_PIXELS: usize = 1 << 24;
+
+/// How many neighbouring channels the inner loops handle at once.
+const LANES: usize = 8;
+
+/// Where the windows lie on one image.
+#[derive(Debug)]
+struct Geometry {
+    window: Window2d,
+    extent: Extent,
+    image: [usize; 2],
+    channels: usize,
+}
+
+impl Geometry {
+    fn output(
+        operation: &'static str,
+        window: Window2d,
+        input: Shape,
+    ) -> Result<Shape, ShapeError> {
+        let &[batch, height, width, channels] = input.dims() else {
+            return Err(ShapeError::new(
+                operation,
+                "an input of shape [batch, height, width, channels]",
+                format!("shape {input}"),
+            ));
+        };
+        let extent =
+            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
+        Ok([batch, extent.output[0], extent.output[1], channels].into())
+    }
+
+    fn new(window: Window2d, input: Shape) -> Self {
+        let &[_, height, width, channels] = input.dims() else { unreachable!("checked by infer") };
+        let image = [height, width];
+        Self { window, extent: window.extent(image).expect("checked by infer"), image, channels }
+    }
+
+    fn in_image(&self) -> usize {
+        self.image[0] * self.image[1] * self.channels
+    }
+
+    fn out_image(&self) -> usize {
+        self.extent.output[0] * self.extent.output[1] * self.channels
+    }
+
+    /// Whether every pixel lies in exactly one window.
+    fn is_partition(&self) -> bool {
+        let along = |axis: usize| {
+            self.window.strides[axis] == self.window.size[axis]
+                && self.extent.output[axis] * self.window.size[axis] == self.image[axis]
+        };
+        along(0) && along(1)
+    }
+
+    /// Where a pixel of an image is, its first channel.
+    #[inline(always)]
+    fn position(&self, row: usize, column: usize) -> usize {
+        (row * self.image[1] + column) * self.channels
+    }
+
+    /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
+    #[inline(always)]
+    fn covered(&self, axis: usize, i: usize) -> Range<usize> {
+        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
+        start.saturating_sub(before)
+            ..(start + self.window.size[axis] - before).min(self.image[axis])
+    }
+
+    /// Calls `f` with every output pixel and the rows and columns its window covers.
+    #[inline(always)]
+    fn for_each_window(&self, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
+        let [height, width] = self.extent.output;
+        for i in 0..height {
+            let rows = self.covered(0, i);
+            for j in 0..width {
+                f(i * width + j, rows.clone(), self.covered(1, j));
+            }
+        }
+    }
+
+    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and
+    /// columns, in raster order.
+    #[inline(always)]
+    fn for_each_pixel(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        channel: usize,
+        mut f: impl FnMut(usize),
+    ) {
+        for row in rows {
+            for column in columns.clone() {
+                f(self.position(row, column) + channel);
+            }
+        }
+    }
+}
+
+/// Calls `$body` with `$channel` and a constant number `$n` of channels, until all are done.
+macro_rules! for_channels {
+    ($channels:expr, |$channel:ident, $n:ident| $body:expr) => {
+        let mut $channel = 0;
+        while $channel + LANES <= $channels {
+            const $n: usize = LANES;
+            $body;
+            $channel += $n;
+        }
+        while $channel < $channels {
+            const $n: usize = 1;
+            $body;
+            $channel += $n;
+        }
+    };
+}
+use for_channels;
+
+/// The means of one image.
+struct Means<'a, T> {
+    geometry: &'a Geometry,
+    x: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Means<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let geometry = self.geometry;
+        geometry.for_each_window(|pixel, rows, columns| {
+            let count = T::of((rows.len() * columns.len()) as f64);
+            for_channels!(geometry.channels, |channel, N| {
+                let mut sum = [T::zero(); N];
+                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                    let x = lanes::<T, N>(self.x, at);
+                    (0..N).for_each(|c| sum[c] += x[c]);
+                });
+                *lanes_mut::<_, N>(self.y, pixel * geometry.channels + channel) =
+                    sum.map(|sum| sum / count);
+            });
+        });
+    }
+}
+
+/// The gradient of the means of one image.
+struct Shares<'a, T> {
+    geometry: &'a Geometry,
+    dx: &'a mut [T],
+    g: &'a [T],
+}
+
+impl<T: Real> Kernel for Shares<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let geometry = self.geometry;
+        geometry.for_each_window(|pixel, rows, columns| {
+            let count = T::of((rows.len() * columns.len()) as f64);
+            for_channels!(geometry.channels, |channel, N| {
+                let share =
+                    lanes::<T, N>(self.g, pixel * geometry.channels + channel).map(|g| g / count);
+                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                    let dx = lanes_mut::<T, N>(self.dx, at);
+                    (0..N).for_each(|c| dx[c] += share[c]);
+                });
+            });
+        });
+    }
+}
+
+#[inline(always)]
+fn lanes<T, const N: usize>(data: &[T], at: usize) -> &[T; N] {
+    data[at..at + N].try_into().expect("N elements")
+}
+
+#[inline(always)]
+fn lanes_mut<T, const N: usize>(data: &mut [T], at: usize) -> &mut [T; N] {
+    (&mut data[at..at + N]).try_into().expect("N elements")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sequential;
+    use morphograd_autodiff::Params;
+    use morphograd_autodiff::tensor::Tensor;
+    use morphograd_testkit::{assert_close, check_op, strategy, vjp};
+    use proptest::prelude::*;
+
+    /// Windows that fit a 5 x 6 image, and images of enough channels for both the wide and the
+    /// narrow loop.
+    fn case(tied: bool) -> impl Strategy<Value = (MaxPool2d, Tensor<f64>)> {
+        let channels = prop_oneof![Just(1usize), Just(3), Just(8), Just(9), Just(13), Just(20)];
+        let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
+        (strategy::window(), any::<bool>(), ties, 1..3usize, channels).prop_flat_map(
+            move |(w, own, ties, batch, channels)| {
+                let strides = own.then_some(w.strides);
+                let pool = MaxPool2d { size: w.size, strides, padding: w.padding, ties };
+                let shape = [batch, 5, 6, channels];
+                let x = if tied {
+                    strategy::tied_tensor(shape).boxed()
+                } else {
+                    strategy::tensor(shape).boxed()
+                };
+                (Just(pool), x)
+            },
+        )
+    }
+
+    fn average(pool: MaxPool2d) -> AvgPool2d {
+        AvgPool2d { size: pool.size, strides: pool.strides, padding: pool.padding }
+    }
+
+    /// The pixels of every window inside the image, in raster order, and the output's shape.
+    fn windows(pool: MaxPool2d, x: &Tensor<f64>) -> Vec<Vec<usize>> {
+        let window = window(pool.size, pool.strides, pool.padding);
+        let &[batch, height, width, channels] = x.shape().dims() else { unreachable!() };
+        let extent = window.extent([height, width]).unwrap();
+        let mut all = Vec::new();
+        for n in 0..batch {
+            for i in 0..extent.output[0] {
+                for j in 0..extent.output[1] {
+                    for c in 0..channels {
+                        let mut taps = Vec::new();
+                        for d in 0..window.taps() {
+                            let row = (i * window.strides[0] + d / window.size[1]) as isize
+                                - extent.before[0] as isize;
+                            let column = (j * window.strides[1] + d % window.size[1]) as isize
+                                - extent.before[1] as isize;
+                            if (0..height as isize).contains(&row)
+                                && (0..width as isize).contains(&column)
+                            {
+                                taps.push(
+                                    ((n * height + row as usize) * width + column as usize)
+                                        * channels
+                                        + c,
+                                );
+                            }
+                        }
+                        all.push(taps);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn gradients_agree_with_differences((pool, x) in case(false)) {
+            check_op(pool, std::slice::from_ref(&x));
+            check_op(average(pool), std::slice::from_ref(&x));
+        }
+
+        #[test]
+        fn values_and_gradients_agree_with_the_definition_with_and_without_ties(
+            (pool, x) in prop_oneof![case(false), case(true)],
+        ) {
+            let windows = windows(pool, &x);
+            let g: Vec<f64> = (0..windows.len()).map(|i| (i as f64).sin()).collect();
+            let (mut y, mut dx) = (Vec::new(), vec![0.0; x.data().len()]);
+            let (mut mean, mut d_mean) = (Vec::new(), vec![0.0; x.data().len()]);
+            for (taps, g) in windows.iter().zip(&g) {
+                let top = taps.iter().map(|t| x.data()[*t]).fold(f64::NEG_INFINITY, f64::max);
+                let tied: Vec<usize> =
+                    taps.iter().copied().filter(|t| x.data()[*t] == top).collect();
+                let chosen = match pool.ties {
+                    Ties::First => &tied[..1],
+                    Ties::Last => &tied[tied.len() - 1..],
+                    Ties::Split => &tied[..],
+                };
+                chosen.iter().for_each(|t| dx[*t] += g / chosen.len() as f64);
+                y.push(top);
+                mean.push(taps.iter().map(|t| x.data()[*t]).sum::<f64>() / taps.len() as f64);
+                taps.iter().for_each(|t| d_mean[*t] += g / taps.len() as f64);
+            }
+            let found = vjp(pool, std::slice::from_ref(&x), &g);
+            prop_assert_eq!(&found.0, &y);
+            prop_assert_eq!(&found.1[0], &dx);
+            let found = vjp(average(pool), std::slice::from_ref(&x), &g);
+            assert_close("mean", &found.0, &mean, 1e-12);
+            assert_close("gradient of the mean", &found.1[0], &d_mean, 1e-12);
+        }
+    }
+
+    #[test]
+    fn windows_of_more_pixels_than_are_asked_one_by_one_agree_too() {
+        // 16 pixels, of which windows at the border cover fewer; 13 channels: a vector, half a
+        // vector and single ones.
+        let pool = MaxPool2d {
+            size: [4, 4],
+            strides: Some([3, 2]),
+            padding: Padding::Same,
+            ..MaxPool2d::default()
+        };
+        let x = Tensor::from_fn([2, 7, 6, 13], |i| ((i * 37 % 11) as f64 * 0.5).sin());
+        let windows = windows(pool, &x);
+        let g: Vec<f64> = (0..windows.len()).map(|i| (i as f64).cos()).collect();
+        let mut dx = vec![0.0; x.data().len()];
+        for (taps, g) in windows.iter().zip(&g) {
+            let first = taps
+                .iter()
+                .fold(taps[0], |best, t| if x.data()[*t] > x.data()[best] { *t } else { best });
+            dx[first] += g;
+        }
+        assert_eq!(vjp(pool, &[x], &g).1[0], dx);
+    }
+
+    fn image(rows: usize, x: &[f64]) -> Tensor<f64> {
+        Tensor::from_vec([1, rows, x.len() / rows, 1], x.to_vec()).unwrap()
+    }
+
+    const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
+
+    #[test]
+    fn of_tied_maxima_the_first_the_last_or_all_get_the_gradient() {
+        let expected = [[0.0, 6.0, 0.0, 0.0], [0.0, 0.0, 0.0, 6.0], [0.0, 2.0, 2.0, 2.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool = MaxPool2d { ties, ..MaxPool2d::default() };
+            let (y, dx) = vjp(pool, &[image(2, &[1.0, 2.0, 2.0, 2.0])], &[6.0]);
+            assert_eq!((y, &dx[0][..]), (vec![2.0], &expected[..]), "{ties:?}");
+        }
+        let expected = [[1.0, 10.0, 0.0], [0.0, 1.0, 10.0], [0.5, 5.5, 5.0]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool =
+                MaxPool2d { size: [1, 2], strides: Some([1, 1]), ties, ..MaxPool2d::default() };
+            assert_eq!(
+                vjp(pool, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]).1[0],
+                expected,
+                "{ties:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nan_is_larger_than_everything_and_tied_with_nan() {
+        let (inside, at_end) =
+            ([f64::NAN, 1.0, f64::INFINITY, 0.0], [0.0, f64::NAN, 1.0, f64::NAN]);
+        let expected = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 0.0, 0.5]];
+        for (ties, expected) in RULES.into_iter().zip(expected) {
+            let pool = MaxPool2d { ties, ..MaxPool2d::default() };
+            for (x, expected) in [(inside, [1.0, 0.0, 0.0, 0.0]), (at_end, expected)] {
+                let (y, dx) = vjp(pool, &[image(2, &x)], &[1.0]);
+                assert!(y[0].is_nan());
+                assert_eq!(dx[0], expected, "{ties:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn padding_neither_wins_nor_dilutes() {
+        let same = MaxPool2d {
+            size: [3, 3],
+            strides: Some([1, 1]),
+            padding: Padding::Same,
+            ..MaxPool2d::default()
+        };
+        let x = [image(1, &[-1.0, -2.0])];
+        assert_eq!(vjp(same, &x, &[0.0; 2]).0, [-1.0, -1.0]);
+        assert_eq!(vjp(average(same), &x, &[0.0; 2]).0, [-1.5, -1.5]);
+        let lowest = [image(1, &[f64::NEG_INFINITY, f64::NEG_INFINITY])];
+        assert_eq!(vjp(same, &lowest, &[1.0; 2]).1[0], [2.0, 0.0]);
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_refused() {
+        let build = |input: &[usize], pool: MaxPool2d| {
+            let mut params = Params::<f32>::new();
+            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("pool", pool);
+            model.finish().unwrap_err().to_string()
+        };
+        assert_eq!(
+            build(&[2, 5, 3], MaxPool2d { size: [3, 3], ..MaxPool2d::default() }),
+            "pool: max_pool2d: expected a window no larger than the image [2, 5], or same \
+             padding, found size [3, 3] at rates [1, 1]"
+        );
+        assert_eq!(
+            build(&[30], MaxPool2d::default()),
+            "pool: max_pool2d: expected an input of shape [batch, height, width, channels], found \
+             shape [1, 30]"
+        );
+        let large =
+            MaxPool2d { size: [usize::MAX, 2], padding: Padding::Same, ..MaxPool2d::default() };
+        assert!(
+            build(&[4, 4, 1], large)
+                .contains("expected a window of at most 2^24 pixels, found size [")
+        );
+        let error = Op::<f32>::infer(
+            &AvgPool2d { size: [0, 1], ..AvgPool2d::default() },
+            &[[1, 4, 4, 1].into()],
+        );
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "avg_pool2d: expected sizes, strides, rates and an image of at least 1, found size \
+             [0, 1], strides [0, 1], rates [1, 1], image [4, 4]"
+        );
+    }
+}
