@@ -20,6 +20,7 @@ pub mod layers {
     pub mod flatten;
     pub mod global_pooling;
     pub mod pooling;
+    pub mod residual;
     pub mod scale_conv;
     pub mod stack;
 
@@ -34,18 +35,27 @@ pub mod layers {
     pub use flatten::Flatten;
     pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
     pub use pooling::{AvgPool2d, MaxPool2d};
+    pub use residual::Residual;
     pub use scale_conv::ScaleConv2d;
 }
 
 /// What a layer is, and how layers become a model.
 pub mod model {
+    pub(crate) mod build;
+    pub(crate) mod builder;
+    pub(crate) mod error;
     pub(crate) mod layer;
     pub(crate) mod sequential;
     mod summary;
+    pub(crate) mod weight;
 
-    pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
-    pub use sequential::{Entry, Sequential, SequentialBuilder};
+    pub use build::{Build, Description};
+    pub use builder::Builder;
+    pub use error::BuildError;
+    pub use layer::{Fusion, Layer};
+    pub use sequential::{Entry, Model, Sequential};
     pub use summary::summary;
+    pub use weight::Weight;
 }
 
 /// Optimizers for training: a rule a file, and one driver that projects.

@@ -21,7 +21,7 @@ use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::initializer::GlorotUniform;
 use morphograd_morphology::nn::sets::NonNegative;
-use morphograd_morphology::nn::{Activation, Dense, Flatten, Sequential, Weight, summary};
+use morphograd_morphology::nn::{Activation, Dense, Flatten, Model, Sequential, Weight, summary};
 
 const UNITS: usize = 10;
 const EPOCHS: usize = 20;
@@ -29,7 +29,7 @@ const SEEDS: u64 = 5;
 
 /// One network after its training.
 struct Run {
-    model: Sequential<f32>,
+    model: Model<f32>,
     params: Params<f32>,
     epochs: Vec<EpochRecord>,
     accuracy: f64,
@@ -95,20 +95,19 @@ fn main() -> Outcome<()> {
 /// Trains the network whose first layer has such weights.
 fn run(data: &Dataset, seed: u64, weight: Weight<f32>) -> Outcome<Run> {
     let mut params = Params::new();
-    let model =
-        Sequential::builder(&mut params, seed, [data.train.height(), data.train.width(), 1])
-            .add("flatten", Flatten)
-            .add(
-                "units",
-                Dense {
-                    units: UNITS,
-                    activation: Activation::Relu,
-                    kernel: weight,
-                    ..Dense::default()
-                },
-            )
-            .add("classes", Dense { units: data.class_names.len(), ..Dense::default() })
-            .finish()?;
+    let model = Sequential::new()
+        .add("flatten", Flatten)
+        .add(
+            "units",
+            Dense {
+                units: UNITS,
+                activation: Activation::Relu,
+                kernel: weight,
+                ..Dense::default()
+            },
+        )
+        .add("classes", Dense { units: data.class_names.len(), ..Dense::default() })
+        .build_model(&mut params, seed, [data.train.height(), data.train.width(), 1])?;
     let epochs = train(&model, &mut params, data, EPOCHS, seed)?;
     let accuracy = accuracy(&model, &params, &data.test)?;
     let kernel =

@@ -23,7 +23,7 @@ use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{
     Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d,
-    Optimizer, Sequential, Weight, summary,
+    Model, Optimizer, Sequential, Weight, summary,
 };
 use morphograd_morphology::{
     Merge, Morphological2d, Neighbourhood2d, StructuringElement, StructuringFunction,
@@ -162,10 +162,10 @@ fn network(
     input: [usize; 3],
     classes: usize,
     params: &mut Params<f32>,
-) -> Result<Sequential<f32>, BuildError> {
+) -> Result<Model<f32>, BuildError> {
     let conv =
         |filters| Conv2d { filters, size: [3, 3], padding: Padding::Same, ..Conv2d::default() };
-    Sequential::builder(params, 0, input)
+    Sequential::new()
         .add("stem", stem())
         .add("conv1", conv(16))
         .add("norm1", BatchNorm::default())
@@ -176,10 +176,10 @@ fn network(
         .add("relu2", Activation::Relu)
         .add("pool2", GlobalMaxPool::default())
         .add("dense", Dense { units: classes, ..Dense::default() })
-        .finish()
+        .build_model(params, 0, input)
 }
 
-fn learn(model: &Sequential<f32>, train: &Images, params: &mut Params<f32>) -> Outcome<()> {
+fn learn(model: &Model<f32>, train: &Images, params: &mut Params<f32>) -> Outcome<()> {
     let mut optimizer = Optimizer::new(params, Adam::default(), 0.01);
     let mut tape = Tape::new();
     for epoch in 1..=EPOCHS {
@@ -200,7 +200,7 @@ fn learn(model: &Sequential<f32>, train: &Images, params: &mut Params<f32>) -> O
 /// What the model takes the images for, when `offset` of an image's index is added to all of its
 /// pixels.
 fn classes(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     images: &Images,
     offset: impl Fn(usize) -> f32,

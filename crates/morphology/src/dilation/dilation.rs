@@ -54,9 +54,9 @@ pub fn dilation2d<T: Real>(
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("dilation", Dilation2d { filters: 8, size: [5, 5], ..Dilation2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

@@ -5,6 +5,7 @@
 //! $x - w_{k-1-d}$. Here are the shapes; the computation is in `correlation.rs` and
 //! `subgradient.rs`, for this operation and for [`Depthwise2d`](crate::Depthwise2d).
 
+use std::any::Any;
 use std::marker::PhantomData;
 
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
@@ -116,9 +117,10 @@ impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
 }
 
 /// A bank of filters with its parameters: what `Dilation2d` and `Erosion2d` build.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterLayer<L> {
     op: FilterBank2d<L>,
+    filters: usize,
     kernel: ParamId,
     bias: Option<ParamId>,
     activation: Activation,
@@ -142,7 +144,8 @@ impl<L: Lattice> FilterLayer<L> {
         let [kh, kw] = op.window.size;
         let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
         let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
-        Ok(Box::new(Self { op, kernel, bias, activation }))
+        builder.fuse(Self::fuse_max_pool);
+        Ok(Box::new(Self { op, filters, kernel, bias, activation }))
     }
 }
 
@@ -152,34 +155,36 @@ impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
         let y = graph.apply(self.op, [x, kernel])?;
         self.finish(graph, y)
     }
-
-    fn forward_pooled(
-        &self,
-        graph: &mut Graph<'_, T>,
-        x: Var,
-        pool: &MaxPool2d,
-    ) -> Option<Result<Var, ShapeError>> {
-        let kernel = graph.param(self.kernel);
-        let op = self.pooled(graph.shape(x), graph.shape(kernel).dims()[3], pool)?;
-        Some(graph.apply(op, [x, kernel]).and_then(|y| self.finish(graph, y)))
-    }
 }
 
 impl<L: Lattice> FilterLayer<L> {
-    /// The operation of this layer and of a max-pooling behind it, if they are one that costs less:
-    /// of one channel (the maximum of a sum is not the sum of the maxima), with whole windows of
-    /// neighbouring taps, and the default rule for ties.
-    fn pooled(&self, x: Shape, filters: usize, pool: &MaxPool2d) -> Option<FilterBank2d<L>> {
+    /// This layer and a max-pooling behind it as one layer, if that costs less: of one channel (the
+    /// maximum of a sum is not the sum of the maxima), with whole windows of neighbouring taps, and
+    /// the default rule for ties.
+    fn pooled(&self, input: Shape, pool: &MaxPool2d) -> Option<Self> {
         let FilterBank2d { window, ties, .. } = self.op;
+        let x = input.batched(1);
         let one = x.rank() == 4 && x.dims()[3] == 1 && self.activation == Activation::Linear;
         let dense = window.strides == [1, 1] && window.rates == [1, 1];
         let valid = [window.padding, pool.padding] == [Padding::Valid; 2];
         if !(L::IS_MAXIMUM && one && dense && valid && [ties, pool.ties] == [Ties::First; 2]) {
             return None;
         }
-        let pooled = self.op.pooled(pool.size, pool.strides.unwrap_or(pool.size));
-        let place = pooled.place(x).ok()?;
-        (fused_max_pool::pays(&place) && filters >= FILTERS_IN_LANES).then_some(pooled)
+        let op = self.op.pooled(pool.size, pool.strides.unwrap_or(pool.size));
+        let place = op.place(x).ok()?;
+        let pays = fused_max_pool::pays(&place) && self.filters >= FILTERS_IN_LANES;
+        pays.then_some(Self { op, ..*self })
+    }
+
+    /// The rule by which [`pooled`](Self::pooled) is found in a model.
+    fn fuse_max_pool<T: Real>(
+        first: &dyn Layer<T>,
+        second: &dyn Layer<T>,
+        input: Shape,
+    ) -> Option<Box<dyn Layer<T>>> {
+        let layer = (first as &dyn Any).downcast_ref::<Self>()?;
+        let pool = (second as &dyn Any).downcast_ref::<MaxPool2d>()?;
+        Some(Box::new(layer.pooled(input, pool)?))
     }
 
     fn finish<T: Real>(&self, graph: &mut Graph<'_, T>, mut y: Var) -> Result<Var, ShapeError> {
@@ -212,8 +217,8 @@ mod tests {
             let kernel =
                 params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
             let op = FilterBank2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
-            let layer = FilterLayer { op, kernel, bias: None, activation };
-            layer.pooled([2, 12, 12, channels].into(), filters, &pool).is_some()
+            let layer = FilterLayer { op, filters, kernel, bias: None, activation };
+            layer.pooled([12, 12, channels].into(), &pool).is_some()
         }
         let (halves, linear) = (MaxPool2d::default(), Activation::Linear);
         assert!(joint::<MaxPlus>(5, 8, 1, linear, halves));

@@ -18,7 +18,7 @@ use morphograd::step::{StepError, predicted};
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor};
-use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
+use morphograd_morphology::nn::{Layer, Model, Optimizer};
 
 /// What an example may end with.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -45,7 +45,7 @@ pub(crate) fn images(images: &Images, range: std::ops::Range<usize>, white: f64)
 /// was measured. The parameters keep the values they had after the epoch with the lowest training
 /// loss.
 pub(crate) fn train(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &mut Params<f32>,
     data: &Dataset,
     epochs: usize,
@@ -75,7 +75,7 @@ pub(crate) fn train(
 
 /// What a model makes of the first `count` images, a row of logits for each.
 pub(crate) fn logits(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     images: &Images,
     count: usize,
@@ -92,7 +92,7 @@ pub(crate) fn logits(
 
 /// The share of images that a model classifies correctly.
 pub(crate) fn accuracy(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     images: &Images,
 ) -> Result<f64, ShapeError> {
