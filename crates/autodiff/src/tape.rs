@@ -269,9 +269,9 @@ impl<T: Real> Graph<'_, T> {
     }
 
     /// The derivative of a loss, and of the penalties of the parameters that this recording uses
-    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and variable
-    /// they depend on. The value of `loss` is that without the penalties; [`Graph::penalized`] gives
-    /// the sum.
+    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and
+    /// variable they depend on. The value of `loss` is that without the penalties;
+    /// [`Graph::penalized`] gives the sum.
     ///
     /// # Panics
     /// If `loss` has more than one element, or the mode is not [`Mode::Train`].

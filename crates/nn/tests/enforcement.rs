@@ -370,7 +370,7 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     );
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = refused(sparse(), Enforcement::Penalty { factor: weight });
-        assert!(text.contains("expected a finite weight above 0"), "{text}");
+        assert!(text.contains("expected a finite factor above 0"), "{text}");
     }
     let text = refused(
         Box::new(MaxNorm { max: 1.0, ..MaxNorm::default() }),

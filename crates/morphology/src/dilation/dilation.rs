@@ -48,8 +48,9 @@ pub fn dilation2d<T: Real>(
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
 /// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
-/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4 filters
-/// makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
+/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4
+/// filters makes it cheaper: they are one dilation by a kernel that is one entry larger, with
+/// strides.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};

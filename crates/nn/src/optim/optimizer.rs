@@ -119,7 +119,8 @@ struct Member {
 struct Workspace<T> {
     /// Squares of the norms of the gradients with respect to what layers see (0 for frozen ones).
     seen: Vec<f64>,
-    /// The same with respect to what is changed, which differs where a parameter follows a free one.
+    /// The same with respect to what is changed, which differs where a parameter follows a free
+    /// one.
     squares: Vec<f64>,
     /// Of the parameters that follow a free one, the gradients with respect to that.
     pulled_back: Vec<Vec<T>>,
@@ -356,8 +357,8 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
-    /// The same optimizer, which measures the gradient mapping at every step: one more projection of
-    /// each parameter that has a set.
+    /// The same optimizer, which measures the gradient mapping at every step: one more projection
+    /// of each parameter that has a set.
     #[must_use]
     pub fn measured(mut self) -> Self {
         self.measured = true;
