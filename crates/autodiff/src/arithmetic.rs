@@ -4,6 +4,8 @@
 //! Broadcasting: shapes are aligned at their last axis; an axis of length 1 (or a missing one) is
 //! repeated. The gradient of a repeated element is the sum over its copies.
 
+use std::ops::RangeInclusive;
+
 use morphograd_tensor::{MAX_RANK, Real, Shape, ShapeError};
 
 use crate::op::{Backward, Forward, Op};
@@ -40,6 +42,10 @@ impl<T: Real> Op<T> for Add {
         "add"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         broadcast("add", inputs)
     }
@@ -57,6 +63,10 @@ impl<T: Real> Op<T> for Add {
 impl<T: Real> Op<T> for Sub {
     fn name(&self) -> &'static str {
         "sub"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -78,6 +88,10 @@ impl<T: Real> Op<T> for Mul {
         "mul"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         broadcast("mul", inputs)
     }
@@ -95,6 +109,10 @@ impl<T: Real> Op<T> for Mul {
 impl<T: Real> Op<T> for Scale {
     fn name(&self) -> &'static str {
         "scale"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -119,6 +137,10 @@ impl<T: Real> Op<T> for Sum {
         "sum"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
     fn infer(&self, _: &[Shape]) -> Result<Shape, ShapeError> {
         Ok(Shape::scalar())
     }
@@ -137,6 +159,10 @@ impl<T: Real> Op<T> for Sum {
 impl<T: Real> Op<T> for Mean {
     fn name(&self) -> &'static str {
         "mean"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

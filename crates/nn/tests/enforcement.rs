@@ -303,7 +303,7 @@ fn a_checkpoint_goes_on_as_if_nothing_had_happened_and_is_read_under_every_other
         Enforcement::AugmentedLagrangian { factor: 2.0, every: 3 },
     ];
     let make = |way| model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.5, way, 2);
-    let step = |(model, params): &mut (Model<f64>, Params<f64>), steps| {
+    let step = |(_, params): &mut (Model<f64>, Params<f64>), steps| {
         let mut optimizer = Optimizer::new(params, Sgd::default(), 0.1);
         descend(params, &mut optimizer, &[-0.25, 3.0], steps);
         params.ids().map(|id| params.value(id).data.to_vec()).collect::<Vec<_>>()

@@ -51,36 +51,16 @@ impl Real for f64 {
 }
 
 pub(crate) mod sealed {
-    #[cfg(target_arch = "x86_64")]
-    use crate::vector::x86;
-    use crate::vector::{Lanes, Vector};
+    use crate::simd::{Level, VectorKernel};
 
-    /// The vectors of the type, one for each level of `simd`.
+    /// The kernels of the type. It names no vector: whoever can name a type of vector could use
+    /// one that this processor does not have.
     pub trait Vectors: Sized {
-        type Scalar: Vector<Self>;
-        type Baseline: Vector<Self>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2: Vector<Self>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512: Vector<Self>;
-    }
-
-    impl Vectors for f32 {
-        type Scalar = Lanes<f32, 1>;
-        type Baseline = Lanes<f32, 4>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2 = x86::F32x8;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512 = x86::F32x16;
-    }
-
-    impl Vectors for f64 {
-        type Scalar = Lanes<f64, 1>;
-        type Baseline = Lanes<f64, 2>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2 = x86::F64x4;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512 = x86::F64x8;
+        /// Runs the kernel on the vectors of a level.
+        ///
+        /// # Panics
+        /// If this processor does not have them.
+        fn dispatch_at<K: VectorKernel<Self>>(level: Level, kernel: K) -> K::Output;
     }
 
     /// The matrix product of the type: `C ← A B + β C` on pointers with strides.

@@ -125,10 +125,7 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
              1000000",
         ),
         (&["--samples", "0"], "samples: expected a number from 1 to 4096"),
-        (
-            &["--kernel", "29"],
-            "dilation2d: dilation2d: expected a window no larger than the image [28, 28]",
-        ),
+        (&["--kernel", "29"], "dilation2d: expected a window no larger than the image [28, 28]"),
         (&["--kernel", "25"], "conv2d: "),
         (&["--lr", "0"], "learning rate: expected a positive number, found 0"),
         (&["--threads", "0"], "0 is not in 1..=1024"),
