@@ -109,7 +109,13 @@ impl Enforcement {
         match self {
             Self::ProjectedStep => {}
             Self::ForwardProjection { gradient } => {
-                params.parametrize(id, Box::new(Projected { constraint, gradient }))?;
+                if gradient == ProjectionVjp::Exact && !constraint.capabilities(shape).derivative {
+                    return Err(refused(
+                        "a set whose projection has a known derivative",
+                        format!("{constraint:?}"),
+                    ));
+                }
+                params.parametrize(id, Box::new(Projected { constraint, gradient }));
             }
             Self::Reparametrization => {
                 let map = constraint.parametrization(shape).ok_or_else(|| {
@@ -118,7 +124,7 @@ impl Enforcement {
                         format!("{constraint:?}, which has none"),
                     )
                 })?;
-                params.parametrize(id, map)?;
+                params.parametrize(id, map);
             }
             Self::Penalty { factor } => {
                 params.release(id, Penalty::new(SquaredDistance { factor, constraint }))?;
