@@ -11,15 +11,16 @@ use std::process::ExitCode;
 /// The only dependencies between our crates that are allowed; ARCHITECTURE.md gives the reasons.
 const ARROWS: &[(&str, &[&str])] = &[
     ("idx", &[]),
+    ("plot", &[]),
     ("tensor", &[]),
     ("sets", &["tensor"]),
     ("autodiff", &["sets", "tensor"]),
     ("nn", &["autodiff"]),
     ("morphology", &["nn"]),
-    ("train", &["idx", "morphology"]),
+    ("train", &["idx", "morphology", "plot"]),
     ("testkit", &["autodiff"]),
-    ("bench", &["train"]),
-    ("book", &["train", "idx"]),
+    ("bench", &["train", "plot"]),
+    ("book", &["train", "idx", "plot"]),
 ];
 
 /// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these

@@ -20,14 +20,11 @@
 //! little.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
-#[path = "common/chart.rs"]
-mod chart;
 mod common;
 
 use std::ops::Range;
 
-use chart::chart;
-use common::{Outcome, Tile, dataset, images, sheet};
+use common::{Outcome, Tile, chart, dataset, images, sheet};
 use morphograd::data::Images;
 use morphograd::step::{predicted, train_step};
 use morphograd_morphology::ScaleSpace2d;
@@ -39,6 +36,7 @@ use morphograd_morphology::nn::{
     Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, Model, Optimizer,
     ScaleConv2d, Sequential, summary,
 };
+use morphograd_plot::{Axis, Scale};
 
 const TRAIN: usize = 5000;
 const TEST: usize = 2000;
@@ -72,7 +70,8 @@ fn main() -> Outcome<()> {
             levels(&model, &params, &test)?;
         }
     }
-    chart("t6_scale_equivariance/accuracy", "size of the test images", &FACTORS, &accuracies)
+    let size = Axis::new("size of the test images", Scale::Marks(FACTORS.to_vec()));
+    chart("t6_scale_equivariance/accuracy", size, &accuracies)
 }
 
 type Network = fn(&mut Params<f32>, [usize; 3], usize) -> Result<Model<f32>, BuildError>;
