@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod enforcement;
 pub mod initializer;
 pub mod loss;
+pub mod prelude;
 pub mod random;
 pub mod regularizer;
 
@@ -60,15 +61,15 @@ pub mod model {
 
 /// Optimizers for training: a rule a file, and one driver that projects.
 pub mod optim {
-    mod adagrad;
-    mod adam;
-    mod momentum;
-    mod optimizer;
-    mod rmsprop;
-    mod schedule;
-    mod sgd;
-    mod step_metric;
-    mod weight_average;
+    pub mod adagrad;
+    pub mod adam;
+    pub mod momentum;
+    pub mod optimizer;
+    pub mod rmsprop;
+    pub mod schedule;
+    pub mod sgd;
+    pub mod step_metric;
+    pub mod weight_average;
 
     pub use adagrad::Adagrad;
     pub use adam::Adam;
@@ -86,9 +87,9 @@ pub mod optim {
 
 /// Methods for deterministic objectives, with certificates.
 pub mod solve {
-    mod frank_wolfe;
+    pub mod frank_wolfe;
     mod objective;
-    mod projected_gradient;
+    pub mod projected_gradient;
 
     pub use frank_wolfe::{FrankWolfe, FrankWolfeStep};
     pub use objective::{Solution, SolveError};
