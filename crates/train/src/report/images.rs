@@ -1,5 +1,5 @@
-//! The figures of one run that are made of cells: learned filters, their wins and their outputs, and
-//! the confusion matrix.
+//! The figures of one run that are made of cells: learned filters, their wins and their outputs,
+//! and the confusion matrix.
 
 use morphograd_plot::{Cell, ColourBar, ConfusionMatrix, ImageGrid, Tile, palette};
 
