@@ -7,8 +7,8 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
+use crate::layers::pooling::{AvgPool2d, MaxPool2d};
 use crate::model::layer::{Build, BuildError, Builder, Layer};
-use crate::{AvgPool2d, MaxPool2d};
 
 /// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more
 /// between → `[batch, channels]`.
