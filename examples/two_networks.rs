@@ -16,12 +16,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let generator = network(2, 10.0).build_model_in(&mut builder.scope("generator"), [2])?;
     let critic = network(1, 0.3).build_model_in(&mut builder.scope("critic"), [2])?;
-    let adam = |path: &str| Optimizer::over(&params, params.within(path), optim::Adam::default(), 1e-3);
+    let adam =
+        |path: &str| Optimizer::over(&params, params.within(path), optim::Adam::default(), 1e-3);
     let (mut maker, mut judge) = (adam("generator"), adam("critic"));
     let (mut tape, mut random) = (Tape::new(), Stream::new(0, "points", 0));
     for step in 0..600 {
         let angle = random.uniform() as f32 * std::f32::consts::TAU;
-        let circle = Tensor::from_fn([64, 2], |i| (angle + (i / 2) as f32 + (i % 2) as f32 * 1.57).cos());
+        let circle =
+            Tensor::from_fn([64, 2], |i| (angle + (i / 2) as f32 + (i % 2) as f32 * 1.57).cos());
         let noise = Tensor::from_fn([64, 2], |_| random.uniform() as f32 - 0.5);
         let mut g = tape.record(&params, Mode::Train { step });
         let (z, x) = (g.input(noise.view()), g.input(circle.view()));

@@ -30,7 +30,10 @@ pub mod dilation {
     pub mod filter_bank;
     pub(crate) mod forward;
     pub(crate) mod fused_max_pool;
+    pub(crate) mod layer;
+    pub(crate) mod layout;
     pub(crate) mod planes;
+    pub(crate) mod row;
     pub(crate) mod van_herk;
 
     pub use adjoint::{adjoint_dilation2d, adjoint_erosion2d};

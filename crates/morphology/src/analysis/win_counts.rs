@@ -8,7 +8,9 @@
 use morphograd_nn::autodiff::{Mode, Op, Params, Tape};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 
-use crate::{FilterBank2d, Lattice, Neighbourhood2d};
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::neighbourhood::lattice::Lattice;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and
 /// they are a few megabytes.

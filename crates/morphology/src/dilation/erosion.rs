@@ -5,8 +5,12 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::dilation::filter_bank::FilterLayer;
-use crate::{Border, Depthwise2d, FilterBank2d, MinMinus, Neighbourhood2d};
+use crate::dilation::depthwise::Depthwise2d;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::dilation::layer::FilterLayer;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MinMinus;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`:

@@ -8,10 +8,13 @@ use morphograd_nn::autodiff::{Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::channels::Reshape;
-use crate::{
-    Border, Merge, Morphological2d, Neighbourhood2d, Operator, StructuringFunction, dilation2d,
-};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::StructuringFunction;
+use crate::layers::channels::{Merge, Reshape};
+use crate::layers::morphological::Morphological2d;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::operator::Operator;
 
 /// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel
 /// alone, with one kernel `[k]`: for a dilation

@@ -7,11 +7,11 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
+use crate::layers::pooling::{AvgPool2d, MaxPool2d};
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
 use crate::model::layer::Layer;
-use crate::{AvgPool2d, MaxPool2d};
 
 /// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more
 /// between → `[batch, channels]`.
