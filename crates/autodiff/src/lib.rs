@@ -4,7 +4,9 @@ mod evaluate;
 mod gradcheck;
 mod op;
 mod ops;
+mod param_id;
 mod params;
+mod penalty;
 mod tape;
 mod ties;
 
@@ -15,7 +17,9 @@ pub use ops::{
     Add, Axes, Div, MaxAxes, Maximum, Mean, MeanAxes, MinAxes, Minimum, Mul, Scale, Sub, Sum,
     SumAxes,
 };
-pub use params::{ParamError, ParamId, Params, Projection, Snapshot};
+pub use param_id::ParamId;
+pub use params::{ParamError, Params, Projection, Snapshot};
+pub use penalty::{Multiplier, Penalty};
 pub use tape::{Graph, Mode, Tape, Var};
 pub use ties::Ties;
 

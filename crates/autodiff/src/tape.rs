@@ -7,12 +7,16 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
-use crate::{ParamId, Params};
+use crate::ops::Add;
+use crate::param_id::ParamId;
+use crate::params::Params;
+use crate::penalty::{Multiplier, Penalty, Shared};
 
 /// A value on the tape. It refers to the recording it was made in, and only backwards: the order of
 /// the list is a topological order. Another recording refuses it with a panic, whatever tape it is
@@ -55,6 +59,12 @@ pub struct Tape<T> {
     params: Vec<Option<Var>>,
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
+    /// The penalties that this recording holds.
+    penalties: Vec<(ParamId, Var)>,
+    /// Whether [`Graph::penalized`] was called, so that the caller has them in hand.
+    penalized: bool,
+    /// Where the last backward pass began.
+    top: Option<Var>,
     scratch: Vec<T>,
     /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as
     /// an earlier input of the same op, or one that has a gradient already when the op overwrites.
@@ -105,6 +115,9 @@ impl<T: Real> Tape<T> {
             recording: 0,
             params: Vec::new(),
             tracked: Vec::new(),
+            penalties: Vec::new(),
+            penalized: false,
+            top: None,
             scratch: Vec::new(),
             twins: Vec::new(),
         }
@@ -117,6 +130,8 @@ impl<T: Real> Tape<T> {
         self.params.clear();
         self.params.resize(params.ids().len(), None);
         self.tracked.clear();
+        self.penalties.clear();
+        (self.penalized, self.top) = (false, None);
         Graph { params, tape: self, mode }
     }
 
@@ -125,6 +140,14 @@ impl<T: Real> Tape<T> {
     pub fn grad(&self, id: ParamId) -> Option<&[T]> {
         let var = self.params.get(id.0 as usize).copied().flatten()?;
         self.grad_of(var.index)
+    }
+
+    /// Whether the last backward pass went through every penalty that the parameter has.
+    pub fn has_penalties(&self, params: &Params<T>, id: ParamId) -> bool {
+        let reached = self.penalties.iter().filter(|(of, var)| {
+            *of == id && (self.nodes[var.index as usize].has_grad || self.top == Some(*var))
+        });
+        reached.count() == params.penalties(id).count()
     }
 
     /// Moves every parameter that [`Graph::track`] was told of, in the order of the calls. A step
@@ -283,7 +306,10 @@ impl<T: Real> Graph<'_, T> {
         Ok(var)
     }
 
-    /// The derivative of a scalar with respect to every parameter and variable it depends on.
+    /// The derivative of a loss, and of the penalties of the parameters that this recording uses
+    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and
+    /// variable they depend on. The value of `loss` is that without the penalties;
+    /// [`Graph::penalized`] gives the sum.
     ///
     /// # Panics
     /// If `loss` has more than one element, or the mode is not [`Mode::Train`].
@@ -291,7 +317,54 @@ impl<T: Real> Graph<'_, T> {
     pub fn backward(&mut self, loss: Var) {
         let loss_shape = self.tape.nodes[self.index(loss, "backward")].shape;
         assert_eq!(loss_shape.len(), 1, "elements of a loss");
+        let loss = if self.tape.penalized { loss } else { self.add_penalties(loss) };
         self.backward_with(loss, &[T::one()]);
+    }
+
+    /// The loss with the penalties of the parameters that this recording uses: the value that
+    /// [`Graph::backward`] differentiates. Called once, when the loss is complete; `backward` then
+    /// adds nothing to what it is given.
+    ///
+    /// # Panics
+    /// If `loss` has more than one element.
+    #[track_caller]
+    pub fn penalized(&mut self, loss: Var) -> Var {
+        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
+        self.tape.penalized = true;
+        self.add_penalties(loss)
+    }
+
+    fn add_penalties(&mut self, mut loss: Var) -> Var {
+        let params = self.params;
+        for id in params.ids() {
+            let Some(value) = self.tape.params[id.0 as usize] else { continue };
+            // Two backward passes of one recording share the penalties.
+            let recorded = self.tape.penalties.iter().any(|(of, _)| *of == id);
+            for penalty in params.penalties(id).filter(|_| !recorded) {
+                let var = self.record_penalty(value, penalty);
+                self.tape.penalties.push((id, var));
+            }
+        }
+        for i in 0..self.tape.penalties.len() {
+            let (_, penalty) = self.tape.penalties[i];
+            loss = self.apply(Add, [loss, penalty]).expect("two scalars");
+        }
+        loss
+    }
+
+    fn record_penalty(&mut self, value: Var, penalty: &Penalty<T>) -> Var {
+        const CHECKED: &str = "checked when the penalty was declared";
+        let Some(Multiplier { param, update, every }) = penalty.multiplier() else {
+            return self.apply(penalty.op(), [value]).expect(CHECKED);
+        };
+        let multiplier = self.param(*param);
+        // Recorded at every step, so that the next recording finds its buffers where they were;
+        // tracked at some.
+        let next = self.apply(Shared(Arc::clone(update)), [value, multiplier]).expect(CHECKED);
+        if matches!(self.mode, Mode::Train { step } if (step + 1).is_multiple_of(*every)) {
+            self.track(*param, next, 0.0);
+        }
+        self.apply(penalty.op(), [value, multiplier]).expect(CHECKED)
     }
 
     /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the
@@ -306,6 +379,7 @@ impl<T: Real> Graph<'_, T> {
         let top = self.index(y, "backward");
         let expected = self.tape.nodes[top].shape.len();
         assert_eq!(expected, grad_output.len(), "elements of the output's gradient");
+        self.tape.top = Some(y);
         let Tape { nodes, values, grads, len, scratch, twins, .. } = &mut *self.tape;
         nodes[..*len].iter_mut().for_each(|node| node.has_grad = false);
         if !nodes[top].needs_grad {
@@ -519,7 +593,7 @@ impl<T> fmt::Debug for Graph<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Add, Mul, Sum};
+    use crate::{Add, Mul, Scale, Sum};
     use morphograd_tensor::Tensor;
 
     fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
@@ -632,6 +706,50 @@ mod tests {
             graph.backward(loss);
             assert_eq!(tape.grad(w), Some(&[f64::from(length + 1); 2][..]));
         }
+    }
+
+    #[test]
+    fn penalties_are_part_of_every_loss_that_uses_the_parameter() {
+        let (mut params, w) = one_param(&[1.0, 2.0]);
+        let unused = params.add("unused", Tensor::zeros([4]), None).unwrap();
+        for id in [w, unused] {
+            params.penalize(id, Penalty::new(Sum)).unwrap();
+        }
+        let mut tape = Tape::new();
+        let loss = |graph: &mut Graph<'_, f64>, factor: f64| {
+            let w = graph.param(w);
+            let scaled = graph.apply(Scale(factor), [w]).unwrap();
+            graph.apply(Sum, [scaled]).unwrap()
+        };
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        // Two losses on one recording: each has the penalty once.
+        let [a, b] = [2.0, 4.0].map(|factor| loss(&mut graph, factor));
+        for (loss, expected) in [(a, 3.0), (b, 5.0), (a, 3.0)] {
+            graph.backward(loss);
+            assert_eq!(graph.tape.grad(w), Some(&[expected; 2][..]));
+            assert!(graph.tape.has_penalties(&params, w));
+        }
+        assert_eq!(tape.grad(unused), None);
+        assert!(!tape.has_penalties(&params, unused));
+        // In hand, they are neither lost nor counted twice.
+        let mut graph = tape.record(&params, Mode::Train { step: 1 });
+        let a = loss(&mut graph, 2.0);
+        let sum = graph.penalized(a);
+        assert_eq!((graph.value(a).data, graph.value(sum).data), (&[6.0][..], &[9.0][..]));
+        let twice = graph.apply(Scale(2.0), [sum]).unwrap();
+        graph.backward(twice);
+        assert_eq!(tape.grad(w), Some(&[6.0; 2][..]));
+        // A product with the Jacobian has none, and says so.
+        let mut graph = tape.record(&params, Mode::Train { step: 2 });
+        let a = loss(&mut graph, 2.0);
+        graph.backward_with(a, &[1.0]);
+        assert_eq!(tape.grad(w), Some(&[2.0; 2][..]));
+        assert!(!tape.has_penalties(&params, w));
+        // So does evaluation, where the value is asked for.
+        let mut graph = tape.record(&params, Mode::Eval);
+        let a = loss(&mut graph, 2.0);
+        let sum = graph.penalized(a);
+        assert_eq!(graph.value(sum).data, [9.0]);
     }
 
     #[test]

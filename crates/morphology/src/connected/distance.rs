@@ -3,8 +3,8 @@
 
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
-use crate::Connectivity;
 use crate::connected::selection::{Frame, Planes};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// How the distance between two pixels is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

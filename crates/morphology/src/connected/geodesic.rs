@@ -6,9 +6,8 @@
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
-use crate::connected::selection::{self, Frame, Planes};
-use crate::neighbourhood::connectivity::Neighbours;
-use crate::{Connectivity, Selection};
+use crate::connected::selection::{self, Frame, Planes, Selection};
+use crate::neighbourhood::connectivity::{Connectivity, Neighbours};
 
 /// Dilates the marker `steps` times under the mask:
 /// $$m_0 = m \wedge g, \qquad m_{k+1} = \delta(m_k) \wedge g,$$

@@ -5,7 +5,8 @@
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::{Connectivity, Selection, selection};
+use crate::connected::selection::{self, Selection};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// The leveling of the image $g$ by the marker $m$: the limit of
 /// $$m_{k+1} = \varepsilon(m_k) \vee \big(\delta(m_k) \wedge g\big), \qquad m_0 = m,$$

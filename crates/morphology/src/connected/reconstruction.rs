@@ -6,8 +6,8 @@ use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use crate::connected::geodesic::{clip, reaches};
-use crate::connected::selection::{self, Frame};
-use crate::{Connectivity, Selection};
+use crate::connected::selection::{self, Frame, Selection};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// Reconstruction by dilation of the mask $g$ from the marker $m$: the limit of geodesic dilations,
 /// $$R^\delta_g(m) = \lim_k \delta^{(k)}_g(m \wedge g), \qquad

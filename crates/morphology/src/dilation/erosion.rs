@@ -5,8 +5,12 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::dilation::filter_bank::FilterLayer;
-use crate::{Border, Depthwise2d, FilterBank2d, MinMinus, Neighbourhood2d};
+use crate::dilation::depthwise::Depthwise2d;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::dilation::layer::FilterLayer;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MinMinus;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`:
@@ -56,9 +60,9 @@ pub fn erosion2d<T: Real>(
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Erosion2d};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("erosion", Erosion2d { filters: 8, size: [5, 5], ..Erosion2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

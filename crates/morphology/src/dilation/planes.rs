@@ -8,8 +8,9 @@
 
 use morphograd_nn::tensor::{Extent, Real, TensorRef, parallel};
 
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice};
 
 /// The planes of images of one size under one window.
 #[derive(Debug, Clone, Copy)]

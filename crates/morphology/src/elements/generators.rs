@@ -7,8 +7,7 @@
 use morphograd_nn::random::Stream;
 use morphograd_nn::tensor::ShapeError;
 
-use crate::StructuringElement;
-use crate::elements::structuring_element::{centre, offset};
+use crate::elements::structuring_element::{StructuringElement, centre, offset};
 
 /// The longest side of an element from a generator.
 const MAX_SIDE: usize = 4097;

@@ -15,8 +15,7 @@ use morphograd_nn::initializer::Uniform;
 use morphograd_nn::random::Stream;
 use morphograd_nn::tensor::{Real, Shape};
 
-use crate::StructuringElement;
-use crate::elements::structuring_element::{centre, offset};
+use crate::elements::structuring_element::{StructuringElement, centre, offset};
 
 /// 0 in the centre and `outside` elsewhere (`MinusOnesZeroCenter` of morpholayers with -1). With
 /// $-\infty$ the layer starts as the identity; with $-h$ it does so on images whose values span no

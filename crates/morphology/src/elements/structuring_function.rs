@@ -8,8 +8,9 @@ use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor};
 use morphograd_nn::{BuildError, Builder, Weight};
 
+use crate::elements::quadratic::QuadraticKernel;
+use crate::elements::structuring_element::StructuringElement;
 use crate::layers::channels::SpreadKernel;
-use crate::{QuadraticKernel, StructuringElement};
 
 /// The structuring functions of a layer, before they have parameters.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl<T: Real> StructuringFunction<T> {
     /// let layer = Morphological2d { filters: 4, size: [5, 5], kernel, ..Default::default() };
     /// let mut params = Params::<f32>::new();
     /// let model =
-    ///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("disks", layer).finish()?;
+    ///     Sequential::new().add("disks", layer).build_model(&mut params, 1, [28, 28, 1])?;
     /// assert_eq!(model.output().dims(), [28, 28, 4]);
     /// // A filter for every orientation.
     /// let kernel = StructuringFunction::<f32>::default().on(StructuringElement::lines(5)?);

@@ -8,10 +8,13 @@ use morphograd_nn::autodiff::{Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::channels::Reshape;
-use crate::{
-    Border, Merge, Morphological2d, Neighbourhood2d, Operator, StructuringFunction, dilation2d,
-};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::StructuringFunction;
+use crate::layers::channels::{Merge, Reshape};
+use crate::layers::morphological::Morphological2d;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::operator::Operator;
 
 /// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel
 /// alone, with one kernel `[k]`: for a dilation
@@ -78,7 +81,7 @@ pub fn across_channels<T: Real>(
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Separable3d};
 /// let mut params = Params::<f32>::new();
 /// let layer = Separable3d { size: [5, 5, 3], ..Default::default() };
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 10]).add("volume", layer).finish()?;
+/// let model = Sequential::new().add("volume", layer).build_model(&mut params, 1, [28, 28, 10])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 10][..], 25 + 3));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -171,9 +174,9 @@ mod tests {
                 ..Separable3d::default()
             };
             let mut params = Params::new();
-            let model = Sequential::builder(&mut params, seed, [4, 3, 4])
+            let model = Sequential::new()
                 .add("layer", layer)
-                .finish()
+                .build_model(&mut params, seed, [4, 3, 4])
                 .unwrap();
             let id = params.add("x", x.clone(), None).unwrap();
             let forward = |graph: &mut Graph<'_, f64>| {

@@ -8,13 +8,14 @@ use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::elements::structuring_function::Function;
-use crate::layers::channels::RepeatChannels;
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::{Function, StructuringFunction};
+use crate::layers::channels::{Merge, Reduction, RepeatChannels};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::neighbourhood::window_layout::WindowLayout;
+use crate::operators::hit_or_miss::probing2d;
 use crate::operators::operator::{Operator, PairOperator};
-use crate::{
-    Border, Merge, Neighbourhood2d, Reduction, StructuringFunction, dilation2d, probing2d,
-};
 
 /// A layer of an operator with learned structuring functions: filter $f$ applies the operator to
 /// every channel with its own kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are
@@ -41,7 +42,7 @@ use crate::{
 ///     opening2d, white_top_hat2d,
 /// };
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add(
 ///         "details",
 ///         Morphological2d {
@@ -61,7 +62,7 @@ use crate::{
 ///             ..Default::default()
 ///         },
 ///     )
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 4 * 25 + 8 * 4 * 9));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -110,7 +111,7 @@ pub struct Morphological2d<T> {
 ///     ..Default::default()
 /// };
 /// let model =
-///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("corners", layer).finish()?;
+///     Sequential::new().add("corners", layer).build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!(
 ///     params.name(params.find("corners.second.kernel").unwrap()),
 ///     "corners.second.kernel"

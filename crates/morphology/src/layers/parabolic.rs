@@ -12,7 +12,7 @@ use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::connected::selection::Planes;
-use crate::{Lattice, MaxPlus, MinMinus};
+use crate::neighbourhood::lattice::{Lattice, MaxPlus, MinMinus};
 
 /// Dilates every channel of `x` `[batch, height, width, channels]` by the whole parabola of its
 /// curvature $b$ `[channels]` at the scale $s$:

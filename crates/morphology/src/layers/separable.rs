@@ -9,11 +9,13 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::morphological::Frame;
-use crate::{
-    Border, Merge, Morphological2d, Neighbourhood2d, Operator, Reduction, StructuringFunction,
-    dilation2d,
-};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::StructuringFunction;
+use crate::layers::channels::{Merge, Reduction};
+use crate::layers::morphological::{Frame, Morphological2d};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::operator::Operator;
 
 /// Which stage of a separable layer comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -51,7 +53,7 @@ pub enum Separation {
 ///     ..Default::default()
 /// };
 /// let model =
-///     Sequential::builder(&mut params, 1, [28, 28, 3]).add("erosion", layer).finish()?;
+///     Sequential::new().add("erosion", layer).build_model(&mut params, 1, [28, 28, 3])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 25 * 3 + 3 * 8));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

@@ -8,8 +8,9 @@ use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_nn::{Build, BuildError, Builder, Layer};
 
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MaxPlus;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, MaxPlus};
 
 /// `[batch, height, width, channels]` → `[batch, height', width', channels]`, with as many rows and
 /// columns more as `window` has outside the image with its padding; an operation and its own layer.

@@ -7,8 +7,10 @@
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::operators::operator::keeps_size;
-use crate::{Neighbourhood2d, dilation2d, erosion2d};
 
 /// $y = \delta$ where $\delta - x \le x - \varepsilon$, otherwise $\varepsilon$. Inputs: $x$,
 /// $\delta$ and $\varepsilon$, of one shape.

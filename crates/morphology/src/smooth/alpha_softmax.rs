@@ -8,7 +8,7 @@ use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::ElementDropout;
+use crate::elements::element_dropout::ElementDropout;
 use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 
 /// The α-softmax of every channel of `x` `[batch, height, width, channels]` with its own kernel
@@ -79,9 +79,9 @@ pub fn alpha_softmax2d<T: Real>(
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, AlphaSoftmax2d};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("smorph", AlphaSoftmax2d { filters: 8, size: [5, 5], ..AlphaSoftmax2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 208));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

@@ -15,7 +15,7 @@ use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
 use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
 
-use crate::ElementDropout;
+use crate::elements::element_dropout::ElementDropout;
 
 /// How sharp a smooth operator is: the number $β$, $α$ or $p$ of its formula.
 #[derive(Debug)]

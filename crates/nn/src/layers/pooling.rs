@@ -4,16 +4,19 @@
 //! wins a maximum and never dilutes a mean; the loops run over neighbouring channels, a vector at a
 //! time. The kernels of the maxima are in `pooling/maxima.rs`.
 
+mod geometry;
 mod maxima;
 
-use std::ops::Range;
-
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
-use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
+use geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
 use maxima::{Maxima, Parts, Winners};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the
@@ -29,7 +32,7 @@ use maxima::{Maxima, Parts, Winners};
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
+/// let model = Sequential::new()
 ///     .add("pool", MaxPool2d::default())
 ///     .add(
 ///         "dilation",
@@ -40,7 +43,7 @@ use maxima::{Maxima, Parts, Winners};
 ///             ..MaxPool2d::default()
 ///         },
 ///     )
-///     .finish()?;
+///     .build_model(&mut params, 42, [25, 25, 8])?;
 /// assert_eq!(model.output().dims(), [12, 12, 8]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -96,10 +99,6 @@ impl<T: Real> Build<T> for AvgPool2d {
 impl<T: Real> Layer<T> for MaxPool2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
-    }
-
-    fn as_max_pool(&self) -> Option<&MaxPool2d> {
-        Some(self)
     }
 }
 
@@ -245,121 +244,6 @@ fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Wi
 /// which is exact up to here.
 const MOST_PIXELS: usize = 1 << 24;
 
-/// How many neighbouring channels the inner loops handle at once.
-const LANES: usize = 8;
-
-/// Where the windows lie on one image.
-#[derive(Debug)]
-struct Geometry {
-    window: Window2d,
-    extent: Extent,
-    image: [usize; 2],
-    channels: usize,
-}
-
-impl Geometry {
-    fn output(
-        operation: &'static str,
-        window: Window2d,
-        input: Shape,
-    ) -> Result<Shape, ShapeError> {
-        let &[batch, height, width, channels] = input.dims() else {
-            return Err(ShapeError::new(
-                operation,
-                "an input of shape [batch, height, width, channels]",
-                format!("shape {input}"),
-            ));
-        };
-        let extent =
-            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok([batch, extent.output[0], extent.output[1], channels].into())
-    }
-
-    fn new(window: Window2d, input: Shape) -> Self {
-        let &[_, height, width, channels] = input.dims() else { unreachable!("checked by infer") };
-        let image = [height, width];
-        Self { window, extent: window.extent(image).expect("checked by infer"), image, channels }
-    }
-
-    fn in_image(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
-    }
-
-    fn out_image(&self) -> usize {
-        self.extent.output[0] * self.extent.output[1] * self.channels
-    }
-
-    /// Whether every pixel lies in exactly one window.
-    fn is_partition(&self) -> bool {
-        let along = |axis: usize| {
-            self.window.strides[axis] == self.window.size[axis]
-                && self.extent.output[axis] * self.window.size[axis] == self.image[axis]
-        };
-        along(0) && along(1)
-    }
-
-    /// Where a pixel of an image is, its first channel.
-    #[inline(always)]
-    fn position(&self, row: usize, column: usize) -> usize {
-        (row * self.image[1] + column) * self.channels
-    }
-
-    /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
-    #[inline(always)]
-    fn covered(&self, axis: usize, i: usize) -> Range<usize> {
-        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        start.saturating_sub(before)
-            ..(start + self.window.size[axis] - before).min(self.image[axis])
-    }
-
-    /// Calls `f` with every output pixel and the rows and columns its window covers.
-    #[inline(always)]
-    fn for_each_window(&self, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
-        let [height, width] = self.extent.output;
-        for i in 0..height {
-            let rows = self.covered(0, i);
-            for j in 0..width {
-                f(i * width + j, rows.clone(), self.covered(1, j));
-            }
-        }
-    }
-
-    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and
-    /// columns, in raster order.
-    #[inline(always)]
-    fn for_each_pixel(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        channel: usize,
-        mut f: impl FnMut(usize),
-    ) {
-        for row in rows {
-            for column in columns.clone() {
-                f(self.position(row, column) + channel);
-            }
-        }
-    }
-}
-
-/// Calls `$body` with `$channel` and a constant number `$n` of channels, until all are done.
-macro_rules! for_channels {
-    ($channels:expr, |$channel:ident, $n:ident| $body:expr) => {
-        let mut $channel = 0;
-        while $channel + LANES <= $channels {
-            const $n: usize = LANES;
-            $body;
-            $channel += $n;
-        }
-        while $channel < $channels {
-            const $n: usize = 1;
-            $body;
-            $channel += $n;
-        }
-    };
-}
-use for_channels;
-
 /// The means of one image.
 struct Means<'a, T> {
     geometry: &'a Geometry,
@@ -413,16 +297,6 @@ impl<T: Real> Kernel for Shares<'_, T> {
             });
         });
     }
-}
-
-#[inline(always)]
-fn lanes<T, const N: usize>(data: &[T], at: usize) -> &[T; N] {
-    data[at..at + N].try_into().expect("N elements")
-}
-
-#[inline(always)]
-fn lanes_mut<T, const N: usize>(data: &mut [T], at: usize) -> &mut [T; N] {
-    (&mut data[at..at + N]).try_into().expect("N elements")
 }
 
 #[cfg(test)]
@@ -614,8 +488,8 @@ mod tests {
     fn windows_that_do_not_fit_are_refused() {
         let build = |input: &[usize], pool: MaxPool2d| {
             let mut params = Params::<f32>::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("pool", pool);
-            model.finish().unwrap_err().to_string()
+            let model = Sequential::new().add("pool", pool);
+            model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
             build(&[2, 5, 3], MaxPool2d { size: [3, 3], ..MaxPool2d::default() }),

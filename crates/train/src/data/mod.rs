@@ -3,9 +3,7 @@
 //! one reader and one check.
 
 pub mod dataset;
-pub mod digits;
 pub mod fetch;
-mod glyphs;
 pub mod manifest;
 pub mod source;
 

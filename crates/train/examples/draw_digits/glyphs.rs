@@ -1,11 +1,11 @@
 //! How the ten digits are written: for each, a few hands, each a list of strokes given by points.
 //! Only a table; the pen that follows it, and everything that makes two images of a digit differ,
-//! is in `digits`.
+//! is in `main.rs`.
 //!
 //! Coordinates: x to the right, y downwards, the digit fills about [-0.6, 0.6] x [-1, 1].
 
 /// One movement of the pen.
-pub(super) enum Stroke {
+pub(crate) enum Stroke {
     /// Straight from point to point.
     Line(&'static [[f64; 2]]),
     /// A smooth curve through the points.
@@ -13,12 +13,12 @@ pub(super) enum Stroke {
 }
 
 /// A way to write a digit.
-pub(super) type Glyph = &'static [Stroke];
+pub(crate) type Glyph = &'static [Stroke];
 
 use Stroke::{Curve, Line};
 
 /// The hands of each digit. One that stands twice is written twice as often.
-pub(super) const HANDS: [&[Glyph]; 10] =
+pub(crate) const HANDS: [&[Glyph]; 10] =
     [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 
 const ZERO: &[Glyph] = &[
