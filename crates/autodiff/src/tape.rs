@@ -7,16 +7,13 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
-use crate::ops::Add;
 use crate::param_id::ParamId;
 use crate::params::Params;
-use crate::penalty::{Multiplier, Penalty, Shared};
 
 /// A value on the tape. It refers to the recording it was made in, and only backwards: the order of
 /// the list is a topological order. Another recording refuses it with a panic, whatever tape it is
@@ -56,13 +53,13 @@ pub struct Tape<T> {
     /// The number of this recording.
     recording: u32,
     /// Where each parameter stands in this recording.
-    params: Vec<Option<Var>>,
+    pub(crate) params: Vec<Option<Var>>,
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
     /// The penalties that this recording holds.
-    penalties: Vec<(ParamId, Var)>,
+    pub(crate) penalties: Vec<(ParamId, Var)>,
     /// Whether [`Graph::penalized`] was called, so that the caller has them in hand.
-    penalized: bool,
+    pub(crate) penalized: bool,
     /// Where the last backward pass began.
     top: Option<Var>,
     scratch: Vec<T>,
@@ -93,8 +90,8 @@ struct Tracked {
 
 /// One recording: borrows the parameters in place and applies operations.
 pub struct Graph<'a, T> {
-    params: &'a Params<T>,
-    tape: &'a mut Tape<T>,
+    pub(crate) params: &'a Params<T>,
+    pub(crate) tape: &'a mut Tape<T>,
     mode: Mode,
 }
 
@@ -306,67 +303,6 @@ impl<T: Real> Graph<'_, T> {
         Ok(var)
     }
 
-    /// The derivative of a loss, and of the penalties of the parameters that this recording uses
-    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and
-    /// variable they depend on. The value of `loss` is that without the penalties;
-    /// [`Graph::penalized`] gives the sum.
-    ///
-    /// # Panics
-    /// If `loss` has more than one element, or the mode is not [`Mode::Train`].
-    #[track_caller]
-    pub fn backward(&mut self, loss: Var) {
-        let loss_shape = self.tape.nodes[self.index(loss, "backward")].shape;
-        assert_eq!(loss_shape.len(), 1, "elements of a loss");
-        let loss = if self.tape.penalized { loss } else { self.add_penalties(loss) };
-        self.backward_with(loss, &[T::one()]);
-    }
-
-    /// The loss with the penalties of the parameters that this recording uses: the value that
-    /// [`Graph::backward`] differentiates. Called once, when the loss is complete; `backward` then
-    /// adds nothing to what it is given.
-    ///
-    /// # Panics
-    /// If `loss` has more than one element.
-    #[track_caller]
-    pub fn penalized(&mut self, loss: Var) -> Var {
-        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
-        self.tape.penalized = true;
-        self.add_penalties(loss)
-    }
-
-    fn add_penalties(&mut self, mut loss: Var) -> Var {
-        let params = self.params;
-        for id in params.ids() {
-            let Some(value) = self.tape.params[id.0 as usize] else { continue };
-            // Two backward passes of one recording share the penalties.
-            let recorded = self.tape.penalties.iter().any(|(of, _)| *of == id);
-            for penalty in params.penalties(id).filter(|_| !recorded) {
-                let var = self.record_penalty(value, penalty);
-                self.tape.penalties.push((id, var));
-            }
-        }
-        for i in 0..self.tape.penalties.len() {
-            let (_, penalty) = self.tape.penalties[i];
-            loss = self.apply(Add, [loss, penalty]).expect("two scalars");
-        }
-        loss
-    }
-
-    fn record_penalty(&mut self, value: Var, penalty: &Penalty<T>) -> Var {
-        const CHECKED: &str = "checked when the penalty was declared";
-        let Some(Multiplier { param, update, every }) = penalty.multiplier() else {
-            return self.apply(penalty.op(), [value]).expect(CHECKED);
-        };
-        let multiplier = self.param(*param);
-        // Recorded at every step, so that the next recording finds its buffers where they were;
-        // tracked at some.
-        let next = self.apply(Shared(Arc::clone(update)), [value, multiplier]).expect(CHECKED);
-        if matches!(self.mode, Mode::Train { step } if (step + 1).is_multiple_of(*every)) {
-            self.track(*param, next, 0.0);
-        }
-        self.apply(penalty.op(), [value, multiplier]).expect(CHECKED)
-    }
-
     /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the
     /// given gradient `g`. An operation's own output `y` has no gradient afterwards
     /// ([`Graph::grad`]): it is the given one.
@@ -376,8 +312,7 @@ impl<T: Real> Graph<'_, T> {
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, grad_output: &[T]) {
         assert!(matches!(self.mode, Mode::Train { .. }), "a backward pass needs Mode::Train");
-        let top = self.index(y, "backward");
-        let expected = self.tape.nodes[top].shape.len();
+        let (top, expected) = (y.index as usize, self.shape_in(y, "backward").len());
         assert_eq!(expected, grad_output.len(), "elements of the output's gradient");
         self.tape.top = Some(y);
         let Tape { nodes, values, grads, len, scratch, twins, .. } = &mut *self.tape;
@@ -486,7 +421,13 @@ impl<T: Real> Graph<'_, T> {
     /// The shape of a variable.
     #[track_caller]
     pub fn shape(&self, var: Var) -> Shape {
-        self.tape.nodes[self.index(var, "shape")].shape
+        self.shape_in(var, "shape")
+    }
+
+    /// The shape of a variable that an operation is given.
+    #[track_caller]
+    pub(crate) fn shape_in(&self, var: Var, operation: &str) -> Shape {
+        self.tape.nodes[self.index(var, operation)].shape
     }
 
     /// What this recording is for.
@@ -593,7 +534,7 @@ impl<T> fmt::Debug for Graph<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Add, Mul, Scale, Sum};
+    use crate::{Add, Mul, Sum};
     use morphograd_tensor::Tensor;
 
     fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
@@ -706,50 +647,6 @@ mod tests {
             graph.backward(loss);
             assert_eq!(tape.grad(w), Some(&[f64::from(length + 1); 2][..]));
         }
-    }
-
-    #[test]
-    fn penalties_are_part_of_every_loss_that_uses_the_parameter() {
-        let (mut params, w) = one_param(&[1.0, 2.0]);
-        let unused = params.add("unused", Tensor::zeros([4]), None).unwrap();
-        for id in [w, unused] {
-            params.penalize(id, Penalty::new(Sum)).unwrap();
-        }
-        let mut tape = Tape::new();
-        let loss = |graph: &mut Graph<'_, f64>, factor: f64| {
-            let w = graph.param(w);
-            let scaled = graph.apply(Scale(factor), [w]).unwrap();
-            graph.apply(Sum, [scaled]).unwrap()
-        };
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        // Two losses on one recording: each has the penalty once.
-        let [a, b] = [2.0, 4.0].map(|factor| loss(&mut graph, factor));
-        for (loss, expected) in [(a, 3.0), (b, 5.0), (a, 3.0)] {
-            graph.backward(loss);
-            assert_eq!(graph.tape.grad(w), Some(&[expected; 2][..]));
-            assert!(graph.tape.has_penalties(&params, w));
-        }
-        assert_eq!(tape.grad(unused), None);
-        assert!(!tape.has_penalties(&params, unused));
-        // In hand, they are neither lost nor counted twice.
-        let mut graph = tape.record(&params, Mode::Train { step: 1 });
-        let a = loss(&mut graph, 2.0);
-        let sum = graph.penalized(a);
-        assert_eq!((graph.value(a).data, graph.value(sum).data), (&[6.0][..], &[9.0][..]));
-        let twice = graph.apply(Scale(2.0), [sum]).unwrap();
-        graph.backward(twice);
-        assert_eq!(tape.grad(w), Some(&[6.0; 2][..]));
-        // A product with the Jacobian has none, and says so.
-        let mut graph = tape.record(&params, Mode::Train { step: 2 });
-        let a = loss(&mut graph, 2.0);
-        graph.backward_with(a, &[1.0]);
-        assert_eq!(tape.grad(w), Some(&[2.0; 2][..]));
-        assert!(!tape.has_penalties(&params, w));
-        // So does evaluation, where the value is asked for.
-        let mut graph = tape.record(&params, Mode::Eval);
-        let a = loss(&mut graph, 2.0);
-        let sum = graph.penalized(a);
-        assert_eq!(graph.value(sum).data, [9.0]);
     }
 
     #[test]
