@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::op::{Backward, Forward, Op};
+use crate::op::{Backward, Forward, Op, check_arity};
 use crate::param_id::ParamId;
 
 /// A term of one parameter in every loss: [`Params::penalize`](crate::Params::penalize) adds one,
@@ -56,6 +56,7 @@ impl<T: Real> Penalty<T> {
     pub(crate) fn check(&self, shape: Shape) -> Result<(), ShapeError> {
         let inputs = [shape, shape];
         let n = if self.multiplier.is_some() { 2 } else { 1 };
+        check_arity(&*self.op, n)?;
         let output = self.op.infer(&inputs[..n])?;
         if output.len() == 1 {
             return Ok(());

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 
-use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
+use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved, check_arity};
 use crate::param_id::ParamId;
 use crate::params::Params;
 
@@ -255,15 +255,7 @@ impl<T: Real> Graph<'_, T> {
     /// The part of `apply` that does not depend on the op's type, compiled once.
     #[track_caller]
     fn apply_boxed(&mut self, op: Box<dyn Op<T>>, inputs: &[Var]) -> Result<Var, ShapeError> {
-        let arity = op.arity();
-        if !arity.contains(&inputs.len()) || inputs.len() > MAX_INPUTS {
-            let expected = match (*arity.start(), *arity.end().min(&MAX_INPUTS)) {
-                (1, 1) => "1 input".to_owned(),
-                (least, most) if least == most => format!("{least} inputs"),
-                (least, most) => format!("{least} to {most} inputs"),
-            };
-            return Err(ShapeError::new(op.name(), expected, inputs.len().to_string()));
-        }
+        check_arity(&*op, inputs.len())?;
         let (mut shapes, mut indices) = ([Shape::scalar(); MAX_INPUTS], [0; MAX_INPUTS]);
         let mut needs_grad = false;
         for (k, var) in inputs.iter().enumerate() {
@@ -535,6 +527,8 @@ impl<T> fmt::Debug for Graph<'_, T> {
 mod tests {
     use super::*;
     use crate::{Add, Mul, Sum};
+    use std::ops::RangeInclusive;
+
     use morphograd_tensor::Tensor;
 
     fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
@@ -568,6 +562,10 @@ mod tests {
     impl Op<f64> for Double {
         fn name(&self) -> &'static str {
             "double"
+        }
+
+        fn arity(&self) -> RangeInclusive<usize> {
+            1..=2
         }
 
         fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

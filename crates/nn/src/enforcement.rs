@@ -12,6 +12,7 @@
 //! | [`AugmentedLagrangian`](Enforcement::AugmentedLagrangian) | `w`, and a multiplier | `w` | not before `Params::finalize` |
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use morphograd_autodiff::sets::{Constraint, Kind, Projected};
@@ -189,6 +190,10 @@ impl<T: Real> Op<T> for SquaredDistance<T> {
         "squared_distance"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         alike(Op::<T>::name(self), inputs)?;
         Ok(Shape::scalar())
@@ -220,6 +225,10 @@ struct NextMultiplier<T> {
 impl<T: Real> Op<T> for NextMultiplier<T> {
     fn name(&self) -> &'static str {
         "multiplier"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

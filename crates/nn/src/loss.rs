@@ -4,6 +4,8 @@
 //! operation. A logit that is not finite makes the loss not finite; a diverged training shows
 //! itself.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Op};
 
@@ -43,6 +45,10 @@ pub struct MeanSquaredError;
 impl<T: Real> Op<T> for SoftmaxCrossEntropy {
     fn name(&self) -> &'static str {
         "softmax_cross_entropy"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -101,6 +107,10 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
 impl<T: Real> Op<T> for MeanSquaredError {
     fn name(&self) -> &'static str {
         "mean_squared_error"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

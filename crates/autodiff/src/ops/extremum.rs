@@ -1,7 +1,5 @@
 //! The largest and the smallest element over some axes.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use super::axes::Axes;
@@ -48,10 +46,6 @@ macro_rules! extremum {
         impl<T: Real> Op<T> for $op {
             fn name(&self) -> &'static str {
                 stringify!($name)
-            }
-
-            fn arity(&self) -> RangeInclusive<usize> {
-                1..=1
             }
 
             fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

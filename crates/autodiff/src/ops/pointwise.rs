@@ -1,7 +1,5 @@
 //! Functions of one number, element by element.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::op::{Backward, Forward, Op};
@@ -24,10 +22,6 @@ macro_rules! pointwise {
         impl<T: Real> Op<T> for $op {
             fn name(&self) -> &'static str {
                 stringify!($name)
-            }
-
-            fn arity(&self) -> RangeInclusive<usize> {
-                1..=1
             }
 
             fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,7 +1,5 @@
 //! A power with a constant exponent.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use super::pointwise::{map, map_grad};
@@ -21,10 +19,6 @@ pub struct Pow(
 impl<T: Real> Op<T> for Pow {
     fn name(&self) -> &'static str {
         "pow"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,7 +1,5 @@
 //! The same elements in another shape.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::op::{Backward, Forward, Op};
@@ -17,10 +15,6 @@ pub struct Reshape(
 impl<T: Real> Op<T> for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,7 +1,5 @@
 //! A tensor times a constant, and constants themselves.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::op::{Backward, Forward, Op};
@@ -17,10 +15,6 @@ pub struct Scale(
 impl<T: Real> Op<T> for Scale {
     fn name(&self) -> &'static str {
         "scale"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

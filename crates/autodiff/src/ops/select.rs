@@ -1,7 +1,5 @@
 //! One entry of an axis.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{MAX_RANK, Real, Shape, ShapeError};
 
 use super::slice::{put, take};
@@ -21,10 +19,6 @@ pub struct Select {
 impl<T: Real> Op<T> for Select {
     fn name(&self) -> &'static str {
         "select"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

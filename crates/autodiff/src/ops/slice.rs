@@ -1,6 +1,6 @@
 //! A part of an axis.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use morphograd_tensor::{MAX_RANK, Real, Shape, ShapeError};
 
@@ -31,10 +31,6 @@ pub struct Slice {
 impl<T: Real> Op<T> for Slice {
     fn name(&self) -> &'static str {
         "slice"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

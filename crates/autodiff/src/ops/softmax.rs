@@ -1,7 +1,5 @@
 //! Softmax and its logarithm over an axis.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError, sum};
 
 use super::blocks::sizes;
@@ -42,10 +40,6 @@ impl<T: Real> Op<T> for Softmax {
         "softmax"
     }
 
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
-    }
-
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         has_axis("softmax", inputs[0], self.axis)
     }
@@ -71,10 +65,6 @@ impl<T: Real> Op<T> for Softmax {
 impl<T: Real> Op<T> for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -3,8 +3,6 @@
 //! The one design choice: every sum is that of [`morphograd_tensor::sums`], which is accurate for
 //! any number of elements and does not depend on the number of threads.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use super::axes::Axes;
@@ -44,10 +42,6 @@ impl<T: Real> Op<T> for Sum {
         "sum"
     }
 
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
-    }
-
     fn infer(&self, _: &[Shape]) -> Result<Shape, ShapeError> {
         Ok(Shape::scalar())
     }
@@ -64,10 +58,6 @@ impl<T: Real> Op<T> for Sum {
 impl<T: Real> Op<T> for Mean {
     fn name(&self) -> &'static str {
         "mean"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -90,10 +80,6 @@ impl<T: Real> Op<T> for SumAxes {
         "sum_axes"
     }
 
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
-    }
-
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         Ok(self.axes.reduce("sum_axes", inputs[0])?.0)
     }
@@ -110,10 +96,6 @@ impl<T: Real> Op<T> for SumAxes {
 impl<T: Real> Op<T> for MeanAxes {
     fn name(&self) -> &'static str {
         "mean_axes"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,7 +1,5 @@
 //! Axes in another order.
 
-use std::ops::RangeInclusive;
-
 use morphograd_tensor::{MAX_RANK, Real, Shape, ShapeError};
 
 use super::walk::{Walk, row_major};
@@ -45,10 +43,6 @@ impl Transpose {
 impl<T: Real> Op<T> for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
-    }
-
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -2,6 +2,8 @@
 //! result is new. Each round looks only at the pixels beside which something changed in the round
 //! before; the result is that of iterating on the whole image.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
@@ -65,6 +67,10 @@ const WORDS: usize = 5;
 impl<T: Real> Op<T> for Leveling {
     fn name(&self) -> &'static str {
         "leveling"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

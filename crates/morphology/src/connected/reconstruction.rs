@@ -2,6 +2,8 @@
 //! Vincent's hybrid algorithm (two scans and a queue), not by iterating, and its gradient takes one
 //! addition a pixel, not a tape of all the steps.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
@@ -88,6 +90,10 @@ const WORDS: usize = 2;
 impl<T: Real> Op<T> for Reconstruction {
     fn name(&self) -> &'static str {
         "reconstruction"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -6,6 +6,7 @@
 //! channel.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use morphograd_nn::autodiff::{Backward, Forward, Op};
 use morphograd_nn::tensor::simd::Level;
@@ -49,6 +50,10 @@ impl<L: Lattice> Depthwise2d<L> {
 impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
     fn name(&self) -> &'static str {
         L::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -7,6 +7,7 @@
 //! `backward.rs`.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use morphograd_nn::autodiff::{Backward, Forward, Op};
 use morphograd_nn::tensor::simd::Level;
@@ -68,6 +69,10 @@ impl<L: Lattice> FilterBank2d<L> {
 impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
     fn name(&self) -> &'static str {
         L::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

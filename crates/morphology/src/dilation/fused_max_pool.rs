@@ -10,6 +10,7 @@
 //! entries that differ, and that rounding makes equal in the sum with one pixel, are not tied here.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use morphograd_nn::autodiff::{Backward, Forward, Op, Saved, Ties};
 use morphograd_nn::layers::MaxPool2d;
@@ -71,6 +72,10 @@ impl<L: Lattice> FusedMaxPool2d<L> {
 impl<T: Real, L: Lattice> Op<T> for FusedMaxPool2d<L> {
     fn name(&self) -> &'static str {
         L::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

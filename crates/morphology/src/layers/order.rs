@@ -6,6 +6,8 @@
 //! NaN is never hidden. The winner is found again in the backward pass rather than remembered. The
 //! negative of an image is [`Scale(-1.0)`](morphograd_nn::autodiff::Scale).
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Op, Ties};
 use morphograd_nn::tensor::{MAX_RANK, Real, Shape, ShapeError};
 
@@ -76,6 +78,10 @@ impl<T: Real> Op<T> for Maximum {
         "maximum"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         one_shape("maximum", inputs)
     }
@@ -92,6 +98,10 @@ impl<T: Real> Op<T> for Maximum {
 impl<T: Real> Op<T> for Minimum {
     fn name(&self) -> &'static str {
         "minimum"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -4,6 +4,8 @@
 //! The one design choice: the comparison is no part of the derivative. Which side is nearer is
 //! piecewise constant, so a pixel's gradient goes wholly to the side that was chosen.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
@@ -25,6 +27,10 @@ pub struct Toggle;
 impl<T: Real> Op<T> for Toggle {
     fn name(&self) -> &'static str {
         "toggle"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        3..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

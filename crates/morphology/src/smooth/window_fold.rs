@@ -9,7 +9,7 @@
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
@@ -100,6 +100,10 @@ impl<F: Family> Smooth2d<F> {
 impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
     fn name(&self) -> &'static str {
         F::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        3..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

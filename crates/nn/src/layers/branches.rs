@@ -4,6 +4,7 @@
 //! channels is an op of its own.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Graph, MAX_INPUTS, Op, Var};
@@ -96,6 +97,10 @@ impl<T: Real> Layer<T> for Built<T> {
 impl<T: Real> Op<T> for Concat {
     fn name(&self) -> &'static str {
         "concat"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=MAX_INPUTS
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

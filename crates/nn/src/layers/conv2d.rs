@@ -9,6 +9,8 @@ mod passes;
 mod sparse;
 mod tile;
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::simd::Level;
 use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, TensorRef, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
@@ -145,6 +147,10 @@ impl Convolution {
 impl<T: Real> Op<T> for Convolution {
     fn name(&self) -> &'static str {
         "conv2d"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

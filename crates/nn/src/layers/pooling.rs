@@ -485,6 +485,17 @@ mod tests {
     }
 
     #[test]
+    fn a_second_image_is_refused() {
+        let (params, mut tape) = (Params::<f32>::new(), Tape::new());
+        let mut graph = tape.record(&params, Mode::Shapes);
+        let x = graph.input_with([1, 4, 4, 1], |_| ());
+        assert_eq!(
+            graph.apply(MaxPool2d::default(), [x, x]).unwrap_err().to_string(),
+            "max_pool2d: expected 1 input, found 2"
+        );
+    }
+
+    #[test]
     fn windows_that_do_not_fit_are_refused() {
         let build = |input: &[usize], pool: MaxPool2d| {
             let mut params = Params::<f32>::new();

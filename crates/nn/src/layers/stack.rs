@@ -6,8 +6,10 @@
 //! (normalizations, activations, global pooling) needs to know nothing of it; what does, takes the
 //! levels apart by these two ops, which are each other's transpose.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError, parallel};
-use morphograd_autodiff::{Backward, Forward, Op};
+use morphograd_autodiff::{Backward, Forward, MAX_INPUTS, Op};
 
 /// $y_{o, k, i} = x^{(k)}_{o, i}$: inputs of one shape, `[a, …, z]`, become the entries of a new
 /// axis that stands in front of the input's axis `axis` (`np.stack`). Between 1 and 8 inputs. The
@@ -47,6 +49,10 @@ pub struct Select {
 impl<T: Real> Op<T> for Stack {
     fn name(&self) -> &'static str {
         "stack"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=MAX_INPUTS
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
