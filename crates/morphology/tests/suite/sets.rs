@@ -271,7 +271,7 @@ proptest! {
         let row = StructuringElement::new([1, 3], [0, 1], &w[3..6]).unwrap();
         let column: Vec<f64> = (0..3).map(|i| w[3 * i + 1] - w[4]).collect();
         let column = StructuringElement::new([3, 1], [1, 0], &column).unwrap();
-        let both = row.dilated_by(&column);
+        let both = row.dilated_by(&column).unwrap();
         prop_assert_eq!(both.count(), 9);
         for ((d, a), (e, b)) in element.support().zip(both.support()) {
             prop_assert!(d == e && (a - b).abs() < 1e-12);
