@@ -365,6 +365,7 @@ mod tests {
             Border::Constant(0.5),
             Border::Replicate,
             Border::Reflect,
+            Border::Mirror,
             Border::Periodic,
         ];
         prop::sample::select(all.to_vec())

@@ -75,7 +75,8 @@ fn any_border() -> impl Strategy<Value = Border> {
         algebraic(),
         Just(Border::Constant(0.5)),
         Just(Border::Replicate),
-        Just(Border::Reflect)
+        Just(Border::Reflect),
+        Just(Border::Mirror),
     ]
 }
 
@@ -370,10 +371,10 @@ fn the_checker_finds_what_is_wrong() {
         };
         law::adjunction(&dilate, &erode, &images)
     };
-    // An asymmetric kernel: reflecting and replicating borders, and constants, break the
+    // An asymmetric kernel: reflecting, mirroring and replicating borders, and constants, break the
     // adjunction.
     assert_eq!((border(Border::Infinity), border(Border::Periodic)), (0.0, 0.0));
-    for broken in [Border::Constant(3.0), Border::Replicate, Border::Reflect] {
+    for broken in [Border::Constant(3.0), Border::Replicate, Border::Reflect, Border::Mirror] {
         assert!(border(broken) > 0.0, "{broken:?}");
     }
     // The erosion of an even window as it stands is not the adjoint.

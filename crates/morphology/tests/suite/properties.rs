@@ -153,6 +153,7 @@ fn borders() -> impl Strategy<Value = Border> {
         Just(Border::Constant(0.5)),
         Just(Border::Replicate),
         Just(Border::Reflect),
+        Just(Border::Mirror),
         Just(Border::Periodic),
     ]
 }
