@@ -18,8 +18,8 @@ pub struct ShapeError {
     pub expected: String,
     /// What it was given.
     pub found: String,
-    /// Dotted path of the layer, empty outside a model. Where the layer is named after the operation
-    /// that it stands for, the message says the name once.
+    /// Dotted path of the layer, empty outside a model. Where the layer is named after the
+    /// operation, the message says the name once.
     pub path: String,
 }
 

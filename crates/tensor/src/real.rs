@@ -6,6 +6,8 @@ use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 use num_traits::Float;
 
+use crate::simd::sealed::Vectors;
+
 /// A floating-point number that tensors are made of. Sealed: `f32` and `f64`.
 pub trait Real:
     Float
@@ -20,7 +22,7 @@ pub trait Real:
     + Send
     + Sync
     + sealed::Gemm
-    + sealed::Vectors
+    + Vectors
     + 'static
 {
     /// The nearest value of this type.
@@ -51,18 +53,6 @@ impl Real for f64 {
 }
 
 pub(crate) mod sealed {
-    use crate::simd::{Level, VectorKernel};
-
-    /// The kernels of the type. It names no vector: whoever can name a type of vector could use
-    /// one that this processor does not have.
-    pub trait Vectors: Sized {
-        /// Runs the kernel on the vectors of a level.
-        ///
-        /// # Panics
-        /// If this processor does not have them.
-        fn dispatch_at<K: VectorKernel<Self>>(level: Level, kernel: K) -> K::Output;
-    }
-
     /// The matrix product of the type: `C ← A B + β C` on pointers with strides.
     #[expect(
         unsafe_code,

@@ -7,9 +7,9 @@
 //! registers. All versions perform the same operations in the same order: results are equal bit for
 //! bit, but for [`Vector::mul_add`] on processors that cannot fuse.
 
-use crate::real::sealed::Vectors;
 use crate::vector::Lanes;
-use crate::{Real, Vector};
+use crate::vector::Vector;
+use sealed::Vectors;
 
 /// A computation to be compiled for several instruction sets.
 ///
@@ -134,7 +134,7 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 
 /// Runs the kernel on the widest vectors of this machine.
 #[inline]
-pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
+pub fn dispatch_vectors<T: Vectors, K: VectorKernel<T>>(kernel: K) -> K::Output {
     dispatch_vectors_at(Level::best(), kernel)
 }
 
@@ -143,7 +143,7 @@ pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
 /// # Panics
 /// If this machine does not have them.
 #[inline]
-pub fn dispatch_vectors_at<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
+pub fn dispatch_vectors_at<T: Vectors, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
     T::dispatch_at(level, kernel)
 }
 
@@ -191,6 +191,20 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn vectors_avx2<T, K: VectorKernel<T>, V: Vector<T>>(kernel: K) -> K::Output {
         kernel.run::<V>()
+    }
+}
+
+pub(crate) mod sealed {
+    use super::{Level, VectorKernel};
+
+    /// The kernels of a type. It names no vector: whoever can name a type of vector could use one
+    /// that this processor does not have.
+    pub trait Vectors: Sized {
+        /// Runs the kernel on the vectors of a level.
+        ///
+        /// # Panics
+        /// If this processor does not have them.
+        fn dispatch_at<K: VectorKernel<Self>>(level: Level, kernel: K) -> K::Output;
     }
 }
 

@@ -39,8 +39,9 @@ pub fn sum<T: Real>(x: &[T]) -> T {
 }
 
 /// The sums over an axis of length `n`: calls `f(i, sum)` for each of them, in order. `x` is
-/// `[outer, n, inner]`, the sums are `[outer, inner]`; of no numbers there is no call. Each is as accurate as [`sum`], and its bits
-/// depend on its own numbers and `inner` alone. Cost: one addition a number.
+/// `[outer, n, inner]`, the sums are `[outer, inner]`; of no numbers there is no call. Each is as
+/// accurate as [`sum`], and its bits depend on its own numbers and `inner` alone. Cost: one
+/// addition a number.
 ///
 /// ```
 /// let (x, mut total) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0; 3]);
