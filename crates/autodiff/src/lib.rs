@@ -1,16 +1,25 @@
 #![doc = include_str!("../README.md")]
 
-mod arithmetic;
+mod evaluate;
 mod gradcheck;
 mod op;
+mod ops;
+mod param_id;
 mod params;
+mod penalty;
 mod tape;
 mod ties;
 
-pub use arithmetic::{Add, Mean, Mul, Scale, Sub, Sum};
+pub use evaluate::{Values, evaluate, evaluate_with_gradients};
 pub use gradcheck::{GradcheckError, gradcheck};
 pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
-pub use params::{ParamError, ParamId, Params, Projection, Snapshot};
+pub use ops::{
+    Add, Axes, Div, MaxAxes, Maximum, Mean, MeanAxes, MinAxes, Minimum, Mul, Scale, Sub, Sum,
+    SumAxes,
+};
+pub use param_id::ParamId;
+pub use params::{ParamError, Params, Projection, Snapshot};
+pub use penalty::{Multiplier, Penalty};
 pub use tape::{Graph, Mode, Tape, Var};
 pub use ties::Ties;
 

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use morphograd_tensor::{Shape, ShapeError, TensorRef};
 
@@ -17,6 +18,12 @@ pub const MAX_INPUTS: usize = 8;
 pub trait Op<T>: Any + Debug + Send + Sync {
     /// The field's standard name, for error messages.
     fn name(&self) -> &'static str;
+
+    /// How many inputs the operation takes. [`Graph::apply`](crate::Graph::apply) refuses another
+    /// number by name, so `infer` and what follows may rely on it. By default any number is taken.
+    fn arity(&self) -> RangeInclusive<usize> {
+        0..=MAX_INPUTS
+    }
 
     /// The output's shape; the only place where shapes are checked.
     ///

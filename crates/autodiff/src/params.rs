@@ -13,9 +13,8 @@ use thiserror::Error;
 
 use morphograd_sets::{Constraint, Parametrization};
 
-/// A parameter of one [`Params`]. Using the id twice ties weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ParamId(pub(crate) u32);
+use crate::param_id::ParamId;
+use crate::penalty::Penalty;
 
 /// The parameters of a model, in the order in which they were added.
 ///
@@ -57,6 +56,8 @@ pub struct Params<T> {
     entries: Vec<Param<T>>,
     /// The value before the projection, kept for the diagnostics of the step.
     scratch: Vec<T>,
+    /// How often a set, or the way it is enforced, was changed.
+    sets: u32,
 }
 
 #[derive(Debug)]
@@ -65,18 +66,19 @@ struct Param<T> {
     value: Tensor<T>,
     trainable: bool,
     constraint: Option<Arc<dyn Constraint<T>>>,
-    held: Held<T>,
+    mode: Enforcing<T>,
+    penalties: Vec<Penalty<T>>,
 }
 
-/// How a parameter is held in its set.
+/// How a parameter is led into its set and kept there.
 #[derive(Debug)]
-enum Held<T> {
+enum Enforcing<T> {
     /// Every change is projected.
     Projected,
     /// The value is the image of a free parameter.
-    Mapped { free: Vec<T>, map: Box<dyn Parametrization<T>> },
-    /// It is not, for now.
-    Released,
+    Parametrized { free: Vec<T>, map: Box<dyn Parametrization<T>> },
+    /// The penalty leads it there.
+    Released { penalty: Penalty<T> },
 }
 
 /// What a projection did to a value.
@@ -92,6 +94,10 @@ pub struct Projection {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot<T> {
     values: Vec<T>,
+    /// The free parameters behind them.
+    free: Vec<T>,
+    /// [`Params::sets`] then.
+    sets: u32,
 }
 
 /// A parameter that cannot be added.
@@ -108,23 +114,20 @@ pub enum ParamError {
         /// What the constraint says.
         source: ShapeError,
     },
-    /// A map from a free parameter whose derivative is not known.
-    #[error(
-        "parameter `{name}`: expected a map with a derivative, found {map}, whose derivative is \
-         not known"
-    )]
-    Derivative {
+    /// A penalty that does not fit the parameter.
+    #[error("penalty of parameter `{name}`: {source}")]
+    Penalty {
         /// The parameter.
         name: String,
-        /// The map.
-        map: String,
+        /// What the operation says.
+        source: ShapeError,
     },
 }
 
 impl<T: Real> Params<T> {
     /// No parameters.
     pub fn new() -> Self {
-        Self { entries: Vec::new(), scratch: Vec::new() }
+        Self { entries: Vec::new(), scratch: Vec::new(), sets: 0 }
     }
 
     /// Adds a trainable parameter; its value is projected before anyone sees it. Names are dotted
@@ -153,7 +156,8 @@ impl<T: Real> Params<T> {
             value,
             trainable: true,
             constraint: constraint.map(Arc::from),
-            held: Held::Projected,
+            mode: Enforcing::Projected,
+            penalties: Vec::new(),
         });
         self.update(id, |_| ());
         Ok(id)
@@ -162,36 +166,90 @@ impl<T: Real> Params<T> {
     /// Puts a free parameter behind the value, from which `map` makes it. It starts where it gives
     /// the value of now, as near as the map can; [`step`](Self::step) changes it from then on. The
     /// value must be in the map's range, as a feasible one is.
-    ///
-    /// # Errors
-    /// If the map does not know its derivative. Nothing has changed then.
-    pub fn parametrize(
-        &mut self,
-        id: ParamId,
-        map: Box<dyn Parametrization<T>>,
-    ) -> Result<(), ParamError> {
+    pub fn parametrize(&mut self, id: ParamId, map: Box<dyn Parametrization<T>>) {
         let param = &mut self.entries[id.0 as usize];
         let (shape, mut free) = (param.value.shape(), param.value.data().to_vec());
         map.enter(shape, &mut free);
         map.invert(shape, &mut free);
-        let mut weight = vec![T::zero(); free.len()];
-        map.weight(shape, &free, &mut weight);
-        if !map.pull_back(shape, &free, &weight, &mut vec![T::one(); free.len()]) {
-            return Err(ParamError::Derivative {
-                name: param.name.clone(),
-                map: format!("{map:?}"),
-            });
-        }
-        param.value.data_mut().copy_from_slice(&weight);
-        param.held = Held::Mapped { free, map };
-        Ok(())
+        map.value(shape, &free, param.value.data_mut());
+        param.mode = Enforcing::Parametrized { free, map };
+        self.sets += 1;
     }
 
     /// Lets the parameter leave its set: changes are not projected until
     /// [`finalize`](Self::finalize). For methods that lead into the set by the loss (penalties,
     /// multipliers). [`violation`](Self::violation) says how far away it is.
-    pub fn release(&mut self, id: ParamId) {
-        self.entries[id.0 as usize].held = Held::Released;
+    ///
+    /// # Errors
+    /// If the penalty does not fit the parameter. Nothing has changed then.
+    pub fn release(&mut self, id: ParamId, penalty: Penalty<T>) -> Result<(), ParamError> {
+        self.check_penalty(id, &penalty)?;
+        self.entries[id.0 as usize].mode = Enforcing::Released { penalty };
+        self.sets += 1;
+        Ok(())
+    }
+
+    /// Adds a term to every loss that is made with the parameter: a regularizer.
+    ///
+    /// # Errors
+    /// If the penalty does not fit the parameter. Nothing has changed then.
+    ///
+    /// ```
+    /// # use morphograd_autodiff::{Mode, Params, Penalty, Scale, Sum, Tape, tensor::Tensor};
+    /// let mut params = Params::<f64>::new();
+    /// let w = params.add("w", Tensor::filled([2], 3.0), None)?;
+    /// params.penalize(w, Penalty::new(Sum))?; // any operation with a scalar output
+    /// let mut tape = Tape::new();
+    /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
+    /// let x = graph.param(w);
+    /// let sum = graph.apply(Sum, [x])?;
+    /// let loss = graph.apply(Scale(10.0), [sum])?;
+    /// graph.backward(loss);
+    /// assert_eq!(tape.grad(w), Some(&[11.0, 11.0][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn penalize(&mut self, id: ParamId, penalty: Penalty<T>) -> Result<(), ParamError> {
+        self.check_penalty(id, &penalty)?;
+        self.entries[id.0 as usize].penalties.push(penalty);
+        Ok(())
+    }
+
+    fn check_penalty(&self, id: ParamId, penalty: &Penalty<T>) -> Result<(), ParamError> {
+        let Param { name, value, .. } = &self.entries[id.0 as usize];
+        penalty
+            .check(value.shape())
+            .map_err(|source| ParamError::Penalty { name: name.clone(), source })
+    }
+
+    /// The terms that the parameter adds to every loss: first the one that leads it into its set,
+    /// if it is released, then its regularizers.
+    pub fn penalties(&self, id: ParamId) -> impl Iterator<Item = &Penalty<T>> {
+        let Param { mode, penalties, .. } = &self.entries[id.0 as usize];
+        let enforcing = match mode {
+            Enforcing::Released { penalty } => Some(penalty),
+            Enforcing::Projected | Enforcing::Parametrized { .. } => None,
+        };
+        enforcing.into_iter().chain(penalties)
+    }
+
+    /// Keeps the parameter in a set from now on, in place of the one it has: its value is projected
+    /// now and at every change.
+    ///
+    /// # Errors
+    /// If the set does not accept the shape. Nothing has changed then.
+    pub fn constrain(
+        &mut self,
+        id: ParamId,
+        constraint: Box<dyn Constraint<T>>,
+    ) -> Result<Projection, ParamError> {
+        let param = &mut self.entries[id.0 as usize];
+        constraint
+            .accepts(param.value.shape())
+            .map_err(|source| ParamError::Constraint { name: param.name.clone(), source })?;
+        param.constraint = Some(Arc::from(constraint));
+        param.mode = Enforcing::Projected;
+        self.sets += 1;
+        Ok(self.update(id, |_| ()))
     }
 
     /// Projects every released parameter on its set, and holds it there from now on. Returns what
@@ -200,19 +258,15 @@ impl<T: Real> Params<T> {
         let mut all = Projection::default();
         for id in self.ids() {
             let param = &mut self.entries[id.0 as usize];
-            if matches!(param.held, Held::Released) {
-                param.held = Held::Projected;
+            if matches!(param.mode, Enforcing::Released { .. }) {
+                param.mode = Enforcing::Projected;
+                self.sets += 1;
                 let projection = self.update(id, |_| ());
                 all.moved += projection.moved;
                 all.distance_squared += projection.distance_squared;
             }
         }
         all
-    }
-
-    /// Whether the parameter is released from its set.
-    pub fn is_released(&self, id: ParamId) -> bool {
-        matches!(self.entries[id.0 as usize].held, Held::Released)
     }
 
     /// Changes a value and projects it on its set. A free parameter behind it starts anew from
@@ -235,7 +289,9 @@ impl<T: Real> Params<T> {
         metric.resize(value.len(), T::one());
         change(value, metric);
         self.project(id, |constraint, shape, value| {
-            if !constraint.project_in_metric(shape, metric, value) {
+            if constraint.capabilities(shape).metric {
+                constraint.project_in_metric(shape, metric, value);
+            } else {
                 constraint.project(shape, value);
             }
         })
@@ -246,9 +302,12 @@ impl<T: Real> Params<T> {
         id: ParamId,
         project: impl FnOnce(&dyn Constraint<T>, Shape, &mut [T]),
     ) -> Projection {
-        let Param { value, constraint, held, .. } = &mut self.entries[id.0 as usize];
+        let Param { value, constraint, mode, .. } = &mut self.entries[id.0 as usize];
         // First, so that what is free costs no copy.
-        if matches!((&constraint, &held), (None, Held::Projected) | (_, Held::Released)) {
+        if matches!(
+            (&constraint, &mode),
+            (None, Enforcing::Projected) | (_, Enforcing::Released { .. })
+        ) {
             return Projection::default();
         }
         let shape = value.shape();
@@ -257,10 +316,10 @@ impl<T: Real> Params<T> {
         if let Some(constraint) = constraint {
             project(&**constraint, shape, value.data_mut());
         }
-        if let Held::Mapped { free, map } = held {
+        if let Enforcing::Parametrized { free, map } = mode {
             free.copy_from_slice(value.data());
             map.invert(shape, free);
-            map.weight(shape, free, value.data_mut());
+            map.value(shape, free, value.data_mut());
         }
         compare(&self.scratch, value.data())
     }
@@ -269,38 +328,35 @@ impl<T: Real> Params<T> {
     /// then follows, and [`update`](Self::update) otherwise. Where the value follows, nothing is
     /// projected, and the report says so.
     pub fn step(&mut self, id: ParamId, change: impl FnOnce(&mut [T])) -> Projection {
-        let Param { value, held, .. } = &mut self.entries[id.0 as usize];
-        let Held::Mapped { free, map } = held else { return self.update(id, change) };
+        let Param { value, mode, .. } = &mut self.entries[id.0 as usize];
+        let Enforcing::Parametrized { free, map } = mode else { return self.update(id, change) };
         change(free);
-        map.weight(value.shape(), free, value.data_mut());
+        map.value(value.shape(), free, value.data_mut());
         Projection::default()
     }
 
     /// Replaces the gradient with respect to the value by that with respect to what
     /// [`step`](Self::step) changes. Returns whether the two differ.
     pub fn pull_back(&self, id: ParamId, gradient: &mut [T]) -> bool {
-        let Param { value, held, .. } = &self.entries[id.0 as usize];
-        let Held::Mapped { free, map } = held else { return false };
-        assert!(
-            map.pull_back(value.shape(), free, value.data(), gradient),
-            "asked when it was declared"
-        );
+        let Param { value, mode, .. } = &self.entries[id.0 as usize];
+        let Enforcing::Parametrized { free, map } = mode else { return false };
+        map.pull_back(value.shape(), free, value.data(), gradient);
         true
     }
 
     /// The free parameter behind the value, if there is one.
     pub fn free(&self, id: ParamId) -> Option<&[T]> {
-        match &self.entries[id.0 as usize].held {
-            Held::Mapped { free, .. } => Some(free),
-            Held::Projected | Held::Released => None,
+        match &self.entries[id.0 as usize].mode {
+            Enforcing::Parametrized { free, .. } => Some(free),
+            Enforcing::Projected | Enforcing::Released { .. } => None,
         }
     }
 
     /// Whether changes of the value are projected on a set: it has one, is not released and does
     /// not follow a free parameter.
     pub fn is_projected(&self, id: ParamId) -> bool {
-        let Param { constraint, held, .. } = &self.entries[id.0 as usize];
-        constraint.is_some() && matches!(held, Held::Projected)
+        let Param { constraint, mode, .. } = &self.entries[id.0 as usize];
+        constraint.is_some() && matches!(mode, Enforcing::Projected)
     }
 
     /// Whether the parameter's set can be projected on in a metric, if it has a set and does not
@@ -309,30 +365,28 @@ impl<T: Real> Params<T> {
         let Param {
             value,
             constraint: Some(constraint),
-            held: Held::Projected | Held::Released,
+            mode: Enforcing::Projected | Enforcing::Released { .. },
             ..
         } = &self.entries[id.0 as usize]
         else {
             return true;
         };
-        let metric = vec![T::one(); value.data().len()];
-        constraint.project_in_metric(value.shape(), &metric, &mut value.data().to_vec())
+        constraint.capabilities(value.shape()).metric
     }
 
-    /// Whether the parameter's set knows its tangent cone at the value, if it has a set and does
+    /// Whether the parameter's set knows its tangent cones, if it has a set and does
     /// not follow a free parameter.
     pub fn has_tangent(&self, id: ParamId) -> bool {
         let Param {
             value,
             constraint: Some(constraint),
-            held: Held::Projected | Held::Released,
+            mode: Enforcing::Projected | Enforcing::Released { .. },
             ..
         } = &self.entries[id.0 as usize]
         else {
             return true;
         };
-        let mut direction = vec![T::zero(); value.data().len()];
-        constraint.project_tangent(value.shape(), value.data(), &mut direction)
+        constraint.capabilities(value.shape()).tangent
     }
 
     /// The square of the Euclidean distance between the value and the projection of the value
@@ -389,6 +443,18 @@ impl<T: Real> Params<T> {
         self.entries.iter().position(|p| p.name == name).map(|i| ParamId(i as u32))
     }
 
+    /// Whether these parameters have one of this id.
+    pub fn contains(&self, id: ParamId) -> bool {
+        (id.0 as usize) < self.entries.len()
+    }
+
+    /// The parameters of a part of a model, in order: those whose names begin with `path.`.
+    pub fn within(&self, path: &str) -> impl Iterator<Item = ParamId> + use<T> {
+        let inside = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let ids: Vec<_> = self.ids().filter(|id| inside(self.name(*id))).collect();
+        ids.into_iter()
+    }
+
     /// How many numbers all parameters hold together.
     pub fn count(&self) -> usize {
         self.entries.iter().map(|p| p.value.data().len()).sum()
@@ -406,23 +472,49 @@ impl<T: Real> Params<T> {
     /// Copies all values into the snapshot, reusing its memory.
     pub fn save_to(&self, snapshot: &mut Snapshot<T>) {
         snapshot.values.clear();
+        snapshot.free.clear();
+        snapshot.sets = self.sets;
         for (id, param) in self.ids().zip(&self.entries) {
-            snapshot.values.extend_from_slice(self.free(id).unwrap_or(param.value.data()));
+            snapshot.values.extend_from_slice(param.value.data());
+            snapshot.free.extend_from_slice(self.free(id).unwrap_or_default());
         }
     }
 
-    /// Goes back to the values of a snapshot of these parameters.
+    /// Goes back to the values of a snapshot of these parameters, bit for bit; where sets were
+    /// changed since, to their projections.
     ///
     /// # Panics
     /// If the snapshot was not taken from these parameters.
     pub fn restore(&mut self, snapshot: &Snapshot<T>) {
         assert_eq!(snapshot.values.len(), self.count(), "values in a snapshot of these parameters");
-        let mut rest = &snapshot.values[..];
+        let (mut values, mut all_free) = (&snapshot.values[..], &snapshot.free[..]);
         for id in self.ids() {
-            let (values, tail) = rest.split_at(self.value(id).data.len());
-            self.step(id, |value| value.copy_from_slice(values));
-            rest = tail;
+            let param = &mut self.entries[id.0 as usize];
+            let own = take(&mut values, param.value.data().len());
+            if snapshot.sets != self.sets {
+                self.update(id, |value| value.copy_from_slice(own));
+                continue;
+            }
+            param.value.data_mut().copy_from_slice(own);
+            if let Enforcing::Parametrized { free, .. } = &mut param.mode {
+                free.copy_from_slice(take(&mut all_free, own.len()));
+            }
         }
+    }
+}
+
+/// Cuts off the first `n` elements.
+fn take<'a, T>(rest: &mut &'a [T], n: usize) -> &'a [T] {
+    let (first, tail) = rest.split_at(n);
+    *rest = tail;
+    first
+}
+
+impl<T: Real> Snapshot<T> {
+    /// The value of one parameter when the snapshot was taken.
+    pub fn value(&self, params: &Params<T>, id: ParamId) -> &[T] {
+        let before = params.entries[..id.0 as usize].iter().map(|param| param.value.data().len());
+        &self.values[before.sum()..][..params.value(id).data.len()]
     }
 }
 
@@ -440,6 +532,7 @@ fn compare<T: Real>(before: &[T], after: &[T]) -> Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Scale, Sum};
     use morphograd_sets::Kind;
 
     #[test]
@@ -466,7 +559,7 @@ mod tests {
         assert_eq!((params.value(a).data, params.value(b).data), (&[1.0; 2][..], &[2.0; 3][..]));
     }
 
-    /// w ≤ 0, for the tests of what is held how.
+    /// w ≤ 0, for the tests of what is mode how.
     #[derive(Debug)]
     struct Below;
 
@@ -485,22 +578,19 @@ mod tests {
         }
     }
 
-    /// $w = -v^2$, or a map that does not know its derivative.
+    /// $w = -v^2$.
     #[derive(Debug)]
-    struct Square {
-        smooth: bool,
-    }
+    struct Square;
 
     impl Parametrization<f64> for Square {
-        fn weight(&self, _: Shape, free: &[f64], weight: &mut [f64]) {
-            weight.iter_mut().zip(free).for_each(|(w, v)| *w = -v * v);
+        fn value(&self, _: Shape, free: &[f64], value: &mut [f64]) {
+            value.iter_mut().zip(free).for_each(|(w, v)| *w = -v * v);
         }
-        fn pull_back(&self, _: Shape, free: &[f64], _: &[f64], gradient: &mut [f64]) -> bool {
+        fn pull_back(&self, _: Shape, free: &[f64], _: &[f64], gradient: &mut [f64]) {
             gradient.iter_mut().zip(free).for_each(|(g, v)| *g *= -2.0 * v);
-            self.smooth
         }
-        fn invert(&self, _: Shape, weight: &mut [f64]) {
-            weight.iter_mut().for_each(|w| *w = (-*w).sqrt());
+        fn invert(&self, _: Shape, value: &mut [f64]) {
+            value.iter_mut().for_each(|w| *w = (-*w).sqrt());
         }
     }
 
@@ -513,7 +603,7 @@ mod tests {
     #[test]
     fn a_step_changes_the_free_parameter_and_the_value_follows() {
         let (mut params, a) = below(-4.0);
-        params.parametrize(a, Box::new(Square { smooth: true })).unwrap();
+        params.parametrize(a, Box::new(Square));
         assert_eq!((params.free(a), params.value(a).data), (Some(&[2.0][..]), &[-4.0][..]));
         let mut gradient = [3.0];
         assert!(params.pull_back(a, &mut gradient));
@@ -529,28 +619,38 @@ mod tests {
     }
 
     #[test]
-    fn a_map_without_a_derivative_is_refused_by_name_and_changes_nothing() {
-        let (mut params, a) = below(-4.0);
-        let error =
-            params.parametrize(a, Box::new(Square { smooth: false })).unwrap_err().to_string();
-        let expected = "parameter `a`: expected a map with a derivative, found Square { smooth: \
-            false }, whose derivative is not known";
-        assert_eq!(
-            (error.as_str(), params.free(a), params.value(a).data),
-            (expected, None, &[-4.0][..])
-        );
-    }
-
-    #[test]
     fn a_released_parameter_is_free_until_it_is_finalized() {
         let (mut params, a) = below(-4.0);
-        params.release(a);
+        params.release(a, Penalty::new(Sum)).unwrap();
         params.update(a, |value| value[0] = 3.0);
         assert_eq!((params.value(a).data, params.violation(a)), (&[3.0][..], 3.0));
         assert_eq!(params.finalize(), Projection { moved: 1, distance_squared: 9.0 });
-        assert_eq!((params.value(a).data, params.is_released(a)), (&[0.0][..], false));
+        assert_eq!((params.value(a).data, params.penalties(a).count()), (&[0.0][..], 0));
         params.update(a, |value| value[0] = 3.0);
         assert_eq!(params.value(a).data, [0.0]);
+    }
+
+    #[test]
+    fn a_penalty_that_is_no_scalar_is_refused_by_name() {
+        let (mut params, a) = below(-4.0);
+        let id = params.add("b", Tensor::zeros([3]), None).unwrap();
+        let error = params.penalize(id, Penalty::new(Scale(2.0))).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "penalty of parameter `b`: scale: expected a penalty, a scalar, found shape [3]"
+        );
+        assert!(params.release(id, Penalty::new(Scale(2.0))).is_err());
+        assert_eq!((params.penalties(id).count(), params.penalties(a).count()), (0, 0));
+    }
+
+    #[test]
+    fn a_set_can_be_put_on_a_parameter_after_it_was_added() {
+        let mut params = Params::<f64>::new();
+        let a = params.add("a", Tensor::filled([2], 3.0), None).unwrap();
+        let projection = params.constrain(a, Box::new(Below)).unwrap();
+        assert_eq!((params.value(a).data, projection.moved), (&[0.0, 0.0][..], 2));
+        params.update(a, |value| value[0] = 1.0);
+        assert_eq!(params.value(a).data, [0.0, 0.0]);
     }
 
     #[test]

@@ -7,16 +7,27 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
-use crate::{ParamId, Params};
+use crate::param_id::ParamId;
+use crate::params::Params;
+use crate::penalty::{Multiplier, Penalty, Plus, Shared};
 
 /// A value on the tape. It refers to the recording it was made in, and only backwards: the order of
-/// the list is a topological order.
+/// the list is a topological order. Another recording refuses it with a panic, whatever tape it is
+/// on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Var(u32);
+pub struct Var {
+    index: u32,
+    recording: u32,
+}
+
+/// The number of the next recording of the process. It tells variables apart and enters no result.
+static NEXT_RECORDING: AtomicU32 = AtomicU32::new(0);
 
 /// What a recording is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +52,18 @@ pub struct Tape<T> {
     values: Vec<Vec<T>>,
     grads: Vec<Vec<T>>,
     len: usize,
+    /// The number of this recording.
+    recording: u32,
     /// Where each parameter stands in this recording.
     params: Vec<Option<Var>>,
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
+    /// The penalties that this recording holds.
+    penalties: Vec<(ParamId, Var)>,
+    /// Whether [`Graph::penalized`] was called, so that the caller has them in hand.
+    penalized: bool,
+    /// Where the last backward pass began.
+    top: Option<Var>,
     scratch: Vec<T>,
     /// Gradient buffers for inputs whose gradient cannot be added to in place: the same variable as
     /// an earlier input of the same op, or one that has a gradient already when the op overwrites.
@@ -54,7 +73,7 @@ pub struct Tape<T> {
 struct Node<T> {
     /// `None` for inputs and parameters.
     op: Option<Box<dyn Op<T>>>,
-    inputs: [Var; MAX_INPUTS],
+    inputs: [u32; MAX_INPUTS],
     arity: usize,
     shape: Shape,
     /// Set when the value is a parameter's.
@@ -92,8 +111,12 @@ impl<T: Real> Tape<T> {
             values: Vec::new(),
             grads: Vec::new(),
             len: 0,
+            recording: 0,
             params: Vec::new(),
             tracked: Vec::new(),
+            penalties: Vec::new(),
+            penalized: false,
+            top: None,
             scratch: Vec::new(),
             twins: Vec::new(),
         }
@@ -102,9 +125,12 @@ impl<T: Real> Tape<T> {
     /// Starts a recording; the previous one is forgotten, its memory reused.
     pub fn record<'a>(&'a mut self, params: &'a Params<T>, mode: Mode) -> Graph<'a, T> {
         self.len = 0;
+        self.recording = NEXT_RECORDING.fetch_add(1, Ordering::Relaxed);
         self.params.clear();
         self.params.resize(params.ids().len(), None);
         self.tracked.clear();
+        self.penalties.clear();
+        (self.penalized, self.top) = (false, None);
         Graph { params, tape: self, mode }
     }
 
@@ -112,7 +138,15 @@ impl<T: Real> Tape<T> {
     /// it.
     pub fn grad(&self, id: ParamId) -> Option<&[T]> {
         let var = self.params.get(id.0 as usize).copied().flatten()?;
-        self.grad_of(var)
+        self.grad_of(var.index)
+    }
+
+    /// Whether the last backward pass went through every penalty that the parameter has.
+    pub fn has_penalties(&self, params: &Params<T>, id: ParamId) -> bool {
+        let reached = self.penalties.iter().filter(|(of, var)| {
+            *of == id && (self.nodes[var.index as usize].has_grad || self.top == Some(*var))
+        });
+        reached.count() == params.penalties(id).count()
     }
 
     /// Moves every parameter that [`Graph::track`] was told of, in the order of the calls. A step
@@ -121,15 +155,15 @@ impl<T: Real> Tape<T> {
     pub fn settle(&self, params: &mut Params<T>) {
         for Tracked { param, value, momentum } in &self.tracked {
             let (keep, take) = (T::of(*momentum), T::of(1.0 - momentum));
-            let value = &self.values[value.0 as usize];
+            let value = &self.values[value.index as usize];
             params.update(*param, |old| {
                 old.iter_mut().zip(value).for_each(|(old, new)| *old = keep * *old + take * *new);
             });
         }
     }
 
-    fn grad_of(&self, var: Var) -> Option<&[T]> {
-        let i = var.0 as usize;
+    fn grad_of(&self, index: u32) -> Option<&[T]> {
+        let i = index as usize;
         (i < self.len && self.nodes[i].has_grad).then(|| &self.grads[i][..])
     }
 }
@@ -142,6 +176,10 @@ impl<T: Real> Graph<'_, T> {
 
     /// Data that `fill` writes in place, so that a batch can be gathered without a copy. The
     /// buffer's old content is undefined. Nothing is called in [`Mode::Shapes`].
+    ///
+    /// # Panics
+    /// If there are more elements than can be counted.
+    #[track_caller]
     pub fn input_with(&mut self, shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Var {
         self.leaf(shape.into(), None, false, fill)
     }
@@ -153,7 +191,17 @@ impl<T: Real> Graph<'_, T> {
 
     /// A parameter, borrowed in place. Asking twice gives the same variable, so shared weights
     /// accumulate their gradients.
+    ///
+    /// # Panics
+    /// If the recording's [`Params`] have no such parameter.
+    #[track_caller]
     pub fn param(&mut self, id: ParamId) -> Var {
+        assert!(
+            (id.0 as usize) < self.tape.params.len(),
+            "param: expected one of the {} parameters of this recording, found number {} of others",
+            self.tape.params.len(),
+            id.0,
+        );
         if let Some(var) = self.tape.params[id.0 as usize] {
             return var;
         }
@@ -172,11 +220,9 @@ impl<T: Real> Graph<'_, T> {
     /// If the shapes differ, or `value` is no op's output.
     #[track_caller]
     pub fn track(&mut self, param: ParamId, value: Var, momentum: f64) {
+        let node = self.index(value, "track");
         assert_eq!(self.shape(value), self.params.value(param).shape, "shape of what is tracked");
-        assert!(
-            self.tape.nodes[value.0 as usize].op.is_some(),
-            "what is tracked is an op's output"
-        );
+        assert!(self.tape.nodes[node].op.is_some(), "what is tracked is an op's output");
         if matches!(self.mode, Mode::Train { .. }) {
             self.tape.tracked.push(Tracked { param, value, momentum });
         }
@@ -185,10 +231,12 @@ impl<T: Real> Graph<'_, T> {
     /// Applies an operation to variables of this recording: an array of them, or a slice.
     ///
     /// # Errors
-    /// If the shapes do not fit the operation.
+    /// If the shapes or their number do not fit the operation, or the output has more elements than
+    /// can be counted.
     ///
     /// # Panics
-    /// If there are more than [`MAX_INPUTS`](crate::MAX_INPUTS) variables.
+    /// If a variable is of another recording.
+    #[track_caller]
     pub fn apply<O: Op<T>>(&mut self, op: O, inputs: impl AsRef<[Var]>) -> Result<Var, ShapeError> {
         // The op of the last step at this position is overwritten in place when it has the same
         // type: no allocation.
@@ -207,16 +255,28 @@ impl<T: Real> Graph<'_, T> {
     }
 
     /// The part of `apply` that does not depend on the op's type, compiled once.
+    #[track_caller]
     fn apply_boxed(&mut self, op: Box<dyn Op<T>>, inputs: &[Var]) -> Result<Var, ShapeError> {
-        assert!(inputs.len() <= MAX_INPUTS, "an op has at most {MAX_INPUTS} inputs");
-        let mut shapes = [Shape::scalar(); MAX_INPUTS];
-        for (shape, var) in shapes.iter_mut().zip(inputs) {
-            *shape = self.shape(*var);
+        let arity = op.arity();
+        if !arity.contains(&inputs.len()) || inputs.len() > MAX_INPUTS {
+            let expected = match (*arity.start(), *arity.end().min(&MAX_INPUTS)) {
+                (1, 1) => "1 input".to_owned(),
+                (least, most) if least == most => format!("{least} inputs"),
+                (least, most) => format!("{least} to {most} inputs"),
+            };
+            return Err(ShapeError::new(op.name(), expected, inputs.len().to_string()));
         }
-        let shape = op.infer(&shapes[..inputs.len()])?;
-        let needs_grad = inputs.iter().any(|var| self.tape.nodes[var.0 as usize].needs_grad);
+        let (mut shapes, mut indices) = ([Shape::scalar(); MAX_INPUTS], [0; MAX_INPUTS]);
+        let mut needs_grad = false;
+        for (k, var) in inputs.iter().enumerate() {
+            let node = &self.tape.nodes[self.index(*var, op.name())];
+            (shapes[k], indices[k]) = (node.shape, var.index);
+            needs_grad |= node.needs_grad;
+        }
+        let inputs = &indices[..inputs.len()];
+        let shape = op.infer(&shapes[..inputs.len()])?.countable(op.name())?;
         let var = self.push(shape, None, needs_grad);
-        let i = var.0 as usize;
+        let i = var.index as usize;
 
         if self.mode != Mode::Shapes {
             let Tape { nodes, values, scratch, .. } = &mut *self.tape;
@@ -241,18 +301,69 @@ impl<T: Real> Graph<'_, T> {
         let node = &mut self.tape.nodes[i];
         node.op = Some(op);
         node.arity = inputs.len();
-        node.inputs[..inputs.len()].copy_from_slice(inputs);
+        node.inputs = indices;
         Ok(var)
     }
 
-    /// The derivative of a scalar with respect to every parameter and variable it depends on.
+    /// The derivative of a loss, and of the penalties of the parameters that this recording uses
+    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and
+    /// variable they depend on. The value of `loss` is that without the penalties;
+    /// [`Graph::penalized`] gives the sum.
     ///
     /// # Panics
     /// If `loss` has more than one element, or the mode is not [`Mode::Train`].
     #[track_caller]
     pub fn backward(&mut self, loss: Var) {
-        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
+        let loss_shape = self.tape.nodes[self.index(loss, "backward")].shape;
+        assert_eq!(loss_shape.len(), 1, "elements of a loss");
+        let loss = if self.tape.penalized { loss } else { self.add_penalties(loss) };
         self.backward_with(loss, &[T::one()]);
+    }
+
+    /// The loss with the penalties of the parameters that this recording uses: the value that
+    /// [`Graph::backward`] differentiates. Called once, when the loss is complete; `backward` then
+    /// adds nothing to what it is given.
+    ///
+    /// # Panics
+    /// If `loss` has more than one element.
+    #[track_caller]
+    pub fn penalized(&mut self, loss: Var) -> Var {
+        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
+        self.tape.penalized = true;
+        self.add_penalties(loss)
+    }
+
+    fn add_penalties(&mut self, mut loss: Var) -> Var {
+        let params = self.params;
+        for id in params.ids() {
+            let Some(value) = self.tape.params[id.0 as usize] else { continue };
+            // Two backward passes of one recording share the penalties.
+            let recorded = self.tape.penalties.iter().any(|(of, _)| *of == id);
+            for penalty in params.penalties(id).filter(|_| !recorded) {
+                let var = self.record_penalty(value, penalty);
+                self.tape.penalties.push((id, var));
+            }
+        }
+        for i in 0..self.tape.penalties.len() {
+            let (_, penalty) = self.tape.penalties[i];
+            loss = self.apply(Plus, [loss, penalty]).expect("two scalars");
+        }
+        loss
+    }
+
+    fn record_penalty(&mut self, value: Var, penalty: &Penalty<T>) -> Var {
+        const CHECKED: &str = "checked when the penalty was declared";
+        let Some(Multiplier { param, update, every }) = penalty.multiplier() else {
+            return self.apply(penalty.op(), [value]).expect(CHECKED);
+        };
+        let multiplier = self.param(*param);
+        // Recorded at every step, so that the next recording finds its buffers where they were;
+        // tracked at some.
+        let next = self.apply(Shared(Arc::clone(update)), [value, multiplier]).expect(CHECKED);
+        if matches!(self.mode, Mode::Train { step } if (step + 1).is_multiple_of(*every)) {
+            self.track(*param, next, 0.0);
+        }
+        self.apply(penalty.op(), [value, multiplier]).expect(CHECKED)
     }
 
     /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the
@@ -264,10 +375,12 @@ impl<T: Real> Graph<'_, T> {
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, grad_output: &[T]) {
         assert!(matches!(self.mode, Mode::Train { .. }), "a backward pass needs Mode::Train");
-        assert_eq!(self.shape(y).len(), grad_output.len(), "elements of the output's gradient");
+        let top = self.index(y, "backward");
+        let expected = self.tape.nodes[top].shape.len();
+        assert_eq!(expected, grad_output.len(), "elements of the output's gradient");
+        self.tape.top = Some(y);
         let Tape { nodes, values, grads, len, scratch, twins, .. } = &mut *self.tape;
         nodes[..*len].iter_mut().for_each(|node| node.has_grad = false);
-        let top = y.0 as usize;
         if !nodes[top].needs_grad {
             return;
         }
@@ -290,13 +403,13 @@ impl<T: Real> Graph<'_, T> {
             // of them at once.
             let mut buffers: [Vec<T>; MAX_INPUTS] = Default::default();
             let mut is_twin = [false; MAX_INPUTS];
-            for (k, var) in inputs.iter().enumerate() {
-                let v = var.0 as usize;
+            for (k, input) in inputs.iter().enumerate() {
+                let v = *input as usize;
                 if !nodes[v].needs_grad {
                     continue;
                 }
                 let size = nodes[v].shape.len();
-                let twin = inputs[..k].contains(var) || (overwrites && nodes[v].has_grad);
+                let twin = inputs[..k].contains(input) || (overwrites && nodes[v].has_grad);
                 is_twin[k] = twin;
                 let buffer = &mut buffers[k];
                 *buffer =
@@ -319,7 +432,7 @@ impl<T: Real> Graph<'_, T> {
             let grad_inputs = {
                 let mut k = 0;
                 slots.each_mut().map(|buffer| {
-                    let needed = k < arity && nodes[inputs[k].0 as usize].needs_grad;
+                    let needed = k < arity && nodes[inputs[k] as usize].needs_grad;
                     k += 1;
                     needed.then(|| &mut buffer[..])
                 })
@@ -336,7 +449,7 @@ impl<T: Real> Graph<'_, T> {
             });
             grads[i] = own;
             for (k, buffer) in buffers.into_iter().enumerate().take(arity) {
-                let v = inputs[k].0 as usize;
+                let v = inputs[k] as usize;
                 if !nodes[v].needs_grad {
                     continue;
                 }
@@ -353,19 +466,26 @@ impl<T: Real> Graph<'_, T> {
     }
 
     /// The value of a variable; empty data in [`Mode::Shapes`].
+    ///
+    /// # Panics
+    /// If the variable is of another recording, as [`grad`](Self::grad) and [`shape`](Self::shape).
+    #[track_caller]
     pub fn value(&self, var: Var) -> TensorRef<'_, T> {
-        view(self.params, &self.tape.nodes, &self.tape.values, var)
+        view(self.params, &self.tape.nodes, &self.tape.values, self.index(var, "value"))
     }
 
     /// The gradient of a variable after a backward pass; `None` if the loss did not depend on it or
     /// none was needed.
+    #[track_caller]
     pub fn grad(&self, var: Var) -> Option<&[T]> {
-        self.tape.grad_of(var)
+        self.index(var, "grad");
+        self.tape.grad_of(var.index)
     }
 
     /// The shape of a variable.
+    #[track_caller]
     pub fn shape(&self, var: Var) -> Shape {
-        self.tape.nodes[var.0 as usize].shape
+        self.tape.nodes[self.index(var, "shape")].shape
     }
 
     /// What this recording is for.
@@ -373,6 +493,18 @@ impl<T: Real> Graph<'_, T> {
         self.mode
     }
 
+    /// Where a variable of this recording stands. What another recording made stood at that place
+    /// of another list.
+    #[track_caller]
+    fn index(&self, var: Var, operation: &str) -> usize {
+        assert!(
+            var.recording == self.tape.recording,
+            "{operation}: expected a variable of this recording, found one of another",
+        );
+        var.index as usize
+    }
+
+    #[track_caller]
     fn leaf(
         &mut self,
         shape: Shape,
@@ -380,14 +512,17 @@ impl<T: Real> Graph<'_, T> {
         wants_grad: bool,
         fill: impl FnOnce(&mut [T]),
     ) -> Var {
+        if let Err(error) = shape.countable("input") {
+            panic!("{error}");
+        }
         let train = matches!(self.mode, Mode::Train { .. });
         let var = self.push(shape, param, wants_grad && train);
         if self.mode != Mode::Shapes && param.is_none() {
-            let buffer = &mut self.tape.values[var.0 as usize];
+            let buffer = &mut self.tape.values[var.index as usize];
             buffer.resize(shape.len(), T::zero());
             fill(buffer);
         }
-        self.tape.nodes[var.0 as usize].op = None;
+        self.tape.nodes[var.index as usize].op = None;
         var
     }
 
@@ -397,7 +532,7 @@ impl<T: Real> Graph<'_, T> {
         if tape.len == tape.nodes.len() {
             tape.nodes.push(Node {
                 op: None,
-                inputs: [Var(0); MAX_INPUTS],
+                inputs: [0; MAX_INPUTS],
                 arity: 0,
                 shape,
                 param,
@@ -412,7 +547,7 @@ impl<T: Real> Graph<'_, T> {
         (node.shape, node.param, node.needs_grad, node.has_grad, node.arity) =
             (shape, param, needs_grad, false, 0);
         tape.len += 1;
-        Var(tape.len as u32 - 1)
+        Var { index: tape.len as u32 - 1, recording: tape.recording }
     }
 }
 
@@ -420,9 +555,8 @@ fn view<'b, T: Real>(
     params: &'b Params<T>,
     nodes: &[Node<T>],
     values: &'b [Vec<T>],
-    var: Var,
+    i: usize,
 ) -> TensorRef<'b, T> {
-    let i = var.0 as usize;
     match nodes[i].param {
         Some(id) => params.value(id),
         None => TensorRef { shape: nodes[i].shape, data: &values[i] },
@@ -433,11 +567,11 @@ fn views<'b, T: Real>(
     params: &'b Params<T>,
     nodes: &[Node<T>],
     values: &'b [Vec<T>],
-    vars: &[Var],
+    inputs: &[u32],
 ) -> [TensorRef<'b, T>; MAX_INPUTS] {
     let mut views = [TensorRef { shape: Shape::scalar(), data: &[][..] }; MAX_INPUTS];
-    for (slot, var) in views.iter_mut().zip(vars) {
-        *slot = view(params, nodes, values, *var);
+    for (slot, input) in views.iter_mut().zip(inputs) {
+        *slot = view(params, nodes, values, *input as usize);
     }
     views
 }
@@ -456,165 +590,4 @@ impl<T> fmt::Debug for Graph<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Add, Mul, Sum};
-    use morphograd_tensor::Tensor;
-
-    fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
-        let mut params = Params::new();
-        let id = params
-            .add("w", Tensor::from_vec([values.len()], values.to_vec()).unwrap(), None)
-            .unwrap();
-        (params, id)
-    }
-
-    #[test]
-    fn a_variable_used_twice_by_one_op_and_again_by_another_accumulates() {
-        let (params, w) = one_param(&[3.0, -2.0]);
-        let mut tape = Tape::new();
-        for _ in 0..3 {
-            let mut graph = tape.record(&params, Mode::Train { step: 0 });
-            let (a, b) = (graph.param(w), graph.param(w));
-            assert_eq!(a, b);
-            let square = graph.apply(Mul, [a, b]).unwrap();
-            let y = graph.apply(Add, [square, a]).unwrap(); // w² + w
-            let loss = graph.apply(Sum, [y]).unwrap();
-            graph.backward(loss);
-            assert_eq!(tape.grad(w), Some(&[7.0, -3.0][..]));
-        }
-    }
-
-    /// $y = 2 x$, whose backward pass writes.
-    #[derive(Debug)]
-    struct Double;
-
-    impl Op<f64> for Double {
-        fn name(&self) -> &'static str {
-            "double"
-        }
-
-        fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-            Ok(inputs[0])
-        }
-
-        fn forward(&self, pass: Forward<'_, f64>) {
-            pass.output.iter_mut().zip(pass.inputs[0].data).for_each(|(y, x)| *y = 2.0 * x);
-        }
-
-        fn backward(&self, pass: Backward<'_, f64>) {
-            for dx in pass.grad_inputs.into_iter().flatten() {
-                dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx = 2.0 * g);
-            }
-        }
-
-        fn overwrites(&self) -> bool {
-            true
-        }
-    }
-
-    #[test]
-    fn what_an_op_writes_is_added_to_the_gradients_of_the_variables_other_uses() {
-        let (params, w) = one_param(&[3.0, -2.0]);
-        let mut tape = Tape::new();
-        for double_first in [true, false] {
-            let mut graph = tape.record(&params, Mode::Train { step: 0 });
-            let x = graph.param(w);
-            let double = |graph: &mut Graph<'_, f64>| graph.apply(Double, [x]).unwrap();
-            let early = double_first.then(|| double(&mut graph));
-            let square = graph.apply(Mul, [x, x]).unwrap();
-            let twice = early.unwrap_or_else(|| double(&mut graph));
-            let y = graph.apply(Add, [twice, square]).unwrap();
-            let loss = graph.apply(Sum, [y]).unwrap();
-            graph.backward(loss);
-            assert_eq!(
-                tape.grad(w),
-                Some(&[8.0, -2.0][..]),
-                "of 2 w + w², double_first = {double_first}"
-            );
-        }
-        // One variable as both inputs; each gets its gradient.
-        let mut graph = tape.record(&params, Mode::Train { step: 1 });
-        let x = graph.param(w);
-        let y = graph.apply(Double, [x, x]).unwrap();
-        let loss = graph.apply(Sum, [y]).unwrap();
-        graph.backward(loss);
-        assert_eq!(tape.grad(w), Some(&[4.0, 4.0][..]));
-    }
-
-    #[test]
-    fn a_gradient_is_there_only_after_a_backward_pass_that_reached_the_parameter() {
-        let (mut params, w) = one_param(&[1.0]);
-        let unused = params.add("unused", Tensor::zeros([4]), None).unwrap();
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        let var = graph.param(w);
-        let loss = graph.apply(Sum, [var]).unwrap();
-        graph.backward(loss);
-        assert_eq!((tape.grad(w), tape.grad(unused)), (Some(&[1.0][..]), None));
-        tape.record(&params, Mode::Train { step: 1 });
-        assert_eq!(tape.grad(w), None);
-    }
-
-    #[test]
-    fn a_shorter_recording_after_a_longer_one_leaves_no_trace() {
-        let (params, w) = one_param(&[2.0, 5.0]);
-        let mut tape = Tape::new();
-        for length in [5, 1, 3] {
-            let mut graph = tape.record(&params, Mode::Train { step: 0 });
-            let mut y = graph.param(w);
-            let start = y;
-            for _ in 0..length {
-                y = graph.apply(Add, [y, start]).unwrap();
-            }
-            let loss = graph.apply(Sum, [y]).unwrap();
-            graph.backward(loss);
-            assert_eq!(tape.grad(w), Some(&[f64::from(length + 1); 2][..]));
-        }
-    }
-
-    #[test]
-    fn a_frozen_parameter_and_evaluation_get_no_gradient() {
-        let (mut params, w) = one_param(&[1.0]);
-        params.set_trainable(w, false);
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Train { step: 0 });
-        let var = graph.param(w);
-        let loss = graph.apply(Sum, [var]).unwrap();
-        graph.backward(loss);
-        assert_eq!(tape.grad(w), None);
-    }
-
-    #[test]
-    fn what_is_tracked_follows_in_the_order_of_the_calls_and_only_after_a_training_step() {
-        let (mut params, average) = one_param(&[8.0, 0.0]);
-        params.set_trainable(average, false);
-        let mut tape = Tape::new();
-        let mut run = |mode, params: &mut Params<f64>| {
-            let mut graph = tape.record(params, mode);
-            let x = graph.input(Tensor::from_vec([2], vec![2.0, 4.0]).unwrap().view());
-            let twice = graph.apply(Add, [x, x]).unwrap();
-            graph.track(average, twice, 0.5);
-            graph.track(average, twice, 0.75);
-            assert_eq!(graph.params.value(average).data, params.value(average).data);
-            tape.settle(params);
-            params.value(average).data.to_vec()
-        };
-        for mode in [Mode::Eval, Mode::Shapes] {
-            assert_eq!(run(mode, &mut params), [8.0, 0.0]);
-        }
-        // 8 → 6 → 5.5 and 0 → 4 → 5.
-        assert_eq!(run(Mode::Train { step: 0 }, &mut params), [5.5, 5.0]);
-    }
-
-    #[test]
-    fn shapes_alone_can_be_recorded_without_data() {
-        let (params, w) = one_param(&[1.0, 2.0]);
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Shapes);
-        let x = graph.input_with([1_000_000, 2], |_| unreachable!("no data is touched"));
-        let w = graph.param(w);
-        let y = graph.apply(Mul, [x, w]).unwrap();
-        assert_eq!(graph.shape(y).dims(), [1_000_000, 2]);
-    }
-}
+mod tests;

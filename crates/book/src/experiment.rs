@@ -101,7 +101,7 @@ pub fn milestones(last: u64) -> Vec<u64> {
 pub fn gradient_descent(
     rate: impl Schedule + 'static,
 ) -> impl FnOnce(&Params<f64>) -> Optimizer<f64> {
-    move |params| Optimizer::new(params, Sgd::default(), rate)
+    move |params| Optimizer::new(params, Sgd::default(), rate).measured()
 }
 
 /// Minimizes by `steps` steps of an optimizer. `observe` is told the number of steps made so far,

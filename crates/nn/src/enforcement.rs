@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use morphograd_autodiff::sets::{Constraint, Kind, Projected};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
-use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Params, Var};
+use morphograd_autodiff::{Backward, Forward, Multiplier, Op, ParamId, Params, Penalty};
 
-use crate::model::layer::{BuildError, Penalty, Regularizer};
+use crate::model::error::BuildError;
 
 pub use morphograd_autodiff::sets::ProjectionVjp;
 
@@ -38,9 +38,9 @@ pub(crate) const MULTIPLIER: &str = ".multiplier";
 ///     .constrained(Interval { min: 0.0, max: 2.0 })
 ///     .enforced(Enforcement::Reparametrization);
 /// let mut params = Params::<f64>::new();
-/// let model = Sequential::builder(&mut params, 0, [2])
+/// Sequential::new()
 ///     .add("dense", Dense { units: 1, kernel, ..Dense::default() })
-///     .finish()?;
+///     .build_model(&mut params, 0, [2])?;
 /// let kernel = params.find("dense.kernel").unwrap();
 /// assert!((params.value(kernel).data[0] - 0.5).abs() < 1e-15); // the same start
 /// params.step(kernel, |free| free[0] += 100.0); // what an optimizer may do
@@ -66,7 +66,7 @@ pub enum Enforcement {
     /// the loss divided by $λ$.
     Penalty {
         /// The factor $λ$, above 0.
-        weight: f64,
+        factor: f64,
     },
     /// $\frac{ρ}{2} \mathrm{dist}^2(w + y / ρ, C)$ is added to the loss, and every so many steps
     /// $y \leftarrow ρ (z - P(z))$ with $z = w + y / ρ$ (Rockafellar, 1973; for sets in this form
@@ -75,20 +75,19 @@ pub enum Enforcement {
     /// is in the set with a finite $ρ$.
     AugmentedLagrangian {
         /// The factor $ρ$, above 0.
-        weight: f64,
+        factor: f64,
         /// Steps between two changes of the multiplier, at least 1.
         every: u64,
     },
 }
 
 impl Enforcement {
-    /// Puts it into effect for a parameter that has just been added.
-    pub(crate) fn apply<T: Real>(
-        self,
-        params: &mut Params<T>,
-        penalties: &mut Vec<Penalty<T>>,
-        id: ParamId,
-    ) -> Result<(), BuildError> {
+    /// Enforces the set of a parameter in this way from now on; without a set it does nothing.
+    /// [`Weight::enforced`](crate::Weight::enforced) does it when the parameter is declared.
+    ///
+    /// # Errors
+    /// If a factor makes no sense, or the set does not know what the way asks of it.
+    pub fn enforce<T: Real>(self, params: &mut Params<T>, id: ParamId) -> Result<(), BuildError> {
         let Some(constraint) = params.shared_constraint(id) else { return Ok(()) };
         let shape = params.value(id).shape;
         let refused = |expected: &str, found: String| {
@@ -96,9 +95,9 @@ impl Enforcement {
             let name = params.name(id).rsplit('.').next().unwrap_or_default();
             BuildError::from(ShapeError::new("enforcement", expected, found).within(name))
         };
-        if let Self::Penalty { weight } | Self::AugmentedLagrangian { weight, .. } = self {
-            if !(weight > 0.0 && weight.is_finite()) {
-                return Err(refused("a finite weight above 0", format!("{weight}")));
+        if let Self::Penalty { factor } | Self::AugmentedLagrangian { factor, .. } = self {
+            if !(factor > 0.0 && factor.is_finite()) {
+                return Err(refused("a finite factor above 0", format!("{factor}")));
             }
             if constraint.kind() == Kind::NotAProjection {
                 return Err(refused(
@@ -110,7 +109,13 @@ impl Enforcement {
         match self {
             Self::ProjectedStep => {}
             Self::ForwardProjection { gradient } => {
-                params.parametrize(id, Box::new(Projected { constraint, gradient }))?;
+                if gradient == ProjectionVjp::Exact && !constraint.capabilities(shape).derivative {
+                    return Err(refused(
+                        "a set whose projection has a known derivative",
+                        format!("{constraint:?}"),
+                    ));
+                }
+                params.parametrize(id, Box::new(Projected { constraint, gradient }));
             }
             Self::Reparametrization => {
                 let map = constraint.parametrization(shape).ok_or_else(|| {
@@ -119,13 +124,12 @@ impl Enforcement {
                         format!("{constraint:?}, which has none"),
                     )
                 })?;
-                params.parametrize(id, map)?;
+                params.parametrize(id, map);
             }
-            Self::Penalty { weight } => {
-                params.release(id);
-                penalties.push((id, Box::new(Distance { weight, constraint, multiplier: None })));
+            Self::Penalty { factor } => {
+                params.release(id, Penalty::new(SquaredDistance { factor, constraint }))?;
             }
-            Self::AugmentedLagrangian { weight, every } => {
+            Self::AugmentedLagrangian { factor, every } => {
                 if every == 0 {
                     return Err(refused(
                         "at least one step between changes of the multiplier",
@@ -133,40 +137,15 @@ impl Enforcement {
                     ));
                 }
                 let name = format!("{}{MULTIPLIER}", params.name(id));
-                let multiplier = params.add(name, Tensor::zeros(shape), None)?;
-                params.set_trainable(multiplier, false);
-                params.release(id);
-                let multiplier = Some((multiplier, every));
-                penalties.push((id, Box::new(Distance { weight, constraint, multiplier })));
+                let param = params.add(name, Tensor::zeros(shape), None)?;
+                params.set_trainable(param, false);
+                let distance = SquaredDistance { factor, constraint: Arc::clone(&constraint) };
+                let update = Arc::new(NextMultiplier { factor, constraint });
+                let multiplier = Multiplier { param, update, every };
+                params.release(id, Penalty::with_multiplier(distance, multiplier))?;
             }
         }
         Ok(())
-    }
-}
-
-/// The term that the loss gets.
-#[derive(Debug)]
-struct Distance<T> {
-    weight: f64,
-    constraint: Arc<dyn Constraint<T>>,
-    /// The multiplier, and the steps between its changes.
-    multiplier: Option<(ParamId, u64)>,
-}
-
-impl<T: Real> Regularizer<T> for Distance<T> {
-    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
-        let constraint = || Arc::clone(&self.constraint);
-        let distance = SquaredDistance { weight: self.weight, constraint: constraint() };
-        let Some((id, every)) = self.multiplier else { return graph.apply(distance, [weight]) };
-        let multiplier = graph.param(id);
-        // Recorded at every step, so that the next recording finds its buffers where they were;
-        // tracked at some.
-        let next = Multiplier { weight: self.weight, constraint: constraint() };
-        let next = graph.apply(next, [weight, multiplier])?;
-        if matches!(graph.mode(), Mode::Train { step } if (step + 1).is_multiple_of(every)) {
-            graph.track(id, next, 0.0);
-        }
-        graph.apply(distance, [weight, multiplier])
     }
 }
 
@@ -191,7 +170,7 @@ impl<T: Real> Regularizer<T> for Distance<T> {
 /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
 /// let var = graph.param(w);
 /// let loss = graph
-///     .apply(SquaredDistance { weight: 10.0, constraint: Arc::new(NonPositive) }, [var])?;
+///     .apply(SquaredDistance { factor: 10.0, constraint: Arc::new(NonPositive) }, [var])?;
 /// assert_eq!(graph.value(loss).data, [50.0]);
 /// graph.backward(loss);
 /// assert_eq!(tape.grad(w), Some(&[0.0, 10.0, 30.0][..]));
@@ -200,7 +179,7 @@ impl<T: Real> Regularizer<T> for Distance<T> {
 #[derive(Debug, Clone)]
 pub struct SquaredDistance<T> {
     /// The factor $ρ$, above 0.
-    pub weight: f64,
+    pub factor: f64,
     /// The set $C$, with a true projection.
     pub constraint: Arc<dyn Constraint<T>>,
 }
@@ -217,13 +196,13 @@ impl<T: Real> Op<T> for SquaredDistance<T> {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let residual = &mut pass.saved.values;
-        residuals(self.weight, &*self.constraint, pass.inputs, pass.scratch, residual);
+        residuals(self.factor, &*self.constraint, pass.inputs, pass.scratch, residual);
         let square: f64 = residual.iter().map(|r| r.f64() * r.f64()).sum();
-        pass.output[0] = T::of(0.5 * self.weight * square);
+        pass.output[0] = T::of(0.5 * self.factor * square);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        for (slope, grad) in [self.weight, 1.0].into_iter().zip(pass.grad_inputs) {
+        for (slope, grad) in [self.factor, 1.0].into_iter().zip(pass.grad_inputs) {
             let slope = pass.grad_output[0] * T::of(slope);
             let Some(grad) = grad else { continue };
             grad.iter_mut().zip(&pass.saved.values).for_each(|(g, r)| *g += slope * *r);
@@ -233,12 +212,12 @@ impl<T: Real> Op<T> for SquaredDistance<T> {
 
 /// The next multiplier. A loss does not depend on it, and so it has no derivative.
 #[derive(Debug)]
-struct Multiplier<T> {
-    weight: f64,
+struct NextMultiplier<T> {
+    factor: f64,
     constraint: Arc<dyn Constraint<T>>,
 }
 
-impl<T: Real> Op<T> for Multiplier<T> {
+impl<T: Real> Op<T> for NextMultiplier<T> {
     fn name(&self) -> &'static str {
         "multiplier"
     }
@@ -249,8 +228,8 @@ impl<T: Real> Op<T> for Multiplier<T> {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let residual = &mut pass.saved.values;
-        residuals(self.weight, &*self.constraint, pass.inputs, pass.scratch, residual);
-        let rho = T::of(self.weight);
+        residuals(self.factor, &*self.constraint, pass.inputs, pass.scratch, residual);
+        let rho = T::of(self.factor);
         pass.output.iter_mut().zip(residual).for_each(|(y, r)| *y = rho * *r);
     }
 

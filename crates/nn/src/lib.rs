@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod enforcement;
 pub mod initializer;
 pub mod loss;
+pub mod prelude;
 pub mod random;
 pub mod regularizer;
 
@@ -20,6 +21,7 @@ pub mod layers {
     pub mod flatten;
     pub mod global_pooling;
     pub mod pooling;
+    pub mod residual;
     pub mod scale_conv;
     pub mod stack;
 
@@ -34,31 +36,40 @@ pub mod layers {
     pub use flatten::Flatten;
     pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
     pub use pooling::{AvgPool2d, MaxPool2d};
+    pub use residual::Residual;
     pub use scale_conv::ScaleConv2d;
 }
 
 /// What a layer is, and how layers become a model.
 pub mod model {
+    pub(crate) mod build;
+    pub(crate) mod builder;
+    pub(crate) mod error;
     pub(crate) mod layer;
     pub(crate) mod sequential;
     mod summary;
+    pub(crate) mod weight;
 
-    pub use layer::{Build, BuildError, Builder, Layer, Regularizer, Weight};
-    pub use sequential::{Entry, Sequential, SequentialBuilder};
+    pub use build::{Build, Description};
+    pub use builder::Builder;
+    pub use error::BuildError;
+    pub use layer::{Fusion, Layer};
+    pub use sequential::{Entry, Model, Sequential};
     pub use summary::summary;
+    pub use weight::Weight;
 }
 
 /// Optimizers for training: a rule a file, and one driver that projects.
 pub mod optim {
-    mod adagrad;
-    mod adam;
-    mod momentum;
-    mod optimizer;
-    mod rmsprop;
-    mod schedule;
-    mod sgd;
-    mod step_metric;
-    mod weight_average;
+    pub mod adagrad;
+    pub mod adam;
+    pub mod momentum;
+    pub mod optimizer;
+    pub mod rmsprop;
+    pub mod schedule;
+    pub mod sgd;
+    pub mod step_metric;
+    pub mod weight_average;
 
     pub use adagrad::Adagrad;
     pub use adam::Adam;
@@ -76,9 +87,9 @@ pub mod optim {
 
 /// Methods for deterministic objectives, with certificates.
 pub mod solve {
-    mod frank_wolfe;
+    pub mod frank_wolfe;
     mod objective;
-    mod projected_gradient;
+    pub mod projected_gradient;
 
     pub use frank_wolfe::{FrankWolfe, FrankWolfeStep};
     pub use objective::{Solution, SolveError};

@@ -4,9 +4,7 @@
 //! Keras' definitions: the squares carry no factor ½.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
-
-use crate::model::layer::Regularizer;
+use morphograd_autodiff::{Backward, Forward, Op};
 
 /// $\lambda \sum_i |w_i|$: drives small weights to zero (Tibshirani, 1996). The subgradient of
 /// $|w|$ at 0 is 0.
@@ -23,25 +21,21 @@ pub struct L2(
     pub f64,
 );
 
-/// $\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2$, the elastic net (Zou and Hastie, 2005): a
-/// regularizer and an operation that maps a tensor of any shape to a scalar. The subgradient of
+/// $\lambda_1 \sum_i |w_i| + \lambda_2 \sum_i w_i^2$, the elastic net (Zou and Hastie, 2005): an
+/// operation that maps a tensor of any shape to a scalar. The subgradient of
 /// $|w|$ at 0 is 0.
 ///
 /// Cost: one pass over the weights; the sum is accumulated in `f64`, in order.
 ///
 /// ```
-/// use morphograd_nn::{
-///     Regularizer,
-///     autodiff::{Mode, Params, Tape},
-///     regularizer::L1L2,
-///     tensor::Tensor,
-/// };
+/// use morphograd_nn::autodiff::{Mode, Params, Tape};
+/// use morphograd_nn::{regularizer::L1L2, tensor::Tensor};
 /// let mut params = Params::new();
 /// let w = params.add("w", Tensor::from_vec([3], vec![-2.0f64, 0.0, 1.0])?, None)?;
 /// let mut tape = Tape::new();
 /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
 /// let w_var = graph.param(w);
-/// let penalty = L1L2 { l1: 0.1, l2: 0.01 }.penalty(&mut graph, w_var)?;
+/// let penalty = graph.apply(L1L2 { l1: 0.1, l2: 0.01 }, [w_var])?;
 /// assert_eq!(graph.value(penalty).data, [0.1 * 3.0 + 0.01 * 5.0]);
 /// graph.backward(penalty);
 /// assert_eq!(tape.grad(w), Some(&[-0.1 - 0.04, 0.0, 0.1 + 0.02][..]));
@@ -55,23 +49,34 @@ pub struct L1L2 {
     pub l2: f64,
 }
 
-impl<T: Real> Regularizer<T> for L1 {
-    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
-        graph.apply(L1L2 { l1: self.0, l2: 0.0 }, [weight])
-    }
+/// A penalty that is one of the elastic net's.
+macro_rules! as_l1_l2 {
+    ($name:ident, $penalty:ident, $factor:ident => $l1:expr, $l2:expr) => {
+        impl<T: Real> Op<T> for $name {
+            fn name(&self) -> &'static str {
+                stringify!($penalty)
+            }
+
+            fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+                let Self($factor) = *self;
+                Op::<T>::infer(&L1L2 { l1: $l1, l2: $l2 }, inputs)
+            }
+
+            fn forward(&self, pass: Forward<'_, T>) {
+                let Self($factor) = *self;
+                L1L2 { l1: $l1, l2: $l2 }.forward(pass);
+            }
+
+            fn backward(&self, pass: Backward<'_, T>) {
+                let Self($factor) = *self;
+                L1L2 { l1: $l1, l2: $l2 }.backward(pass);
+            }
+        }
+    };
 }
 
-impl<T: Real> Regularizer<T> for L2 {
-    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
-        graph.apply(L1L2 { l1: 0.0, l2: self.0 }, [weight])
-    }
-}
-
-impl<T: Real> Regularizer<T> for L1L2 {
-    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
-        graph.apply(*self, [weight])
-    }
-}
+as_l1_l2!(L1, l1, factor => factor, 0.0);
+as_l1_l2!(L2, l2, factor => 0.0, factor);
 
 impl<T: Real> Op<T> for L1L2 {
     fn name(&self) -> &'static str {
@@ -114,7 +119,6 @@ impl<T: Real> Op<T> for L1L2 {
 mod tests {
     use super::*;
     use morphograd_autodiff::tensor::Tensor;
-    use morphograd_autodiff::{Mode, Params, Tape};
     use morphograd_testkit::{check_op, strategy, vjp};
     use proptest::prelude::*;
 
@@ -145,16 +149,10 @@ mod tests {
 
     #[test]
     fn each_regularizer_is_its_formula() {
-        let mut params = Params::<f64>::new();
-        let w = params.add("w", Tensor::from_vec([2], vec![3.0, -4.0]).unwrap(), None).unwrap();
-        let mut tape = Tape::new();
-        let mut graph = tape.record(&params, Mode::Eval);
-        let w = graph.param(w);
-        let all: [(&dyn Regularizer<f64>, f64); 3] =
-            [(&L1(0.5), 3.5), (&L2(0.5), 12.5), (&L1L2 { l1: 1.0, l2: 2.0 }, 57.0)];
-        for (regularizer, expected) in all {
-            let penalty = regularizer.penalty(&mut graph, w).unwrap();
-            assert_eq!(graph.value(penalty).data, [expected], "{regularizer:?}");
-        }
+        let w = [Tensor::from_vec([2], vec![3.0, -4.0]).unwrap()];
+        let both = L1L2 { l1: 1.0, l2: 2.0 };
+        assert_eq!(vjp(L1(0.5), &w, &[1.0]), (vec![3.5], vec![vec![0.5, -0.5]]));
+        assert_eq!(vjp(L2(0.5), &w, &[1.0]), (vec![12.5], vec![vec![3.0, -4.0]]));
+        assert_eq!(vjp(both, &w, &[1.0]), (vec![57.0], vec![vec![13.0, -17.0]]));
     }
 }

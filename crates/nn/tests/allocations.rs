@@ -2,17 +2,17 @@
 
 use std::hint::black_box;
 
-use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape, sets::Constraint};
+use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::enforcement::{Enforcement, ProjectionVjp};
 use morphograd_nn::optim::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
-    CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Interval, Isotonic, L1Ball,
-    L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
+    CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace, Interval,
+    Isotonic, Kind, L1Ball, L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{
-    Bias, Layer, Momentum, Optimizer, Regularizer, Sequential, StepMetric, Weight, WeightAverage,
+    Bias, Layer, Momentum, Optimizer, Sequential, StepMetric, Weight, WeightAverage,
 };
 
 #[test]
@@ -31,7 +31,7 @@ fn after_the_first_step_nothing_is_allocated() {
             let (a, b) = (graph.param(a), graph.param(b));
             let product = graph.apply(Mul, [a, b]).unwrap();
             let sum = graph.apply(Sum, [product]).unwrap();
-            let penalty = L2(0.01).penalty(&mut graph, b).unwrap();
+            let penalty = graph.apply(L2(0.01), [b]).unwrap();
             let loss = graph.apply(Mul, [sum, penalty]).unwrap();
             graph.backward(loss);
             optimizer.step(&mut params, &tape).unwrap();
@@ -49,13 +49,15 @@ fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
     let through = |gradient| Enforcement::ForwardProjection { gradient };
     let (exact, straight) =
         (through(ProjectionVjp::Exact), through(ProjectionVjp::StraightThrough));
-    let multiplier = Enforcement::AugmentedLagrangian { weight: 10.0, every: 2 };
-    let penalty = Enforcement::Penalty { weight: 10.0 };
+    let multiplier = Enforcement::AugmentedLagrangian { factor: 10.0, every: 2 };
+    let penalty = Enforcement::Penalty { factor: 10.0 };
     for way in [exact, straight, Enforcement::Reparametrization, penalty, multiplier] {
         let mut params = Params::<f32>::new();
         let bias = Weight::zeros().constrained(Interval { min: -1.0, max: 0.0 }).enforced(way);
-        let model =
-            Sequential::builder(&mut params, 0, [40]).add("layer", Bias { bias }).finish().unwrap();
+        let model = Sequential::new()
+            .add("layer", Bias { bias })
+            .build_model(&mut params, 0, [40])
+            .unwrap();
         let x = Tensor::filled([3, 40], 0.5);
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.1);
         let mut tape = Tape::new();
@@ -64,8 +66,7 @@ fn no_way_to_enforce_a_constraint_takes_memory_after_the_first_step() {
             let x = graph.input(x.view());
             let y = model.forward(&mut graph, x).unwrap();
             let sum = graph.apply(Sum, [y]).unwrap();
-            let loss = model.penalize(&mut graph, sum).unwrap();
-            graph.backward(loss);
+            graph.backward(sum);
             optimizer.step(&mut params, &tape).unwrap();
         };
         (0..2).for_each(&mut step);
@@ -131,8 +132,11 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
             set.project(shape, &mut value);
             set.violation(shape, &value);
             set.active(shape, &value);
-            set.project_in_metric(shape, &metric, &mut value);
-            set.project_tangent(shape, &value, &mut direction);
+            // Keras' maps have neither.
+            if set.kind() != Kind::NotAProjection {
+                set.project_in_metric(shape, &metric, &mut value);
+                set.project_tangent(shape, &value, &mut direction);
+            }
         });
         assert_eq!(taken.count_total, 0, "{set:?}: {taken:?}");
     }

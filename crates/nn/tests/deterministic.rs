@@ -12,7 +12,7 @@ use morphograd_nn::solve::FrankWolfeStep;
 use morphograd_nn::solve::Solution;
 use morphograd_nn::tensor::{Shape, ShapeError, Tensor};
 use morphograd_nn::{
-    Dense, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight,
+    Dense, Enforcement, FrankWolfe, Layer, MeanSquaredError, ProjectedGradient, Sequential, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ impl Quadratic {
     /// Its minimum over a set: the projection of the target in the metric of the curvatures.
     fn minimum(&self, set: &dyn Constraint<f64>) -> Vec<f64> {
         let mut w = self.target.data().to_vec();
-        assert!(set.project_in_metric([N].into(), self.curvature.data(), &mut w));
+        set.project_in_metric([N].into(), self.curvature.data(), &mut w);
         w
     }
 }
@@ -214,7 +214,7 @@ proptest! {
         let product = |s: &[f64]| gradient.iter().zip(s).map(|(g, s)| g * s).sum::<f64>();
         for (set, shape) in all {
             let mut vertex = vec![f64::NAN; N];
-            prop_assert!(set().minimize_linear(shape, &gradient, &mut vertex));
+            set().minimize_linear(shape, &gradient, &mut vertex);
             prop_assert!(set().violation(shape, &vertex) < 1e-12, "{:?} {:?}", set(), vertex);
             for other in &others {
                 let mut other = other.clone();
@@ -270,9 +270,9 @@ proptest! {
                 let mut params = Params::new();
                 let set: Box<dyn Constraint<f64>> = Box::new(Per::filter(L1Ball { radius: 1.0 }));
                 let kernel = Weight::zeros().constrained_by(Some(set));
-                let model = Sequential::builder(&mut params, 0, [12])
+                let model = Sequential::new()
                     .add("dense", Dense { units: 8, kernel, bias: None, ..Dense::default() })
-                    .finish()
+                    .build_model(&mut params, 0, [12])
                     .unwrap();
                 let w = params.find("dense.kernel").unwrap();
                 params.update(w, |w| w.copy_from_slice(&start));
@@ -395,7 +395,7 @@ fn what_a_method_cannot_use_is_refused_by_name() {
         error.to_string(),
         "projected gradient: expected a step that is positive and finite, found 0"
     );
-    params.release(w);
+    Enforcement::Penalty { factor: 1.0 }.enforce(&mut params, w).unwrap();
     let error = ProjectedGradient::default()
         .minimize(&mut params, problem.loss(w))
         .unwrap_err()

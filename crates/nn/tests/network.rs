@@ -3,14 +3,14 @@
 use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
 use morphograd_nn::tensor::{Padding, ShapeError, Tensor};
 use morphograd_nn::{
-    Activation, AvgPool2d, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d,
+    Activation, AvgPool2d, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, Model,
     Sequential, SoftmaxCrossEntropy,
 };
 
 const BATCH: usize = 6;
 
-fn model(params: &mut Params<f32>) -> Result<Sequential<f32>, BuildError> {
-    Sequential::builder(params, 42, [12, 12, 2])
+fn model(params: &mut Params<f32>) -> Result<Model<f32>, BuildError> {
+    Sequential::new()
         .add("stem", Conv2d { filters: 8, activation: Activation::Relu, ..Conv2d::default() })
         .add("pool", MaxPool2d::default())
         .add(
@@ -27,11 +27,11 @@ fn model(params: &mut Params<f32>) -> Result<Sequential<f32>, BuildError> {
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: 0.1 })
         .add("logits", Dense { units: 3, ..Dense::default() })
-        .finish()
+        .build_model(params, 42, [12, 12, 2])
 }
 
 /// Images whose class is written in the brightness of their channels.
-fn loss(graph: &mut Graph<'_, f32>, model: &Sequential<f32>) -> Result<Var, ShapeError> {
+fn loss(graph: &mut Graph<'_, f32>, model: &Model<f32>) -> Result<Var, ShapeError> {
     let images = Tensor::from_fn([BATCH, 12, 12, 2], |i| {
         let class = i / 288 % 3;
         (i as f32 * 0.37).sin() * 0.1 + if i % 2 == class { 1.0 } else { 0.0 }

@@ -1,12 +1,17 @@
 //! Optimizers as a user sees them: against reference trajectories, under constraints, and where a
 //! step is impossible.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use morphograd_nn::Optimizer;
-use morphograd_nn::autodiff::{Add, Mode, Mul, ParamId, Params, Sum, Tape, sets::Constraint};
+use morphograd_nn::autodiff::{Add, Mode, Mul, ParamId, Params, Sum, Tape};
 use morphograd_nn::optim::{Adagrad, Adam, Clip, OptimizerError, RmsProp, Rule, Sgd, StepReport};
 use morphograd_nn::optim::{PiecewiseConstant, Schedule};
-use morphograd_nn::sets::{Interval, MaxNorm, NonNegative, NonPositive, UnitNorm};
-use morphograd_nn::tensor::{Real, Tensor};
+use morphograd_nn::sets::{
+    Constraint, Interval, Kind, MaxNorm, NonNegative, NonPositive, UnitNorm,
+};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_testkit::{Golden, assert_close};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -128,9 +133,9 @@ fn at_a_constrained_solution_the_gradient_mapping_is_zero_and_the_gradient_is_no
     for rule in rules() {
         let (mut params, w) =
             one(&[1.0], Some(Box::new(Interval { min: f64::NEG_INFINITY, max: 1.0 })));
-        let mut optimizer = Optimizer::new(&params, rule, 0.1);
+        let mut optimizer = Optimizer::new(&params, rule, 0.1).measured();
         let report = step(&mut optimizer, &mut params, &[-2.0]).unwrap();
-        assert_eq!((report.gradient_norm, report.gradient_mapping), (2.0, 0.0));
+        assert_eq!((report.gradient_norm, report.gradient_mapping), (2.0, Some(0.0)));
         assert_eq!((report.moved, report.constrained, params.value(w).data), (1, 1, &[1.0][..]));
         assert!(report.distance > 0.0);
     }
@@ -145,7 +150,7 @@ fn a_step_reports_what_the_projection_did() {
     let frozen =
         params.add("frozen", Tensor::filled([4], 1.0f64), Some(Box::new(NonNegative))).unwrap();
     params.set_trainable(frozen, false);
-    let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.5);
+    let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.5).measured();
     let mut tape = Tape::new();
     record(&mut tape, &params, &[(free, &[-2.0; 3]), (bounded, &[8.0, 1.0]), (frozen, &[1.0; 4])]);
     let report = optimizer.step(&mut params, &tape).unwrap();
@@ -154,7 +159,7 @@ fn a_step_reports_what_the_projection_did() {
     assert_eq!(params.value(frozen).data, [1.0; 4]);
     assert_eq!((report.moved, report.constrained, report.distance), (1, 2, 3.0));
     assert_eq!(report.gradient_norm, (12.0f64 + 65.0).sqrt());
-    assert_eq!(report.gradient_mapping, (12.0f64 + (1.0 + 0.25) / 0.25).sqrt());
+    assert_eq!(report.gradient_mapping, Some((12.0f64 + (1.0 + 0.25) / 0.25).sqrt()));
     assert_eq!((report.learning_rate, optimizer.steps()), (0.5, 1));
 }
 
@@ -171,11 +176,11 @@ fn gradients_are_clipped_and_reported_as_they_were() {
         let mut params = Params::new();
         let a = params.add("a", Tensor::zeros([2]), None).unwrap();
         let b = params.add("b", Tensor::zeros([2]), None).unwrap();
-        let mut optimizer = Optimizer::new(&params, Sgd::default(), 1.0).clipped(clip);
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), 1.0).clipped(clip).measured();
         let mut tape = Tape::new();
         record(&mut tape, &params, &[(a, &[3.0f64, -4.0]), (b, &[0.0, 12.0])]);
         let report = optimizer.step(&mut params, &tape).unwrap();
-        assert_eq!((report.gradient_norm, report.gradient_mapping), (13.0, 13.0), "{clip:?}");
+        assert_eq!((report.gradient_norm, report.gradient_mapping), (13.0, Some(13.0)), "{clip:?}");
         let moved = [a, b].map(|id| params.value(id).data.iter().map(|w| -w).collect::<Vec<_>>());
         assert_eq!(moved, expected.map(|row| row.to_vec()), "{clip:?}");
     }
@@ -235,13 +240,13 @@ fn the_learning_rate_follows_the_schedule_and_can_be_replaced() {
     let (mut params, w) = one(&[0.0], None);
     let schedule: Box<dyn Schedule> =
         Box::new(PiecewiseConstant { initial: 1.0, changes: vec![(1, 0.25)] });
-    let mut optimizer = Optimizer::new(&params, Sgd::default(), schedule);
+    let mut optimizer = Optimizer::new(&params, Sgd::default(), schedule).measured();
     let rates: Vec<f64> =
         (0..4).map(|_| step(&mut optimizer, &mut params, &[1.0]).unwrap().learning_rate).collect();
     assert_eq!((rates, params.value(w).data), (vec![1.0, 1.0, 0.25, 0.25], &[-2.5][..]));
     optimizer.set_learning_rate(0.0);
     let report = step(&mut optimizer, &mut params, &[3.0]).unwrap();
-    assert_eq!((report.gradient_mapping, params.value(w).data), (3.0, &[-2.5][..]));
+    assert_eq!((report.gradient_mapping, params.value(w).data), (Some(3.0), &[-2.5][..]));
 }
 
 #[test]
@@ -263,6 +268,94 @@ fn a_kept_state_goes_on_as_if_nothing_had_happened() {
             Optimizer::new(&one(&[0.0], None).0, Adam { amsgrad: true, ..Adam::default() }, 0.1);
         assert!(matches!(other.set_state(state), Err(OptimizerError::OtherParameters { .. })));
         assert_eq!(other.steps(), 0);
+    }
+}
+
+#[test]
+fn the_gradient_mapping_is_measured_only_when_asked_for() {
+    // Counts its projections.
+    #[derive(Debug, Default)]
+    struct Counted(Arc<AtomicUsize>);
+    impl Constraint<f64> for Counted {
+        fn project(&self, _: Shape, value: &mut [f64]) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            value.iter_mut().for_each(|w| *w = w.max(0.0));
+        }
+        fn violation(&self, _: Shape, _: &[f64]) -> f64 {
+            0.0
+        }
+        fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
+            Ok(())
+        }
+        fn kind(&self) -> Kind {
+            Kind::Convex
+        }
+    }
+    for (measured, projections) in [(false, 10), (true, 20)] {
+        let set = Counted::default();
+        let count = Arc::clone(&set.0);
+        let (mut params, _) = one(&[1.0], Some(Box::new(set)));
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.1);
+        if measured {
+            optimizer = optimizer.measured();
+        }
+        count.store(0, Ordering::Relaxed);
+        for _ in 0..10 {
+            let report = step(&mut optimizer, &mut params, &[1.0]).unwrap();
+            assert_eq!(report.gradient_mapping.is_some(), measured);
+        }
+        assert_eq!(count.load(Ordering::Relaxed), projections);
+    }
+}
+
+#[test]
+fn an_optimizer_over_some_parameters_leaves_the_others_alone() {
+    let mut params = Params::new();
+    let names = ["a.w", "a.b", "b.w"];
+    let [w, b, other] =
+        names.map(|name| params.add(name, Tensor::filled([1], 1.0f64), None).unwrap());
+    let mut optimizer =
+        Optimizer::over(&params, params.within("a"), Sgd::default(), 0.5).with_factor([b], 0.1);
+    let mut tape = Tape::new();
+    // The other one needs no gradient.
+    record(&mut tape, &params, &[(w, &[1.0]), (b, &[1.0])]);
+    let report = optimizer.step(&mut params, &tape).unwrap();
+    let values = [w, b, other].map(|id| params.value(id).data[0]);
+    assert_eq!((values, report.learning_rate), ([0.5, 0.95, 1.0], 0.5));
+    // A parameter that was added later does not matter to it, but does to an optimizer of all.
+    let mut of_all = Optimizer::new(&params, Sgd::default(), 0.5);
+    params.add("c", Tensor::zeros([1]), None).unwrap();
+    record(&mut tape, &params, &[(w, &[1.0]), (b, &[1.0]), (other, &[1.0])]);
+    optimizer.step(&mut params, &tape).unwrap();
+    assert!(matches!(of_all.step(&mut params, &tape), Err(OptimizerError::OtherParameters { .. })));
+    let mut wrong = Optimizer::over(&params, [w], Sgd::default(), 0.5).with_factor([w], -1.0);
+    assert_eq!(
+        wrong.step(&mut params, &tape).unwrap_err().to_string(),
+        "sgd: expected a learning-rate factor that is finite and not negative, found -1"
+    );
+}
+
+#[test]
+fn a_step_to_numbers_that_are_not_finite_is_refused_and_changes_nothing() {
+    let start = [Tensor::filled([2], 1.0f32), Tensor::filled([1], 2.0)];
+    // The square of the gradient overflows; a learning rate beyond the type; a factor too many.
+    let cases = [(Adam::default(), 0.1, 2e19f32), (Adam::default(), 1e300, 1.0)];
+    for (rule, learning_rate, gradient) in cases {
+        let mut params = Params::<f32>::new();
+        let ids = ["a", "b"].map(|name| {
+            let value = start[usize::from(name == "b")].clone();
+            params.add(name, value, None).unwrap()
+        });
+        let mut optimizer = Optimizer::new(&params, rule, learning_rate);
+        let before = optimizer.state().clone();
+        let mut tape = Tape::new();
+        record(&mut tape, &params, &[(ids[0], &[0.5, 0.5]), (ids[1], &[gradient])]);
+        let error = optimizer.step(&mut params, &tape).unwrap_err();
+        assert!(matches!(error, OptimizerError::Diverged { .. }), "{error}");
+        assert_eq!(optimizer.state(), &before);
+        for (id, start) in ids.into_iter().zip(&start) {
+            assert_eq!(params.value(id).data, start.data());
+        }
     }
 }
 
@@ -310,10 +403,10 @@ proptest! {
         for set in [None, Some(Box::new(everything) as Box<dyn Constraint<f64>>)] {
             for rule in rules() {
                 let (mut params, _) = one(&start, set.is_some().then(|| Box::new(everything) as _));
-                let mut optimizer = Optimizer::new(&params, rule, learning_rate);
+                let mut optimizer = Optimizer::new(&params, rule, learning_rate).measured();
                 let report = step(&mut optimizer, &mut params, &gradient).unwrap();
                 prop_assert!((report.gradient_norm - norm).abs() < 1e-12 * norm);
-                prop_assert!((report.gradient_mapping - norm).abs() < 1e-11 * norm.max(1.0));
+                prop_assert!((report.gradient_mapping.unwrap() - norm).abs() < 1e-11 * norm.max(1.0));
                 prop_assert_eq!((report.moved, report.distance), (0, 0.0));
             }
         }
@@ -325,12 +418,15 @@ proptest! {
         target in vec(-2.0..2.0f64, 4),
     ) {
         let (mut params, w) = one(&start, Some(Box::new(Interval { min: -0.5, max: 1.0 })));
-        let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.3);
+        let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.3).measured();
         let mut mapping = f64::INFINITY;
         for _ in 0..60 {
             let gradient: Vec<f64> =
                 params.value(w).data.iter().zip(&target).map(|(w, t)| 2.0 * (w - t)).collect();
-            mapping = step(&mut optimizer, &mut params, &gradient).unwrap().gradient_mapping;
+            mapping = step(&mut optimizer, &mut params, &gradient)
+                .unwrap()
+                .gradient_mapping
+                .unwrap();
         }
         for (found, target) in params.value(w).data.iter().zip(&target) {
             prop_assert!((found - target.clamp(-0.5, 1.0)).abs() < 1e-9);

@@ -77,9 +77,9 @@ fn batch_normalization_and_its_moving_averages_over_two_steps() {
         let tensor = |name: &str| golden.tensor::<f32>(&format!("{prefix}{name}"));
         let [x0, x1] = ["x0", "x1"].map(tensor);
         let mut params = Params::<f32>::new();
-        let model = Sequential::builder(&mut params, 0, x0.shape().unbatched())
+        let model = Sequential::new()
             .add("bn", BatchNorm::default())
-            .finish()
+            .build_model(&mut params, 0, x0.shape().unbatched())
             .unwrap();
         let [gamma, beta, moving] =
             ["gamma", "beta", "moving"].map(|name| params.find(&format!("bn.{name}")).unwrap());

@@ -55,8 +55,8 @@
 //! | [`MinMaxNorm`] | `w (r clip(\|\|w\|\|, min, max) + (1 - r) \|\|w\|\|) / (eps + \|\|w\|\|)` | `Annulus` |
 //! | [`RadialConstraint`] | `every ring gets a sample of the diagonal` | means over rings |
 
-mod axes;
 mod constraint;
+mod groups;
 pub mod maps;
 mod multiplier;
 mod numeric;
@@ -101,7 +101,7 @@ mod sums {
 
 pub use combine::intersection::{Certificate, Intersection, Member, Precision};
 pub use combine::per::Per;
-pub use constraint::{Constraint, Kind};
+pub use constraint::{Capabilities, Constraint, Kind, lacks_capability};
 pub use entries::boxes::{Bounds, Interval, NonNegative, NonPositive};
 pub use entries::grid::Grid;
 pub use entries::rounding::Rounding;

@@ -7,7 +7,9 @@
 //! registers. All versions perform the same operations in the same order: results are equal bit for
 //! bit, but for [`Vector::mul_add`] on processors that cannot fuse.
 
-use crate::{Real, Vector};
+use crate::vector::Lanes;
+use crate::vector::Vector;
+use sealed::Vectors;
 
 /// A computation to be compiled for several instruction sets.
 ///
@@ -132,7 +134,7 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 
 /// Runs the kernel on the widest vectors of this machine.
 #[inline]
-pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
+pub fn dispatch_vectors<T: Vectors, K: VectorKernel<T>>(kernel: K) -> K::Output {
     dispatch_vectors_at(Level::best(), kernel)
 }
 
@@ -141,20 +143,8 @@ pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
 /// # Panics
 /// If this machine does not have them.
 #[inline]
-pub fn dispatch_vectors_at<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
-    assert!(level <= Level::best(), "this processor has no {}", level.name());
-    match level {
-        Level::Scalar => kernel.run::<T::Scalar>(),
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-        // SAFETY: the level is one that `best` detected on this machine, or narrower.
-        Level::Avx512 => unsafe { x86::vectors_avx512(kernel) },
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-        // SAFETY: the level is one that `best` detected on this machine, or narrower.
-        Level::Avx2 => unsafe { x86::vectors_avx2(kernel) },
-        _ => kernel.run::<T::Baseline>(),
-    }
+pub fn dispatch_vectors_at<T: Vectors, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
+    T::dispatch_at(level, kernel)
 }
 
 /// The name of the instruction set that [`dispatch`] chooses on this machine.
@@ -165,7 +155,7 @@ pub fn level() -> &'static str {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Kernel, VectorKernel};
-    use crate::Real;
+    use crate::Vector;
 
     #[inline]
     pub(super) fn has_avx512() -> bool {
@@ -191,16 +181,62 @@ mod x86 {
         kernel.run()
     }
 
+    /// Runs a kernel on vectors of AVX-512.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    pub(super) fn vectors_avx512<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
-        kernel.run::<T::Avx512>()
+    pub(super) fn vectors_avx512<T, K: VectorKernel<T>, V: Vector<T>>(kernel: K) -> K::Output {
+        kernel.run::<V>()
     }
 
+    /// Runs a kernel on vectors of AVX2.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn vectors_avx2<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
-        kernel.run::<T::Avx2>()
+    pub(super) fn vectors_avx2<T, K: VectorKernel<T>, V: Vector<T>>(kernel: K) -> K::Output {
+        kernel.run::<V>()
     }
 }
+
+pub(crate) mod sealed {
+    use super::{Level, VectorKernel};
+
+    /// The kernels of a type. It names no vector: whoever can name a type of vector could use one
+    /// that this processor does not have.
+    pub trait Vectors: Sized {
+        /// Runs the kernel on the vectors of a level.
+        ///
+        /// # Panics
+        /// If this processor does not have them.
+        fn dispatch_at<K: VectorKernel<Self>>(level: Level, kernel: K) -> K::Output;
+    }
+}
+
+/// The vectors of a type, one for each level. This is the only place that names them.
+macro_rules! vectors {
+    ($t:ty, $baseline:literal, $avx2:ident, $avx512:ident) => {
+        impl Vectors for $t {
+            #[inline]
+            fn dispatch_at<K: VectorKernel<Self>>(level: Level, kernel: K) -> K::Output {
+                assert!(level <= Level::best(), "this processor has no {}", level.name());
+                match level {
+                    Level::Scalar => kernel.run::<Lanes<$t, 1>>(),
+                    #[cfg(target_arch = "x86_64")]
+                    #[expect(unsafe_code, reason = "a function compiled for checked features")]
+                    // SAFETY: the level is one that `best` detected on this machine, or narrower.
+                    Level::Avx512 => unsafe {
+                        x86::vectors_avx512::<$t, K, crate::vector::x86::$avx512>(kernel)
+                    },
+                    #[cfg(target_arch = "x86_64")]
+                    #[expect(unsafe_code, reason = "a function compiled for checked features")]
+                    // SAFETY: the level is one that `best` detected on this machine, or narrower.
+                    Level::Avx2 => unsafe {
+                        x86::vectors_avx2::<$t, K, crate::vector::x86::$avx2>(kernel)
+                    },
+                    _ => kernel.run::<Lanes<$t, $baseline>>(),
+                }
+            }
+        }
+    };
+}
+vectors!(f32, 4, F32x8, F32x16);
+vectors!(f64, 2, F64x4, F64x8);
 
 #[cfg(test)]
 mod tests {

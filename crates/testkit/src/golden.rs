@@ -1,6 +1,7 @@
 //! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in
-//! `f32` on a CPU, or, for projections, with Optax, JAXopt and SciPy in `f64`; the scripts beside
-//! the files say how.
+//! `f32` on a CPU, or, for projections, with Optax, JAXopt and SciPy in `f64`.
+//! `python data/golden/generate.py` computes all of them, and `--check` compares, byte for byte;
+//! `data/golden/README.md` tells what that needs.
 
 use std::fs;
 use std::path::Path;

@@ -106,7 +106,7 @@ fn fit(layer: impl Build<f64>, [x, y]: [&Tensor<f64>; 2], epochs: usize) -> Outc
     let mut params = Params::new();
     let &[n, height, width, _] = x.shape().dims() else { return Err("expected images".into()) };
     let model =
-        Sequential::builder(&mut params, 0, [height, width, 1]).add("layer", layer).finish()?;
+        Sequential::new().add("layer", layer).build_model(&mut params, 0, [height, width, 1])?;
     let steps = (epochs * n.div_ceil(10)) as u64;
     let rate = CosineDecay { initial: 0.01, steps, floor: 0.0 };
     let mut optimizer = Optimizer::new(&params, Adam::default(), rate);

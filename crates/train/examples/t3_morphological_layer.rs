@@ -54,13 +54,13 @@ fn main() -> Outcome<()> {
         ..Morphological2d::default()
     };
     let mut params = Params::<f32>::new();
-    let model = Sequential::builder(&mut params, 0, [train.height(), train.width(), 1])
+    let model = Sequential::new()
         .add("gradient", gradient)
         .add("pool", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: 0.5 })
         .add("dense", Dense { units: data.class_names.len(), ..Dense::default() })
-        .finish()?;
+        .build_model(&mut params, 0, [train.height(), train.width(), 1])?;
     println!("{}", summary(&model, &params));
 
     let kernel = params.find("gradient.kernel").ok_or("the gradient has a kernel")?;

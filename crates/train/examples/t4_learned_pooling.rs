@@ -19,7 +19,8 @@ use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::tensor::Padding;
 use morphograd_morphology::nn::{
-    Activation, Build, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Sequential, summary,
+    Activation, Build, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential,
+    summary,
 };
 use morphograd_morphology::{Merge, Morphological2d, dilation2d};
 
@@ -187,10 +188,10 @@ fn network<P: Build<f32>>(
     seed: u64,
     data: &Dataset,
     pool: impl Fn() -> P,
-) -> Result<Sequential<f32>, BuildError> {
+) -> Result<Model<f32>, BuildError> {
     let convolution =
         || Conv2d { filters: FILTERS, activation: Activation::Relu, ..Conv2d::default() };
-    Sequential::builder(params, seed, [data.train.height(), data.train.width(), 1])
+    Sequential::new()
         .add("convolution_1", convolution())
         .add("pool_1", pool())
         .add("convolution_2", convolution())
@@ -198,5 +199,5 @@ fn network<P: Build<f32>>(
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: 0.5 })
         .add("dense", Dense { units: data.class_names.len(), ..Dense::default() })
-        .finish()
+        .build_model(params, seed, [data.train.height(), data.train.width(), 1])
 }

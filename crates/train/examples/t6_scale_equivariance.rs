@@ -20,14 +20,11 @@
 //! little.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
-#[path = "common/chart.rs"]
-mod chart;
 mod common;
 
 use std::ops::Range;
 
-use chart::chart;
-use common::{Outcome, Tile, dataset, images, sheet};
+use common::{Outcome, Tile, chart, dataset, images, sheet};
 use morphograd::data::Images;
 use morphograd::step::{predicted, train_step};
 use morphograd_morphology::ScaleSpace2d;
@@ -36,9 +33,10 @@ use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Tensor};
 use morphograd_morphology::nn::{
-    Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, Optimizer, ScaleConv2d,
-    Sequential, summary,
+    Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, Model, Optimizer,
+    ScaleConv2d, Sequential, summary,
 };
+use morphograd_plot::{Axis, Scale};
 
 const TRAIN: usize = 5000;
 const TEST: usize = 2000;
@@ -72,20 +70,21 @@ fn main() -> Outcome<()> {
             levels(&model, &params, &test)?;
         }
     }
-    chart("t6_scale_equivariance/accuracy", "size of the test images", &FACTORS, &accuracies)
+    let size = Axis::new("size of the test images", Scale::Marks(FACTORS.to_vec()));
+    chart("t6_scale_equivariance/accuracy", size, &accuracies)
 }
 
-type Network = fn(&mut Params<f32>, [usize; 3], usize) -> Result<Sequential<f32>, BuildError>;
+type Network = fn(&mut Params<f32>, [usize; 3], usize) -> Result<Model<f32>, BuildError>;
 
 /// One kernel sees the digit at every scale, and the maximum over all of them forgets which it was.
 fn scale_space(
     params: &mut Params<f32>,
     shape: [usize; 3],
     classes: usize,
-) -> Result<Sequential<f32>, BuildError> {
+) -> Result<Model<f32>, BuildError> {
     // The batch normalizations have the bias.
     let conv = |filters| ScaleConv2d { filters, bias: None, ..ScaleConv2d::default() };
-    Sequential::builder(params, 0, shape)
+    Sequential::new()
         .add("lift", ScaleSpace2d { levels: LEVELS, ..ScaleSpace2d::default() })
         .add("conv1", conv(16))
         .add("norm1", BatchNorm::default())
@@ -95,7 +94,7 @@ fn scale_space(
         .add("relu2", Activation::Relu)
         .add("pool", GlobalMaxPool::default())
         .add("dense", Dense { units: classes, ..Dense::default() })
-        .finish()
+        .build_model(params, 0, shape)
 }
 
 /// The same network without scales, to compare.
@@ -103,10 +102,10 @@ fn convolutions(
     params: &mut Params<f32>,
     shape: [usize; 3],
     classes: usize,
-) -> Result<Sequential<f32>, BuildError> {
+) -> Result<Model<f32>, BuildError> {
     let conv =
         |filters| Conv2d { filters, padding: Padding::Same, bias: None, ..Conv2d::default() };
-    Sequential::builder(params, 0, shape)
+    Sequential::new()
         .add("conv1", conv(16))
         .add("norm1", BatchNorm::default())
         .add("relu1", Activation::Relu)
@@ -115,10 +114,10 @@ fn convolutions(
         .add("relu2", Activation::Relu)
         .add("pool", GlobalMaxPool::default())
         .add("dense", Dense { units: classes, ..Dense::default() })
-        .finish()
+        .build_model(params, 0, shape)
 }
 
-fn fit(model: &Sequential<f32>, params: &mut Params<f32>, train: &Images) -> Outcome<()> {
+fn fit(model: &Model<f32>, params: &mut Params<f32>, train: &Images) -> Outcome<()> {
     let mut optimizer = Optimizer::new(params, Adam::default(), 0.01);
     let mut tape = Tape::new();
     for epoch in 1..=EPOCHS {
@@ -137,12 +136,7 @@ fn fit(model: &Sequential<f32>, params: &mut Params<f32>, train: &Images) -> Out
 }
 
 /// The share of the images, resized by a factor, that are classified correctly.
-fn accuracy(
-    model: &Sequential<f32>,
-    params: &Params<f32>,
-    test: &Images,
-    factor: f64,
-) -> Outcome<f64> {
+fn accuracy(model: &Model<f32>, params: &Params<f32>, test: &Images, factor: f64) -> Outcome<f64> {
     let (mut tape, mut correct) = (Tape::new(), 0);
     for start in (0..test.len()).step_by(BATCH) {
         let batch = start..(start + BATCH).min(test.len());
@@ -190,7 +184,7 @@ fn interpolated(x: &[f64], [from, inner]: [usize; 2], to: usize, factor: f64) ->
 
 /// What the network has at level `k + 1` of images of twice the size, against level `k` of the
 /// images: the law, as numbers.
-fn equivariance(model: &Sequential<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
+fn equivariance(model: &Model<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
     let [x, linear] = [1.0, 2.0].map(|factor| rescaled(test, 0..BATCH, factor));
     // The law is exact where the larger image has nothing to add: black between the pixels of the
     // smaller one.
@@ -217,7 +211,7 @@ fn equivariance(model: &Sequential<f32>, params: &Params<f32>, test: &Images) ->
 }
 
 fn features(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     x: &Tensor<f32>,
     layer: &str,
@@ -250,7 +244,7 @@ fn difference(stack: &Tensor<f32>, double: &Tensor<f32>, k: usize) -> f64 {
 
 /// Draws the first test image at three sizes, each followed by its levels: along a diagonal they
 /// are the same.
-fn levels(model: &Sequential<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
+fn levels(model: &Model<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
     let mut tiles = Vec::new();
     for factor in [0.5, 1.0, 2.0] {
         let x = rescaled(test, 0..1, factor);

@@ -17,7 +17,8 @@ use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::{Params, Snapshot, Tape, Ties};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::{
-    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential,
+    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Optimizer,
+    Sequential,
 };
 
 const SEEDS: u64 = 3;
@@ -133,10 +134,10 @@ fn network(
     ties: Ties,
     seed: u64,
     params: &mut Params<f32>,
-) -> Result<Sequential<f32>, BuildError> {
+) -> Result<Model<f32>, BuildError> {
     let conv =
         Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() };
-    Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
+    Sequential::new()
         .add(
             "dilation2d",
             Dilation2d { filters: config.filters, size: [5, 5], ties, ..Dilation2d::default() },
@@ -147,5 +148,5 @@ fn network(
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: config.dropout })
         .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })
-        .finish()
+        .build_model(params, seed, [dataset.train.height(), dataset.train.width(), 1])
 }

@@ -3,7 +3,7 @@
 use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::{
-    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Sequential, Weight,
+    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential, Weight,
 };
 use serde::{Deserialize, Serialize};
 
@@ -189,8 +189,8 @@ impl Config {
         kernel: Weight<f32>,
         seed: u64,
         params: &mut Params<f32>,
-    ) -> Result<Sequential<f32>, BuildError> {
-        Sequential::builder(params, seed, [dataset.train.height(), dataset.train.width(), 1])
+    ) -> Result<Model<f32>, BuildError> {
+        Sequential::new()
             .add(
                 DILATION,
                 Dilation2d {
@@ -214,7 +214,7 @@ impl Config {
             .add("flatten", Flatten)
             .add("dropout", Dropout { rate: self.dropout })
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })
-            .finish()
+            .build_model(params, seed, [dataset.train.height(), dataset.train.width(), 1])
     }
 }
 

@@ -8,7 +8,7 @@ use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
 use morphograd_morphology::nn::optim::OptimizerError;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef};
-use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
+use morphograd_morphology::nn::{Layer, Model, Optimizer};
 use morphograd_morphology::{MaxPlus, Neighbourhood2d, win_counts};
 
 use crate::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
@@ -24,7 +24,7 @@ pub struct Fit<'a> {
     /// The settings.
     pub config: &'a Config,
     /// The model.
-    pub model: &'a Sequential<f32>,
+    pub model: &'a Model<f32>,
     /// Its optimizer.
     pub optimizer: &'a mut Optimizer<f32>,
     /// Images to learn from.
@@ -232,7 +232,7 @@ impl Fit<'_> {
             sums.moved_share += report.moved as f64 / report.constrained.max(1) as f64;
             sums.distance += report.distance;
             sums.gradient_norm += report.gradient_norm;
-            sums.gradient_mapping += report.gradient_mapping;
+            sums.gradient_mapping += report.gradient_mapping.unwrap_or(f64::NAN);
             if observe(Event::Batch { epoch, done: i + 1, total })?.is_break() {
                 return Ok(Err(Stop::Interrupted));
             }
@@ -280,7 +280,7 @@ impl FirstDilation {
 /// # Errors
 /// If the shapes do not fit, or the observer fails.
 pub fn evaluate<E: From<StepError>>(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     images: &Images,
     batch_size: usize,
@@ -299,7 +299,7 @@ pub fn evaluate<E: From<StepError>>(
         let (logits, mean) = (|| {
             let logits = model.forward(&mut graph, x)?;
             let loss = graph.apply(SoftmaxCrossEntropy, [logits, targets])?;
-            Ok::<_, StepError>((logits, model.penalize(&mut graph, loss)?))
+            Ok::<_, StepError>((logits, graph.penalized(loss)))
         })()?;
         loss += f64::from(graph.value(mean).data[0]) * batch.len() as f64;
         for (row, index) in graph.value(logits).data.chunks_exact(classes).zip(batch) {

@@ -177,13 +177,13 @@ pub const ENFORCEMENTS: &[Named<Enforcement>] = &[
         name: "penalty",
         aliases: &[],
         about: "5 times the squared distance from the set in the loss; projected at the end",
-        make: || Enforcement::Penalty { weight: 10.0 },
+        make: || Enforcement::Penalty { factor: 10.0 },
     },
     Named {
         name: "augmented-lagrangian",
         aliases: &["lagrangian"],
         about: "the same, with a multiplier that ends in the set; projected at the end",
-        make: || Enforcement::AugmentedLagrangian { weight: 10.0, every: 8 },
+        make: || Enforcement::AugmentedLagrangian { factor: 10.0, every: 8 },
     },
 ];
 

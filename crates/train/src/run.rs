@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::checkpoint::{self, CheckpointError};
 use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
-use morphograd_morphology::nn::{Optimizer, Sequential};
+use morphograd_morphology::nn::{Model, Optimizer};
 
 use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{DataError, Dataset};
@@ -53,7 +53,7 @@ pub fn run(
     let mut params = Params::new();
     let kernel = variant.kernel().map_err(ConfigError::from)?;
     let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
-    let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate);
+    let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
     let train = dataset.train.take(config.samples)?;
 
     let path = folder.run(&variant, seed)?;
@@ -116,7 +116,7 @@ fn digit(dataset: &Dataset) -> Gallery {
 /// What the dilation makes of that image.
 fn feature_maps(
     dataset: &Dataset,
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     params: &Params<f32>,
     tape: &mut Tape<f32>,
 ) -> Result<Gallery, StepError> {

@@ -5,7 +5,7 @@ use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::loss::SoftmaxCrossEntropy;
 use morphograd_morphology::nn::optim::{OptimizerError, StepReport};
 use morphograd_morphology::nn::tensor::ShapeError;
-use morphograd_morphology::nn::{Layer, Optimizer, Sequential};
+use morphograd_morphology::nn::{Layer, Model, Optimizer};
 
 use crate::data::Images;
 
@@ -40,7 +40,7 @@ pub enum StepError {
 /// If the shapes do not fit, or a loss or gradient is not finite; the parameters are then as
 /// before.
 pub fn train_step(
-    model: &Sequential<f32>,
+    model: &Model<f32>,
     images: &Images,
     batch: &[usize],
     tape: &mut Tape<f32>,
@@ -54,7 +54,7 @@ pub fn train_step(
 
     let logits = model.forward(&mut graph, x)?;
     let loss = graph.apply(SoftmaxCrossEntropy, [logits, targets])?;
-    let loss = model.penalize(&mut graph, loss)?;
+    let loss = graph.penalized(loss);
     let value = f64::from(graph.value(loss).data[0]);
     if !value.is_finite() {
         return Err(StepError::NotFinite(value));

@@ -8,7 +8,7 @@ use morphograd::experiment::Config;
 use morphograd::fit::Fit;
 use morphograd::morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd::morphology::nn::optim::Adam;
-use morphograd::morphology::nn::{Layer, Optimizer, Sequential};
+use morphograd::morphology::nn::{Layer, Model, Optimizer};
 use morphograd::record::Variant;
 use morphograd::step::{StepError, predicted, train_step};
 
@@ -84,7 +84,7 @@ pub fn step(name: &str, batch: usize) -> Case {
 /// The network with what it takes to train it.
 struct Network {
     config: Config,
-    model: Sequential<f32>,
+    model: Model<f32>,
     params: Params<f32>,
     optimizer: Optimizer<f32>,
     train: Images,

@@ -46,7 +46,7 @@ pub fn gradient_mapping(steps: u64) -> Rate {
             rate.measured.push((k as f64, best));
             rate.bound.push((k as f64, (2.0 * P * height / k as f64).sqrt()));
         }
-        best = best.min(report.gradient_mapping);
+        best = best.min(report.gradient_mapping.expect("it is measured"));
     });
     rate
 }

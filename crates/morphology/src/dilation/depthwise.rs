@@ -2,7 +2,8 @@
 //! processing.
 //!
 //! $$y_{b,i,j,c} = \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c}$$ for a dilation; an erosion takes the minimum of $x - w_{k-1-d}$.
-//! The computation is that of [`FilterBank2d`](crate::FilterBank2d) with one filter for each channel.
+//! The computation is that of [`FilterBank2d`](crate::FilterBank2d) with one filter for each
+//! channel.
 
 use std::marker::PhantomData;
 
@@ -34,8 +35,8 @@ pub struct Depthwise2d<L> {
 }
 
 impl<L: Lattice> Depthwise2d<L> {
-    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones; the
-    /// kernel has to have the window's size.
+    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
+    /// the kernel has to have the window's size.
     pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
         Self { scan: scan.into(), lattice: PhantomData }
     }

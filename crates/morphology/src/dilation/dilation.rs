@@ -52,15 +52,16 @@ pub fn dilation2d<T: Real>(
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
 /// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
-/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4 filters
-/// makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
+/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4
+/// filters makes it cheaper: they are one dilation by a kernel that is one entry larger, with
+/// strides.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("dilation", Dilation2d { filters: 8, size: [5, 5], ..Dilation2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

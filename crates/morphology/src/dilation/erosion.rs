@@ -67,9 +67,9 @@ pub fn erosion2d<T: Real>(
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Erosion2d};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("erosion", Erosion2d { filters: 8, size: [5, 5], ..Erosion2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

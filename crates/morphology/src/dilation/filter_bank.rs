@@ -43,8 +43,8 @@ pub struct FilterBank2d<L> {
 }
 
 impl<L: Lattice> FilterBank2d<L> {
-    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones; the
-    /// kernel has to have the window's size.
+    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
+    /// the kernel has to have the window's size.
     pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
         Self { scan: scan.into(), marginal: false, lattice: PhantomData }
     }

@@ -353,8 +353,11 @@ mod tests {
         let [kh, kw, _, filters] = *w.shape().dims() else { unreachable!("a kernel") };
         let dilation = Dilation2d { filters, size: [kh, kw], ..Dilation2d::default() };
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, 0, x.shape().unbatched());
-        let model = model.add("dilation", dilation).add("pool", pool).finish().unwrap();
+        let model = Sequential::new()
+            .add("dilation", dilation)
+            .add("pool", pool)
+            .build_model(&mut params, 0, x.shape().unbatched())
+            .unwrap();
         let kernel = params.find("dilation.kernel").unwrap();
         params.update(kernel, |value| value.copy_from_slice(w.data()));
         let mut tape = Tape::new();
@@ -450,9 +453,11 @@ mod tests {
                 bias: Some(random()),
                 ..Dilation2d::default()
             };
-            let model =
-                Sequential::builder(&mut params, 5, [9, 9, channels]).add("dilation", dilation);
-            let model = model.add("pool", MaxPool2d::default()).finish().unwrap();
+            let model = Sequential::new()
+                .add("dilation", dilation)
+                .add("pool", MaxPool2d::default())
+                .build_model(&mut params, 5, [9, 9, channels])
+                .unwrap();
             let x = Tensor::from_fn([2, 9, 9, channels], |i| (i as f64 * 0.37).sin());
             let mut tape = Tape::new();
             let mut graph = tape.record(&params, Mode::Eval);

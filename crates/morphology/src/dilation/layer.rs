@@ -3,6 +3,8 @@
 //! The one design choice: a max-pooling behind a layer of dilations is computed with it where that
 //! is the same and costs less. `fused_max_pool.rs` says where.
 
+use std::any::Any;
+
 use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 use morphograd_nn::{Activation, BuildError, Builder, Layer, MaxPool2d, Weight};
@@ -15,6 +17,8 @@ use crate::neighbourhood::lattice::Lattice;
 #[derive(Debug)]
 pub(crate) struct FilterLayer<L> {
     op: FilterBank2d<L>,
+    /// The kernel's shape.
+    shape: Shape,
     kernel: ParamId,
     bias: Option<ParamId>,
     activation: Activation,
@@ -36,9 +40,11 @@ impl<L: Lattice> FilterLayer<L> {
         // Before a kernel is drawn: a window that does not fit may be of any size.
         let channels = op.place(input.batched(1))?.channels;
         let [kh, kw] = op.scan.window.size;
-        let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
+        let shape = Shape::from([kh, kw, channels, filters]);
+        let kernel = builder.param("kernel", shape, kernel)?;
         let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
-        Ok(Box::new(Self { op, kernel, bias, activation }))
+        builder.fuse(Self::with_max_pool);
+        Ok(Box::new(Self { op, shape, kernel, bias, activation }))
     }
 }
 
@@ -46,36 +52,56 @@ impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let kernel = graph.param(self.kernel);
         let y = graph.apply(self.op, [x, kernel])?;
-        self.finish(graph, y)
-    }
-
-    fn forward_pooled(
-        &self,
-        graph: &mut Graph<'_, T>,
-        x: Var,
-        pool: &MaxPool2d,
-    ) -> Option<Result<Var, ShapeError>> {
-        let kernel = graph.param(self.kernel);
-        let op = self.fused(*pool, [graph.shape(x), graph.shape(kernel)])?;
-        Some(graph.apply(op, [x, kernel]).and_then(|y| self.finish(graph, y)))
+        let y = add_bias(graph, y, self.bias)?;
+        self.activation.apply(graph, y)
     }
 }
 
 impl<L: Lattice> FilterLayer<L> {
     /// The operation of this layer and of a max-pooling behind it, if they are one that costs less;
     /// the bias can be added to the largest output as well, an activation cannot.
-    fn fused(&self, pool: MaxPool2d, shapes: [Shape; 2]) -> Option<FusedMaxPool2d<L>> {
+    fn fused(&self, pool: MaxPool2d, input: Shape) -> Option<FusedMaxPool2d<L>> {
         let linear = self.activation == Activation::Linear;
-        linear.then(|| FusedMaxPool2d::new(self.op, pool, shapes)).flatten()
+        linear.then(|| FusedMaxPool2d::new(self.op, pool, [input.batched(1), self.shape])).flatten()
     }
 
-    fn finish<T: Real>(&self, graph: &mut Graph<'_, T>, mut y: Var) -> Result<Var, ShapeError> {
-        if let Some(bias) = self.bias {
-            let bias = graph.param(bias);
-            y = graph.apply(Add, [y, bias])?;
-        }
-        self.activation.apply(graph, y)
+    /// The rule that makes one layer of two in a model.
+    fn with_max_pool<T: Real>(
+        first: &dyn Layer<T>,
+        second: &dyn Layer<T>,
+        input: Shape,
+    ) -> Option<Box<dyn Layer<T>>> {
+        let layer = (first as &dyn Any).downcast_ref::<Self>()?;
+        let pool = (second as &dyn Any).downcast_ref::<MaxPool2d>()?;
+        let op = layer.fused(*pool, input)?;
+        Some(Box::new(FusedLayer { op, kernel: layer.kernel, bias: layer.bias }))
     }
+}
+
+/// A bank of filters and the max-pooling behind it.
+#[derive(Debug)]
+struct FusedLayer<L> {
+    op: FusedMaxPool2d<L>,
+    kernel: ParamId,
+    bias: Option<ParamId>,
+}
+
+impl<T: Real, L: Lattice> Layer<T> for FusedLayer<L> {
+    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        let kernel = graph.param(self.kernel);
+        let y = graph.apply(self.op, [x, kernel])?;
+        add_bias(graph, y, self.bias)
+    }
+}
+
+fn add_bias<T: Real>(
+    graph: &mut Graph<'_, T>,
+    y: Var,
+    bias: Option<ParamId>,
+) -> Result<Var, ShapeError> {
+    let Some(bias) = bias else { return Ok(y) };
+    let bias = graph.param(bias);
+    graph.apply(Add, [y, bias])
 }
 
 #[cfg(test)]
@@ -99,9 +125,9 @@ mod tests {
             let kernel =
                 params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
             let op = FilterBank2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
-            let layer = FilterLayer { op, kernel, bias: None, activation };
-            let shapes = [[2, 12, 12, channels].into(), [size, size, channels, filters].into()];
-            layer.fused(pool, shapes).is_some()
+            let shape = Shape::from([size, size, channels, filters]);
+            let layer = FilterLayer { op, shape, kernel, bias: None, activation };
+            layer.fused(pool, [12, 12, channels].into()).is_some()
         }
         let (halves, linear) = (MaxPool2d::default(), Activation::Linear);
         assert!(joint::<MaxPlus>(5, 8, 1, linear, halves));

@@ -4,12 +4,11 @@
 //! takes part in the maximum, and not towards 0, which for a dilation is no neutral value; an entry
 //! that is at $-\infty$ already costs nothing.
 
-use morphograd_nn::Regularizer;
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Op};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-/// $\lambda_1 \sum_i |w_i - b| + \lambda_2 \sum_i (w_i - b)^2$ with a bottom $b$: a regularizer and
-/// an operation that maps a tensor of any shape to a scalar. Shrinks supports: entries that no loss
+/// $\lambda_1 \sum_i |w_i - b| + \lambda_2 \sum_i (w_i - b)^2$ with a bottom $b$: an
+/// operation that maps a tensor of any shape to a scalar. Shrinks supports: entries that no loss
 /// needs sink to the bottom. Entries of $-\infty$ are off the support and count nothing, with
 /// gradient 0. The subgradient of $|w - b|$ at $b$ is 0.
 ///
@@ -20,7 +19,6 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 /// ```
 /// use morphograd_morphology::{
 ///     nn::{
-///         Regularizer,
 ///         autodiff::{Mode, Params, Tape},
 ///         tensor::Tensor,
 ///     },
@@ -32,8 +30,7 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 /// let mut tape = Tape::new();
 /// let mut graph = tape.record(&params, Mode::Train { step: 0 });
 /// let weight = graph.param(w);
-/// let penalty =
-///     L1L2Lattice { l1: 0.5, l2: 0.25, bottom: -1.0 }.penalty(&mut graph, weight)?;
+/// let penalty = graph.apply(L1L2Lattice { l1: 0.5, l2: 0.25, bottom: -1.0 }, [weight])?;
 /// assert_eq!(graph.value(penalty).data, [0.5 * 2.0 + 0.25 * 4.0]);
 /// graph.backward(penalty);
 /// assert_eq!(tape.grad(w), Some(&[0.0, 0.0, 0.5 + 2.0 * 0.25 * 2.0][..]));
@@ -53,12 +50,6 @@ impl Default for L1L2Lattice {
     /// morpholayers' values: 0.01, 0.01 and -1.
     fn default() -> Self {
         Self { l1: 0.01, l2: 0.01, bottom: -1.0 }
-    }
-}
-
-impl<T: Real> Regularizer<T> for L1L2Lattice {
-    fn penalty(&self, graph: &mut Graph<'_, T>, weight: Var) -> Result<Var, ShapeError> {
-        graph.apply(*self, [weight])
     }
 }
 
@@ -143,7 +134,7 @@ mod tests {
         let mut graph = tape.record(&params, Mode::Eval);
         let w = graph.input(Tensor::zeros([2]).view());
         let regularizer = L1L2Lattice { bottom: f64::NEG_INFINITY, ..L1L2Lattice::default() };
-        let error = regularizer.penalty(&mut graph, w).unwrap_err();
+        let error = graph.apply(regularizer, [w]).unwrap_err();
         assert_eq!(error.to_string(), "l1_l2_lattice: expected a finite bottom, found -inf");
     }
 }

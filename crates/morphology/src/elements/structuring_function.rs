@@ -99,7 +99,7 @@ impl<T: Real> StructuringFunction<T> {
     /// let layer = Morphological2d { filters: 4, size: [5, 5], kernel, ..Default::default() };
     /// let mut params = Params::<f32>::new();
     /// let model =
-    ///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("disks", layer).finish()?;
+    ///     Sequential::new().add("disks", layer).build_model(&mut params, 1, [28, 28, 1])?;
     /// assert_eq!(model.output().dims(), [28, 28, 4]);
     /// // A filter for every orientation.
     /// let kernel = StructuringFunction::<f32>::default().on(StructuringElement::lines(5)?);

@@ -81,7 +81,7 @@ pub fn across_channels<T: Real>(
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Separable3d};
 /// let mut params = Params::<f32>::new();
 /// let layer = Separable3d { size: [5, 5, 3], ..Default::default() };
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 10]).add("volume", layer).finish()?;
+/// let model = Sequential::new().add("volume", layer).build_model(&mut params, 1, [28, 28, 10])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 10][..], 25 + 3));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -174,9 +174,9 @@ mod tests {
                 ..Separable3d::default()
             };
             let mut params = Params::new();
-            let model = Sequential::builder(&mut params, seed, [4, 3, 4])
+            let model = Sequential::new()
                 .add("layer", layer)
-                .finish()
+                .build_model(&mut params, seed, [4, 3, 4])
                 .unwrap();
             let id = params.add("x", x.clone(), None).unwrap();
             let forward = |graph: &mut Graph<'_, f64>| {

@@ -115,10 +115,10 @@ semiring! {
     ///     nn::{Sequential, autodiff::Params},
     /// };
     /// let mut params = Params::<f32>::new();
-    /// let model = Sequential::builder(&mut params, 42, [100])
+    /// let model = Sequential::new()
     ///     .add("and", MinPlusDense { units: 32, ..MinPlusDense::default() })
     ///     .add("or", MaxPlusDense { units: 10, ..MaxPlusDense::default() })
-    ///     .finish()?;
+    ///     .build_model(&mut params, 42, [100])?;
     /// assert_eq!((model.output().dims(), params.count()), (&[10][..], 3520));
     /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
     /// ```
@@ -391,7 +391,7 @@ mod tests {
         // wins would never learn.
         let (kernel, bias) = (Weight::zeros(), Some(Weight::zeros()));
         let layer = MaxPlusDense { units: 3, kernel, bias, ..MaxPlusDense::default() };
-        let model = Sequential::builder(&mut params, 1, [4]).add("or", layer).finish().unwrap();
+        let model = Sequential::new().add("or", layer).build_model(&mut params, 1, [4]).unwrap();
         let x = Tensor::from_fn([32, 4], |i| (i as f64 * 1.3).sin());
         let w = Tensor::from_fn([4, 3], |i| 0.3 * (i as f64 * 0.8).cos() + 0.5);
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.02);
@@ -414,9 +414,9 @@ mod tests {
         let error = |units, input: &[usize]| {
             let mut params = Params::<f64>::new();
             let layer = MinPlusDense { units, ..MinPlusDense::default() };
-            Sequential::builder(&mut params, 0, Shape::new(input))
+            Sequential::new()
                 .add("and", layer)
-                .finish()
+                .build_model(&mut params, 0, Shape::new(input))
                 .unwrap_err()
                 .to_string()
         };

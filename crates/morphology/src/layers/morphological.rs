@@ -42,7 +42,7 @@ use crate::operators::operator::{Operator, PairOperator};
 ///     opening2d, white_top_hat2d,
 /// };
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 1, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add(
 ///         "details",
 ///         Morphological2d {
@@ -62,7 +62,7 @@ use crate::operators::operator::{Operator, PairOperator};
 ///             ..Default::default()
 ///         },
 ///     )
-///     .finish()?;
+///     .build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 4 * 25 + 8 * 4 * 9));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -111,7 +111,7 @@ pub struct Morphological2d<T> {
 ///     ..Default::default()
 /// };
 /// let model =
-///     Sequential::builder(&mut params, 1, [28, 28, 1]).add("corners", layer).finish()?;
+///     Sequential::new().add("corners", layer).build_model(&mut params, 1, [28, 28, 1])?;
 /// assert_eq!(
 ///     params.name(params.find("corners.second.kernel").unwrap()),
 ///     "corners.second.kernel"

@@ -173,9 +173,9 @@ mixed! {
     ///     layers::pooling::MixedPool2d,
     /// };
     /// let mut params = Params::<f32>::new();
-    /// let model = Sequential::builder(&mut params, 1, [28, 28, 3])
+    /// let model = Sequential::new()
     ///     .add("pool", MixedPool2d::default())
-    ///     .finish()?;
+    ///     .build_model(&mut params, 1, [28, 28, 3])?;
     /// assert_eq!((model.output().dims(), params.count()), (&[14, 14, 3][..], 1));
     /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
     /// ```
@@ -203,7 +203,7 @@ mod tests {
     use morphograd_nn::autodiff::{Mode, Params, Tape, gradcheck};
     use morphograd_nn::optim::Adam;
     use morphograd_nn::tensor::{Tensor, TensorRef, Window2d};
-    use morphograd_nn::{MeanSquaredError, Optimizer, Sequential};
+    use morphograd_nn::{MeanSquaredError, Model, Optimizer, Sequential};
     use morphograd_testkit::{assert_close, strategy};
     use proptest::prelude::*;
 
@@ -211,17 +211,17 @@ mod tests {
     const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
 
     /// One of the four, by number, with a free α.
-    fn build(kind: usize, w: Window2d, ties: Ties, params: &mut Params<f64>) -> Sequential<f64> {
+    fn build(kind: usize, w: Window2d, ties: Ties, params: &mut Params<f64>) -> Model<f64> {
         let (size, strides, padding) = (w.size, Some(w.strides), w.padding);
         let alpha = Weight::new(Constant(ALPHA));
-        let builder = Sequential::builder(params, 0, [5, 6, 2]);
+        let builder = Sequential::new();
         match kind {
             0 => builder.add("pool", MinPool2d { size, strides, padding, ties }),
             1 => builder.add("pool", RangePool2d { size, strides, padding, ties }),
             2 => builder.add("pool", MixedPool2d { size, strides, padding, ties, alpha }),
             _ => builder.add("pool", MixedMaxMinPool2d { size, strides, padding, ties, alpha }),
         }
-        .finish()
+        .build_model(params, 0, [5, 6, 2])
         .unwrap()
     }
 
@@ -333,7 +333,7 @@ mod tests {
     fn learned(truth: f64, layer: impl Build<f64>, other: impl Layer<f64>) -> f64 {
         let mut params = Params::new();
         let model =
-            Sequential::builder(&mut params, 0, [8, 8, 1]).add("pool", layer).finish().unwrap();
+            Sequential::new().add("pool", layer).build_model(&mut params, 0, [8, 8, 1]).unwrap();
         let alpha = params.find("pool.alpha").unwrap();
         assert_eq!(params.value(alpha).data, [0.5]);
         let image = Tensor::from_fn([2, 8, 8, 1], |i| (i as f64 * 1.7).sin());

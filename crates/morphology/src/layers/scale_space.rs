@@ -52,7 +52,7 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 ///     curvature: Weight::new(Constant(0.25)),
 ///     ..ScaleSpace2d::default()
 /// };
-/// let model = Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish()?;
+/// let model = Sequential::new().add("lift", lift).build_model(&mut params, 0, [1, 5, 1])?;
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 5, 1], &[0.0, 0.0, 1.0, 0.0, 0.0]));
 /// let y = model.forward(&mut graph, x)?;
@@ -146,16 +146,16 @@ impl<T: Real> Layer<T> for Lifting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use morphograd_nn::Sequential;
     use morphograd_nn::autodiff::{Mode, Params, Tape, gradcheck};
     use morphograd_nn::tensor::Tensor;
+    use morphograd_nn::{Model, Sequential};
     use morphograd_testkit::{assert_close, strategy};
     use proptest::prelude::*;
 
     const SCALE: f64 = 0.75;
     const RADIUS: usize = 2;
 
-    fn model(levels: usize, curvature: f64, input: [usize; 3]) -> (Sequential<f64>, Params<f64>) {
+    fn model(levels: usize, curvature: f64, input: [usize; 3]) -> (Model<f64>, Params<f64>) {
         let mut params = Params::new();
         let curvature = Weight::new(Constant(curvature));
         let lift = ScaleSpace2d {
@@ -165,7 +165,7 @@ mod tests {
             curvature,
             ..ScaleSpace2d::default()
         };
-        let model = Sequential::builder(&mut params, 0, input).add("lift", lift).finish().unwrap();
+        let model = Sequential::new().add("lift", lift).build_model(&mut params, 0, input).unwrap();
         (model, params)
     }
 
@@ -287,7 +287,7 @@ mod tests {
             let curvature = Weight::new(Constant(0.0));
             let lift = ScaleSpace2d { levels: 1, curvature, ties, ..ScaleSpace2d::default() };
             let model =
-                Sequential::builder(&mut params, 0, [3, 3, 1]).add("lift", lift).finish().unwrap();
+                Sequential::new().add("lift", lift).build_model(&mut params, 0, [3, 3, 1]).unwrap();
             let mut graph = tape.record(&params, Mode::Train { step: 0 });
             // The first in raster order is in the corner on the right.
             let x =
@@ -308,7 +308,7 @@ mod tests {
         let (scale, border) = (0.5, Border::Periodic);
         let lift = ScaleSpace2d { levels: 1, scale, curvature, border, ..ScaleSpace2d::default() };
         let model =
-            Sequential::builder(&mut params, 0, [1, 5, 1]).add("lift", lift).finish().unwrap();
+            Sequential::new().add("lift", lift).build_model(&mut params, 0, [1, 5, 1]).unwrap();
         let mut graph = tape.record(&params, Mode::Eval);
         let x = graph
             .input(Tensor::from_vec([1, 1, 5, 1], vec![8.0, 0.0, 0.0, 0.0, 0.0]).unwrap().view());
@@ -321,9 +321,9 @@ mod tests {
         let build = |input: &[usize], levels: usize| {
             let mut params = Params::<f32>::new();
             let lift = ScaleSpace2d { levels, ..ScaleSpace2d::default() };
-            Sequential::builder(&mut params, 0, Shape::new(input))
+            Sequential::new()
                 .add("lift", lift)
-                .finish()
+                .build_model(&mut params, 0, Shape::new(input))
                 .unwrap_err()
                 .to_string()
         };

@@ -53,7 +53,7 @@ pub enum Separation {
 ///     ..Default::default()
 /// };
 /// let model =
-///     Sequential::builder(&mut params, 1, [28, 28, 3]).add("erosion", layer).finish()?;
+///     Sequential::new().add("erosion", layer).build_model(&mut params, 1, [28, 28, 3])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 25 * 3 + 3 * 8));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

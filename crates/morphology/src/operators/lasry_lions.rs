@@ -96,7 +96,7 @@ pub fn lasry_lions_lower2d<T: Real>(
 ///     ..Default::default()
 /// };
 /// let model =
-///     Sequential::builder(&mut params, 1, [28, 28, 3]).add("smooth", layer).finish()?;
+///     Sequential::new().add("smooth", layer).build_model(&mut params, 1, [28, 28, 3])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 6][..], 12));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```

@@ -402,7 +402,7 @@ fn layers_hand_their_border_and_their_ties_to_the_operator() {
         dilation2d(graph, eroded, above, scan)
     }
     let mut params = Params::new();
-    let model = Sequential::builder(&mut params, 7, [5, 6, 2])
+    let model = Sequential::new()
         .add(
             "single",
             Morphological2d { operator: erode, size: [3, 2], border, ties, ..Default::default() },
@@ -429,7 +429,7 @@ fn layers_hand_their_border_and_their_ties_to_the_operator() {
             "volume",
             Separable3d { operator: erode, size: [2, 2, 1], border, ties, ..Default::default() },
         )
-        .finish()
+        .build_model(&mut params, 7, [5, 6, 2])
         .unwrap();
     let (mut tape, x) = (Tape::new(), Tensor::<f64>::zeros([1, 5, 6, 2]));
     let mut graph = tape.record(&params, Mode::Eval);

@@ -4,7 +4,7 @@
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var, gradcheck};
 use morphograd_morphology::nn::initializer::{Constant, Uniform};
 use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
-use morphograd_morphology::nn::{Activation, Build, Layer, Sequential, Weight};
+use morphograd_morphology::nn::{Activation, Build, Layer, Model, Sequential, Weight};
 use morphograd_morphology::*;
 
 const SIZE: [usize; 2] = [3, 2];
@@ -18,10 +18,10 @@ fn images() -> Tensor<f64> {
     Tensor::from_fn([2, 5, 6, 3], |i| ((i * 37 % 101) as f64 * 0.7).sin())
 }
 
-fn build(layer: impl Build<f64>) -> (Params<f64>, Sequential<f64>) {
+fn build(layer: impl Build<f64>) -> (Params<f64>, Model<f64>) {
     let mut params = Params::new();
     let model =
-        Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+        Sequential::new().add("layer", layer).build_model(&mut params, 7, [5, 6, 3]).unwrap();
     (params, model)
 }
 
@@ -163,7 +163,7 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
     fn check(layer: impl Build<f64>) {
         let mut params = Params::new();
         let model =
-            Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", layer).finish().unwrap();
+            Sequential::new().add("layer", layer).build_model(&mut params, 7, [5, 6, 3]).unwrap();
         let x = params.add("x", images(), None).unwrap();
         let checked = gradcheck(&mut params, |graph| {
             let x = graph.param(x);
@@ -256,7 +256,7 @@ fn outside_its_support_a_function_is_minus_infinity_and_gets_no_gradient() {
     };
     let mut params = Params::new();
     let model =
-        Sequential::builder(&mut params, 7, [1, 3, 1]).add("layer", layer).finish().unwrap();
+        Sequential::new().add("layer", layer).build_model(&mut params, 7, [1, 3, 1]).unwrap();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let x = graph.input(Tensor::from_vec([1, 1, 3, 1], vec![1.0, 5.0, 2.0]).unwrap().view());
@@ -330,9 +330,9 @@ fn a_layer_of_regularizations_uses_the_flatter_parabola_first() {
 fn what_does_not_fit_is_refused_by_name() {
     fn refused(layer: impl Build<f32>) -> String {
         let mut params = Params::new();
-        Sequential::builder(&mut params, 7, [5, 6, 3])
+        Sequential::new()
             .add("layer", layer)
-            .finish()
+            .build_model(&mut params, 7, [5, 6, 3])
             .unwrap_err()
             .to_string()
     }
@@ -446,7 +446,7 @@ fn a_function_on_an_element_is_that_on_its_kernel() {
         let mut params = Params::new();
         let layer = Morphological2d { filters: 2, size: [3, 4], kernel, ..Default::default() };
         let model =
-            Sequential::builder(&mut params, 7, [5, 6, 2]).add("layer", layer).finish().unwrap();
+            Sequential::new().add("layer", layer).build_model(&mut params, 7, [5, 6, 2]).unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.input(Tensor::from_fn([1, 5, 6, 2], |i| (i as f64 * 1.7).sin()).view());
@@ -472,7 +472,7 @@ fn the_layers_pass_on_their_rules_for_ties_and_the_border() {
     fn gradient(layer: impl Build<f64>) -> Vec<f64> {
         let mut params = Params::new();
         let model =
-            Sequential::builder(&mut params, 7, [2, 2, 1]).add("layer", layer).finish().unwrap();
+            Sequential::new().add("layer", layer).build_model(&mut params, 7, [2, 2, 1]).unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.input(Tensor::from_fn([1, 2, 2, 1], |_| 0.0).view());

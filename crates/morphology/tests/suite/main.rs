@@ -7,6 +7,7 @@ mod geodesic;
 mod golden;
 mod laws;
 mod layers;
+mod promise;
 mod properties;
 mod reference;
 mod residuation;

@@ -1,4 +1,4 @@
-//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what
+//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` has what
 //! they compute and says how.
 
 use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};

@@ -20,7 +20,7 @@ fn image() -> Tensor<f64> {
 fn output(layer: impl Build<f64>, mode: Mode) -> Vec<f64> {
     let mut params = Params::new();
     let model =
-        Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", layer).finish().unwrap();
+        Sequential::new().add("layer", layer).build_model(&mut params, 5, [9, 8, 2]).unwrap();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, mode);
     let x = graph.input(image().view());
@@ -124,7 +124,7 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
 fn learned(name: &str, learner: impl Build<f64>, teacher: impl Build<f64>) -> Vec<f64> {
     let mut params = Params::new();
     let model =
-        Sequential::builder(&mut params, 5, [9, 8, 2]).add("layer", learner).finish().unwrap();
+        Sequential::new().add("layer", learner).build_model(&mut params, 5, [9, 8, 2]).unwrap();
     let kernel = params.find("layer.kernel").unwrap();
     params.set_trainable(kernel, false);
     let target = Tensor::from_vec([2, 9, 8, 2], output(teacher, Mode::Eval)).unwrap();
@@ -184,9 +184,9 @@ fn element_dropout_acts_while_training_only() {
 fn descriptions_that_make_no_sense_are_refused_by_name() {
     let error = |layer: SmoothDilation2d<f64>, input: &[usize]| {
         let input = morphograd_morphology::nn::tensor::Shape::new(input);
-        Sequential::builder(&mut Params::new(), 0, input)
+        Sequential::new()
             .add("layer", layer)
-            .finish()
+            .build_model(&mut Params::new(), 0, input)
             .unwrap_err()
             .to_string()
     };

@@ -10,7 +10,10 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 use thiserror::Error;
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
 /// An activation function: the last step of a layer, or a layer of its own.
 ///

@@ -11,7 +11,11 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Var};
 
 use crate::initializer::{Constant, Initializer};
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 use crate::random::Stream;
 
 /// $y = γ (x - μ) / \sqrt{σ^2 + ε} + β$ for each channel, the last axis: `[batch, .., channels]` →
@@ -37,9 +41,9 @@ use crate::random::Stream;
 /// ```
 /// use morphograd_nn::{BatchNorm, Sequential, autodiff::Params, summary};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [28, 28, 16])
+/// let model = Sequential::new()
 ///     .add("normalize", BatchNorm::default())
-///     .finish()?;
+///     .build_model(&mut params, 42, [28, 28, 16])?;
 /// assert!(
 ///     summary(&model, &params).contains("Trainable params: 32\nNon-trainable params: 32")
 /// );
@@ -317,7 +321,7 @@ fn rows<T>(data: &[T], channels: usize, items: Range<usize>) -> impl Iterator<It
 mod tests {
     use super::*;
     use crate::optim::Sgd;
-    use crate::{Optimizer, Sequential, checkpoint};
+    use crate::{Model, Optimizer, Sequential, checkpoint};
     use morphograd_autodiff::tensor::Tensor;
     use morphograd_autodiff::{Mean, Mul, Params, Tape, gradcheck};
     use morphograd_testkit::{assert_close, check_op, strategy};
@@ -350,12 +354,8 @@ mod tests {
         means.iter().copied().chain(variances).collect()
     }
 
-    fn model(
-        params: &mut Params<f64>,
-        description: BatchNorm<f64>,
-        input: Shape,
-    ) -> Sequential<f64> {
-        Sequential::builder(params, 0, input).add("bn", description).finish().unwrap()
+    fn model(params: &mut Params<f64>, description: BatchNorm<f64>, input: Shape) -> Model<f64> {
+        Sequential::new().add("bn", description).build_model(params, 0, input).unwrap()
     }
 
     proptest! {
@@ -421,7 +421,7 @@ mod tests {
 
     /// A step on x, whose loss is the mean of the squared output.
     fn step(
-        model: &Sequential<f64>,
+        model: &Model<f64>,
         params: &mut Params<f64>,
         optimizer: &mut Optimizer<f64>,
         x: &Tensor<f64>,
@@ -483,8 +483,12 @@ mod tests {
     fn what_cannot_be_normalized_is_refused() {
         let error = |description: BatchNorm<f64>, input: &[usize]| {
             let mut params = Params::new();
-            let builder = Sequential::builder(&mut params, 0, Shape::new(input));
-            builder.add("bn", description).finish().unwrap_err().to_string()
+            let builder = Sequential::new();
+            builder
+                .add("bn", description)
+                .build_model(&mut params, 0, Shape::new(input))
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             error(BatchNorm::default(), &[]),

@@ -5,7 +5,11 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Add, Graph, ParamId, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 
 /// $y = x + b$ with a number $b$ for every element of what comes in but its batch (`BiasLayer` of
 /// morpholayers): `[batch, …]` → `[batch, …]`. Parameter: `bias` of the input's shape without the
@@ -16,9 +20,9 @@ use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
 /// ```
 /// use morphograd_nn::{Bias, Sequential, autodiff::Params};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("bias", Bias::default())
-///     .finish()?;
+///     .build_model(&mut params, 42, [28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 1][..], 784));
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -67,7 +71,7 @@ mod tests {
         let mut params = Params::<f64>::new();
         let layer = Bias { bias: Weight::new(Uniform { low: -1.0, high: 1.0 }) };
         let model =
-            Sequential::builder(&mut params, 3, [2, 2, 1]).add("bias", layer).finish().unwrap();
+            Sequential::new().add("bias", layer).build_model(&mut params, 3, [2, 2, 1]).unwrap();
         let bias = params.find("bias.bias").unwrap();
         let x = Tensor::from_fn([3, 2, 2, 1], |i| i as f64);
         let mut tape = Tape::new();

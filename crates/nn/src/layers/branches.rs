@@ -8,7 +8,10 @@ use std::fmt;
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Graph, MAX_INPUTS, Op, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::{Build, Description};
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
 /// Applies every branch to the same input and puts the outputs side by side along the last axis, in
 /// the order in which they were added: `[…, m]` and `[…, n]` → `[…, m + n]`. The other axes of the
@@ -22,17 +25,14 @@ use crate::model::layer::{Build, BuildError, Builder, Layer};
 ///     .add("conv", Conv2d { filters: 4, size: [2, 2], strides: [2, 2], ..Conv2d::default() })
 ///     .add("largest", MaxPool2d::default())
 ///     .add("mean", AvgPool2d::default());
-/// let model = Sequential::builder(&mut params, 42, [28, 28, 1]).add("stem", branches).finish()?;
+/// let model = Sequential::new().add("stem", branches).build_model(&mut params, 42, [28, 28, 1])?;
 /// assert_eq!(model.output().dims(), [14, 14, 6]);
 /// assert!(params.find("stem.conv.kernel").is_some());
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
 pub struct Branches<T> {
-    branches: Vec<(String, Branch<T>)>,
+    branches: Vec<(String, Description<T>)>,
 }
-
-type Branch<T> =
-    Box<dyn FnOnce(&mut Builder<'_, T>, Shape) -> Result<Box<dyn Layer<T>>, BuildError>>;
 
 /// The inputs (one to [`MAX_INPUTS`]) side by side along the last axis: `[…, m]` and `[…, n]` →
 /// `[…, m + n]`. The other axes have to agree. The gradient is cut at the same places. Cost: a copy
@@ -49,9 +49,8 @@ impl<T> Default for Branches<T> {
 impl<T: Real> Branches<T> {
     /// Adds a branch.
     #[must_use]
-    pub fn add<S: Build<T> + 'static>(mut self, name: &str, description: S) -> Self {
-        self.branches
-            .push((name.to_owned(), Box::new(|builder, input| description.build(builder, input))));
+    pub fn add(mut self, name: &str, description: impl Build<T>) -> Self {
+        self.branches.push((name.to_owned(), Description::new(description)));
         self
     }
 }
@@ -72,10 +71,9 @@ impl<T: Real> Build<T> for Branches<T> {
             if built.iter().any(|(other, _)| *other == name) {
                 return Err(BuildError::DuplicateLayer(name));
             }
-            let layer = branch(&mut builder.scope(&name), input).map_err(|error| match error {
-                BuildError::Shape(error) => BuildError::Shape(error.within(&name)),
-                other => other,
-            })?;
+            let layer = branch
+                .build(&mut builder.scope(&name), input)
+                .map_err(|error| error.within(&name))?;
             built.push((name, layer));
         }
         Ok(Box::new(Built(built)))
@@ -205,7 +203,7 @@ mod tests {
             .add("largest", MaxPool2d::default())
             .add("mean", AvgPool2d::default());
         let model =
-            Sequential::builder(&mut params, 0, [2, 2, 1]).add("both", branches).finish().unwrap();
+            Sequential::new().add("both", branches).build_model(&mut params, 0, [2, 2, 1]).unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let x = graph.variable(tensor(&[1, 2, 2, 1], &[1.0, 5.0, 2.0, 4.0]).view());
@@ -219,9 +217,8 @@ mod tests {
     fn what_does_not_fit_is_refused_by_name() {
         let error = |input: &[usize], branches: Branches<f64>| {
             let mut params = Params::new();
-            let builder =
-                Sequential::builder(&mut params, 0, Shape::new(input)).add("stem", branches);
-            builder.finish().unwrap_err().to_string()
+            let builder = Sequential::new().add("stem", branches);
+            builder.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         let pool = |size| MaxPool2d { size, ..MaxPool2d::default() };
         assert_eq!(

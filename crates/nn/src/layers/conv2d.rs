@@ -15,7 +15,11 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 
 use geometry::Geometry;
 use passes::{Gradients, Operands};
@@ -33,9 +37,9 @@ use passes::{Gradients, Operands};
 /// use morphograd_autodiff::Params;
 /// use morphograd_nn::{Activation, Conv2d, Sequential};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [12, 12, 8])
+/// let model = Sequential::new()
 ///     .add("conv", Conv2d { filters: 32, activation: Activation::Relu, ..Conv2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 42, [12, 12, 8])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[10, 10, 32][..], 3 * 3 * 8 * 32 + 32));
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -363,8 +367,8 @@ mod tests {
     fn what_does_not_fit_is_refused_by_layer_and_reason() {
         let build = |input: &[usize], conv: Conv2d<f32>| {
             let mut params = Params::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("stem", conv);
-            model.finish().unwrap_err().to_string()
+            let model = Sequential::new().add("stem", conv);
+            model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
             build(&[5, 7, 1], Conv2d { size: [6, 6], ..Conv2d::default() }),

@@ -9,7 +9,11 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
 use crate::layers::conv2d;
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 
 /// $y = a(x W + b)$: `[batch, n]` → `[batch, units]`. Parameters: `kernel` of shape `[n, units]`
 /// and, unless `bias` is `None`, `bias` of shape `[units]`.
@@ -21,10 +25,10 @@ use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
 /// use morphograd_autodiff::Params;
 /// use morphograd_nn::{Activation, Dense, Sequential};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [800])
+/// let model = Sequential::new()
 ///     .add("hidden", Dense { units: 32, activation: Activation::Relu, ..Dense::default() })
 ///     .add("logits", Dense { units: 10, bias: None, ..Dense::default() })
-///     .finish()?;
+///     .build_model(&mut params, 42, [800])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[10][..], 800 * 32 + 32 + 320));
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -244,9 +248,9 @@ mod tests {
     #[test]
     fn wrong_shapes_are_refused_with_what_to_do() {
         let build = |input: &[usize], units| {
-            Sequential::<f64>::builder(&mut Params::new(), 0, Shape::new(input))
+            Sequential::<f64>::new()
                 .add("logits", Dense { units, ..Dense::default() })
-                .finish()
+                .build_model(&mut Params::new(), 0, Shape::new(input))
                 .unwrap_err()
                 .to_string()
         };
@@ -258,7 +262,7 @@ mod tests {
         assert_eq!(build(&[5], 0), "logits: dense: expected at least 1 unit, found 0");
         let mut params = Params::<f64>::new();
         let model =
-            Sequential::builder(&mut params, 0, [4]).add("fc", Dense::default()).finish().unwrap();
+            Sequential::new().add("fc", Dense::default()).build_model(&mut params, 0, [4]).unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, Mode::Shapes);
         let x = graph.input_with([2, 3], |_| ());

@@ -9,7 +9,11 @@ use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 
 /// $y_{i,j,\,c M + m} = a\bigl(b_{c M + m} + \sum_d x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1
 /// c m}\bigr)$ with $M$ kernels a channel: `[batch, height, width, channels]` → `[batch, height',
@@ -25,9 +29,9 @@ use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
 /// ```
 /// use morphograd_nn::{DepthwiseConv2d, Sequential, autodiff::Params};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [12, 12, 8])
+/// let model = Sequential::new()
 ///     .add("blur", DepthwiseConv2d { multiplier: 2, ..DepthwiseConv2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 42, [12, 12, 8])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[10, 10, 16][..], 3 * 3 * 8 * 2 + 16));
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -332,7 +336,7 @@ mod tests {
             ..Default::default()
         };
         let model =
-            Sequential::builder(&mut params, 1, [1, 1, 2]).add("conv", layer).finish().unwrap();
+            Sequential::new().add("conv", layer).build_model(&mut params, 1, [1, 1, 2]).unwrap();
         let mut set = |name: &str, to: &[f64]| {
             let id = params.find(name).unwrap();
             params.update(id, |value| value.copy_from_slice(to));
@@ -350,8 +354,8 @@ mod tests {
     fn what_does_not_fit_is_refused_by_name_and_an_empty_batch_is_accepted() {
         let error = |shape: &[usize], layer: DepthwiseConv2d<f32>| {
             let mut params = Params::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(shape)).add("conv", layer);
-            model.finish().unwrap_err().to_string()
+            let model = Sequential::new().add("conv", layer);
+            model.build_model(&mut params, 0, Shape::new(shape)).unwrap_err().to_string()
         };
         assert_eq!(
             error(&[4, 4, 2], DepthwiseConv2d { multiplier: 0, ..Default::default() }),

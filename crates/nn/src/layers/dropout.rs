@@ -6,7 +6,10 @@ use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 use crate::random::mix;
 
 /// While training, every element is set to 0 with probability `rate`, independently, and the others
@@ -161,9 +164,9 @@ mod tests {
     /// The output for an input of ones.
     fn run(name: &str, rate: f64, seed: u64, mode: Mode, n: usize) -> Vec<f64> {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, seed, [n])
+        let model = Sequential::new()
             .add(name, Dropout { rate })
-            .finish()
+            .build_model(&mut params, seed, [n])
             .unwrap();
         let mut tape = Tape::new();
         let mut graph = tape.record(&params, mode);
@@ -212,9 +215,9 @@ mod tests {
     fn a_rate_outside_0_1_is_refused() {
         for (rate, found) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
             let mut params = Params::<f64>::new();
-            let error = Sequential::builder(&mut params, 0, [3])
+            let error = Sequential::new()
                 .add("drop", Dropout { rate })
-                .finish()
+                .build_model(&mut params, 0, [3])
                 .unwrap_err();
             assert_eq!(
                 error.to_string(),

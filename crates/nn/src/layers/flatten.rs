@@ -3,7 +3,10 @@
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
 /// `[batch, height, width, channels]` (or any rank from 1) → `[batch, height · width · channels]`,
 /// in row-major order. Cost: one copy.
@@ -74,8 +77,8 @@ mod tests {
     fn every_axis_but_the_batch_is_joined() {
         let output = |input: &[usize]| {
             let mut params = Params::<f32>::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("flat", Flatten);
-            model.finish().unwrap().output()
+            let model = Sequential::new().add("flat", Flatten);
+            model.build_model(&mut params, 0, Shape::new(input)).unwrap().output()
         };
         assert_eq!(output(&[5, 5, 32]).dims(), [800]);
         assert_eq!(output(&[7]).dims(), [7]);

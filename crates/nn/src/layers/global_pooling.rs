@@ -8,7 +8,10 @@ use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::layers::pooling::{AvgPool2d, MaxPool2d};
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
 /// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more
 /// between → `[batch, channels]`.
@@ -20,9 +23,9 @@ use crate::model::layer::{Build, BuildError, Builder, Layer};
 /// ```
 /// use morphograd_nn::{GlobalMaxPool, Sequential, autodiff::Params};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [4, 28, 28, 32])
+/// let model = Sequential::new()
 ///     .add("pool", GlobalMaxPool::default())
-///     .finish()?;
+///     .build_model(&mut params, 42, [4, 28, 28, 32])?;
 /// assert_eq!(model.output().dims(), [32]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -189,8 +192,12 @@ mod tests {
     fn without_an_axis_between_or_anything_on_it_there_is_nothing_to_pool() {
         let error = |input: &[usize]| {
             let mut params = Params::<f32>::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input));
-            model.add("pool", GlobalMaxPool::default()).finish().unwrap_err().to_string()
+            let model = Sequential::new();
+            model
+                .add("pool", GlobalMaxPool::default())
+                .build_model(&mut params, 0, Shape::new(input))
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             error(&[30]),

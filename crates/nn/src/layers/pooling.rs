@@ -11,7 +11,10 @@ use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
 use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
 use geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
 use maxima::{Maxima, Parts, Winners};
@@ -29,7 +32,7 @@ use maxima::{Maxima, Parts, Winners};
 /// ```
 /// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [25, 25, 8])
+/// let model = Sequential::new()
 ///     .add("pool", MaxPool2d::default())
 ///     .add(
 ///         "dilation",
@@ -40,7 +43,7 @@ use maxima::{Maxima, Parts, Winners};
 ///             ..MaxPool2d::default()
 ///         },
 ///     )
-///     .finish()?;
+///     .build_model(&mut params, 42, [25, 25, 8])?;
 /// assert_eq!(model.output().dims(), [12, 12, 8]);
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -96,10 +99,6 @@ impl<T: Real> Build<T> for AvgPool2d {
 impl<T: Real> Layer<T> for MaxPool2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
-    }
-
-    fn as_max_pool(&self) -> Option<&MaxPool2d> {
-        Some(self)
     }
 }
 
@@ -489,8 +488,8 @@ mod tests {
     fn windows_that_do_not_fit_are_refused() {
         let build = |input: &[usize], pool: MaxPool2d| {
             let mut params = Params::<f32>::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("pool", pool);
-            model.finish().unwrap_err().to_string()
+            let model = Sequential::new().add("pool", pool);
+            model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
             build(&[2, 5, 3], MaxPool2d { size: [3, 3], ..MaxPool2d::default() }),

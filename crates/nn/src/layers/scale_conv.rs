@@ -12,7 +12,11 @@ use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
 use crate::layers::conv2d::Convolution;
 use crate::layers::stack::{Select, Stack};
-use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+use crate::model::build::Build;
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
+use crate::model::weight::Weight;
 
 /// $y_{k, p, f} = a\bigl(b_f + \sum_{j, d, c} x_{k + j,\, p + 2^k (d - d_0),\, c} W_{j, d, c,
 /// f}\bigr)$, $d_0$ the centre of the kernel: `[batch, level, height, width, channels]` →
@@ -30,9 +34,9 @@ use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
 /// use morphograd_autodiff::Params;
 /// use morphograd_nn::{ScaleConv2d, Sequential};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [4, 28, 28, 1])
+/// let model = Sequential::new()
 ///     .add("conv", ScaleConv2d { filters: 16, ..ScaleConv2d::default() })
-///     .finish()?;
+///     .build_model(&mut params, 42, [4, 28, 28, 1])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[4, 28, 28, 16][..], 3 * 3 * 16 + 16));
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
@@ -151,7 +155,7 @@ fn convolution(size: [usize; 2], level: usize) -> Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Sequential;
+    use crate::{Model, Sequential};
     use morphograd_autodiff::tensor::Tensor;
     use morphograd_autodiff::{Mode, Params, Tape, gradcheck};
     use morphograd_testkit::{assert_close, strategy};
@@ -160,20 +164,16 @@ mod tests {
     const CHANNELS: usize = 2;
 
     /// A model of one layer, a bias that is not 0, and its parameters.
-    fn model(
-        seed: u64,
-        conv: ScaleConv2d<f64>,
-        input: [usize; 4],
-    ) -> (Sequential<f64>, Params<f64>) {
+    fn model(seed: u64, conv: ScaleConv2d<f64>, input: [usize; 4]) -> (Model<f64>, Params<f64>) {
         let mut params = Params::new();
         let bias = Some(Weight::new(crate::initializer::Constant(0.3)));
         let conv = ScaleConv2d { bias, ..conv };
         let model =
-            Sequential::builder(&mut params, seed, input).add("conv", conv).finish().unwrap();
+            Sequential::new().add("conv", conv).build_model(&mut params, seed, input).unwrap();
         (model, params)
     }
 
-    fn apply(model: &Sequential<f64>, params: &Params<f64>, x: &Tensor<f64>) -> Vec<f64> {
+    fn apply(model: &Model<f64>, params: &Params<f64>, x: &Tensor<f64>) -> Vec<f64> {
         let mut tape = Tape::new();
         let mut graph = tape.record(params, Mode::Eval);
         let x = graph.input(x.view());
@@ -285,8 +285,8 @@ mod tests {
     fn what_does_not_fit_is_refused_by_layer_and_reason() {
         let build = |input: &[usize], conv: ScaleConv2d<f32>| {
             let mut params = Params::new();
-            let model = Sequential::builder(&mut params, 0, Shape::new(input)).add("stem", conv);
-            model.finish().unwrap_err().to_string()
+            let model = Sequential::new().add("stem", conv);
+            model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
             build(&[28, 28, 1], ScaleConv2d::default()),

@@ -1,19 +1,41 @@
-//! Layers one after the other: the model of most experiments.
-
-use std::any::type_name;
+//! Layers one after the other: a description like that of any layer, and the model it becomes.
 
 use morphograd_autodiff::tensor::{MAX_RANK, Real, Shape, ShapeError};
-use morphograd_autodiff::{Add, Graph, Mode, Params, Tape, Var};
+use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
 
-use crate::model::layer::{Build, BuildError, Builder, Layer, Penalty};
+use crate::model::build::{Build, Description};
+use crate::model::builder::Builder;
+use crate::model::error::BuildError;
+use crate::model::layer::Layer;
 
-/// Named layers, applied one after the other. A layer and a max-pooling behind it may be computed
-/// as one ([`Layer::forward_pooled`]), with the same values.
+/// Named layers, applied one after the other: the description of a model, or of a part of one.
+///
+/// ```
+/// use morphograd_nn::{Activation, Dense, Sequential, autodiff::Params};
+/// let dense = |units| Dense { units, ..Dense::default() };
+/// let mut params = Params::<f32>::new();
+/// let head = Sequential::new().add("hidden", dense(8)).add("relu", Activation::Relu);
+/// let model = Sequential::new()
+///     .add("head", head) // a part, with its own names
+///     .add("logits", dense(3))
+///     .build_model(&mut params, 0, [4])?;
+/// assert_eq!(model.output().dims(), [3]);
+/// assert!(params.find("head.hidden.kernel").is_some());
+/// # Ok::<(), morphograd_nn::BuildError>(())
+/// ```
 #[derive(Debug)]
 pub struct Sequential<T> {
+    layers: Vec<(String, Description<T>)>,
+}
+
+/// Layers with their parameters, applied one after the other. Two neighbours may be computed as one
+/// ([`Fusion`](crate::Fusion)), with the same values.
+#[derive(Debug)]
+pub struct Model<T> {
     input: Shape,
     entries: Vec<Entry<T>>,
-    penalties: Vec<Penalty<T>>,
+    /// At a layer that is computed together with the next one, that computation.
+    fused: Vec<Option<Box<dyn Layer<T>>>>,
 }
 
 /// A layer of a model, as its summary lists it.
@@ -30,26 +52,114 @@ pub struct Entry<T> {
     layer: Box<dyn Layer<T>>,
 }
 
-/// Adds layers and passes each the shape of what comes before.
-#[derive(Debug)]
-pub struct SequentialBuilder<'a, T> {
-    params: &'a mut Params<T>,
-    seed: u64,
-    model: Result<Sequential<T>, BuildError>,
+impl<T> Default for Sequential<T> {
+    fn default() -> Self {
+        Self { layers: Vec::new() }
+    }
 }
 
 impl<T: Real> Sequential<T> {
-    /// Starts a model for inputs of the given shape (without the batch axis). Its parameters go to
-    /// `params`.
-    pub fn builder(
+    /// No layers yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a layer at the end.
+    #[must_use]
+    pub fn add(mut self, name: &str, description: impl Build<T>) -> Self {
+        self.layers.push((name.to_owned(), Description::new(description)));
+        self
+    }
+
+    /// Builds the model for inputs of the given shape (without the batch axis). Its parameters go
+    /// to `params`, under the names of the layers; the seed decides how they start.
+    ///
+    /// # Errors
+    /// The first error of any layer, with the layer's name.
+    pub fn build_model(
+        self,
         params: &mut Params<T>,
         seed: u64,
         input: impl Into<Shape>,
-    ) -> SequentialBuilder<'_, T> {
-        let model = Sequential { input: input.into(), entries: Vec::new(), penalties: Vec::new() };
-        SequentialBuilder { params, seed, model: Ok(model) }
+    ) -> Result<Model<T>, BuildError> {
+        self.build_model_in(&mut Builder::new(params, seed), input)
     }
 
+    /// As [`build_model`](Self::build_model), with the path, the parameters and the seed of a
+    /// builder: several models on one [`Params`] have a [scope](Builder::scope) each.
+    ///
+    /// # Errors
+    /// As `build_model`.
+    pub fn build_model_in(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: impl Into<Shape>,
+    ) -> Result<Model<T>, BuildError> {
+        let input = input.into();
+        let mut model = Model { input, entries: Vec::new(), fused: Vec::new() };
+        for (name, description) in self.layers {
+            if model.entries.iter().any(|entry| entry.name == name) {
+                return Err(BuildError::DuplicateLayer(name));
+            }
+            let entry = entry(builder, &name, description, model.output())
+                .map_err(|error| error.within(&name))?;
+            model.entries.push(entry);
+        }
+        model.fused = fuse(builder, input, &model.entries);
+        Ok(model)
+    }
+}
+
+impl<T: Real> Build<T> for Sequential<T> {
+    fn build(
+        self,
+        builder: &mut Builder<'_, T>,
+        input: Shape,
+    ) -> Result<Box<dyn Layer<T>>, BuildError> {
+        Ok(Box::new(self.build_model_in(builder, input)?))
+    }
+}
+
+fn entry<T: Real>(
+    builder: &mut Builder<'_, T>,
+    name: &str,
+    description: Description<T>,
+    input: Shape,
+) -> Result<Entry<T>, BuildError> {
+    if input.rank() == MAX_RANK {
+        let expected = format!("an input of at most {} axes", MAX_RANK - 1);
+        return Err(ShapeError::new("model", expected, format!("shape {input}")).into());
+    }
+    let before = builder.params().count();
+    let kind = description.kind();
+    let layer = description.build(&mut builder.scope(name), input)?;
+    let n_params = builder.params().count() - before;
+    // One pass over the shapes alone says what comes out, and that the layer accepts what comes in.
+    let mut tape = Tape::new();
+    let mut graph = tape.record(builder.params(), Mode::Shapes);
+    let x = graph.input_with(input.batched(1), |_| ());
+    let y = layer.forward(&mut graph, x)?;
+    let output = graph.shape(y).unbatched();
+    Ok(Entry { name: name.to_owned(), kind, output, n_params, layer })
+}
+
+/// The computations of two neighbours as one, from the front; each layer is part of at most one.
+fn fuse<T: Real>(
+    builder: &Builder<'_, T>,
+    mut input: Shape,
+    entries: &[Entry<T>],
+) -> Vec<Option<Box<dyn Layer<T>>>> {
+    let mut fused: Vec<Option<Box<dyn Layer<T>>>> = Vec::new();
+    for (i, entry) in entries.iter().enumerate() {
+        let taken = fused.last().is_some_and(Option::is_some);
+        let next = entries.get(i + 1).filter(|_| !taken);
+        fused.push(next.and_then(|next| builder.fused(&*entry.layer, &*next.layer, input)));
+        input = entry.output;
+    }
+    fused
+}
+
+impl<T: Real> Model<T> {
     /// The shape of one input, without the batch axis.
     pub fn input(&self) -> Shape {
         self.input
@@ -77,107 +187,28 @@ impl<T: Real> Sequential<T> {
     ) -> Result<Var, ShapeError> {
         let last = self.entries.iter().position(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
-            ShapeError::new(
-                "model",
-                format!("one of the layers {}", names.join(", ")),
-                format!("`{name}`"),
-            )
+            let expected = format!("one of the layers {}", names.join(", "));
+            ShapeError::new("model", expected, format!("`{name}`"))
         })?;
-        run(&self.entries[..=last], graph, x)
+        self.run(graph, x, last + 1)
     }
 
-    /// Adds the penalties of regularized parameters to a loss; without any, the loss itself.
-    ///
-    /// # Errors
-    /// If a regularizer does not fit its parameter.
-    pub fn penalize(&self, graph: &mut Graph<'_, T>, loss: Var) -> Result<Var, ShapeError> {
-        self.penalties.iter().try_fold(loss, |loss, (id, regularizer)| {
-            let weight = graph.param(*id);
-            let penalty = regularizer.penalty(graph, weight)?;
-            graph.apply(Add, [loss, penalty])
-        })
+    /// Applies the first `n` layers.
+    fn run(&self, graph: &mut Graph<'_, T>, mut x: Var, n: usize) -> Result<Var, ShapeError> {
+        let mut i = 0;
+        while i < n {
+            let entry = &self.entries[i];
+            let fused = self.fused[i].as_ref().filter(|_| i + 1 < n);
+            let layer = fused.unwrap_or(&entry.layer);
+            x = layer.forward(graph, x).map_err(|error| error.within(&entry.name))?;
+            i += if fused.is_some() { 2 } else { 1 };
+        }
+        Ok(x)
     }
 }
 
-impl<T: Real> Layer<T> for Sequential<T> {
+impl<T: Real> Layer<T> for Model<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
-        run(&self.entries, graph, x)
+        self.run(graph, x, self.entries.len())
     }
-}
-
-fn run<T: Real>(
-    entries: &[Entry<T>],
-    graph: &mut Graph<'_, T>,
-    mut x: Var,
-) -> Result<Var, ShapeError> {
-    let mut rest = entries;
-    while let [entry, after @ ..] = rest {
-        let pool = after.first().and_then(|next| next.layer.as_max_pool());
-        let pooled = pool.and_then(|pool| entry.layer.forward_pooled(graph, x, pool));
-        rest = if pooled.is_some() { &after[1..] } else { after };
-        x = pooled
-            .unwrap_or_else(|| entry.layer.forward(graph, x))
-            .map_err(|error| error.within(&entry.name))?;
-    }
-    Ok(x)
-}
-
-impl<T: Real> SequentialBuilder<'_, T> {
-    /// Adds a layer. The first error is kept and returned by [`SequentialBuilder::finish`].
-    #[must_use]
-    pub fn add<S: Build<T>>(mut self, name: &str, description: S) -> Self {
-        self.model = self.model.and_then(|mut model| {
-            if model.entries.iter().any(|entry| entry.name == name) {
-                return Err(BuildError::DuplicateLayer(name.to_owned()));
-            }
-            let before = self.params.count();
-            let input = model.output();
-            if input.rank() == MAX_RANK {
-                let expected = format!("an input of at most {} axes", MAX_RANK - 1);
-                return Err(ShapeError::new("model", expected, format!("shape {input}"))
-                    .within(name)
-                    .into());
-            }
-            let mut builder = Builder::new(self.params, &mut model.penalties, self.seed);
-            let layer =
-                description.build(&mut builder.scope(name), input).map_err(
-                    |error| match error {
-                        BuildError::Shape(error) => BuildError::Shape(error.within(name)),
-                        other => other,
-                    },
-                )?;
-            let n_params = self.params.count() - before;
-            // One pass over the shapes alone says what comes out, and that the layer accepts what
-            // comes in.
-            let mut tape = Tape::new();
-            let mut graph = tape.record(self.params, Mode::Shapes);
-            let x = graph.input_with(input.batched(1), |_| ());
-            let y = layer.forward(&mut graph, x).map_err(|error| error.within(name))?;
-            let output = graph.shape(y).unbatched();
-            model.entries.push(Entry {
-                name: name.to_owned(),
-                kind: short_name::<S>(),
-                output,
-                n_params,
-                layer,
-            });
-            Ok(model)
-        });
-        self
-    }
-
-    /// The model.
-    ///
-    /// # Errors
-    /// The first error of any layer, with the layer's name.
-    pub fn finish(self) -> Result<Sequential<T>, BuildError> {
-        self.model
-    }
-}
-
-/// `morphograd_nn::layers::conv2d::Conv2d<f32>` → `Conv2d`.
-fn short_name<S>() -> &'static str {
-    let full = type_name::<S>();
-    let path = full.split('<').next().unwrap_or(full);
-    path.rsplit("::").next().unwrap_or(path)
 }

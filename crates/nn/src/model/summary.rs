@@ -9,7 +9,7 @@ use std::iter;
 use morphograd_autodiff::Params;
 use morphograd_autodiff::tensor::{Real, Shape};
 
-use crate::model::sequential::Sequential;
+use crate::model::sequential::Model;
 
 /// Where the columns end; the last is the width of the table.
 const COLUMNS: [usize; 3] = [29, 55, 65];
@@ -21,13 +21,13 @@ const COLUMNS: [usize; 3] = [29, 55, 65];
 /// ```
 /// use morphograd_nn::{autodiff::Params, summary, Sequential};
 /// let mut params = Params::<f32>::new();
-/// let model = Sequential::builder(&mut params, 42, [28, 28, 1]).finish()?;
+/// let model = Sequential::new().build_model(&mut params, 42, [28, 28, 1])?;
 /// let text = summary(&model, &params);
 /// let row = text.lines().nth(4).unwrap();
 /// assert_eq!(row, "input_1 (InputLayer)         [(None, 28, 28, 1)]       0         ");
 /// # Ok::<(), morphograd_nn::BuildError>(())
 /// ```
-pub fn summary<T: Real>(model: &Sequential<T>, params: &Params<T>) -> String {
+pub fn summary<T: Real>(model: &Model<T>, params: &Params<T>) -> String {
     let of_model = |name: &str| {
         let of = |layer: &str| name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
         model.entries().iter().any(|entry| of(&entry.name))
@@ -104,7 +104,12 @@ fn thousands(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::layer::{Build, BuildError, Builder, Layer, Weight};
+    use crate::Sequential;
+    use crate::model::build::Build;
+    use crate::model::builder::Builder;
+    use crate::model::error::BuildError;
+    use crate::model::layer::Layer;
+    use crate::model::weight::Weight;
     use morphograd_autodiff::tensor::ShapeError;
     use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
 
@@ -159,16 +164,16 @@ mod tests {
         }
     }
 
-    fn model() -> (Sequential<f32>, Params<f32>) {
+    fn model() -> (Model<f32>, Params<f32>) {
         let mut params = Params::new();
-        let model = Sequential::builder(&mut params, 0, [28, 28, 1])
+        let model = Sequential::new()
             .add("dilation2d", Dilation2d { params: 200, output: [24, 24, 8].into() })
             .add("flatten", Flatten([4608].into()))
             .add(
                 "a_layer_with_a_rather_long_name",
                 Dilation2d { params: 1_234_567, output: [1000, 1000, 1000, 1000].into() },
             )
-            .finish()
+            .build_model(&mut params, 0, [28, 28, 1])
             .unwrap();
         (model, params)
     }
@@ -202,9 +207,9 @@ _________________________________________________________________
     fn another_models_parameters_are_not_counted() {
         let (model, mut params) = model();
         let before = summary(&model, &params);
-        let other = Sequential::builder(&mut params, 0, [28, 28, 1])
+        let other = Sequential::new()
             .add("dilation2d_b", Dilation2d { params: 7, output: [1].into() })
-            .finish()
+            .build_model(&mut params, 0, [28, 28, 1])
             .unwrap();
         params.set_trainable(params.find("dilation2d_b.kernel").unwrap(), false);
         assert_eq!(summary(&model, &params), before);

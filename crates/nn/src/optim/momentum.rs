@@ -33,7 +33,7 @@ pub struct Direction {
 impl Momentum {
     /// Changes the numbers of the direction of a parameter that has just been projected; `before`
     /// is its value before that.
-    pub(crate) fn settle<T: Real>(
+    pub(crate) fn correct<T: Real>(
         self,
         params: &Params<T>,
         id: ParamId,

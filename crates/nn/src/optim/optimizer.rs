@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 
 use morphograd_autodiff::tensor::Real;
-use morphograd_autodiff::{ParamId, Params, Tape};
+use morphograd_autodiff::{ParamId, Params, Projection, Snapshot, Tape};
 use thiserror::Error;
 
 use crate::optim::momentum::{Direction, Momentum};
@@ -67,7 +67,7 @@ pub trait Rule<T>: Debug + Send + Sync {
 /// let w = params.add("w", Tensor::zeros([2]), Some(Box::new(square)))?;
 /// let target = Tensor::from_vec([2], vec![2.0f64, 0.5])?;
 ///
-/// let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.25);
+/// let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.25).measured();
 /// let mut tape = Tape::new();
 /// for step in 0..60 {
 ///     let mut graph = tape.record(&params, Mode::Train { step });
@@ -80,7 +80,7 @@ pub trait Rule<T>: Debug + Send + Sync {
 ///     if step == 59 {
 ///         // The loss could still fall, but not within the square.
 ///         assert!((report.gradient_norm - 2.0).abs() < 1e-6);
-///         assert!(report.gradient_mapping < 1e-6); // so this is a solution
+///         assert!(report.gradient_mapping.is_some_and(|norm| norm < 1e-6)); // so this is a solution
 ///     }
 /// }
 /// assert!(
@@ -96,23 +96,43 @@ pub struct Optimizer<T> {
     clip: Clip,
     metric: StepMetric,
     momentum: Momentum,
-    /// Whether all sets are known to allow the two.
-    suitable: bool,
+    /// Whether the gradient mapping is measured.
+    measured: bool,
+    /// What is changed, in order.
+    members: Vec<Member>,
+    /// Whether the members were to be all parameters.
+    is_over_all: bool,
     state: State<T>,
-    /// Squares of the norms of the gradients with respect to what layers see, one a parameter (0
-    /// for frozen ones).
+    work: Workspace<T>,
+}
+
+/// A parameter that an optimizer changes.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    id: ParamId,
+    /// Its learning rate, relative to that of the schedule.
+    factor: f64,
+}
+
+/// Memory that is kept from step to step; all lists have an entry a member.
+#[derive(Debug)]
+struct Workspace<T> {
+    /// Squares of the norms of the gradients with respect to what layers see (0 for frozen ones).
     seen: Vec<f64>,
     /// The same with respect to what is changed, which differs where a parameter follows a free
     /// one.
     squares: Vec<f64>,
     /// Of the parameters that follow a free one, the gradients with respect to that.
-    pulled: Vec<Vec<T>>,
+    pulled_back: Vec<Vec<T>>,
     /// A clipped gradient.
-    scratch: Vec<T>,
-    /// A metric.
+    clipped: Vec<T>,
+    /// The diagonal of a metric.
     diagonal: Vec<T>,
     /// A value before its projection.
-    before: Vec<T>,
+    unprojected: Vec<T>,
+    /// All values before the step, and what was remembered, to come back to.
+    values: Snapshot<T>,
+    slots: Vec<Vec<Vec<T>>>,
 }
 
 /// What an optimizer remembers: everything that, with the parameters, is needed to go on as if
@@ -152,8 +172,9 @@ pub struct StepReport {
     /// exactly where the constrained problem is stationary, and equal to the gradient norm where
     /// there are no constraints (Nesterov, 2004, section 2.2.3). With a learning rate of 0 it is
     /// taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller
-    /// than the rounding of $θ$, divided by $η$.
-    pub gradient_mapping: f64,
+    /// than the rounding of $θ$, divided by $η$. `None` unless the optimizer is
+    /// [`measured`](Optimizer::measured).
+    pub gradient_mapping: Option<f64>,
     /// How many coordinates the projection after the step moved; none of a parameter that another
     /// way of enforcing keeps in its set.
     pub moved: usize,
@@ -185,6 +206,27 @@ pub enum OptimizerError {
         parameter: String,
         /// The norm.
         norm: f64,
+    },
+    /// A penalty that the backward pass did not go through, so that it would do nothing.
+    #[error(
+        "{rule}: expected the penalty of `{parameter}` in what was differentiated, found none: \
+         differentiate a loss by Graph::backward, or the sum of Graph::penalized"
+    )]
+    MissingPenalty {
+        /// The rule's name.
+        rule: &'static str,
+        /// The parameter.
+        parameter: String,
+    },
+    /// A step that leads to numbers that are not finite.
+    #[error("{rule}: expected a step to finite numbers for `{parameter}`, found {found}")]
+    Diverged {
+        /// The rule's name.
+        rule: &'static str,
+        /// The parameter.
+        parameter: String,
+        /// The first of them.
+        found: f64,
     },
     /// A learning rate or a bound that makes no sense.
     #[error("{rule}: expected a {setting} that is finite and not negative, found {found}")]
@@ -220,16 +262,43 @@ pub enum OptimizerError {
 }
 
 impl<T: Real> Optimizer<T> {
-    /// An optimizer for these parameters. The learning rate is a number or a schedule.
+    /// An optimizer of all parameters. The learning rate is a number or a schedule.
     pub fn new(
         params: &Params<T>,
         rule: impl Rule<T> + 'static,
         learning_rate: impl Schedule + 'static,
     ) -> Self {
-        let slots = params
-            .ids()
-            .map(|id| {
-                let n = params.value(id).data.len();
+        Self { is_over_all: true, ..Self::over(params, params.ids(), rule, learning_rate) }
+    }
+
+    /// An optimizer of some parameters, which leaves the others alone: one of two networks, for
+    /// instance ([`Params::within`]).
+    ///
+    /// ```
+    /// use morphograd_nn::{Optimizer, autodiff::Params, optim::Adam, tensor::Tensor};
+    /// let mut params = Params::<f32>::new();
+    /// for name in ["generator.w", "critic.w", "critic.b"] {
+    ///     params.add(name, Tensor::zeros([2]), None)?;
+    /// }
+    /// let bias = params.find("critic.b").into_iter();
+    /// let critic = Optimizer::over(&params, params.within("critic"), Adam::default(), 0.01)
+    ///     .with_factor(bias, 0.1); // the learning rate of the bias is 0.001
+    /// assert_eq!(critic.ids().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn over(
+        params: &Params<T>,
+        ids: impl IntoIterator<Item = ParamId>,
+        rule: impl Rule<T> + 'static,
+        learning_rate: impl Schedule + 'static,
+    ) -> Self {
+        let mut members: Vec<_> = ids.into_iter().map(|id| Member { id, factor: 1.0 }).collect();
+        members.sort_by_key(|member| member.id);
+        members.dedup_by_key(|member| member.id);
+        let slots = members
+            .iter()
+            .map(|member| {
+                let n = params.value(member.id).data.len();
                 (0..rule.slots()).map(|slot| vec![T::of(rule.initial(slot)); n]).collect()
             })
             .collect();
@@ -239,14 +308,20 @@ impl<T: Real> Optimizer<T> {
             clip: Clip::None,
             metric: StepMetric::Euclidean,
             momentum: Momentum::Keep,
-            suitable: false,
+            measured: false,
+            is_over_all: false,
             state: State { steps: 0, slots },
-            seen: Vec::new(),
-            squares: Vec::new(),
-            pulled: vec![Vec::new(); params.ids().len()],
-            scratch: Vec::new(),
-            diagonal: Vec::new(),
-            before: Vec::new(),
+            work: Workspace {
+                seen: Vec::new(),
+                squares: Vec::new(),
+                pulled_back: vec![Vec::new(); members.len()],
+                clipped: Vec::new(),
+                diagonal: Vec::new(),
+                unprojected: Vec::new(),
+                values: Snapshot::default(),
+                slots: Vec::new(),
+            },
+            members,
         }
     }
 
@@ -260,15 +335,39 @@ impl<T: Real> Optimizer<T> {
     /// The same optimizer with the projection in another metric.
     #[must_use]
     pub fn in_metric(mut self, metric: StepMetric) -> Self {
-        (self.metric, self.suitable) = (metric, false);
+        self.metric = metric;
         self
     }
 
     /// The same optimizer with another fate of the momentum.
     #[must_use]
     pub fn with_momentum(mut self, momentum: Momentum) -> Self {
-        (self.momentum, self.suitable) = (momentum, false);
+        self.momentum = momentum;
         self
+    }
+
+    /// The same optimizer with another learning rate for some of its parameters: that of the
+    /// schedule times a factor. Ids of others are ignored.
+    #[must_use]
+    pub fn with_factor(mut self, ids: impl IntoIterator<Item = ParamId>, factor: f64) -> Self {
+        for id in ids {
+            let own = self.members.iter_mut().filter(|member| member.id == id);
+            own.for_each(|member| member.factor = factor);
+        }
+        self
+    }
+
+    /// The same optimizer, which measures the gradient mapping at every step: one more projection
+    /// of each parameter that has a set.
+    #[must_use]
+    pub fn measured(mut self) -> Self {
+        self.measured = true;
+        self
+    }
+
+    /// The parameters that it changes, in order.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ParamId> {
+        self.members.iter().map(|member| member.id)
     }
 
     /// One step with the gradients of the tape's last backward pass. At its end, parameters that
@@ -276,10 +375,11 @@ impl<T: Real> Optimizer<T> {
     /// [`BatchNorm`](crate::BatchNorm).
     ///
     /// # Errors
-    /// If a trainable parameter has no gradient or one that is not finite, the learning rate or the
-    /// clipping bound is negative or not finite, a set does not allow the metric or the momentum
-    /// that was asked for, or the optimizer was made for other parameters. Nothing has changed
-    /// then.
+    /// If a trainable parameter has no gradient or one that is not finite, a penalty of it was not
+    /// part of what was differentiated, the step leads to numbers that are not finite, the learning
+    /// rate or the clipping bound is negative or not finite, a set does not allow the metric or the
+    /// momentum that was asked for, or the optimizer was made for other parameters. Nothing has
+    /// changed then.
     pub fn step(
         &mut self,
         params: &mut Params<T>,
@@ -287,74 +387,114 @@ impl<T: Real> Optimizer<T> {
     ) -> Result<StepReport, OptimizerError> {
         let learning_rate = self.learning_rate();
         self.check(params, tape, learning_rate)?;
-        let gradient_norm = self.seen.iter().sum::<f64>().sqrt();
-        let gradient_squares: f64 = self.squares.iter().sum();
-        let measure = if learning_rate > 0.0 { learning_rate } else { 1.0 };
+        let gradient_norm = self.work.seen.iter().sum::<f64>().sqrt();
         let mut report = StepReport { learning_rate, gradient_norm, ..StepReport::default() };
-        let (mut mapping_squares, mut distance_squared) = (0.0, 0.0);
-        let Self {
-            rule,
-            clip,
-            metric,
-            momentum,
-            state,
-            seen,
-            squares,
-            pulled,
-            scratch,
-            diagonal,
-            before,
-            ..
-        } = self;
-        state.steps += 1;
-
-        let remembered = state.slots.iter_mut().zip(seen).zip(squares).zip(pulled);
-        for (id, (((slots, seen), square), pulled)) in params.ids().zip(remembered) {
-            let Some(gradient) = trainable_gradient(params, tape, id) else { continue };
-            mapping_squares += if params.constraint(id).is_some() {
-                report.constrained += gradient.len();
-                let eta = T::of(measure);
-                let moved = |value: &mut [T]| {
-                    value.iter_mut().zip(gradient).for_each(|(w, g)| *w -= eta * *g);
-                };
-                params.trial(id, moved) / (measure * measure)
-            } else {
-                *seen
+        if self.measured {
+            report.gradient_mapping = Some(self.gradient_mapping(params, tape, learning_rate));
+        }
+        params.save_to(&mut self.work.values);
+        self.work.slots.clone_from(&self.state.slots);
+        self.state.steps += 1;
+        let all_squares: f64 = self.work.squares.iter().sum();
+        let mut distance_squared = 0.0;
+        for i in 0..self.members.len() {
+            let Some(projection) = self.update(i, params, tape, learning_rate, all_squares) else {
+                continue;
             };
-            let gradient = if params.free(id).is_some() { &pulled[..] } else { gradient };
-            let gradient = clip.apply(gradient, *square, gradient_squares, scratch);
-            let projected = params.is_projected(id);
-            let keep = |value: &[T], before: &mut Vec<T>| {
-                before.clear();
-                before.extend_from_slice(value);
-            };
-            let projection = match metric {
-                StepMetric::Preconditioner if projected => {
-                    params.update_in_metric(id, diagonal, |value, metric| {
-                        rule.update(state.steps, learning_rate, gradient, slots, value);
-                        if !rule.metric(slots, metric) {
-                            metric.fill(T::one());
-                        }
-                        keep(value, before);
-                    })
-                }
-                _ => params.step(id, |value| {
-                    rule.update(state.steps, learning_rate, gradient, slots, value);
-                    if projected && *momentum == Momentum::Reset {
-                        keep(value, before);
-                    }
-                }),
-            };
-            if let Some(Direction { slot, sign }) = rule.direction() {
-                momentum.settle(params, id, before, sign, &mut slots[slot]);
+            let id = self.members[i].id;
+            if let Some(found) = self.diverged(i, params) {
+                params.restore(&self.work.values);
+                self.state.slots.clone_from(&self.work.slots);
+                self.state.steps -= 1;
+                let parameter = params.name(id).to_owned();
+                return Err(OptimizerError::Diverged { rule: self.rule.name(), parameter, found });
+            }
+            if params.constraint(id).is_some() {
+                report.constrained += params.value(id).data.len();
             }
             report.moved += projection.moved;
             distance_squared += projection.distance_squared;
         }
         tape.settle(params);
-        report.gradient_mapping = mapping_squares.sqrt();
         report.distance = distance_squared.sqrt();
         Ok(report)
+    }
+
+    /// Changes one parameter; `None` if it is not trained.
+    fn update(
+        &mut self,
+        i: usize,
+        params: &mut Params<T>,
+        tape: &Tape<T>,
+        learning_rate: f64,
+        all_squares: f64,
+    ) -> Option<Projection> {
+        let Self { rule, clip, metric, momentum, members, state, work, .. } = self;
+        let (Member { id, factor }, slots) = (members[i], &mut state.slots[i]);
+        let rate = learning_rate * factor;
+        let gradient = trainable_gradient(params, tape, id)?;
+        let gradient = if params.free(id).is_some() { &work.pulled_back[i][..] } else { gradient };
+        let gradient = clip.apply(gradient, work.squares[i], all_squares, &mut work.clipped);
+        let projected = params.is_projected(id);
+        let unprojected = &mut work.unprojected;
+        let keep = |value: &[T], unprojected: &mut Vec<T>| {
+            unprojected.clear();
+            unprojected.extend_from_slice(value);
+        };
+        let projection = match metric {
+            StepMetric::Preconditioner if projected => {
+                params.update_in_metric(id, &mut work.diagonal, |value, metric| {
+                    rule.update(state.steps, rate, gradient, slots, value);
+                    if !rule.metric(slots, metric) {
+                        metric.fill(T::one());
+                    }
+                    keep(value, unprojected);
+                })
+            }
+            _ => params.step(id, |value| {
+                rule.update(state.steps, rate, gradient, slots, value);
+                if projected && *momentum == Momentum::Reset {
+                    keep(value, unprojected);
+                }
+            }),
+        };
+        if let Some(Direction { slot, sign }) = rule.direction() {
+            momentum.correct(params, id, unprojected, sign, &mut slots[slot]);
+        }
+        Some(projection)
+    }
+
+    /// The first number that the step has made infinite or NaN.
+    fn diverged(&self, i: usize, params: &Params<T>) -> Option<f64> {
+        let id = self.members[i].id;
+        let finite = |x: &&T| !x.is_finite();
+        let slots = self.state.slots[i].iter().flatten().find(finite);
+        // A value may be at an infinity that its set allows, if it was there before.
+        let values = params.value(id).data;
+        let value = values.iter().find(finite).and_then(|_| {
+            let before = self.work.values.value(params, id);
+            values.iter().zip(before).find(|(x, b)| !x.is_finite() && x != b).map(|(x, _)| x)
+        });
+        value.or(slots).map(|x| x.f64())
+    }
+
+    /// $\lVert θ - P(θ - η g) \rVert / η$ of all members together.
+    fn gradient_mapping(&self, params: &mut Params<T>, tape: &Tape<T>, learning_rate: f64) -> f64 {
+        let measure = if learning_rate > 0.0 { learning_rate } else { 1.0 };
+        let eta = T::of(measure);
+        let mut squares = 0.0;
+        for (i, Member { id, .. }) in self.members.iter().enumerate() {
+            let Some(gradient) = trainable_gradient(params, tape, *id) else { continue };
+            squares += if params.constraint(*id).is_some() {
+                let moved = |value: &mut [T]| {
+                    value.iter_mut().zip(gradient).for_each(|(w, g)| *w -= eta * *g);
+                };
+                params.trial(*id, moved) / (measure * measure)
+            } else {
+                self.work.seen[i]
+            };
+        }
+        squares.sqrt()
     }
 
     /// The learning rate of the next step.
@@ -392,7 +532,7 @@ impl<T: Real> Optimizer<T> {
         Ok(())
     }
 
-    /// Everything that can go wrong, before anything is changed. Fills `squares`.
+    /// Everything that can go wrong, before anything is changed. Fills `seen` and `squares`.
     fn check(
         &mut self,
         params: &Params<T>,
@@ -400,57 +540,60 @@ impl<T: Real> Optimizer<T> {
         learning_rate: f64,
     ) -> Result<(), OptimizerError> {
         let rule = self.rule.name();
-        for (setting, found) in
-            [("learning rate", learning_rate), ("clipping bound", self.clip.bound())]
-        {
+        let factors = self.members.iter().map(|member| ("learning-rate factor", member.factor));
+        let settings = [("learning rate", learning_rate), ("clipping bound", self.clip.bound())];
+        for (setting, found) in settings.into_iter().chain(factors) {
             if !(found >= 0.0 && found.is_finite()) {
                 return Err(OptimizerError::Setting { rule, setting, found });
             }
         }
-        let same_sizes = params
-            .ids()
-            .zip(&self.state.slots)
-            .all(|(id, slots)| slots.iter().all(|slot| slot.len() == params.value(id).data.len()));
-        if params.ids().len() != self.state.slots.len() || !same_sizes {
+        let mut members = self.members.iter().zip(&self.state.slots);
+        let same_sizes = members.all(|(Member { id, .. }, slots)| {
+            params.contains(*id)
+                && slots.iter().all(|slot| slot.len() == params.value(*id).data.len())
+        });
+        if !same_sizes || (self.is_over_all && params.ids().len() != self.members.len()) {
             return Err(OptimizerError::OtherParameters { rule });
         }
-        self.seen.clear();
-        self.squares.clear();
-        for (id, pulled) in params.ids().zip(&mut self.pulled) {
-            let seen = match trainable_gradient(params, tape, id) {
+        self.work.seen.clear();
+        self.work.squares.clear();
+        for (Member { id, .. }, pulled_back) in self.members.iter().zip(&mut self.work.pulled_back)
+        {
+            let (id, parameter) = (*id, || params.name(*id).to_owned());
+            let gradient = trainable_gradient(params, tape, id);
+            let seen = match gradient {
                 Some(gradient) => sum_of_squares(gradient),
                 None if !params.is_trainable(id) => 0.0,
                 None => {
-                    let parameter = params.name(id).to_owned();
-                    return Err(OptimizerError::MissingGradient { rule, parameter });
+                    return Err(OptimizerError::MissingGradient { rule, parameter: parameter() });
                 }
             };
-            let square = match trainable_gradient(params, tape, id) {
+            if gradient.is_some() && !tape.has_penalties(params, id) {
+                return Err(OptimizerError::MissingPenalty { rule, parameter: parameter() });
+            }
+            let square = match gradient {
                 Some(gradient) if params.free(id).is_some() => {
-                    pulled.clear();
-                    pulled.extend_from_slice(gradient);
-                    params.pull_back(id, pulled);
-                    sum_of_squares(pulled)
+                    pulled_back.clear();
+                    pulled_back.extend_from_slice(gradient);
+                    params.pull_back(id, pulled_back);
+                    sum_of_squares(pulled_back)
                 }
                 _ => seen,
             };
             // Both are asked: a map that is flat would hide what is not finite.
             if let Some(square) = [seen, square].into_iter().find(|square| !square.is_finite()) {
-                let parameter = params.name(id).to_owned();
-                return Err(OptimizerError::NotFinite { rule, parameter, norm: square.sqrt() });
+                let (parameter, norm) = (parameter(), square.sqrt());
+                return Err(OptimizerError::NotFinite { rule, parameter, norm });
             }
-            self.seen.push(seen);
-            self.squares.push(square);
+            self.work.seen.push(seen);
+            self.work.squares.push(square);
         }
         self.check_sets(params)
     }
 
-    /// Whether the sets allow the metric and the momentum. They do not change, so it is asked once.
-    fn check_sets(&mut self, params: &Params<T>) -> Result<(), OptimizerError> {
-        if self.suitable {
-            return Ok(());
-        }
-        for id in params.ids().filter(|id| params.is_trainable(*id)) {
+    /// Whether the sets allow the metric and the momentum.
+    fn check_sets(&self, params: &Params<T>) -> Result<(), OptimizerError> {
+        for id in self.ids().filter(|id| params.is_trainable(*id)) {
             let missing = if self.metric == StepMetric::Preconditioner && !params.has_metric(id) {
                 "a projection in a metric"
             } else if self.momentum == Momentum::Tangent && !params.has_tangent(id) {
@@ -465,7 +608,6 @@ impl<T: Real> Optimizer<T> {
                 set: format!("{:?}", params.constraint(id)),
             });
         }
-        self.suitable = true;
         Ok(())
     }
 }

@@ -176,13 +176,11 @@ where
         let n = value.data.len();
         let part: Vec<T> = gradient[at..at + n].iter().map(|g| T::of(*g)).collect();
         let mut vertex = vec![T::zero(); n];
-        let found = problem
-            .params
-            .constraint(*id)
-            .is_some_and(|set| set.minimize_linear(value.shape, &part, &mut vertex));
-        if !found {
+        let set = problem.params.constraint(*id);
+        let Some(set) = set.filter(|set| set.capabilities(value.shape).linear) else {
             return Err(problem.refuse(*id, "a bounded set that solves linear problems"));
-        }
+        };
+        set.minimize_linear(value.shape, &part, &mut vertex);
         all.extend(vertex.iter().map(|s| s.f64()));
         at += n;
     }

@@ -3,9 +3,10 @@
 //! The one design choice: entries are compared, never combined, so the projection is exact in every
 //! precision and the same in every diagonal metric.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor};
 
+use crate::constraint::lacks_capability;
 use crate::maps::{Coordinatewise, Side, Sigmoid, Softplus};
 use crate::numeric::larger;
 
@@ -35,6 +36,10 @@ pub struct Interval {
 }
 
 impl Interval {
+    fn is_bounded(self) -> bool {
+        self.min.is_finite() && self.max.is_finite()
+    }
+
     /// The sigmoid between two bounds, softplus from one; none where there is none, or where both
     /// are the same.
     fn smooth<T: Real>(self) -> Option<Box<dyn Parametrization<T>>> {
@@ -69,19 +74,20 @@ impl<T: Real> Constraint<T> for NonNegative {
         "w >= 0"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         stay(at, direction, T::zero(), T::infinity());
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         pass(at, projected, gradient);
-        true
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -114,19 +120,20 @@ impl<T: Real> Constraint<T> for NonPositive {
         "w <= 0"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         stay(at, direction, T::neg_infinity(), T::zero());
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         pass(at, projected, gradient);
-        true
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -159,10 +166,6 @@ impl<T: Real> Constraint<T> for Interval {
         ))
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        corner(gradient, vertex, |_| (self.min, self.max))
-    }
-
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -171,19 +174,30 @@ impl<T: Real> Constraint<T> for Interval {
         "min <= w <= max"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         stay(at, direction, T::of(self.min), T::of(self.max));
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    /// The corner that the gradient points away from.
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
+        if !self.is_bounded() {
+            lacks_capability(self, "linear");
+        }
+        for (s, g) in vertex.iter_mut().zip(gradient) {
+            *s = T::of(if *g > T::zero() { self.min } else { self.max });
+        }
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         pass(at, projected, gradient);
-        true
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -234,21 +248,25 @@ impl Bounds {
         Self { min: bound(|s| s > 0.0, f64::NEG_INFINITY), max: bound(|s| s < 0.0, f64::INFINITY) }
     }
 
-    /// Position, lower and upper bound of each element, as numbers of the type.
-    fn each<T: Real>(&self) -> impl Iterator<Item = (T, T)> + '_ {
+    fn is_bounded(&self) -> bool {
+        self.min.data().iter().chain(self.max.data()).all(|bound| bound.is_finite())
+    }
+
+    /// Lower and upper bound of each element, as numbers of the type.
+    fn as_numbers<T: Real>(&self) -> impl Iterator<Item = (T, T)> + '_ {
         self.min.data().iter().zip(self.max.data()).map(|(min, max)| (T::of(*min), T::of(*max)))
     }
 }
 
 impl<T: Real> Constraint<T> for Bounds {
     fn project(&self, _: Shape, value: &mut [T]) {
-        for (w, (min, max)) in value.iter_mut().zip(self.each()) {
+        for (w, (min, max)) in value.iter_mut().zip(self.as_numbers()) {
             clip(std::slice::from_mut(w), min, max);
         }
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        value.iter().zip(self.each::<T>()).fold(0.0, |worst, (w, (min, max))| {
+        value.iter().zip(self.as_numbers::<T>()).fold(0.0, |worst, (w, (min, max))| {
             larger(worst, outside(std::slice::from_ref(w), min.f64(), max.f64()))
         })
     }
@@ -258,7 +276,7 @@ impl<T: Real> Constraint<T> for Bounds {
             let found = format!("shapes {} and {}", self.min.shape(), self.max.shape());
             return Err(ShapeError::new("bounds", format!("bounds of shape {shape}"), found));
         }
-        for (i, (min, max)) in self.each::<f64>().enumerate() {
+        for (i, (min, max)) in self.as_numbers::<f64>().enumerate() {
             Constraint::<T>::accepts(&Interval { min, max }, shape).map_err(|_| {
                 ShapeError::new(
                     "bounds",
@@ -270,10 +288,6 @@ impl<T: Real> Constraint<T> for Bounds {
         Ok(())
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        corner(gradient, vertex, |i| (self.min.data()[i], self.max.data()[i]))
-    }
-
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -282,30 +296,41 @@ impl<T: Real> Constraint<T> for Bounds {
         "l_i <= w_i <= u_i"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
-        self.project(shape, value);
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.each()) {
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
+        self.project(shape, value);
+    }
+
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
+        for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.as_numbers()) {
             stay(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    /// The corner that the gradient points away from.
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
+        if !self.is_bounded() {
+            lacks_capability(self, "linear");
+        }
+        for ((s, g), (min, max)) in vertex.iter_mut().zip(gradient).zip(self.as_numbers()) {
+            *s = if *g > T::zero() { min } else { max };
+        }
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         pass(at, projected, gradient);
-        for (g, (min, max)) in gradient.iter_mut().zip(self.each::<T>()) {
+        for (g, (min, max)) in gradient.iter_mut().zip(self.as_numbers::<T>()) {
             if min == max {
                 *g = T::zero();
             }
         }
-        true
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
-        let bounds = self.each::<f64>().map(|(min, max)| [min, max]).collect();
+        let bounds = self.as_numbers::<f64>().map(|(min, max)| [min, max]).collect();
         Some(Box::new(Coordinatewise { bounds }))
     }
 
@@ -313,7 +338,7 @@ impl<T: Real> Constraint<T> for Bounds {
         Some(
             value
                 .iter()
-                .zip(self.each())
+                .zip(self.as_numbers())
                 .filter(|(w, (min, max))| **w <= *min || **w >= *max)
                 .count(),
         )
@@ -367,22 +392,6 @@ pub(crate) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
 /// How many entries lie at a bound.
 fn at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
     value.iter().filter(|w| **w <= min || **w >= max).count()
-}
-
-/// The corner of a box that a gradient points away from; not of an unbounded one.
-pub(crate) fn corner<T: Real>(
-    gradient: &[T],
-    vertex: &mut [T],
-    bounds: impl Fn(usize) -> (f64, f64),
-) -> bool {
-    for (i, (s, g)) in vertex.iter_mut().zip(gradient).enumerate() {
-        let (min, max) = bounds(i);
-        if !(min.is_finite() && max.is_finite()) {
-            return false;
-        }
-        *s = T::of(if *g > T::zero() { min } else { max });
-    }
-    true
 }
 
 #[cfg(test)]

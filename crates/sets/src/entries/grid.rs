@@ -3,7 +3,7 @@
 //! The one design choice: levels are counted from the origin, and a level is held as the nearest
 //! number of the type, so that the map is idempotent in every precision.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::numeric::{larger, stop};
@@ -71,15 +71,17 @@ impl<T: Real> Constraint<T> for Grid {
         "w = o + k h, min <= k <= max"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
     /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         stop(direction);
-        true
     }
 }
 

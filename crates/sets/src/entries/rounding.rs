@@ -3,7 +3,7 @@
 //! The one design choice: a number is rounded in `f64` and then held as the nearest number of its
 //! type, which makes the map idempotent in every precision.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::simd::{Kernel, dispatch};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
@@ -57,15 +57,17 @@ impl<T: Real> Constraint<T> for Rounding {
         "w in 10^-decimals Z"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
     /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         stop(direction);
-        true
     }
 }
 

@@ -3,7 +3,7 @@
 //! The one design choice: the projection is the polar factor by singular values, which is defined
 //! for matrices of any rank, instead of an iteration that needs a start near the manifold.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::matrices::singular::Svd;
@@ -69,8 +69,12 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
         "W^T W = I"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// $D \leftarrow D - W \frac{W^\top D + D^\top W}{2}$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         let size = matrix(shape);
         let [rows, columns] = size;
         let mut parts = vec![0.0; columns * columns];
@@ -87,7 +91,6 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
                 *d = T::of(d.f64() - normal);
             }
         }
-        true
     }
 }
 

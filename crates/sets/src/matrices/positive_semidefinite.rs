@@ -3,7 +3,7 @@
 //! The one design choice: the set lies in the space of all square matrices, so the projection makes
 //! symmetric first; that part is orthogonal to the rest.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::matrices::singular::{eigen, positive_part};
@@ -86,14 +86,18 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
         "W = W^T, lambda_min(W) >= 0"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// With the eigenvectors $N$ of the eigenvalues 0 and the symmetric part $D$:
     /// $D \leftarrow D + N B_- N^\top$, where $-B_-$ is the part of $N^\top D N$ with eigenvalues
     /// below
     /// 0. The cone is $\{ D = D^\top : N^\top D N \text{ positive semidefinite} \}$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         if !at.iter().chain(&*direction).all(|w| w.is_finite()) {
             direction.fill(T::nan());
-            return true;
+            return;
         }
         let n = shape.dims()[0];
         let (pairs, _, slack) = decompose(shape, at);
@@ -114,7 +118,6 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             let d = T::of(symmetric[i * n + j] + raised);
             (direction[i * n + j], direction[j * n + i]) = (d, d);
         }
-        true
     }
 
     /// All entries when an eigenvalue is 0.

@@ -7,7 +7,7 @@
 //! the largest by power iteration. A projection that is exact only if an iteration has converged is
 //! not a set one can rely on.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::matrices::singular::{Svd, positive_part};
@@ -73,17 +73,11 @@ fn measure<T: Real>(shape: Shape, value: &[T], missed: impl Fn(&Svd) -> f64) -> 
 
 /// Decomposes a point and changes a direction; one with a number that is not finite becomes NaN,
 /// and so it does at such a point.
-fn turn<T: Real>(
-    shape: Shape,
-    at: &[T],
-    direction: &mut [T],
-    change: impl FnOnce(&Svd, &mut [T]),
-) -> bool {
+fn turn<T: Real>(shape: Shape, at: &[T], direction: &mut [T], change: impl FnOnce(&Svd, &mut [T])) {
     match Svd::of(matrix(shape), at) {
         Some(svd) if direction.iter().all(|d| d.is_finite()) => change(&svd, direction),
         _ => direction.fill(T::nan()),
     }
-    true
 }
 
 fn check(operation: &'static str, shape: Shape) -> Result<(), ShapeError> {
@@ -138,12 +132,16 @@ impl<T: Real> Constraint<T> for Rank {
         "rank W <= r"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// Of the part outside the columns and the rows of a point of rank $s$,
     /// $E = (I - U U^\top) D (I - V V^\top)$, only the $r - s$ largest singular values stay. At
     /// rank $r$ this is the tangent space of the matrices of that rank. Source: R. Schneider and A.
     /// Uschmajew, *Convergence results for projected line-search methods on varieties of low-rank
     /// matrices via Łojasiewicz inequality* (2015).
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         turn(shape, at, direction, |svd, direction| {
             let rank = rank_of::<T>(svd, at.len()).min(self.rank);
             let mut removed = svd.outside(rank, direction);
@@ -154,7 +152,7 @@ impl<T: Real> Constraint<T> for Rank {
                 );
             }
             direction.iter_mut().zip(removed).for_each(|(d, e)| *d = T::of(d.f64() - e));
-        })
+        });
     }
 }
 
@@ -197,11 +195,15 @@ impl<T: Real> Constraint<T> for SpectralBall {
         "sigma_1(W) <= r"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// With the singular vectors $U$, $V$ of the values that are the radius,
     /// $D \leftarrow D - U B_+ V^\top$, where $B_+$ is the part with eigenvalues above 0 of the
     /// symmetric part of $U^\top D V$. For the normal cone is $\{ U S V^\top : S \text{ positive
     /// semidefinite} \}$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         turn(shape, at, direction, |svd, direction| {
             if self.radius == 0.0 {
                 return stop(direction);
@@ -213,7 +215,7 @@ impl<T: Real> Constraint<T> for SpectralBall {
             let mut parts: Vec<f64> = pairs.map(symmetric).collect();
             positive_part(tight, &mut parts);
             svd.subtract(&parts, tight, direction);
-        })
+        });
     }
 
     /// All entries when the norm is the radius.
@@ -264,10 +266,9 @@ impl<T: Real> Constraint<T> for NuclearBall {
     }
 
     /// The term of the gradient with the largest singular value, turned around.
-    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        let Some(svd) = Svd::of(matrix(shape), gradient) else { return false };
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        let Some(svd) = Svd::of(matrix(shape), gradient) else { return vertex.fill(T::nan()) };
         svd.write(|k| if k == 0 { -self.radius } else { 0.0 }, vertex);
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -278,12 +279,16 @@ impl<T: Real> Constraint<T> for NuclearBall {
         "sum_k sigma_k(W) <= r"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, linear: true, ..Capabilities::default() }
+    }
+
     /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D \rangle +
     /// \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
     /// $\{ \lambda (U V^\top + M) : \lambda \ge 0, \lVert M \rVert_2 \le 1 \}$ with $M$ outside as
     /// $E$ is, so $\lambda$ solves $s \lambda = \langle U V^\top, D \rangle + \sum_k
     /// \max(\sigma_k(E) - \lambda, 0)$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         turn(shape, at, direction, |svd, direction| {
             if self.radius == 0.0 {
                 return stop(direction);
@@ -314,7 +319,7 @@ impl<T: Real> Constraint<T> for NuclearBall {
             direction.iter_mut().zip(outside).for_each(|(d, e)| *d = T::of(d.f64() - e));
             let diagonal = |i: usize| if i.is_multiple_of(rank + 1) { lambda } else { 0.0 };
             svd.subtract(&(0..rank * rank).map(diagonal).collect::<Vec<_>>(), rank, direction);
-        })
+        });
     }
 
     /// All entries when the norm is the radius.

@@ -3,7 +3,7 @@
 //! The one design choice: the radius is that of the set, and no group is divided by a norm with
 //! something added to it; what is inside stays as it is, bit for bit.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::entries::boxes::Interval;
@@ -77,14 +77,13 @@ impl<T: Real> Constraint<T> for L1Ball {
         check_radius("l1 ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         vertex.fill(T::zero());
         let largest = (0..gradient.len())
             .reduce(|a, b| if gradient[b].abs() > gradient[a].abs() { b } else { a });
         if let Some(i) = largest {
             vertex[i] = T::of(-self.radius) * gradient[i].signum();
         }
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -95,17 +94,20 @@ impl<T: Real> Constraint<T> for L1Ball {
         "sum |w| <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
-        true
     }
 
     /// On the sphere: $\{ d : \sum_{w_i \ne 0} \mathrm{sign}(w_i) d_i + \sum_{w_i = 0} |d_i| \le 0
     /// \}$, one more equation for a multiplier.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let norm: f64 = at.iter().map(|w| w.f64().abs()).sum();
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
-            return true;
+            return;
         }
         let is_zero = |i: usize| at[i].f64().abs() <= rounding::<T>(1) * self.radius;
         // Growth of each term of the norm; where the entry is 0 it cannot shrink.
@@ -121,26 +123,25 @@ impl<T: Real> Constraint<T> for L1Ball {
         };
         let grows: f64 = direction.iter().enumerate().map(|(i, d)| term(i, *d).w).sum();
         if grows <= 0.0 {
-            return true;
+            return;
         }
         if (0..at.len()).all(is_zero) {
             // The radius is 0, and so is the cone.
             stop(direction);
-            return true;
+            return;
         }
         let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
         for (i, d) in direction.iter_mut().enumerate() {
             let sign = if is_zero(i) { d.signum() } else { at[i].signum() };
             *d = sign * T::of(term(i, *d).at(tau));
         }
-        true
     }
 
     /// On the face of the signs that are left, the mean along it is taken away; off it there is
     /// nothing. Inside, the gradient as it is.
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         if at == projected {
-            return true;
+            return;
         }
         let sign = |p: &T| if *p == T::zero() { 0.0 } else { p.f64().signum() };
         let (mut sum, mut count) = (0.0, 0.0);
@@ -152,7 +153,6 @@ impl<T: Real> Constraint<T> for L1Ball {
             let sign = sign(p);
             *g = if sign == 0.0 { T::zero() } else { T::of(g.f64() - sign * sum / count) };
         }
-        true
     }
 
     /// All entries when the norm is the radius.
@@ -176,11 +176,10 @@ impl<T: Real> Constraint<T> for L2Ball {
         check_radius("l2 ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         let norm = length(gradient);
         let factor = if norm > 0.0 { -self.radius / norm } else { 0.0 };
         vertex.iter_mut().zip(gradient).for_each(|(s, g)| *s = T::of(factor * g.f64()));
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -191,7 +190,11 @@ impl<T: Real> Constraint<T> for L2Ball {
         "||w||_2 <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         settle(
             value,
             |w| self.violation(shape, w),
@@ -199,26 +202,23 @@ impl<T: Real> Constraint<T> for L2Ball {
                 if self.radius > 0.0 { rescale_in(metric, self.radius, w) } else { rescale(0.0, w) }
             },
         );
-        true
     }
 
     /// On the sphere, what leads outwards is taken away.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let norm = length(at);
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
-            return true;
+            return;
         }
         if norm == 0.0 {
             stop(direction);
         } else if leads_out(outwards(at, direction, norm)) {
             flatten(at, direction, norm);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         radial(at, projected, gradient);
-        true
     }
 
     /// $r v / \sqrt{r^2 + \lVert v \rVert^2}$. A start beyond 0.99 $r$ is moved there.
@@ -252,8 +252,8 @@ impl<T: Real> Constraint<T> for LInfBall {
         check_radius("l-infinity ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        crate::entries::boxes::corner(gradient, vertex, |_| (-self.radius, self.radius))
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        self.interval().minimize_linear(shape, gradient, vertex);
     }
 
     fn kind(&self) -> Kind {
@@ -264,16 +264,20 @@ impl<T: Real> Constraint<T> for LInfBall {
         "max |w| <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.interval().project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.interval().project_tangent(shape, at, direction)
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.interval().project_in_metric(shape, metric, value);
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        self.interval().project_vjp(shape, at, projected, gradient)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.interval().project_tangent(shape, at, direction);
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        self.interval().project_vjp(shape, at, projected, gradient);
     }
 
     fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -423,10 +427,10 @@ mod tests {
             set.project([2].into(), &mut value);
             assert_eq!(value, [0.0, 0.0], "{set:?}");
             let mut value = [3.0, -4.0];
-            assert!(set.project_in_metric([2].into(), &[1.0, 2.0], &mut value));
+            set.project_in_metric([2].into(), &[1.0, 2.0], &mut value);
             assert_eq!(value, [0.0, 0.0], "{set:?}");
             let mut direction = [3.0, -4.0];
-            assert!(set.project_tangent([2].into(), &value, &mut direction));
+            set.project_tangent([2].into(), &value, &mut direction);
             assert_eq!(direction, [0.0, 0.0], "{set:?}");
         }
     }

@@ -3,7 +3,7 @@
 //! The one design choice: the rows are made orthonormal once, when the set is made, so that a
 //! projection is two products and dependent rows are no special case.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor};
 
 use crate::numeric::{forgive, larger, rounding, settle};
@@ -165,21 +165,23 @@ impl<T: Real> Constraint<T> for Affine {
         "A w = b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
+    }
+
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         with_scratch(self.products.len(), |zeros: &mut [f64]| {
             descend(&self.rows, zeros, |_| 1.0, direction);
         });
-        true
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.

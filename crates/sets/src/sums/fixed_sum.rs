@@ -3,7 +3,7 @@
 //! The one design choice: these are hyperplanes whose normal is written down nowhere, so that they
 //! fit every shape.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::numeric::{forgive, gain, rounding, settle};
@@ -53,19 +53,21 @@ impl<T: Real> Constraint<T> for FixedSum {
         "sum w = s"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| shift(self.sum, Some(metric), w));
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        settle(value, |w| self.violation(shape, w), |w| shift(self.sum, Some(metric), w));
+    }
+
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         shift(0.0, None, direction);
-        true
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.
@@ -101,16 +103,20 @@ impl<T: Real> Constraint<T> for FixedMean {
         "mean w = m"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.as_sum(value.len()).project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.as_sum(at.len()).project_tangent(shape, at, direction)
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.as_sum(value.len()).project_in_metric(shape, metric, value);
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.as_sum(at.len()).project_tangent(shape, at, direction);
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.

@@ -3,7 +3,7 @@
 //! The one design choice: sums run in `f64`, and a value that misses the equation by rounding only
 //! is left as it is.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::norms::ball::leads_out;
@@ -60,23 +60,25 @@ impl<T: Real> Constraint<T> for Hyperplane {
         "a . w = b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         settle(
             value,
             |w| self.violation(shape, w),
             |w| reach(&self.normal, self.offset, Some(metric), w),
         );
-        true
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         reach(&self.normal, 0.0, None, direction);
-        true
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.
@@ -107,29 +109,30 @@ impl<T: Real> Constraint<T> for Halfspace {
         "a . w <= b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         settle(
             value,
             |w| self.violation(shape, w),
             |w| reach(&self.normal, self.offset, Some(metric), w),
         );
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let (excess, slack) = excess(&self.normal, self.offset, at);
         let outwards = dot(&self.normal, direction).0;
         if excess >= -slack && leads_out(outwards) {
             reach(&self.normal, 0.0, None, direction);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         if at != projected {
             reach(&self.normal, 0.0, None, gradient);
         }
-        true
     }
 
     /// All entries with a part in the inequality, when it is an equality.

@@ -5,7 +5,7 @@
 //! and R. Hanson, *Solving least squares problems* (1974); the exchange at dependent rows is that
 //! of D. Goldfarb and A. Idnani (1983).
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::numeric::{forgive, larger, rounding, settle};
@@ -374,7 +374,11 @@ impl<T: Real> Constraint<T> for Polyhedron {
         "a_j . w <= b_j for every j"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         let metric: Vec<f64> = metric.iter().map(|m| m.f64()).collect();
         settle(
             value,
@@ -385,13 +389,11 @@ impl<T: Real> Constraint<T> for Polyhedron {
                 value.iter_mut().zip(w).for_each(|(v, w)| *v = T::of(w));
             },
         );
-        true
     }
 
     /// The inequalities that the point meets with equality, on directions.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         self.tangent(at).project(shape, direction);
-        true
     }
 
     /// The entries that an inequality which is an equality has a part of.

@@ -5,7 +5,7 @@
 //! metric alike. Source of the characterization: J. Duchi and others, *Efficient projections onto
 //! the l1-ball for learning in high dimensions* (2008).
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::maps::Softmax;
@@ -56,9 +56,8 @@ impl<T: Real> Constraint<T> for Simplex {
         Err(ShapeError::new("simplex", "a finite sum >= 0 and at least one entry", found))
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         fill_up(gradient, vertex, self.sum, self.sum);
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -69,16 +68,20 @@ impl<T: Real> Constraint<T> for Simplex {
         "w >= 0, sum w = s"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.without_cap().project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.without_cap().project_tangent(shape, at, direction)
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.without_cap().project_in_metric(shape, metric, value);
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        self.without_cap().project_vjp(shape, at, projected, gradient)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.without_cap().project_tangent(shape, at, direction);
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        self.without_cap().project_vjp(shape, at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -144,9 +147,8 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         Err(ShapeError::new("capped simplex", "0 <= sum <= cap times the number of entries", found))
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         fill_up(gradient, vertex, self.sum, self.cap);
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -157,14 +159,17 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         "0 <= w <= c, sum w = s"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
-        true
     }
 
     /// The cone of directions with sum 0 that do not leave a bound: one more equation for a
     /// multiplier.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let term = |i: usize, d: T| {
             let (at_zero, at_cap) = self.at_bounds(at[i]);
             let min = if at_zero { 0.0 } else { f64::NEG_INFINITY };
@@ -174,12 +179,11 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         for (i, d) in direction.iter_mut().enumerate() {
             *d = T::of(term(i, *d).at(tau));
         }
-        true
     }
 
     /// Within the face: entries strictly between the bounds share the threshold, the others do not
     /// move.
-    fn project_vjp(&self, _: Shape, _: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, _: &[T], projected: &[T], gradient: &mut [T]) {
         let cap = self.cap_in::<T>();
         let inside = |p: &T| !(*p <= T::zero() || *p >= cap);
         let (mut sum, mut count) = (0.0, 0);
@@ -191,7 +195,6 @@ impl<T: Real> Constraint<T> for CappedSimplex {
         for (g, p) in gradient.iter_mut().zip(projected) {
             *g = if inside(p) { T::of(g.f64() - mean) } else { T::zero() };
         }
-        true
     }
 
     /// The zeros and the entries at the cap.

@@ -1,7 +1,9 @@
 //! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a
 //! test can parse it; runs fold away under their variant, so that thirty of them stay readable.
 
-use super::svg::escape;
+use morphograd_plot::escape;
+use morphograd_plot::palette::BLACK;
+
 use super::{curves, palette, run_figures};
 use crate::record::{ExperimentRecord, RunRecord};
 use crate::tables::{
@@ -200,8 +202,9 @@ fn caption(kind: &str) -> &'static str {
 
 fn timings(experiment: &ExperimentRecord) -> String {
     let mut table = String::from(
-        "<div class=\"scroll\"><table>\n<thead><tr><th>constraint</th><th>seed</th><th>epochs</th><th>seconds</th>\
-         <th>seconds per epoch</th><th class=\"words\">ended because</th></tr></thead>\n<tbody>\n",
+        "<div class=\"scroll\"><table>\n<thead><tr><th>constraint</th><th>seed</th>\
+         <th>epochs</th><th>seconds</th><th>seconds per epoch</th>\
+         <th class=\"words\">ended because</th></tr></thead>\n<tbody>\n",
     );
     for run in &experiment.runs {
         table += &format!(
@@ -240,7 +243,7 @@ fn preformatted(text: &str) -> String {
 }
 
 fn swatch(colour: &str) -> String {
-    let class = if colour == super::svg::BLACK { "swatch black" } else { "swatch" };
+    let class = if colour == BLACK { "swatch black" } else { "swatch" };
     format!("<i class=\"{class}\" style=\"background:{colour}\"></i>")
 }
 

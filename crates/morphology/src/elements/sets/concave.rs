@@ -66,6 +66,7 @@ impl Concave {
 
 impl PlaneSet for Concave {
     const NAME: &'static str = "concave";
+    const HAS_DERIVATIVE: bool = false;
 
     fn kind(&self) -> Kind {
         Kind::Convex
@@ -90,9 +91,8 @@ impl PlaneSet for Concave {
         })
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         Self::inequalities(size).project_with_proof(metric, plane);
-        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, at: &[f64], direction: &mut [f64]) {

@@ -69,9 +69,8 @@ impl PlaneSet for SupNormalized {
         plane.iter().copied().fold(f64::NEG_INFINITY, |top, w| worst(w, top)).abs()
     }
 
-    fn solve(&self, _: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, _: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         normalize(plane, |_| true, metric);
-        true
     }
 
     /// Directions that raise no zero and keep one of them.
@@ -80,19 +79,12 @@ impl PlaneSet for SupNormalized {
     }
 
     /// What was clipped or raised is 0 whatever it was.
-    fn pull_back(
-        &self,
-        _: [usize; 2],
-        at: &[f64],
-        projected: &[f64],
-        gradient: &mut [f64],
-    ) -> bool {
+    fn pull_back(&self, _: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) {
         for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
             if w != p && !w.is_nan() {
                 *g = 0.0;
             }
         }
-        true
     }
 
     /// The zeros.

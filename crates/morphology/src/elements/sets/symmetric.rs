@@ -134,9 +134,8 @@ impl PlaneSet for Symmetric {
         })
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.average(size, metric, plane);
-        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

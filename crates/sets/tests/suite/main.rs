@@ -1,0 +1,8 @@
+//! The sets from outside, as one program: what all of them pass, what single ones promise, values
+//! of other software, and the tables of the documents.
+
+mod documents;
+mod matrices;
+mod references;
+mod sets;
+mod table;
