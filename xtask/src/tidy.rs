@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const UNSAFE: &[&str] = &[
     "crates/tensor/src/real.rs",
     "crates/tensor/src/gemm.rs",
+    "crates/tensor/src/level.rs",
     "crates/tensor/src/simd.rs",
     "crates/tensor/src/vector.rs",
 ];

@@ -6,6 +6,7 @@ mod op;
 mod ops;
 mod param_id;
 mod params;
+mod penalized;
 mod penalty;
 mod tape;
 mod ties;

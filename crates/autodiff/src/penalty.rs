@@ -3,6 +3,7 @@
 //! The one design choice: a penalty is an operation on the parameter with a scalar output, so it is
 //! checked when it is declared and can be recorded by any graph that uses the parameter.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use morphograd_tensor::{Real, Shape, ShapeError};
@@ -72,6 +73,10 @@ impl<T: Real> Op<T> for Shared<T> {
         self.0.name()
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        self.0.arity()
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         self.0.infer(inputs)
     }
@@ -86,29 +91,5 @@ impl<T: Real> Op<T> for Shared<T> {
 
     fn overwrites(&self) -> bool {
         self.0.overwrites()
-    }
-}
-
-/// The sum of two scalars. The general sum has its method on `Graph`, which stands on this file.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plus;
-
-impl<T: Real> Op<T> for Plus {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
-    fn infer(&self, _: &[Shape]) -> Result<Shape, ShapeError> {
-        Ok(Shape::scalar())
-    }
-
-    fn forward(&self, pass: Forward<'_, T>) {
-        pass.output[0] = pass.inputs[0].data[0] + pass.inputs[1].data[0];
-    }
-
-    fn backward(&self, pass: Backward<'_, T>) {
-        for grad in pass.grad_inputs.into_iter().flatten() {
-            grad[0] += pass.grad_output[0];
-        }
     }
 }

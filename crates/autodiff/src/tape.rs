@@ -7,7 +7,6 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
@@ -15,7 +14,6 @@ use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved};
 use crate::param_id::ParamId;
 use crate::params::Params;
-use crate::penalty::{Multiplier, Penalty, Plus, Shared};
 
 /// A value on the tape. It refers to the recording it was made in, and only backwards: the order of
 /// the list is a topological order. Another recording refuses it with a panic, whatever tape it is
@@ -55,13 +53,13 @@ pub struct Tape<T> {
     /// The number of this recording.
     recording: u32,
     /// Where each parameter stands in this recording.
-    params: Vec<Option<Var>>,
+    pub(crate) params: Vec<Option<Var>>,
     /// What [`Graph::track`] was told.
     tracked: Vec<Tracked>,
     /// The penalties that this recording holds.
-    penalties: Vec<(ParamId, Var)>,
+    pub(crate) penalties: Vec<(ParamId, Var)>,
     /// Whether [`Graph::penalized`] was called, so that the caller has them in hand.
-    penalized: bool,
+    pub(crate) penalized: bool,
     /// Where the last backward pass began.
     top: Option<Var>,
     scratch: Vec<T>,
@@ -92,8 +90,8 @@ struct Tracked {
 
 /// One recording: borrows the parameters in place and applies operations.
 pub struct Graph<'a, T> {
-    params: &'a Params<T>,
-    tape: &'a mut Tape<T>,
+    pub(crate) params: &'a Params<T>,
+    pub(crate) tape: &'a mut Tape<T>,
     mode: Mode,
 }
 
@@ -305,67 +303,6 @@ impl<T: Real> Graph<'_, T> {
         Ok(var)
     }
 
-    /// The derivative of a loss, and of the penalties of the parameters that this recording uses
-    /// ([`Params::penalize`](crate::Params::penalize)), with respect to every parameter and
-    /// variable they depend on. The value of `loss` is that without the penalties;
-    /// [`Graph::penalized`] gives the sum.
-    ///
-    /// # Panics
-    /// If `loss` has more than one element, or the mode is not [`Mode::Train`].
-    #[track_caller]
-    pub fn backward(&mut self, loss: Var) {
-        let loss_shape = self.tape.nodes[self.index(loss, "backward")].shape;
-        assert_eq!(loss_shape.len(), 1, "elements of a loss");
-        let loss = if self.tape.penalized { loss } else { self.add_penalties(loss) };
-        self.backward_with(loss, &[T::one()]);
-    }
-
-    /// The loss with the penalties of the parameters that this recording uses: the value that
-    /// [`Graph::backward`] differentiates. Called once, when the loss is complete; `backward` then
-    /// adds nothing to what it is given.
-    ///
-    /// # Panics
-    /// If `loss` has more than one element.
-    #[track_caller]
-    pub fn penalized(&mut self, loss: Var) -> Var {
-        assert_eq!(self.shape(loss).len(), 1, "elements of a loss");
-        self.tape.penalized = true;
-        self.add_penalties(loss)
-    }
-
-    fn add_penalties(&mut self, mut loss: Var) -> Var {
-        let params = self.params;
-        for id in params.ids() {
-            let Some(value) = self.tape.params[id.0 as usize] else { continue };
-            // Two backward passes of one recording share the penalties.
-            let recorded = self.tape.penalties.iter().any(|(of, _)| *of == id);
-            for penalty in params.penalties(id).filter(|_| !recorded) {
-                let var = self.record_penalty(value, penalty);
-                self.tape.penalties.push((id, var));
-            }
-        }
-        for i in 0..self.tape.penalties.len() {
-            let (_, penalty) = self.tape.penalties[i];
-            loss = self.apply(Plus, [loss, penalty]).expect("two scalars");
-        }
-        loss
-    }
-
-    fn record_penalty(&mut self, value: Var, penalty: &Penalty<T>) -> Var {
-        const CHECKED: &str = "checked when the penalty was declared";
-        let Some(Multiplier { param, update, every }) = penalty.multiplier() else {
-            return self.apply(penalty.op(), [value]).expect(CHECKED);
-        };
-        let multiplier = self.param(*param);
-        // Recorded at every step, so that the next recording finds its buffers where they were;
-        // tracked at some.
-        let next = self.apply(Shared(Arc::clone(update)), [value, multiplier]).expect(CHECKED);
-        if matches!(self.mode, Mode::Train { step } if (step + 1).is_multiple_of(*every)) {
-            self.track(*param, next, 0.0);
-        }
-        self.apply(penalty.op(), [value, multiplier]).expect(CHECKED)
-    }
-
     /// The vector-Jacobian product: the derivative of $\sum_i g_i y_i$ for the output `y` and the
     /// given gradient `g`. An operation's own output `y` has no gradient afterwards
     /// ([`Graph::grad`]): it is the given one.
@@ -375,8 +312,7 @@ impl<T: Real> Graph<'_, T> {
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, grad_output: &[T]) {
         assert!(matches!(self.mode, Mode::Train { .. }), "a backward pass needs Mode::Train");
-        let top = self.index(y, "backward");
-        let expected = self.tape.nodes[top].shape.len();
+        let (top, expected) = (y.index as usize, self.shape_in(y, "backward").len());
         assert_eq!(expected, grad_output.len(), "elements of the output's gradient");
         self.tape.top = Some(y);
         let Tape { nodes, values, grads, len, scratch, twins, .. } = &mut *self.tape;
@@ -485,7 +421,13 @@ impl<T: Real> Graph<'_, T> {
     /// The shape of a variable.
     #[track_caller]
     pub fn shape(&self, var: Var) -> Shape {
-        self.tape.nodes[self.index(var, "shape")].shape
+        self.shape_in(var, "shape")
+    }
+
+    /// The shape of a variable that an operation is given.
+    #[track_caller]
+    pub(crate) fn shape_in(&self, var: Var, operation: &str) -> Shape {
+        self.tape.nodes[self.index(var, operation)].shape
     }
 
     /// What this recording is for.
@@ -590,4 +532,165 @@ impl<T> fmt::Debug for Graph<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::{Add, Mul, Sum};
+    use morphograd_tensor::Tensor;
+
+    fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
+        let mut params = Params::new();
+        let id = params
+            .add("w", Tensor::from_vec([values.len()], values.to_vec()).unwrap(), None)
+            .unwrap();
+        (params, id)
+    }
+
+    #[test]
+    fn a_variable_used_twice_by_one_op_and_again_by_another_accumulates() {
+        let (params, w) = one_param(&[3.0, -2.0]);
+        let mut tape = Tape::new();
+        for _ in 0..3 {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let (a, b) = (graph.param(w), graph.param(w));
+            assert_eq!(a, b);
+            let square = graph.apply(Mul, [a, b]).unwrap();
+            let y = graph.apply(Add, [square, a]).unwrap(); // w² + w
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[7.0, -3.0][..]));
+        }
+    }
+
+    /// $y = 2 x$, whose backward pass writes.
+    #[derive(Debug)]
+    struct Double;
+
+    impl Op<f64> for Double {
+        fn name(&self) -> &'static str {
+            "double"
+        }
+
+        fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+            Ok(inputs[0])
+        }
+
+        fn forward(&self, pass: Forward<'_, f64>) {
+            pass.output.iter_mut().zip(pass.inputs[0].data).for_each(|(y, x)| *y = 2.0 * x);
+        }
+
+        fn backward(&self, pass: Backward<'_, f64>) {
+            for dx in pass.grad_inputs.into_iter().flatten() {
+                dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx = 2.0 * g);
+            }
+        }
+
+        fn overwrites(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_an_op_writes_is_added_to_the_gradients_of_the_variables_other_uses() {
+        let (params, w) = one_param(&[3.0, -2.0]);
+        let mut tape = Tape::new();
+        for double_first in [true, false] {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let x = graph.param(w);
+            let double = |graph: &mut Graph<'_, f64>| graph.apply(Double, [x]).unwrap();
+            let early = double_first.then(|| double(&mut graph));
+            let square = graph.apply(Mul, [x, x]).unwrap();
+            let twice = early.unwrap_or_else(|| double(&mut graph));
+            let y = graph.apply(Add, [twice, square]).unwrap();
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(
+                tape.grad(w),
+                Some(&[8.0, -2.0][..]),
+                "of 2 w + w², double_first = {double_first}"
+            );
+        }
+        // One variable as both inputs; each gets its gradient.
+        let mut graph = tape.record(&params, Mode::Train { step: 1 });
+        let x = graph.param(w);
+        let y = graph.apply(Double, [x, x]).unwrap();
+        let loss = graph.apply(Sum, [y]).unwrap();
+        graph.backward(loss);
+        assert_eq!(tape.grad(w), Some(&[4.0, 4.0][..]));
+    }
+
+    #[test]
+    fn a_gradient_is_there_only_after_a_backward_pass_that_reached_the_parameter() {
+        let (mut params, w) = one_param(&[1.0]);
+        let unused = params.add("unused", Tensor::zeros([4]), None).unwrap();
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let var = graph.param(w);
+        let loss = graph.apply(Sum, [var]).unwrap();
+        graph.backward(loss);
+        assert_eq!((tape.grad(w), tape.grad(unused)), (Some(&[1.0][..]), None));
+        tape.record(&params, Mode::Train { step: 1 });
+        assert_eq!(tape.grad(w), None);
+    }
+
+    #[test]
+    fn a_shorter_recording_after_a_longer_one_leaves_no_trace() {
+        let (params, w) = one_param(&[2.0, 5.0]);
+        let mut tape = Tape::new();
+        for length in [5, 1, 3] {
+            let mut graph = tape.record(&params, Mode::Train { step: 0 });
+            let mut y = graph.param(w);
+            let start = y;
+            for _ in 0..length {
+                y = graph.apply(Add, [y, start]).unwrap();
+            }
+            let loss = graph.apply(Sum, [y]).unwrap();
+            graph.backward(loss);
+            assert_eq!(tape.grad(w), Some(&[f64::from(length + 1); 2][..]));
+        }
+    }
+
+    #[test]
+    fn a_frozen_parameter_and_evaluation_get_no_gradient() {
+        let (mut params, w) = one_param(&[1.0]);
+        params.set_trainable(w, false);
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let var = graph.param(w);
+        let loss = graph.apply(Sum, [var]).unwrap();
+        graph.backward(loss);
+        assert_eq!(tape.grad(w), None);
+    }
+
+    #[test]
+    fn what_is_tracked_follows_in_the_order_of_the_calls_and_only_after_a_training_step() {
+        let (mut params, average) = one_param(&[8.0, 0.0]);
+        params.set_trainable(average, false);
+        let mut tape = Tape::new();
+        let mut run = |mode, params: &mut Params<f64>| {
+            let mut graph = tape.record(params, mode);
+            let x = graph.input(Tensor::from_vec([2], vec![2.0, 4.0]).unwrap().view());
+            let twice = graph.apply(Add, [x, x]).unwrap();
+            graph.track(average, twice, 0.5);
+            graph.track(average, twice, 0.75);
+            assert_eq!(graph.params.value(average).data, params.value(average).data);
+            tape.settle(params);
+            params.value(average).data.to_vec()
+        };
+        for mode in [Mode::Eval, Mode::Shapes] {
+            assert_eq!(run(mode, &mut params), [8.0, 0.0]);
+        }
+        // 8 → 6 → 5.5 and 0 → 4 → 5.
+        assert_eq!(run(Mode::Train { step: 0 }, &mut params), [5.5, 5.0]);
+    }
+
+    #[test]
+    fn shapes_alone_can_be_recorded_without_data() {
+        let (params, w) = one_param(&[1.0, 2.0]);
+        let mut tape = Tape::new();
+        let mut graph = tape.record(&params, Mode::Shapes);
+        let x = graph.input_with([1_000_000, 2], |_| unreachable!("no data is touched"));
+        let w = graph.param(w);
+        let y = graph.apply(Mul, [x, w]).unwrap();
+        assert_eq!(graph.shape(y).dims(), [1_000_000, 2]);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod error;
 mod gemm;
+mod level;
 pub mod parallel;
 mod real;
 mod shape;

@@ -6,7 +6,7 @@ use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 use num_traits::Float;
 
-use crate::simd::sealed::Vectors;
+use crate::level::Vectors;
 
 /// A floating-point number that tensors are made of. Sealed: `f32` and `f64`.
 pub trait Real:

@@ -256,7 +256,7 @@ pub(crate) mod x86 {
             #[derive(Debug, Clone, Copy)]
             pub(crate) struct $name($register);
 
-            // SAFETY of every block below: `simd::vectors!` alone names the type. It hands it to a
+            // SAFETY of every block below: `level::vectors!` alone names the type. It hands it to a
             // kernel that is generic over it, inside a function that is compiled for the features
             // and called after they were detected. No public item leads to the type, not even
             // through a bound on `Real`. `load` and `store` check the length of the slice first.

@@ -404,8 +404,8 @@ fn strides_of_any_length_give_the_first_window_and_sizes_of_any_length_are_refus
             assert_eq!(far, near, "{padding:?}");
             let mut params = Params::new();
             let huge = layer([usize::MAX, 1], [1; 2], padding);
-            let refused = Sequential::builder(&mut params, 7, [5, 6, 3]).add("layer", huge);
-            let message = refused.finish().unwrap_err().to_string();
+            let refused = Sequential::new().add("layer", huge);
+            let message = refused.build_model(&mut params, 7, [5, 6, 3]).unwrap_err().to_string();
             let found = "found size [18446744073709551615, 1] at rates [1, 1]";
             assert!(message.ends_with(found), "{message}");
         }
