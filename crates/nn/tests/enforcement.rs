@@ -8,9 +8,9 @@ use morphograd_nn::enforcement::{Enforcement, ProjectionVjp, SquaredDistance};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::optim::{Adam, Sgd};
 use morphograd_nn::sets::{
-    Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Halfspace, Hyperplane,
-    Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Rounding,
-    Simplex, Sphere,
+    Affine, Bounds, CappedSimplex, Cardinality, FixedMean, FixedSum, Grid, Halfspace, Hyperplane,
+    Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive, Per, Simplex,
+    Sphere,
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Bias, Optimizer, Sequential, Weight, WeightAverage, checkpoint};
@@ -326,9 +326,9 @@ fn what_cannot_be_enforced_is_refused_by_name() {
             .to_string()
     };
     let sparse = || Box::new(Cardinality { count: 1 }) as Set;
-    let rounded = refused(Box::new(Rounding { decimals: 1 }), EXACT);
+    let rounded = refused(Box::new(Grid::decimals(1)), EXACT);
     assert!(
-        rounded.contains("expected a set whose projection has a known derivative, found Rounding"),
+        rounded.contains("expected a set whose projection has a known derivative, found Grid"),
         "{rounded}"
     );
     let text = refused(sparse(), Enforcement::Reparametrization);

@@ -14,7 +14,6 @@
 //! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
 //! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
 //! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
-//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | yes |
 //! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | yes |
 //! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
 //! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
@@ -71,17 +70,19 @@ mod combine {
 mod entries {
     pub(crate) mod boxes;
     pub(crate) mod grid;
-    pub(crate) mod rounding;
 }
 mod keras {
     pub(crate) mod norms;
     pub(crate) mod radial;
 }
 mod matrices {
+    mod eigen;
+    pub(crate) mod nuclear_ball;
     pub(crate) mod orthonormal;
     pub(crate) mod positive_semidefinite;
-    pub(crate) mod singular;
-    pub(crate) mod spectral;
+    pub(crate) mod rank;
+    pub(crate) mod spectral_ball;
+    mod svd;
 }
 mod norms {
     pub(crate) mod ball;
@@ -104,12 +105,13 @@ pub use combine::per::Per;
 pub use constraint::{Capabilities, Constraint, Kind, lacks_capability};
 pub use entries::boxes::{Bounds, Interval, NonNegative, NonPositive};
 pub use entries::grid::Grid;
-pub use entries::rounding::Rounding;
 pub use keras::norms::{MaxNorm, MinMaxNorm, UnitNorm};
 pub use keras::radial::RadialConstraint;
+pub use matrices::nuclear_ball::NuclearBall;
 pub use matrices::orthonormal::OrthonormalColumns;
 pub use matrices::positive_semidefinite::PositiveSemidefinite;
-pub use matrices::spectral::{NuclearBall, Rank, SpectralBall};
+pub use matrices::rank::Rank;
+pub use matrices::spectral_ball::SpectralBall;
 pub use norms::ball::{L1Ball, L2Ball, LInfBall};
 pub use norms::sphere::{Annulus, Sphere};
 pub use orders::cardinality::Cardinality;

@@ -1,6 +1,8 @@
 //! Numbers that every set needs: what rounding is forgiven, and maxima that keep NaN.
 
-use morphograd_tensor::Real;
+use morphograd_tensor::{Real, Shape};
+
+use crate::Constraint;
 
 /// The maximum of two numbers, NaN if one of them is.
 pub(crate) fn larger(worst: f64, x: f64) -> f64 {
@@ -22,13 +24,13 @@ pub(crate) fn forgive(missed: f64, slack: f64) -> f64 {
 
 /// Replaces a direction by 0, where a point can move nowhere; what is not a number remains to be
 /// seen.
-pub(crate) fn stop<T: Real>(direction: &mut [T]) {
+pub(crate) fn clear_direction<T: Real>(direction: &mut [T]) {
     direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
 }
 
 /// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a
 /// force.
-pub(crate) fn gain<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
+pub(crate) fn inverse_weight<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
     metric.map_or(1.0, |m| 1.0 / m[i].f64())
 }
 
@@ -41,18 +43,27 @@ pub(crate) fn norm_of(values: impl Iterator<Item = f64> + Clone) -> f64 {
     largest * values.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
 }
 
-/// Projects what is outside, and again where rounding has left it there: where a value is much
-/// larger than the set, its projection is a difference of large numbers, and the second one is of
-/// small ones. What is inside stays as it is, bit for bit.
-pub(crate) fn settle<T>(
+/// Passes of [`project_until_inside`] that are made whatever they achieve.
+const PASSES: usize = 3;
+
+/// Projects a value that is outside, by `pass`, and again where rounding has left it there: where a
+/// value is much larger than the set, its projection is a difference of large numbers, and the
+/// second one is of small ones. More than three passes are made as long as each brings the value a
+/// thousand times nearer. What is inside stays as it is, bit for bit.
+pub(crate) fn project_until_inside<T>(
+    set: &(impl Constraint<T> + ?Sized),
+    shape: Shape,
     value: &mut [T],
-    violation: impl Fn(&[T]) -> f64,
-    project: impl Fn(&mut [T]),
+    mut pass: impl FnMut(&mut [T]),
 ) {
-    for _ in 0..3 {
-        if violation(value) == 0.0 {
+    let mut last = f64::INFINITY;
+    for passes in 0.. {
+        let violation = set.violation(shape, value);
+        let has_come_nearer = violation < 1e-3 * last;
+        if violation == 0.0 || passes >= PASSES && !has_come_nearer {
             return;
         }
-        project(value);
+        pass(value);
+        last = violation;
     }
 }
