@@ -92,6 +92,18 @@ mod orders {
     pub(crate) mod cardinality;
     pub(crate) mod isotonic;
 }
+/// Methods for deterministic problems on a set, with certificates.
+pub mod solve {
+    mod frank_wolfe;
+    mod method;
+    mod problem;
+    mod projected_gradient;
+
+    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep, TowardsVertices};
+    pub use method::{Iterate, Method, Solution, SolveError};
+    pub use problem::{Objective, Part, Problem};
+    pub use projected_gradient::{Descent, ProjectedGradient};
+}
 mod sums {
     pub(crate) mod affine;
     pub(crate) mod fixed_sum;

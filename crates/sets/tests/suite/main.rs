@@ -7,4 +7,5 @@ mod matrices;
 mod polyhedron;
 mod references;
 mod sets;
+mod solve;
 mod table;
