@@ -14,7 +14,6 @@
 //! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
 //! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
 //! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
-//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | yes |
 //! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | yes |
 //! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
 //! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
@@ -63,40 +62,62 @@ mod numeric;
 mod parametrization;
 mod projected;
 mod scratch;
+mod until_inside;
 
-mod combine {
-    pub(crate) mod intersection;
-    pub(crate) mod per;
+/// Sets made of others.
+pub mod combine {
+    pub mod intersection;
+    pub mod per;
 }
-mod entries {
-    pub(crate) mod boxes;
-    pub(crate) mod grid;
-    pub(crate) mod rounding;
+/// Sets that bound or round each entry.
+pub mod entries {
+    pub mod boxes;
+    pub mod grid;
 }
-mod keras {
-    pub(crate) mod norms;
-    pub(crate) mod radial;
+/// Keras' maps, to the letter.
+pub mod keras {
+    pub mod norms;
+    pub mod radial;
 }
-mod matrices {
-    pub(crate) mod orthonormal;
-    pub(crate) mod positive_semidefinite;
-    pub(crate) mod singular;
-    pub(crate) mod spectral;
+/// Sets of matrices.
+pub mod matrices {
+    mod eigen;
+    pub mod nuclear_ball;
+    pub mod orthonormal;
+    pub mod positive_semidefinite;
+    pub mod rank;
+    pub mod spectral_ball;
+    mod svd;
 }
-mod norms {
-    pub(crate) mod ball;
-    pub(crate) mod sphere;
+/// Balls and spheres.
+pub mod norms {
+    pub mod ball;
+    pub mod sphere;
 }
-mod orders {
-    pub(crate) mod cardinality;
-    pub(crate) mod isotonic;
+/// Order and sparsity.
+pub mod orders {
+    pub mod cardinality;
+    pub mod isotonic;
 }
-mod sums {
-    pub(crate) mod affine;
-    pub(crate) mod fixed_sum;
-    pub(crate) mod hyperplane;
-    pub(crate) mod polyhedron;
-    pub(crate) mod simplex;
+/// Methods for deterministic problems on a set, with certificates.
+pub mod solve {
+    mod frank_wolfe;
+    mod method;
+    mod problem;
+    mod projected_gradient;
+
+    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep, TowardsVertices};
+    pub use method::{Iterate, Method, Solution, SolveError};
+    pub use problem::{Objective, Part, Problem};
+    pub use projected_gradient::{Descent, ProjectedGradient};
+}
+/// Sums, planes and simplices.
+pub mod sums {
+    pub mod affine;
+    pub mod fixed_sum;
+    pub mod hyperplane;
+    pub mod polyhedron;
+    pub mod simplex;
 }
 
 pub use combine::intersection::{Certificate, Intersection, Member, Precision};
@@ -104,12 +125,13 @@ pub use combine::per::Per;
 pub use constraint::{Capabilities, Constraint, Kind, lacks_capability};
 pub use entries::boxes::{Bounds, Interval, NonNegative, NonPositive};
 pub use entries::grid::Grid;
-pub use entries::rounding::Rounding;
 pub use keras::norms::{MaxNorm, MinMaxNorm, UnitNorm};
 pub use keras::radial::RadialConstraint;
+pub use matrices::nuclear_ball::NuclearBall;
 pub use matrices::orthonormal::OrthonormalColumns;
 pub use matrices::positive_semidefinite::PositiveSemidefinite;
-pub use matrices::spectral::{NuclearBall, Rank, SpectralBall};
+pub use matrices::rank::Rank;
+pub use matrices::spectral_ball::SpectralBall;
 pub use norms::ball::{L1Ball, L2Ball, LInfBall};
 pub use norms::sphere::{Annulus, Sphere};
 pub use orders::cardinality::Cardinality;

@@ -351,7 +351,8 @@ proptest! {
                     let pool =
                         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     pool.install(|| {
-                        gradients(row.operator, [x, w, dy], Neighbourhood2d { ties, ..scan(w, border) })
+                        let scan = Neighbourhood2d { ties, ..scan(w, border) };
+                        gradients(row.operator, [x, w, dy], scan)
                     })
                 };
                 let alone = with(1);

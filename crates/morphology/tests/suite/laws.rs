@@ -16,6 +16,8 @@ use morphograd_morphology::{
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
 
+type Outcome = Result<Var, ShapeError>;
+
 type Kernel = Tensor<f64>;
 type Smooth = fn(&mut Graph<'_, f64>, Var, Var, Var, Window2d) -> Result<Var, ShapeError>;
 type Reconstruct = fn(&mut Graph<'_, f64>, Var, Var, Connectivity) -> Result<Var, ShapeError>;
@@ -59,7 +61,7 @@ fn window(w: &Kernel) -> Window2d {
 /// An operator on the tape with a kernel, as a function on images.
 fn with_kernel<'w>(
     w: &'w Kernel,
-    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Neighbourhood2d) -> Result<Var, ShapeError> + 'w,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Neighbourhood2d) -> Outcome + 'w,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
     move |x| {
         evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w).into())).unwrap()
