@@ -15,8 +15,9 @@ pub use evaluate::{Values, evaluate, evaluate_with_gradients};
 pub use gradcheck::{GradcheckError, gradcheck};
 pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
 pub use ops::{
-    Add, Axes, Div, MaxAxes, Maximum, Mean, MeanAxes, MinAxes, Minimum, Mul, Scale, Sub, Sum,
-    SumAxes,
+    Abs, Add, Axes, Concat, Div, Exp, Log, LogSoftmax, MatMul, MaxAxes, Maximum, Mean, MeanAxes,
+    MinAxes, Minimum, Mul, Neg, Pow, Reshape, Scale, Select, Slice, Softmax, Sqrt, Square, Stack,
+    Sub, Sum, SumAxes, Transpose, Where,
 };
 pub use param_id::ParamId;
 pub use params::{ParamError, Params, Projection, Snapshot};

@@ -43,7 +43,14 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 
     /// The rows from `first` on, `count` of them.
-    fn rows(self, first: usize, count: usize) -> Self {
+    ///
+    /// # Panics
+    /// If there are not as many.
+    #[must_use]
+    #[track_caller]
+    pub fn rows(self, first: usize, count: usize) -> Self {
+        let fit = first.checked_add(count).is_some_and(|end| end <= self.size[0]);
+        assert!(fit, "{count} rows from {first} on, of {}", self.size[0]);
         Self {
             data: &self.data[first * self.strides[0]..],
             size: [count, self.size[1]],

@@ -9,7 +9,7 @@ use std::path::Path;
 use morphograd_autodiff::tensor::{Real, Shape, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-/// One case: named tensors.
+/// One file: named tensors.
 #[derive(Debug)]
 pub struct Golden {
     case: String,
@@ -22,10 +22,18 @@ impl Golden {
     /// # Panics
     /// If there is no such case.
     pub fn read(case: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/golden/{case}.safetensors"));
-        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { case: case.to_owned(), bytes }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden");
+        Self::open(&folder.join(format!("{case}.safetensors")))
+    }
+
+    /// Reads a safetensors file.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn open(path: &Path) -> Self {
+        let case = path.display().to_string();
+        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{case}: {error}"));
+        Self { case, bytes }
     }
 
     /// The tensor of this name; bytes become numbers from 0 to 255.

@@ -73,6 +73,17 @@ impl<const K: usize> Walk<K> {
         }
     }
 
+    /// The tensors' positions at one index.
+    pub(super) fn at(&self, mut index: usize) -> [usize; K] {
+        let mut at = [0; K];
+        for axis in (0..self.rank).rev() {
+            let coordinate = index % self.lengths[axis];
+            index /= self.lengths[axis];
+            at = array::from_fn(|k| at[k] + coordinate * self.strides[axis][k]);
+        }
+        at
+    }
+
     /// Calls `f` with every element of `output`, in order, and the elements of the tensors at its
     /// index.
     #[inline]

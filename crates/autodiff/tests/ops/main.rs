@@ -2,6 +2,13 @@
 //! references and JAX, ties, NaN, what is refused, and that a step takes no memory.
 
 mod arithmetic;
+mod choice;
+mod layout;
+mod matmul;
+mod memory;
+mod pointwise;
+mod references;
+mod softmax;
 mod sums;
 
 use morphograd_autodiff::tensor::{Shape, ShapeError, Tensor};

@@ -19,6 +19,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 HERE = Path(__file__).resolve().parent
+AUTODIFF = HERE.parents[2] / "autodiff/tests/data"
 MORPHOLOGY = HERE.parents[2] / "morphology/tests/suite/data"
 
 
@@ -41,6 +42,13 @@ def projections():
     return projections.cases()
 
 
+def operations():
+    sys.path.append(str(AUTODIFF))
+    import ops
+
+    return ops.cases()
+
+
 def morphology():
     sys.path.append(str(MORPHOLOGY))
     import reference
@@ -52,6 +60,7 @@ def morphology():
 FAMILIES = {
     "tensorflow": (tensorflow, HERE),
     "projections": (projections, HERE),
+    "operations": (operations, AUTODIFF),
     "morphology": (morphology, MORPHOLOGY),
 }
 
