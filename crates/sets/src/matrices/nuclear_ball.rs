@@ -82,8 +82,8 @@ impl<T: Real> Constraint<T> for NuclearBall {
         Capabilities { tangent: true, linear: true, ..Capabilities::default() }
     }
 
-    /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D \rangle +
-    /// \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
+    /// On the sphere, at a point $U \Sigma V^\top$ of rank $s$: $\{ D : \langle U V^\top, D
+    /// \rangle + \lVert E \rVert_* \le 0 \}$ with $E = (I - U U^\top) D (I - V V^\top)$. The normal cone is
     /// $\{ \lambda (U V^\top + M) : \lambda \ge 0, \lVert M \rVert_2 \le 1 \}$ with $M$ outside as
     /// $E$ is, so $\lambda$ solves $s \lambda = \langle U V^\top, D \rangle + \sum_k
     /// \max(\sigma_k(E) - \lambda, 0)$.
