@@ -22,16 +22,9 @@ proptest! {
         let mut params = Params::new();
         let target = Tensor::from_vec([4], target).unwrap();
         let start = || Tensor::filled([4], 0.25);
-        let sets: [Box<dyn Constraint<f64>>; 2] =
-            [Box::new(Simplex { sum: 1.0 }), Box::new(L2Ball { radius: 0.5 })];
-        let [a, b] = [("a", 0), ("b", 1)].map(|(name, i)| {
-            let set: Box<dyn Constraint<f64>> =
-                match i {
-                    0 => Box::new(Simplex { sum: 1.0 }),
-                    _ => Box::new(L2Ball { radius: 0.5 }),
-                };
-            params.add(name, start(), Some(set)).unwrap()
-        });
+        let (simplex, ball) = (Simplex { sum: 1.0 }, L2Ball { radius: 0.5 });
+        let a = params.add("a", start(), Some(Box::new(simplex))).unwrap();
+        let b = params.add("b", start(), Some(Box::new(ball))).unwrap();
         let frozen = params.add("frozen", start(), None).unwrap();
         params.set_trainable(frozen, false);
         let loss = |graph: &mut Graph<'_, f64>| {
@@ -48,7 +41,8 @@ proptest! {
         let method = ProjectedGradient { step: 0.5, ..ProjectedGradient::default() };
         let solution = method.minimize(RecordedLoss::new(&mut params, loss)).unwrap();
         prop_assert!(solution.converged);
-        for (id, set) in [a, b].into_iter().zip(&sets) {
+        let sets: [(_, &dyn Constraint<f64>); 2] = [(a, &simplex), (b, &ball)];
+        for (id, set) in sets {
             let mut nearest = target.data().to_vec();
             set.project([4].into(), &mut nearest);
             let found = params.value(id).data;

@@ -2,10 +2,14 @@
 //!
 //! # All sets
 //!
-//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group.
-//! A matrix set sees a parameter of more axes than two as the matrix of its last axis against all
+//! They act on an array as a whole; [`Per`] gives one to each filter, channel or other group. A
+//! matrix set sees an array of more axes than two as the matrix of its last axis against all
 //! others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
 //! centre live in `morphograd-morphology`.
+//!
+//! The last two columns are [`Capabilities::metric`] and [`Capabilities::tangent`]. `linear` are
+//! the bounded boxes, balls and simplices; `derivative` all but grids, polyhedra, intersections,
+//! annuli and sets of matrices.
 //!
 //! | set | formula | convex | cost | acts on | projection in a metric | of directions |
 //! |---|---|---|---|---|---|---|
@@ -40,8 +44,9 @@
 //! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is
 //! convex where a = 0, and `Isotonic` may be the reverse. Sums run in `f64`, and `violation`
 //! forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each
-//! term, relative to the sum of the terms' magnitudes. What is feasible in this sense stays as it
-//! is, bit for bit.
+//! term, relative to the sum of the terms' magnitudes. [`Polyhedron`] and [`Intersection`] forgive
+//! more, as they say. What is feasible in this sense stays as it is, bit for bit. Values up to
+//! 1e290 in `f64` and 1e36 in `f32` are projected into the set.
 //!
 //! Keras' maps are here with their formulas to the letter. They are no projections, and say so:
 //! they divide by the norm plus 1e-7, so that what is inside shrinks at each application, and 0

@@ -186,9 +186,8 @@ proptest! {
                 *w -= steepness * (y * y + x * x);
             }
             set.project(shape, &mut value);
-            let counts =
-                !["ConstantKernel", "Symmetric", "Separable", "Intersection", "Per"]
-                    .contains(&entry.name);
+            let equalities = ["ConstantKernel", "Symmetric", "Separable", "Intersection", "Per"];
+            let counts = !equalities.contains(&entry.name);
             let active = set.active(shape, &value);
             prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
             prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);

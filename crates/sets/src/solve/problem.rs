@@ -54,8 +54,8 @@ pub struct Part<'a, T> {
 /// A function on a slice of numbers, which are kept in a set.
 ///
 /// The function is given a point and room for its gradient, all of which it overwrites, and returns
-/// the value there. It is called once for each point. The slice is the start, and then the
-/// solution.
+/// the value there. It is not called twice in a row for one point. The slice is the start, and then
+/// the solution.
 ///
 /// ```
 /// use morphograd_sets::solve::{Method, Objective, ProjectedGradient};

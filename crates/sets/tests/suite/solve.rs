@@ -287,40 +287,33 @@ fn methods(iterations: usize) -> (ProjectedGradient, FrankWolfe) {
 
 #[test]
 fn an_observer_sees_every_step_and_can_end_the_method() {
-    fn check(method: impl Fn(usize) -> Box<dyn Fn(&mut [f64], Observer<'_>) -> Solution>) {
+    fn check<M: Method>(method: impl Fn(usize) -> M) {
+        let target = Tensor::from_vec([N], vec![0.5, 0.3, 0.4, 0.1, 0.2, 0.6]).unwrap();
+        let problem = Quadratic { curvature: Tensor::filled([N], 1.0), target };
+        let simplex: &dyn Constraint<f64> = &Simplex { sum: 1.0 };
         let (mut seen, mut w) = (Vec::new(), [1.0 / N as f64; N]);
-        let stopped = method(1000)(&mut w, &mut |point, solution| {
-            seen.push((solution.iterations, point));
-            if solution.iterations == 4 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
+        let observed =
+            method(1000).minimize_observed(problem.on(simplex, &mut w), |at, solution| {
+                seen.push((solution.iterations, at.point()));
+                if solution.iterations == 4 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+        let stopped = observed.unwrap();
         assert_eq!((stopped.iterations, stopped.converged), (4, false));
         assert!(seen.iter().map(|s| s.0).eq(0..5));
-        let simplex: &dyn Constraint<f64> = &Simplex { sum: 1.0 };
         assert!(seen.iter().all(|s| simplex.contains([N].into(), &s.1)));
         assert_eq!(w, *seen[4].1);
         // As many steps without an observer lead to the same point.
         let mut again = [1.0 / N as f64; N];
-        method(4)(&mut again, &mut |_, _| ControlFlow::Continue(()));
+        problem.solve(&method(4), simplex, &mut again).unwrap();
         assert_eq!(again, w);
     }
-    fn run(method: impl Method + 'static) -> Box<dyn Fn(&mut [f64], Observer<'_>) -> Solution> {
-        Box::new(move |w, observe| {
-            let target = Tensor::from_vec([N], vec![0.5, 0.3, 0.4, 0.1, 0.2, 0.6]).unwrap();
-            let problem = Quadratic { curvature: Tensor::filled([N], 1.0), target };
-            let see = |problem: &_, solution: &_| observe(Problem::point(problem), solution);
-            method.minimize_observed(problem.on(&Simplex { sum: 1.0 }, w), see).unwrap()
-        })
-    }
-    check(|iterations| run(methods(iterations).0));
-    check(|iterations| run(methods(iterations).1));
+    check(|iterations| methods(iterations).0);
+    check(|iterations| methods(iterations).1);
 }
-
-/// What is told of a step, and whether to go on.
-type Observer<'a> = &'a mut dyn FnMut(Vec<f64>, &Solution) -> ControlFlow<()>;
 
 #[test]
 fn what_a_method_cannot_use_is_refused_by_name() {
@@ -366,7 +359,7 @@ fn after_a_value_that_is_no_number_the_point_is_where_it_was() {
 }
 
 #[test]
-fn a_function_is_computed_once_for_each_point() {
+fn a_function_is_not_computed_twice_in_a_row_for_one_point() {
     let (mut points, mut w) = (Vec::new(), [3.0f64, -2.0]);
     let objective = Objective::new(&NonNegative, [2], &mut w, |w: &[f64], gradient: &mut [f64]| {
         points.push(w.to_vec());
