@@ -37,6 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         g.backward(loss);
         turn.step(&mut params, &tape)?;
     }
-    println!("{}", summary(&generator, &params));
+    let mut g = tape.record(&params, Mode::Eval);
+    let z = g.input(Tensor::from_fn([999, 2], |_| random.uniform() as f32 - 0.5).view());
+    let points = generator.forward(&mut g, z)?;
+    let radii = g.value(points).data.chunks(2).map(|point| point[0].hypot(point[1]));
+    println!("mean radius {:.2}", radii.sum::<f32>() / 999.0);
     Ok(())
 }
