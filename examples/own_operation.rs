@@ -1,5 +1,5 @@
-//! An operation of one's own, the soft threshold, with its derivative beneath it; finite differences
-//! check it, and it denoises.
+//! An operation of one's own, the soft threshold, with its derivative beneath it, checked by finite
+//! differences.
 
 use morphograd_morphology::prelude::*;
 use morphograd_testkit::check_op;

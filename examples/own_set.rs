@@ -1,4 +1,4 @@
-//! A set of one's own on a layer that is there already: kernels that look the same upside down.
+//! A set of one's own on a layer that is there already: kernels that read the same backwards.
 
 use morphograd_morphology::prelude::*;
 use morphograd_testkit::check_projection;
@@ -17,8 +17,8 @@ impl<T: Real> Constraint<T> for Palindrome {
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        let pairs = value.iter().zip(value.iter().rev());
-        pairs.map(|(a, b)| (*a - *b).abs().f64()).fold(0.0, |m, x| if x <= m { m } else { x })
+        let pairs = value.iter().zip(value.iter().rev()).map(|(a, b)| (*a - *b).abs().f64());
+        pairs.fold(0.0, |m, x| if x <= m { m } else { x })
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {

@@ -86,7 +86,10 @@ pub mod elements {
     pub use quadratic::QuadraticKernel;
     pub use regularizer::L1L2Lattice;
     pub use residuation::{Identified, Residual, Residuation};
-    pub use sets::*;
+    pub use sets::{
+        Concave, ConstantKernel, RadiallyNonIncreasing, Separable, SupNormalized, Support,
+        Symmetric, ZeroCentre,
+    };
     pub use structuring_element::StructuringElement;
     pub use structuring_function::{StructuringFunction, SupportOn};
 }

@@ -85,15 +85,12 @@ pub mod optim {
     pub use weight_average::WeightAverage;
 }
 
-/// Methods for deterministic objectives, with certificates.
+/// Methods for deterministic problems, with certificates, and a recorded loss as one.
 pub mod solve {
-    pub mod frank_wolfe;
-    mod objective;
-    pub mod projected_gradient;
+    mod recorded_loss;
 
-    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep};
-    pub use objective::{Solution, SolveError};
-    pub use projected_gradient::ProjectedGradient;
+    pub use morphograd_autodiff::sets::solve::*;
+    pub use recorded_loss::RecordedLoss;
 }
 
 pub use enforcement::Enforcement;
@@ -102,7 +99,6 @@ pub use layers::*;
 pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
 pub use model::*;
 pub use optim::{Momentum, Optimizer, StepMetric, WeightAverage};
-pub use solve::{FrankWolfe, ProjectedGradient};
 
 pub use morphograd_autodiff as autodiff;
 pub use morphograd_autodiff::sets;

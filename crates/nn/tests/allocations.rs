@@ -117,7 +117,7 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
         Box::new(Per::channel(Halfspace { normal: vec![1.0; 9], offset: 0.5 })),
         Box::new(FixedSum { sum: 1.0 }),
         Box::new(FixedMean { mean: 0.25 }),
-        Box::new(Grid { origin: 0.0, step: 0.5, min: -2, max: 2 }),
+        Box::new(Grid { origin: 0.0, step: 0.5, min: -2.0, max: 2.0 }),
         Box::new(Per::filter(UnitNorm::default())),
     ];
     let shape = Shape::from([3, 3, 2, 4]);

@@ -9,9 +9,9 @@ use morphograd_nn::initializer::Constant;
 use morphograd_nn::optim::{Adam, Sgd};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
-    Affine, Bounds, CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Halfspace,
+    Affine, Bounds, CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace,
     Hyperplane, Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive,
-    Per, Rounding, Simplex, Sphere,
+    Per, Simplex, Sphere,
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Bias, Model, Optimizer, Sequential, Weight, WeightAverage, checkpoint};
@@ -146,7 +146,7 @@ proptest! {
     fn the_squared_distance_has_its_derivative(
         w in vec(-2.0..2.0f64, 6),
         y in vec(-2.0..2.0f64, 6),
-        weight in 0.1..5.0f64,
+        factor in 0.1..5.0f64,
     ) {
         let tensor = |x: &[f64]| Tensor::from_vec([6], x.to_vec()).unwrap();
         let sets: [Arc<dyn Constraint<f64>>; 4] = [
@@ -156,8 +156,9 @@ proptest! {
             Arc::new(Sphere { radius: 1.0 }),
         ];
         for set in sets {
-            check_op(SquaredDistance { factor: weight, constraint: Arc::clone(&set) }, &[tensor(&w)]);
-            check_op(SquaredDistance { factor: weight, constraint: set }, &[tensor(&w), tensor(&y)]);
+            let distance = SquaredDistance { factor, constraint: set };
+            check_op(distance.clone(), &[tensor(&w)]);
+            check_op(distance, &[tensor(&w), tensor(&y)]);
         }
     }
 
@@ -360,9 +361,9 @@ fn what_cannot_be_enforced_is_refused_by_name() {
             .to_string()
     };
     let sparse = || Box::new(Cardinality { count: 1 }) as Set;
-    let rounded = refused(Box::new(Rounding { decimals: 1 }), EXACT);
+    let rounded = refused(Box::new(Grid::decimals(1)), EXACT);
     assert!(
-        rounded.contains("expected a set whose projection has a known derivative, found Rounding"),
+        rounded.contains("expected a set whose projection has a known derivative, found Grid"),
         "{rounded}"
     );
     let text = refused(sparse(), Enforcement::Reparametrization);

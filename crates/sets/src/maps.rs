@@ -212,7 +212,7 @@ enum Coordinate {
 
 impl Coordinatewise {
     /// Calls `work` with the map of each coordinate and its position.
-    fn each(&self, mut work: impl FnMut(usize, Coordinate)) {
+    fn for_each_map(&self, mut work: impl FnMut(usize, Coordinate)) {
         for (i, [min, max]) in self.bounds.iter().copied().enumerate() {
             work(
                 i,
@@ -234,7 +234,7 @@ impl Coordinatewise {
 
 impl<T: Real> Parametrization<T> for Coordinatewise {
     fn value(&self, shape: Shape, free: &[T], value: &mut [T]) {
-        self.each(|i, map| match map {
+        self.for_each_map(|i, map| match map {
             Coordinate::Free => value[i] = free[i],
             Coordinate::Fixed(number) => value[i] = T::of(number),
             Coordinate::Softplus(map) => map.value(shape, &free[i..=i], &mut value[i..=i]),
@@ -243,7 +243,7 @@ impl<T: Real> Parametrization<T> for Coordinatewise {
     }
 
     fn pull_back(&self, shape: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
-        self.each(|i, map| {
+        self.for_each_map(|i, map| {
             let (free, value, gradient) = (&free[i..=i], &value[i..=i], &mut gradient[i..=i]);
             match map {
                 Coordinate::Free => {}
@@ -255,7 +255,7 @@ impl<T: Real> Parametrization<T> for Coordinatewise {
     }
 
     fn invert(&self, shape: Shape, value: &mut [T]) {
-        self.each(|i, map| match map {
+        self.for_each_map(|i, map| match map {
             Coordinate::Free | Coordinate::Fixed(_) => {}
             Coordinate::Softplus(map) => map.invert(shape, &mut value[i..=i]),
             Coordinate::Sigmoid(map) => map.invert(shape, &mut value[i..=i]),
@@ -263,7 +263,7 @@ impl<T: Real> Parametrization<T> for Coordinatewise {
     }
 
     fn enter(&self, shape: Shape, value: &mut [T]) {
-        self.each(|i, map| match map {
+        self.for_each_map(|i, map| match map {
             Coordinate::Free | Coordinate::Fixed(_) => {}
             Coordinate::Softplus(map) => map.enter(shape, &mut value[i..=i]),
             Coordinate::Sigmoid(map) => map.enter(shape, &mut value[i..=i]),

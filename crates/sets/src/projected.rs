@@ -21,8 +21,10 @@ pub enum ProjectionVjp {
 /// The projection in the forward pass, as a map from a free parameter. Where the projection is
 /// smooth (on a plane it is linear) it is a parametrization too.
 ///
-/// With [`ProjectionVjp::Exact`] the set has to state [`Capabilities::derivative`](crate::Capabilities::derivative); otherwise
+/// With [`ProjectionVjp::Exact`] the set has to state [`Capabilities::derivative`]; otherwise
 /// `pull_back` panics.
+///
+/// [`Capabilities::derivative`]: crate::Capabilities::derivative
 #[derive(Debug)]
 pub struct Projected<T> {
     /// The set.

@@ -144,7 +144,8 @@ fn string(text: &str) -> usize {
 
 /// The name that a line at the margin defines.
 fn defined(line: &str) -> Option<&str> {
-    let rest = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+    let hidden = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub(super) "));
+    let rest = hidden.or(line.strip_prefix("pub ")).unwrap_or(line);
     let rest = rest.strip_prefix("unsafe ").unwrap_or(rest);
     let kinds =
         ["struct ", "enum ", "trait ", "fn ", "type ", "const ", "static ", "macro_rules! "];

@@ -112,8 +112,9 @@ fn adjoint<T: Real, L: Lattice>(
 }
 
 /// The samples of a window's outputs, each where the mirrored window has it under its last tap, and
-/// the lattice's bottom between them: `[batch, rows, columns, channels]` → `[batch, height + reach -
-/// 1, width + reach - 1, channels]`. The gradient is gathered there. Cost: one copy.
+/// the lattice's bottom between them: `[batch, rows, columns, channels]` →
+/// `[batch, height + reach - 1, width + reach - 1, channels]`. The gradient is gathered there.
+/// Cost: one copy.
 #[derive(Debug, Clone, Copy)]
 struct Spread<L> {
     window: Window2d,

@@ -440,7 +440,8 @@ mod tests {
             let window = Window2d { size: [3, 2], ..Window2d::default() };
             let inputs = [x, w];
             let halves = MaxPool2d::default();
-            check_op(FusedMaxPool2d { bank: FilterBank2d::<MaxPlus>::new(window), pool: halves }, &inputs);
+            let bank = FilterBank2d::<MaxPlus>::new(window);
+            check_op(FusedMaxPool2d { bank, pool: halves }, &inputs);
             let pool = MaxPool2d { size: [2, 3], strides: Some([2, 1]), ..halves };
             check_op(FusedMaxPool2d { bank: FilterBank2d::<MaxPlus>::new(window), pool }, &inputs);
         }

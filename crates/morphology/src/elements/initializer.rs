@@ -225,7 +225,7 @@ mod tests {
                 [OFF, OFF, OFF, OFF, -0.5, OFF, OFF, 0.25, OFF],
             ),
             (
-                &ElementInitializer { element: element.translated([1, 0]), outside: -1.0 },
+                &ElementInitializer { element: element.translated([1, 0]).unwrap(), outside: -1.0 },
                 [-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -0.5, -1.0],
             ),
         ];

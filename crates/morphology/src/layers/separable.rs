@@ -166,8 +166,8 @@ impl<T: Real> Build<T> for Separable2d<T> {
             Separation::DepthwiseFirst => {
                 let first = Morphological2d { filters: multiplier, ..depthwise };
                 let second = Morphological2d { bias, activation, ..pointwise };
-                let between = Shape::from([rows, columns, frame.channels * multiplier]);
                 let first = first.build(&mut builder.scope("depthwise"), input)?;
+                let between = Shape::from([rows, columns, frame.channels * multiplier]);
                 [first, second.build(&mut builder.scope("pointwise"), between)?]
             }
             Separation::PointwiseFirst => {

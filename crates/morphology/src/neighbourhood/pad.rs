@@ -128,7 +128,13 @@ mod tests {
     use crate::{Depthwise2d, Neighbourhood2d};
 
     fn borders() -> impl Strategy<Value = Border> {
-        let all = [Border::Constant(0.5), Border::Replicate, Border::Reflect, Border::Periodic];
+        let all = [
+            Border::Constant(0.5),
+            Border::Replicate,
+            Border::Reflect,
+            Border::Mirror,
+            Border::Periodic,
+        ];
         prop::sample::select(all.to_vec())
     }
 

@@ -152,6 +152,12 @@ impl Family for CounterHarmonic {
         Candidate { z: x, offset: w, value: x.exp() }
     }
 
+    /// A logarithm is so small that the product cannot overflow for any `p` of use.
+    #[inline(always)]
+    fn rank<T: Real>(candidate: Candidate<T>, p: T) -> T {
+        p * candidate.z + candidate.offset
+    }
+
     fn empty<T: Real>() -> T {
         T::zero()
     }

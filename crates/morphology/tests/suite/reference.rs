@@ -188,6 +188,7 @@ fn operators_agree_on_every_border() {
         ("constant", Border::Constant(0.5)),
         ("nearest", Border::Replicate),
         ("reflect", Border::Reflect),
+        ("mirror", Border::Mirror),
         ("wrap", Border::Periodic),
     ];
     for case in Case::all() {

@@ -146,6 +146,27 @@ proptest! {
     }
 
     #[test]
+    fn what_is_projected_from_far_out_is_inside(
+        point in vec((number(), -12..30i32), 30),
+        is_whole in prop::bool::ANY,
+    ) {
+        for entry in sets() {
+            let (shape, n) = (entry.shape, entry.shape.len());
+            // Whole numbers are often projected on corners.
+            let of = |(w, e): &(f64, i32)| if is_whole { w.round() } else { w * 10f64.powi(*e) };
+            let (double, single): (&dyn Constraint<f64>, &dyn Constraint<f32>) =
+                (&*entry.set, &*entry.set);
+            let mut value: Vec<f64> = point[..n].iter().map(of).collect();
+            let mut rounded: Vec<f32> = value.iter().map(|w| *w as f32).collect();
+            double.project(shape, &mut value);
+            prop_assert_eq!(double.violation(shape, &value), 0.0, "{} {:?}", entry.name, value);
+            single.project(shape, &mut rounded);
+            let violation = single.violation(shape, &rounded);
+            prop_assert_eq!(violation, 0.0, "{} {:?}", entry.name, rounded);
+        }
+    }
+
+    #[test]
     fn coordinates_are_counted_on_the_boundary_only(
         point in vec(number(), 30),
         direction in vec(number(), 30),
@@ -165,8 +186,8 @@ proptest! {
                 *w -= steepness * (y * y + x * x);
             }
             set.project(shape, &mut value);
-            let counts =
-                !["ConstantKernel", "Symmetric", "Separable", "Intersection", "Per"].contains(&entry.name);
+            let equalities = ["ConstantKernel", "Symmetric", "Separable", "Intersection", "Per"];
+            let counts = !equalities.contains(&entry.name);
             let active = set.active(shape, &value);
             prop_assert_eq!(active.is_some(), counts, "{}", entry.name);
             prop_assert!(active.is_none_or(|active| active <= n), "{}", entry.name);
@@ -256,7 +277,7 @@ proptest! {
         let row = StructuringElement::new([1, 3], [0, 1], &w[3..6]).unwrap();
         let column: Vec<f64> = (0..3).map(|i| w[3 * i + 1] - w[4]).collect();
         let column = StructuringElement::new([3, 1], [1, 0], &column).unwrap();
-        let both = row.dilated_by(&column);
+        let both = row.dilated_by(&column).unwrap();
         prop_assert_eq!(both.count(), 9);
         for ((d, a), (e, b)) in element.support().zip(both.support()) {
             prop_assert!(d == e && (a - b).abs() < 1e-12);

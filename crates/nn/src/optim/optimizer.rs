@@ -80,7 +80,8 @@ pub trait Rule<T>: Debug + Send + Sync {
 ///     if step == 59 {
 ///         // The loss could still fall, but not within the square.
 ///         assert!((report.gradient_norm - 2.0).abs() < 1e-6);
-///         assert!(report.gradient_mapping.is_some_and(|norm| norm < 1e-6)); // so this is a solution
+///         // So this is a solution.
+///         assert!(report.gradient_mapping.is_some_and(|norm| norm < 1e-6));
 ///     }
 /// }
 /// assert!(

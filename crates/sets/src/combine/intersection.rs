@@ -9,8 +9,9 @@ use std::fmt::Debug;
 use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::numeric::{forgive, larger, settle};
+use crate::numeric::{forgive, larger, rounding};
 use crate::scratch::with_scratch;
+use crate::until_inside::project_until_inside;
 
 /// A set that can be a member of an [`Intersection`]: any that is one of values of both precisions.
 pub trait Member: Constraint<f32> + Constraint<f64> {}
@@ -41,9 +42,9 @@ impl Precision for f64 {
 ///
 /// It ends when every member is missed by at most `tolerance` and the certified distance to the
 /// projection is not more, both times the larger of 1 and the largest entry, or after `sweeps`; a
-/// result that is still outside by more is projected once more, and twice at most. A value that is
-/// left because the sweeps are used up may be outside; then [`violation`](Constraint::violation),
-/// which forgives the tolerance, says by how much, and every report of a step shows it. The last
+/// result that is still outside by more is projected again, two or three times. A value that is
+/// left because the sweeps are used up may be outside. Then [`violation`](Constraint::violation),
+/// which forgives the tolerance and rounding, says by how much. The last
 /// member is always kept. What is inside stays as it is, bit for bit.
 ///
 /// Cost: the members' times the sweeps. Few are needed for sets that meet at right angles, many
@@ -180,17 +181,17 @@ impl Intersection {
 
 impl<T: Precision> Constraint<T> for Intersection {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| drop(self.project_with_proof(shape, w)));
+        project_until_inside(self, shape, value, |w| drop(self.project_with_proof(shape, w)));
     }
 
-    /// The largest of the members', the tolerance forgiven.
+    /// The largest of the members', the tolerance and rounding to the type forgiven.
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
         let scale = value.iter().fold(1.0, |m: f64, x| m.max(x.f64().abs()));
         let worst = self
             .members
             .iter()
             .fold(0.0, |worst, m| larger(worst, T::view(&**m).violation(shape, value)));
-        forgive(worst, self.tolerance * scale)
+        forgive(worst, (self.tolerance + rounding::<T>(1)) * scale)
     }
 
     /// # Errors
@@ -246,7 +247,7 @@ impl<T: Precision> Constraint<T> for Intersection {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| drop(self.dykstra(shape, Some(metric), w)));
+        project_until_inside(self, shape, value, |w| drop(self.dykstra(shape, Some(metric), w)));
     }
 }
 

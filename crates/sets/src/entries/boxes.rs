@@ -59,7 +59,7 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, 0.0, f64::INFINITY)
+        excess_outside(value, 0.0, f64::INFINITY)
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -83,11 +83,11 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
-        stay(at, direction, T::zero(), T::infinity());
+        remove_outward_part(at, direction, T::zero(), T::infinity());
     }
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        pass(at, projected, gradient);
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -95,7 +95,7 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::zero(), T::infinity()))
+        Some(count_at_bounds(value, T::zero(), T::infinity()))
     }
 }
 
@@ -105,7 +105,7 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, f64::NEG_INFINITY, 0.0)
+        excess_outside(value, f64::NEG_INFINITY, 0.0)
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -129,11 +129,11 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
-        stay(at, direction, T::neg_infinity(), T::zero());
+        remove_outward_part(at, direction, T::neg_infinity(), T::zero());
     }
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        pass(at, projected, gradient);
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -141,7 +141,7 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::neg_infinity(), T::zero()))
+        Some(count_at_bounds(value, T::neg_infinity(), T::zero()))
     }
 }
 
@@ -152,7 +152,7 @@ impl<T: Real> Constraint<T> for Interval {
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
         // The set of values of type `T`: its bounds are the bounds as `T` holds them.
-        outside(value, T::of(self.min).f64(), T::of(self.max).f64())
+        excess_outside(value, T::of(self.min).f64(), T::of(self.max).f64())
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -183,7 +183,7 @@ impl<T: Real> Constraint<T> for Interval {
     }
 
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
-        stay(at, direction, T::of(self.min), T::of(self.max));
+        remove_outward_part(at, direction, T::of(self.min), T::of(self.max));
     }
 
     /// The corner that the gradient points away from.
@@ -197,7 +197,7 @@ impl<T: Real> Constraint<T> for Interval {
     }
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        pass(at, projected, gradient);
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -205,7 +205,7 @@ impl<T: Real> Constraint<T> for Interval {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::of(self.min), T::of(self.max)))
+        Some(count_at_bounds(value, T::of(self.min), T::of(self.max)))
     }
 }
 
@@ -267,7 +267,7 @@ impl<T: Real> Constraint<T> for Bounds {
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
         value.iter().zip(self.as_numbers::<T>()).fold(0.0, |worst, (w, (min, max))| {
-            larger(worst, outside(std::slice::from_ref(w), min.f64(), max.f64()))
+            larger(worst, excess_outside(std::slice::from_ref(w), min.f64(), max.f64()))
         })
     }
 
@@ -306,7 +306,7 @@ impl<T: Real> Constraint<T> for Bounds {
 
     fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.as_numbers()) {
-            stay(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
+            remove_outward_part(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
         }
     }
 
@@ -321,7 +321,7 @@ impl<T: Real> Constraint<T> for Bounds {
     }
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        pass(at, projected, gradient);
+        clear_where_moved(at, projected, gradient);
         for (g, (min, max)) in gradient.iter_mut().zip(self.as_numbers::<T>()) {
             if min == max {
                 *g = T::zero();
@@ -353,7 +353,7 @@ fn clip<T: Real>(value: &mut [T], min: T, max: T) {
     }
 }
 
-fn outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
+fn excess_outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
     value.iter().fold(0.0, |worst, w| {
         let w = w.f64();
         // Only what is outside is subtracted: an infinite bound minus itself would be NaN.
@@ -371,7 +371,7 @@ fn outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
 }
 
 /// The tangent cone of a box: directions that do not lead out at a bound.
-fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
+fn remove_outward_part<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
     for (d, w) in direction.iter_mut().zip(at) {
         if (*w <= min && *d < T::zero()) || (*w >= max && *d > T::zero()) {
             *d = T::zero();
@@ -381,7 +381,7 @@ fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
 
 /// The derivative of clipping: what was moved has none. A NaN was not moved, though it differs from
 /// itself.
-pub(crate) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+pub(crate) fn clear_where_moved<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
         if w != p && !w.is_nan() {
             *g = T::zero();
@@ -390,7 +390,7 @@ pub(crate) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
 }
 
 /// How many entries lie at a bound.
-fn at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
+fn count_at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
     value.iter().filter(|w| **w <= min || **w >= max).count()
 }
 

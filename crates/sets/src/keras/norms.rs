@@ -11,6 +11,7 @@
 //!
 //! So only the excess of a norm over its upper bound counts as a violation, and rounding is
 //! forgiven: 4 units in the last place of the type, and one of `f64` for each weight of the group.
+//! Squares are added up in `f64`: from entries of 1e154 on they overflow, and the group becomes 0.
 
 use crate::{Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};

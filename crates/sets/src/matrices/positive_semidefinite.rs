@@ -6,7 +6,7 @@
 use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::matrices::singular::{eigen, positive_part};
+use crate::matrices::eigen::{eigen, positive_part};
 use crate::numeric::{forgive, larger, norm_of, rounding};
 
 /// $\{ W : W = W^\top,\; x^\top W x \ge 0 \text{ for every } x \}$, by $W \leftarrow \sum_k
@@ -36,7 +36,7 @@ fn decompose<T: Real>(shape: Shape, value: &[T]) -> (Vec<(f64, Vec<f64>)>, f64, 
     (eigen(n, &mut symmetric), asymmetry, slack)
 }
 
-fn missed(pairs: &[(f64, Vec<f64>)], asymmetry: f64, slack: f64) -> f64 {
+fn violation_of(pairs: &[(f64, Vec<f64>)], asymmetry: f64, slack: f64) -> f64 {
     pairs
         .iter()
         .fold(forgive(asymmetry, slack), |worst, (value, _)| larger(worst, forgive(-value, slack)))
@@ -48,7 +48,7 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             return value.fill(T::nan());
         }
         let (pairs, asymmetry, slack) = decompose(shape, value);
-        if missed(&pairs, asymmetry, slack) == 0.0 {
+        if violation_of(&pairs, asymmetry, slack) == 0.0 {
             return;
         }
         let n = shape.dims()[0];
@@ -64,7 +64,7 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             return f64::NAN;
         }
         let (pairs, asymmetry, slack) = decompose(shape, value);
-        missed(&pairs, asymmetry, slack)
+        violation_of(&pairs, asymmetry, slack)
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {

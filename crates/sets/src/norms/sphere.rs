@@ -6,9 +6,12 @@
 use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::norms::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, rescale_in};
-use crate::numeric::{forgive, rounding, settle};
+use crate::norms::ball::{
+    is_outward, length, pull_back_onto_sphere, radial_part, remove_radial_part, rescale, rescale_in,
+};
+use crate::numeric::{forgive, rounding};
 use crate::projected::Projected;
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point
 /// with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n). This is what Keras' `UnitNorm`
@@ -95,7 +98,7 @@ impl<T: Real> Constraint<T> for Sphere {
     }
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        onto_sphere(at, projected, gradient);
+        pull_back_onto_sphere(at, projected, gradient);
     }
 
     /// The projection itself, $r v / \lVert v \rVert$, which is smooth but at 0.
@@ -106,18 +109,14 @@ impl<T: Real> Constraint<T> for Sphere {
 
 impl<T: Real> Constraint<T> for Annulus {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| {
-                let norm = length(w);
-                if norm == 0.0 {
-                    w.fill(T::one());
-                }
-                let inside = if norm < self.min { self.min } else { self.max };
-                rescale(inside, w);
-            },
-        );
+        project_until_inside(self, shape, value, |w| {
+            let norm = length(w);
+            if norm == 0.0 {
+                w.fill(T::one());
+            }
+            let inside = if norm < self.min { self.min } else { self.max };
+            rescale(inside, w);
+        });
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -144,11 +143,9 @@ impl<T: Real> Constraint<T> for Annulus {
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w),
-        );
+        project_until_inside(self, shape, value, |w| {
+            rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w);
+        });
     }
 
     /// At a bound, what leads out is taken away.
@@ -157,10 +154,10 @@ impl<T: Real> Constraint<T> for Annulus {
         if norm == 0.0 {
             return;
         }
-        let out = outwards(at, direction, norm);
+        let out = radial_part(at, direction, norm);
         let [at_min, at_max] = self.at_bounds::<T>(norm, at.len());
-        if (at_max && leads_out(out)) || (at_min && leads_out(-out)) {
-            flatten(at, direction, norm);
+        if (at_max && is_outward(out)) || (at_min && is_outward(-out)) {
+            remove_radial_part(at, direction, norm);
         }
     }
 

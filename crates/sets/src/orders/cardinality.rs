@@ -6,7 +6,7 @@
 use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::entries::boxes::pass;
+use crate::entries::boxes::clear_where_moved;
 use crate::numeric::larger;
 use crate::scratch::with_scratch;
 
@@ -93,7 +93,7 @@ impl<T: Real> Constraint<T> for Cardinality {
 
     /// What was set to 0 has no gradient.
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
-        pass(at, projected, gradient);
+        clear_where_moved(at, projected, gradient);
     }
 
     fn formula(&self) -> &'static str {

@@ -21,8 +21,9 @@ fn the_tables_of_the_documents_say_what_the_code_says() {
             .unwrap();
     for document in [&page, include_str!("../../src/lib.rs")] {
         for entry in sets() {
-            // `Per` is as its set, an orthant one of the `Bounds`, and `Isotonic` both orders.
-            if ["Per", "orthant"].contains(&entry.name)
+            // `Per` is as its set, an orthant one of the `Bounds`, decimals are a `Grid`, and
+            // `Isotonic` is both orders.
+            if ["Per", "orthant", "decimals"].contains(&entry.name)
                 || entry.double().formula().starts_with("w_1 >=")
             {
                 continue;
@@ -71,8 +72,9 @@ fn the_page_lists_the_sets_with_a_derivative_a_smooth_map_or_a_vertex() {
         let line = page.lines().find(|l| l.starts_with(line)).expect("a row of the page");
         line.contains(&format!("`{name}`"))
     };
-    // An orthant is not bounded as other `Bounds` are.
-    for entry in sets().iter().filter(|entry| !["Per", "orthant"].contains(&entry.name)) {
+    // An orthant is not bounded as other `Bounds` are, and decimals are a `Grid`.
+    for entry in sets().iter().filter(|entry| !["Per", "orthant", "decimals"].contains(&entry.name))
+    {
         let (set, name, states) =
             (entry.double(), entry.name, entry.double().capabilities(entry.shape));
         assert_eq!(listed("| the derivative of its", name), states.derivative, "{name}");

@@ -2,7 +2,10 @@
 //! of other software, and the tables of the documents.
 
 mod documents;
+mod far_out;
 mod matrices;
+mod polyhedron;
 mod references;
 mod sets;
+mod solve;
 mod table;

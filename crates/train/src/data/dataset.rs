@@ -5,7 +5,8 @@ use std::path::Path;
 
 use morphograd_idx::LabelledImages;
 
-use super::{DataError, FILES, manifest};
+use super::error::{DataError, FILES};
+use super::manifest;
 
 /// Training and test images of one size, and the names of the classes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@
 use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 use crate::StructuringElement;
 use crate::elements::structuring_element::offset;
 

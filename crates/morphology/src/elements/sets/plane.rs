@@ -12,8 +12,6 @@ use morphograd_nn::sets::{
 };
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use super::{rest, worst};
-
 /// A set of planes `[kh, kw]`, row-major.
 pub(super) trait PlaneSet {
     const NAME: &'static str;
@@ -55,6 +53,16 @@ pub(super) trait PlaneSet {
     fn active(&self, _size: [usize; 2], _rounding: f64, _plane: &[f64]) -> Option<usize> {
         None
     }
+}
+
+/// The elements of a kernel at one position: its channels and filters.
+pub(super) fn rest(shape: Shape) -> usize {
+    shape.dims()[2..].iter().product()
+}
+
+/// The maximum of two numbers, NaN if one of them is: `f64::max` would lose it.
+pub(super) fn worst(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
 }
 
 fn size(shape: Shape) -> [usize; 2] {

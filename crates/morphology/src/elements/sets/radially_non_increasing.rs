@@ -9,8 +9,8 @@ use morphograd_nn::sets::pool_adjacent_violators;
 use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 use crate::PixelDistance;
 use crate::elements::structuring_element::offset;
 

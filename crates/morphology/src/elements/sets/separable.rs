@@ -7,8 +7,8 @@ use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w_{ij} = u_i + v_j \}$ for each channel and filter, the max-plus matrices of rank 1: a
 /// dilation by $w$ is one by the column $u$ after one by the row $v$. By $w_{ij} \leftarrow \bar

@@ -7,8 +7,8 @@
 use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w \le 0,\; \max_d w_d = 0 \}$ for each channel and filter: by clipping to $w \le 0$,
 /// and, if no entry was at least 0, raising the largest to 0, the first of equal ones. Not convex;

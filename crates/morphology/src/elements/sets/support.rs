@@ -7,7 +7,7 @@ use morphograd_nn::sets::maps::Coordinatewise;
 use morphograd_nn::sets::{Capabilities, Constraint, Interval, Kind, Parametrization};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use super::{rest, worst};
+use super::plane::{rest, worst};
 use crate::StructuringElement;
 use crate::elements::structuring_element::offset;
 

@@ -7,7 +7,7 @@ use morphograd_nn::sets::maps::Coordinatewise;
 use morphograd_nn::sets::{Capabilities, Constraint, Interval, Kind, Parametrization};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use super::{rest, worst};
+use super::plane::{rest, worst};
 use crate::structuring_element;
 
 /// $\{ w : \min \le w \le \max,\; w_\text{centre} = 0 \}$: a box whose centre entries are zero.

@@ -108,7 +108,7 @@ def compute(rng, shape, kind):
         out[f"opening_{name}"], out[f"closing_{name}"] = opened, closed
         out[f"white_tophat_{name}"], out[f"black_tophat_{name}"] = x - opened, closed - x
 
-    for mode in ("constant", "nearest", "reflect", "wrap"):
+    for mode in ("constant", "nearest", "reflect", "mirror", "wrap"):
         for what, function in OPERATORS.items():
             out[f"{what}_{mode}"] = function(x, **mirrored(even), mode=mode, cval=0.5)
     return out

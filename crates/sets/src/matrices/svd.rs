@@ -1,14 +1,18 @@
-//! Singular values and eigenvalues of small dense matrices.
+//! Singular values of small dense matrices, and what the sets that are given by them share.
 //!
-//! The one design choice: Jacobi's rotations, one-sided for singular values and two-sided for
-//! symmetric matrices. They are short, take the same steps on every machine, and find small values
-//! to high relative accuracy; the matrices of a layer are small. Source: J. Demmel and K. Veselić,
-//! *Jacobi's method is more accurate than QR* (1992).
+//! A parameter of more than one axis is the matrix of its last axis against all others: a kernel
+//! `[kh, kw, in, out]` is `[kh·kw·in, out]`.
+//!
+//! The one design choice: all singular values are computed, in `f64` by one-sided Jacobi rotations,
+//! instead of the largest by power iteration. A projection that is exact only if an iteration has
+//! converged is not a set one can rely on. Jacobi's method is short, takes the same steps on every
+//! machine, and finds small values to high relative accuracy; the matrices of a layer are small.
+//! Source: J. Demmel and K. Veselić, *Jacobi's method is more accurate than QR* (1992).
 
-use morphograd_tensor::Real;
+use morphograd_tensor::{Real, Shape, ShapeError};
 
-/// Sweeps over all pairs, of which ten are usual. Rounding cannot make the loop endless.
-const SWEEPS: usize = 60;
+use super::eigen::{SWEEPS, rotation};
+use crate::numeric::{norm_of, rounding};
 
 /// $A = \sum_k \sigma_k u_k v_k^\top$ with $\sigma$ not increasing, for a matrix `[rows, columns]`;
 /// `min(rows, columns)` terms.
@@ -68,7 +72,18 @@ impl Svd {
 
     /// The Euclidean norm of the matrix.
     pub(crate) fn norm(&self) -> f64 {
-        crate::numeric::norm_of(self.values.iter().copied())
+        norm_of(self.values.iter().copied())
+    }
+
+    /// What rounding is worth in the singular values of a matrix of numbers of the type.
+    pub(crate) fn slack<T: Real>(&self) -> f64 {
+        rounding::<T>(self.size[0] * self.size[1]) * self.norm()
+    }
+
+    /// How many singular values are above 0, but for rounding.
+    pub(crate) fn rank<T: Real>(&self) -> usize {
+        let slack = self.slack::<T>();
+        self.values.iter().filter(|sigma| **sigma > slack).count()
     }
 
     /// Overwrites a matrix with the sum of the terms for other values.
@@ -153,6 +168,58 @@ impl Svd {
     }
 }
 
+/// Rows and columns of the matrix a parameter is.
+pub(crate) fn matrix_size(shape: Shape) -> [usize; 2] {
+    let (last, others) = shape.dims().split_last().unwrap_or((&1, &[]));
+    [others.iter().product(), *last]
+}
+
+/// # Errors
+/// If a parameter of this shape is no matrix.
+pub(crate) fn check_matrix(operation: &'static str, shape: Shape) -> Result<(), ShapeError> {
+    if shape.rank() >= 2 && !shape.is_empty() {
+        return Ok(());
+    }
+    Err(ShapeError::new(operation, "a matrix, or more axes than two", format!("shape {shape}")))
+}
+
+/// What a set says of the singular values of a value; NaN if a number is not finite.
+pub(crate) fn measure_values<T: Real>(
+    shape: Shape,
+    value: &[T],
+    violation: impl Fn(&Svd) -> f64,
+) -> f64 {
+    Svd::of(matrix_size(shape), value).map_or(f64::NAN, |svd| violation(&svd))
+}
+
+/// Gives a value other singular values if a set says that its own are outside, by `violation`; a
+/// value with a number that is not finite becomes NaN.
+pub(crate) fn replace_values<T: Real>(
+    shape: Shape,
+    value: &mut [T],
+    violation: impl Fn(&Svd) -> f64,
+    replacement: impl Fn(&[f64], usize) -> f64,
+) {
+    let Some(svd) = Svd::of(matrix_size(shape), value) else { return value.fill(T::nan()) };
+    if violation(&svd) != 0.0 {
+        svd.write(|k| replacement(&svd.values, k), value);
+    }
+}
+
+/// Decomposes a point and changes a direction; one with a number that is not finite becomes NaN,
+/// and so it does at such a point.
+pub(crate) fn change_direction<T: Real>(
+    shape: Shape,
+    at: &[T],
+    direction: &mut [T],
+    change: impl FnOnce(&Svd, &mut [T]),
+) {
+    match Svd::of(matrix_size(shape), at) {
+        Some(svd) if direction.iter().all(|d| d.is_finite()) => change(&svd, direction),
+        _ => direction.fill(T::nan()),
+    }
+}
+
 /// Rotates every pair of vectors to right angles, and the basis along; whether there was anything
 /// to do.
 fn sweep(vectors: &mut [Vec<f64>], basis: &mut [Vec<f64>]) -> bool {
@@ -177,67 +244,8 @@ fn sweep(vectors: &mut [Vec<f64>], basis: &mut [Vec<f64>]) -> bool {
     rotated
 }
 
-/// Cosine and sine of the smaller angle $\theta$ with $\cot 2\theta$ given.
-fn rotation(cotangent: f64) -> (f64, f64) {
-    let tangent = cotangent.signum() / (cotangent.abs() + cotangent.hypot(1.0));
-    let cosine = 1.0 / tangent.hypot(1.0);
-    (cosine, cosine * tangent)
-}
-
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// Eigenvalues and eigenvectors of a symmetric matrix `[n, n]`: for each value, in no order, a
-/// vector of `n` numbers. The values of a matrix with a number that is not finite are not either,
-/// or not numbers.
-pub(crate) fn eigen(n: usize, matrix: &mut [f64]) -> Vec<(f64, Vec<f64>)> {
-    let mut basis: Vec<Vec<f64>> =
-        (0..n).map(|k| (0..n).map(|i| f64::from(u8::from(i == k))).collect()).collect();
-    let norm = crate::numeric::norm_of(matrix.iter().copied());
-    for _ in 0..SWEEPS {
-        let mut rotated = false;
-        for p in 0..n {
-            for q in p + 1..n {
-                let off = matrix[p * n + q];
-                if off.abs() <= f64::EPSILON * 1e-3 * norm || off.is_nan() {
-                    continue;
-                }
-                rotated = true;
-                let (cosine, sine) =
-                    rotation((matrix[q * n + q] - matrix[p * n + p]) / (2.0 * off));
-                for i in 0..n {
-                    let (x, y) = (matrix[i * n + p], matrix[i * n + q]);
-                    (matrix[i * n + p], matrix[i * n + q]) =
-                        (cosine * x - sine * y, sine * x + cosine * y);
-                }
-                for i in 0..n {
-                    let (x, y) = (matrix[p * n + i], matrix[q * n + i]);
-                    (matrix[p * n + i], matrix[q * n + i]) =
-                        (cosine * x - sine * y, sine * x + cosine * y);
-                }
-                // What rounding left of it would be rotated for ever.
-                (matrix[p * n + q], matrix[q * n + p]) = (0.0, 0.0);
-                let (head, tail) = basis.split_at_mut(q);
-                for (x, y) in head[p].iter_mut().zip(&mut tail[0]) {
-                    (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
-                }
-            }
-        }
-        if !rotated {
-            break;
-        }
-    }
-    basis.into_iter().enumerate().map(|(k, vector)| (matrix[k * n + k], vector)).collect()
-}
-
-/// Replaces a symmetric matrix `[n, n]` by its part with eigenvalues above 0, the nearest positive
-/// semidefinite one.
-pub(crate) fn positive_part(n: usize, matrix: &mut [f64]) {
-    let pairs = eigen(n, &mut matrix.to_vec());
-    for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-        matrix[i * n + j] = pairs.iter().map(|(value, q)| value.max(0.0) * q[i] * q[j]).sum();
-    }
 }
 
 #[cfg(test)]
@@ -270,20 +278,10 @@ mod tests {
                 prop_assert!(!both || (dot(&svd.left[i], &svd.left[j]) - expected).abs() < 1e-13);
             }
         }
+    }
 
-        #[test]
-        fn eigenvectors_are_what_they_are_called(n in 1..7usize, data in vec(-2.0..2.0f64, 36)) {
-            let symmetric: Vec<f64> =
-                (0..n * n).map(|k| data[k / n * 6 + k % n] + data[k % n * 6 + k / n]).collect();
-            for (value, vector) in eigen(n, &mut symmetric.clone()) {
-                prop_assert!((dot(&vector, &vector) - 1.0).abs() < 1e-13);
-                for i in 0..n {
-                    prop_assert!(
-                        (dot(&symmetric[i * n..][..n], &vector) - value * vector[i]).abs()
-                            < 1e-13 * 24.0
-                    );
-                }
-            }
-        }
+    #[test]
+    fn a_kernel_is_the_matrix_of_its_filters() {
+        assert_eq!(matrix_size([3, 3, 2, 5].into()), [18, 5]);
     }
 }
