@@ -139,7 +139,6 @@ pub mod layers {
     pub(crate) mod channels;
     pub mod max_plus_dense;
     pub mod morphological;
-    pub mod order;
     pub mod parabolic;
     pub mod pooling;
     pub mod scale_space;
@@ -157,11 +156,10 @@ pub mod layers {
 
 /// Operators looked at from outside: values, laws, which entries win.
 pub mod analysis {
-    pub mod evaluate;
     pub mod law;
     pub mod win_counts;
 
-    pub use evaluate::{Values, evaluate};
+    pub use morphograd_nn::autodiff::{evaluate, evaluate_with_gradients};
     pub use win_counts::win_counts;
 }
 

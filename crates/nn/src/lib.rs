@@ -23,7 +23,6 @@ pub mod layers {
     pub mod pooling;
     pub mod residual;
     pub mod scale_conv;
-    pub mod stack;
 
     pub use activation::Activation;
     pub use batch_norm::BatchNorm;

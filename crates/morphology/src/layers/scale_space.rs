@@ -6,7 +6,6 @@
 
 use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
 use morphograd_nn::initializer::Constant;
-use morphograd_nn::layers::stack::Stack;
 use morphograd_nn::sets::NonNegative;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
@@ -139,7 +138,7 @@ impl<T: Real> Layer<T> for Lifting {
                 *level = dilation2d(graph, *level, w, scan)?;
             }
         }
-        graph.apply(Stack { axis: 1 }, &levels[..self.levels])
+        graph.stack(&levels[..self.levels], 1)
     }
 }
 

@@ -303,8 +303,8 @@ impl<T: Real> Kernel for Shares<'_, T> {
 mod tests {
     use super::*;
     use crate::Sequential;
-    use morphograd_autodiff::{Mode, Params, Tape};
     use morphograd_autodiff::tensor::Tensor;
+    use morphograd_autodiff::{Mode, Params, Tape};
     use morphograd_testkit::{assert_close, check_op, strategy, vjp};
     use proptest::prelude::*;
 
