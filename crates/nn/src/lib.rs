@@ -3,7 +3,6 @@
 pub mod checkpoint;
 pub mod enforcement;
 pub mod initializer;
-pub mod loss;
 pub mod random;
 pub mod regularizer;
 
@@ -37,6 +36,23 @@ pub mod layers {
     pub use pooling::{AvgPool2d, MaxPool2d};
     pub use residual::Residual;
     pub use scale_conv::ScaleConv2d;
+}
+
+/// Losses: what a prediction costs, as one number. Each is an operation on a prediction and its
+/// target.
+pub mod loss {
+    mod binary_cross_entropy;
+    mod elementwise;
+    mod huber;
+    mod mean_absolute_error;
+    mod mean_squared_error;
+    mod softmax_cross_entropy;
+
+    pub use binary_cross_entropy::BinaryCrossEntropy;
+    pub use huber::Huber;
+    pub use mean_absolute_error::MeanAbsoluteError;
+    pub use mean_squared_error::MeanSquaredError;
+    pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 }
 
 /// What a layer is, and how layers become a model.
@@ -98,7 +114,9 @@ pub mod solve {
 pub use enforcement::Enforcement;
 pub use initializer::Initializer;
 pub use layers::*;
-pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
+pub use loss::{
+    BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy,
+};
 pub use model::*;
 pub use optim::{Momentum, Optimizer, StepMetric, WeightAverage};
 pub use solve::{FrankWolfe, ProjectedGradient};
