@@ -55,5 +55,8 @@ mod optimizer {}
 #[doc = include_str!("../../../docs/cookbook/data-set.md")]
 mod data_set {}
 
+#[doc = include_str!("../../../docs/cookbook/training.md")]
+mod training {}
+
 #[doc = include_str!("../../../docs/constraints.md")]
 mod constraints {}

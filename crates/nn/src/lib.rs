@@ -3,7 +3,6 @@
 pub mod checkpoint;
 pub mod enforcement;
 pub mod initializer;
-pub mod loss;
 pub mod prelude;
 pub mod random;
 pub mod regularizer;
@@ -37,6 +36,95 @@ pub mod layers {
     pub use pooling::{AvgPool2d, MaxPool2d};
     pub use residual::Residual;
     pub use scale_conv::ScaleConv2d;
+}
+
+/// Training: one [step](fit::train_step), the [loop](fit::Fit) around it for any model, data, loss,
+/// metrics and callbacks, and what to measure without training. Names and semantics are those of
+/// Keras where Keras has the thing.
+///
+/// A classifier of one's own, which learns whether a point of the plane lies in the unit disk:
+///
+/// ```
+/// use morphograd_nn::autodiff::Params;
+/// use morphograd_nn::fit::{Accuracy, EarlyStopping, Fit};
+/// use morphograd_nn::{Activation, Dense, Optimizer, Sequential, SoftmaxCrossEntropy};
+/// use morphograd_nn::{optim::Adam, tensor::Tensor};
+/// let data = |n: usize| {
+///     let x = Tensor::from_fn([n, 2], |i| ((i * i) as f32 * 0.7).sin() * 1.4);
+///     let y: Vec<u8> = x.data().chunks(2).map(|p| u8::from(p[0].hypot(p[1]) < 1.0)).collect();
+///     (x, y)
+/// };
+/// let (train, test) = (data(600), data(800));
+/// let mut params = Params::new();
+/// let model = Sequential::new()
+///     .add("hidden", Dense { units: 16, activation: Activation::Relu, ..Dense::default() })
+///     .add("logits", Dense { units: 2, ..Dense::default() })
+///     .build_model(&mut params, 0, [2])?;
+/// let mut optimizer = Optimizer::new(&params, Adam::default(), 0.01);
+/// let history = Fit {
+///     epochs: 60,
+///     validation: Some(&test),
+///     metrics: vec![&mut Accuracy::default()],
+///     callbacks: vec![&mut EarlyStopping { patience: 5, ..EarlyStopping::default() }],
+///     ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
+/// }
+/// .run(&mut params, &mut optimizer)?;
+/// assert!(history.values("val_accuracy").last() > Some(&0.95));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod fit {
+    mod accuracy;
+    mod batch;
+    mod callback;
+    mod classification_report;
+    mod confusion_matrix;
+    mod data_set;
+    mod early_stopping;
+    mod error;
+    mod evaluate;
+    mod history;
+    mod metric;
+    mod model_checkpoint;
+    mod monitor;
+    mod network;
+    mod reduce_lr_on_plateau;
+    mod step;
+    mod training_loop;
+
+    pub use accuracy::Accuracy;
+    pub use batch::{Batch, Vars};
+    pub use callback::{Callback, CallbackError, Progress, Training};
+    pub use classification_report::{ClassificationReport, Scores};
+    pub use confusion_matrix::ConfusionMatrix;
+    pub use data_set::DataSet;
+    pub use early_stopping::{EarlyStopping, Verdict};
+    pub use error::FitError;
+    pub use evaluate::{evaluate, predict};
+    pub use history::{End, EpochLog, History};
+    pub use metric::{Metric, predicted_class};
+    pub use model_checkpoint::ModelCheckpoint;
+    pub use monitor::{Better, Monitor, UnknownMonitor};
+    pub use network::{Loss, Network};
+    pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+    pub use step::{StepError, StepOutcome, train_step};
+    pub use training_loop::Fit;
+}
+
+/// Losses: what a prediction costs, as one number. Each is an operation on a prediction and its
+/// target.
+pub mod loss {
+    mod binary_cross_entropy;
+    mod elementwise;
+    mod huber;
+    mod mean_absolute_error;
+    mod mean_squared_error;
+    mod softmax_cross_entropy;
+
+    pub use binary_cross_entropy::BinaryCrossEntropy;
+    pub use huber::Huber;
+    pub use mean_absolute_error::MeanAbsoluteError;
+    pub use mean_squared_error::MeanSquaredError;
+    pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 }
 
 /// What a layer is, and how layers become a model.
@@ -93,9 +181,12 @@ pub mod solve {
 }
 
 pub use enforcement::Enforcement;
+pub use fit::{Accuracy, EarlyStopping, Fit, ReduceLrOnPlateau, train_step};
 pub use initializer::Initializer;
 pub use layers::*;
-pub use loss::{MeanSquaredError, SoftmaxCrossEntropy};
+pub use loss::{
+    BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy,
+};
 pub use model::*;
 pub use optim::{Momentum, Optimizer, StepMetric, WeightAverage};
 

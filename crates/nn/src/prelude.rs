@@ -9,6 +9,7 @@ pub use morphograd_autodiff::{
     Backward, Forward, Graph, Mode, Op, ParamId, Params, Tape, Ties, Var,
 };
 
+pub use crate::fit::{self, Fit};
 pub use crate::layers::*;
 pub use crate::loss::*;
 pub use crate::model::*;

@@ -1,9 +1,11 @@
 //! A step takes no memory: what it needs is kept from the step before.
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 
 use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::enforcement::{Enforcement, ProjectionVjp};
+use morphograd_nn::fit::{Accuracy, ConfusionMatrix, Fit, Metric, Progress, evaluate};
 use morphograd_nn::optim::{Adam, Clip};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
@@ -12,7 +14,8 @@ use morphograd_nn::sets::{
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{
-    Bias, Layer, Momentum, Optimizer, Sequential, StepMetric, Weight, WeightAverage,
+    Bias, Layer, Momentum, Optimizer, Sequential, SoftmaxCrossEntropy, StepMetric, Weight,
+    WeightAverage,
 };
 
 #[test]
@@ -140,4 +143,43 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
         });
         assert_eq!(taken.count_total, 0, "{set:?}: {taken:?}");
     }
+}
+
+#[test]
+fn the_steps_of_the_loop_take_no_memory_after_the_first_of_each_size() {
+    let mut params = Params::<f32>::new();
+    let model = Sequential::new()
+        .add("hidden", Bias { bias: Weight::zeros().constrained(NonNegative) })
+        .build_model(&mut params, 0, [3])
+        .unwrap();
+    let x = |n| Tensor::from_fn([n, 3], |i| (i as f32).sin());
+    // The same number of epochs, with few steps and with many.
+    let [few, many] = [8, 80].map(|n| {
+        let data = (x(n), (0..n).map(|i| i % 3).collect::<Vec<usize>>());
+        let mut optimizer = Optimizer::new(&params, Adam::default(), 0.01);
+        let (mut accuracy, mut confusion) = (Accuracy::default(), ConfusionMatrix::new(3));
+        let mut batches = 0;
+        let mut observer = |_: Progress| {
+            batches += 1;
+            ControlFlow::Continue(())
+        };
+        let mut fit = Fit {
+            batch_size: 4,
+            validation: Some(&data),
+            metrics: vec![&mut accuracy],
+            callbacks: vec![&mut observer],
+            ..Fit::new(&model, &SoftmaxCrossEntropy, &data)
+        };
+        let taken = allocation_counter::measure(|| {
+            fit.run(&mut params, &mut optimizer).unwrap();
+        });
+        assert_eq!(batches, n / 2);
+        let evaluated = allocation_counter::measure(|| {
+            let metrics: &mut [_] = &mut [&mut confusion as &mut dyn Metric<f32>];
+            evaluate(&model, &SoftmaxCrossEntropy, &data, 4, &params, metrics).unwrap();
+        });
+        [taken.count_total, evaluated.count_total]
+    });
+    assert!(few.iter().all(|count| *count > 0), "the first step takes some");
+    assert_eq!(few, many);
 }

@@ -4,8 +4,8 @@ use morphograd_autodiff::{Mode, Op, Params, Tape, Ties};
 use morphograd_nn::layers::conv2d::Convolution;
 use morphograd_nn::tensor::{Padding, Tensor, Window2d};
 use morphograd_nn::{
-    AvgPool2d, BatchNorm, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool2d, Sequential,
-    SoftmaxCrossEntropy, activation,
+    AvgPool2d, BatchNorm, BinaryCrossEntropy, GlobalAveragePool, GlobalMaxPool, Huber, Layer,
+    MaxPool2d, MeanAbsoluteError, MeanSquaredError, Sequential, SoftmaxCrossEntropy, activation,
 };
 use morphograd_testkit::{Golden, assert_close, vjp};
 
@@ -119,4 +119,26 @@ fn softmax_and_cross_entropy() {
     assert_close("dlogits", &grads[0], golden.tensor("dlogits").data(), TOLERANCE);
     let (softmax, _) = vjp(activation::Softmax, &inputs[..1], &vec![0.0; inputs[0].data().len()]);
     assert_close("softmax", &softmax, golden.tensor("softmax").data(), TOLERANCE);
+}
+
+#[test]
+fn losses() {
+    let golden = Golden::read("losses");
+    let agree = |name: &str, target: &str, op: &dyn Fn(&[Tensor<f32>]) -> (Vec<f32>, Vec<f32>)| {
+        let (value, gradient) = op(&["x", target].map(|name| golden.tensor::<f32>(name)));
+        assert_close(name, &value, golden.tensor(name).data(), TOLERANCE);
+        let expected = golden.tensor(&format!("{name}_dx"));
+        assert_close(&format!("{name} gradient"), &gradient, expected.data(), TOLERANCE);
+    };
+    fn both<O: Op<f32> + Clone>(op: O) -> impl Fn(&[Tensor<f32>]) -> (Vec<f32>, Vec<f32>) {
+        move |inputs| {
+            let (value, mut grads) = vjp(op.clone(), inputs, &[1.0]);
+            (value, grads.remove(0))
+        }
+    }
+    agree("mse", "target", &both(MeanSquaredError));
+    agree("mae", "target", &both(MeanAbsoluteError));
+    agree("huber", "target", &both(Huber { delta: 0.7 }));
+    agree("bce", "probability", &both(BinaryCrossEntropy));
+    agree("sce", "labels", &both(SoftmaxCrossEntropy));
 }

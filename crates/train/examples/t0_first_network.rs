@@ -10,13 +10,13 @@
 mod common;
 
 use common::{
-    Outcome, Tile, accuracy, dataset, figure, images, logits, mean_and_deviation, planes, sheet,
-    train,
+    Outcome, Tile, accuracy, dataset, figure, images, mean_and_deviation, planes, sheet, train,
 };
 use morphograd::data::Dataset;
 use morphograd::record::EpochRecord;
 use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::fit::predict;
 use morphograd_morphology::nn::initializer::GlorotUniform;
 use morphograd_morphology::nn::sets::NonNegative;
 use morphograd_morphology::nn::{Activation, Dense, Flatten, Model, Sequential, Weight, summary};
@@ -116,7 +116,8 @@ fn run(data: &Dataset, seed: u64, weight: Weight<f32>) -> Outcome<Run> {
 
 /// What the network thinks of the first test image, the most probable class first.
 fn probabilities(run: &Run, data: &Dataset) -> Outcome<()> {
-    let logits = logits(&run.model, &run.params, &data.test, 1)?;
+    let logits = predict(&run.model, &data.test.take(1)?, 1, &run.params)?;
+    let logits = logits.data();
     let sum: f64 = logits.iter().map(|z| f64::from(*z).exp()).sum();
     let mut sorted: Vec<(f64, &str)> = logits
         .iter()

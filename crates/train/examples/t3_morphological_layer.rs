@@ -8,18 +8,14 @@
 
 mod common;
 
-use std::ops::ControlFlow;
-
-use common::{Outcome, Tile, dataset, images, planes, sheet};
-use morphograd::fit::evaluate;
-use morphograd::step::{StepError, train_step};
+use common::{Outcome, Printer, Tile, dataset, images, planes, sheet};
 use morphograd_morphology::initializer::SparseNumZeros;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
+use morphograd_morphology::nn::fit::{ConfusionMatrix, DataSet, Fit};
 use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::Padding;
 use morphograd_morphology::nn::{
-    Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential, Weight, summary,
+    Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential, SoftmaxCrossEntropy, Weight, summary,
 };
 use morphograd_morphology::{
     Merge, Morphological2d, StructuringElement, StructuringFunction, Support, gradient2d,
@@ -66,25 +62,18 @@ fn main() -> Outcome<()> {
     let kernel = params.find("gradient.kernel").ok_or("the gradient has a kernel")?;
     let before = params.value(kernel).data.to_vec();
     let mut optimizer = Optimizer::new(&params, Adam::default(), 0.001);
-    let (mut tape, mut test_tape) = (Tape::new(), Tape::new());
-    let mut test = None;
-    for epoch in 1..=EPOCHS {
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        Stream::new(0, "order", epoch as u64).shuffle(&mut order);
-        let mut loss = 0.0;
-        for batch in order.chunks(BATCH) {
-            // Forward, loss, backward, update, projection.
-            let outcome =
-                train_step(&model, &train, batch, &mut tape, &mut params, &mut optimizer)?;
-            loss += outcome.loss * batch.len() as f64 / train.len() as f64;
-        }
-        let mut go_on = |_| Ok::<_, StepError>(ControlFlow::Continue(()));
-        test = evaluate(&model, &params, &data.test, 100, &mut test_tape, &mut go_on)?;
-        let accuracy = test.as_ref().map_or(0.0, |test| test.confusion.accuracy());
-        println!("epoch {epoch:2}  loss {loss:.4}  test accuracy {accuracy:.4}");
+    let mut confusion = ConfusionMatrix::new(data.class_names.len());
+    Fit {
+        validation: Some(&data.test),
+        epochs: EPOCHS,
+        batch_size: BATCH,
+        metrics: vec![&mut confusion],
+        callbacks: vec![&mut Printer],
+        ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
     }
+    .run(&mut params, &mut optimizer)?;
 
-    let confusion = test.ok_or("ten epochs were run")?.confusion;
+    // Of the validation after the last epoch.
     println!("\nConfusion matrix (rows: true classes)\n{}", confusion.text(&data.class_names));
     println!("Test accuracy: {:.4}", confusion.accuracy());
     println!("Distance of the elements from their set: {}", params.violation(kernel));
@@ -99,8 +88,9 @@ fn main() -> Outcome<()> {
 
     // What the nine gradients make of the first test image.
     let image = images(&data.test, 0..1, 1.0);
+    let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Eval);
-    let x = graph.input_with(model.input().batched(1), |x| data.test.gather(&[0], x));
+    let x = data.test.gather(&mut graph, &[0])?.inputs[0];
     let y = model.forward_until(&mut graph, x, "gradient")?;
     let mut tiles =
         vec![Tile { label: "image".into(), width: train.width(), values: image.into_vec() }];

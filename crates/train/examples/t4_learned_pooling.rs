@@ -10,13 +10,12 @@
 
 mod common;
 
-use common::{
-    Outcome, accuracy, dataset, figure, logits, mean_and_deviation, planes, sheet, train,
-};
+use common::{Outcome, accuracy, dataset, figure, mean_and_deviation, planes, sheet, train};
 use morphograd::data::{Dataset, Images};
 use morphograd::record::EpochRecord;
 use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::fit::predict;
 use morphograd_morphology::nn::tensor::Padding;
 use morphograd_morphology::nn::{
     Activation, Build, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential,
@@ -150,8 +149,8 @@ fn run(seed: u64, data: &Dataset, test: &Images) -> Outcome<Run> {
     if seed == 0 {
         println!("{}\n{}", summary(&pooling, &pooled), summary(&dilating, &dilated));
     }
-    let before = logits(&pooling, &pooled, test, test.len())?;
-    let after = logits(&dilating, &dilated, test, test.len())?;
+    let before = predict(&pooling, test, 100, &pooled)?.into_vec();
+    let after = predict(&dilating, test, 100, &dilated)?.into_vec();
     let differing = before.iter().zip(&after).filter(|(a, b)| a != b).count();
     println!(
         "seed {seed}: logits that change when the pools are replaced: {differing} of {}",

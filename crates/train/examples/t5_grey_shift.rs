@@ -10,18 +10,18 @@
 
 mod common;
 
-use common::{Outcome, Tile, chart, dataset, images, sheet};
+use common::{Outcome, Printer, Tile, chart, dataset, images, sheet};
 use morphograd::data::Images;
-use morphograd::step::{predicted, train_step};
 use morphograd_morphology::Operator;
 use morphograd_morphology::initializer::SparseNumZeros;
-use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Sub, Tape, Var};
+use morphograd_morphology::nn::autodiff::{Graph, Params, Sub, Var};
+use morphograd_morphology::nn::fit::{Batch, DataSet, Fit, predict, predicted_class};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::nn::{
-    Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, MaxPool2d,
-    Model, Optimizer, Sequential, Weight, summary,
+    Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, MaxPool2d, Model,
+    Optimizer, Sequential, SoftmaxCrossEntropy, Weight, summary,
 };
 use morphograd_morphology::{
     Merge, Morphological2d, Neighbourhood2d, StructuringElement, StructuringFunction,
@@ -73,11 +73,11 @@ fn main() -> Outcome<()> {
         println!("\n{name}\n{}", summary(&model, &params));
         learn(&model, &train, &mut params)?;
 
-        let still = classes(&model, &params, &data.test, |_| 0.0)?;
+        let still = classes(&model, &params, &data.test, &vec![0.0; data.test.len()])?;
         let mut stream = Stream::new(0, "offsets", 0);
         let offsets: Vec<f32> =
             (0..data.test.len()).map(|_| 2.0 * stream.uniform() as f32 - 1.0).collect();
-        let moved = classes(&model, &params, &data.test, |i| offsets[i])?;
+        let moved = classes(&model, &params, &data.test, &offsets)?;
         let same = still.iter().zip(&moved).filter(|(a, b)| a == b).count();
         println!(
             "{name}: test accuracy {:.4}, with an offset in [-1, 1) for each image {:.4}; {same} \
@@ -90,7 +90,7 @@ fn main() -> Outcome<()> {
         let mut curve = Vec::new();
         for step in 0..=STEPS {
             let shift = 2.0 * step as f32 / STEPS as f32 - 1.0;
-            let found = classes(&model, &params, &sample, |_| shift)?;
+            let found = classes(&model, &params, &sample, &vec![shift; sample.len()])?;
             curve.push((f64::from(shift), accuracy(&sample, &found)));
         }
         curves.push((name, curve));
@@ -181,45 +181,48 @@ fn network(
 
 fn learn(model: &Model<f32>, train: &Images, params: &mut Params<f32>) -> Outcome<()> {
     let mut optimizer = Optimizer::new(params, Adam::default(), 0.01);
-    let mut tape = Tape::new();
-    for epoch in 1..=EPOCHS {
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        Stream::new(0, "order", epoch as u64).shuffle(&mut order);
-        let mut loss = 0.0;
-        for batch in order.chunks(BATCH) {
-            // Forward, loss, backward, update, projection; then the moving averages of the two
-            // normalizations.
-            let outcome = train_step(model, train, batch, &mut tape, params, &mut optimizer)?;
-            loss += outcome.loss * batch.len() as f64 / train.len() as f64;
-        }
-        println!("epoch {epoch}  loss {loss:.4}");
+    Fit {
+        epochs: EPOCHS,
+        batch_size: BATCH,
+        callbacks: vec![&mut Printer],
+        ..Fit::new(model, &SoftmaxCrossEntropy, train)
     }
+    .run(params, &mut optimizer)?;
     Ok(())
 }
 
-/// What the model takes the images for, when `offset` of an image's index is added to all of its
-/// pixels.
+/// Images, with an offset for each that is added to all of its pixels.
+struct Shifted<'a> {
+    images: &'a Images,
+    offsets: &'a [f32],
+}
+
+impl DataSet<f32> for Shifted<'_> {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
+        let (height, width) = (self.images.height(), self.images.width());
+        let x = graph.input_with([examples.len(), height, width, 1], |x| {
+            self.images.gather_pixels(examples, x);
+            for (image, i) in x.chunks_exact_mut(height * width).zip(examples) {
+                image.iter_mut().for_each(|x| *x += self.offsets[*i]);
+            }
+        });
+        Ok(Batch { inputs: x.into(), ..self.images.gather(graph, examples)? })
+    }
+}
+
+/// What the model takes the images for, when the offset of each is added to all of its pixels.
 fn classes(
     model: &Model<f32>,
     params: &Params<f32>,
     images: &Images,
-    offset: impl Fn(usize) -> f32,
+    offsets: &[f32],
 ) -> Outcome<Vec<usize>> {
-    let mut tape = Tape::new();
-    let mut found = Vec::with_capacity(images.len());
-    let order: Vec<usize> = (0..images.len()).collect();
-    for batch in order.chunks(100) {
-        let mut graph = tape.record(params, Mode::Eval);
-        let x = graph.input_with(model.input().batched(batch.len()), |x| {
-            images.gather(batch, x);
-            for (image, i) in x.chunks_exact_mut(model.input().len()).zip(batch) {
-                image.iter_mut().for_each(|x| *x += offset(*i));
-            }
-        });
-        let logits = model.forward(&mut graph, x)?;
-        found.extend(graph.value(logits).data.chunks_exact(model.output().len()).map(predicted));
-    }
-    Ok(found)
+    let logits = predict(model, &Shifted { images, offsets }, 100, params)?;
+    Ok(logits.data().chunks_exact(model.output().len()).map(predicted_class).collect())
 }
 
 fn accuracy(images: &Images, found: &[usize]) -> f64 {

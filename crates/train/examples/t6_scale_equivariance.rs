@@ -22,19 +22,16 @@
 
 mod common;
 
-use std::ops::Range;
-
-use common::{Outcome, Tile, chart, dataset, images, sheet};
+use common::{Outcome, Printer, Tile, accuracy, chart, dataset, sheet};
 use morphograd::data::Images;
-use morphograd::step::{predicted, train_step};
 use morphograd_morphology::ScaleSpace2d;
-use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
+use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape};
+use morphograd_morphology::nn::fit::{Accuracy, Batch, DataSet, Fit};
 use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::random::Stream;
-use morphograd_morphology::nn::tensor::{Padding, Tensor};
+use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor};
 use morphograd_morphology::nn::{
-    Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Layer, Model, Optimizer,
-    ScaleConv2d, Sequential, summary,
+    Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Model, Optimizer, ScaleConv2d,
+    Sequential, SoftmaxCrossEntropy, summary,
 };
 use morphograd_plot::{Axis, Scale};
 
@@ -59,7 +56,8 @@ fn main() -> Outcome<()> {
         let model = network(&mut params, shape, classes)?;
         println!("\n{name}\n{}", summary(&model, &params));
         fit(&model, &mut params, &train)?;
-        let accuracy = |factor: f64| Ok((factor, accuracy(&model, &params, &test, factor)?));
+        let rescaled = |factor| Rescaled { images: &test, factor };
+        let accuracy = |factor| Ok((factor, accuracy(&model, &params, &rescaled(factor))?));
         let accuracy = FACTORS.map(accuracy).into_iter().collect::<Outcome<Vec<_>>>()?;
         for (factor, accuracy) in &accuracy {
             println!("images at x {factor:<4}  test accuracy {accuracy:.4}");
@@ -119,47 +117,46 @@ fn convolutions(
 
 fn fit(model: &Model<f32>, params: &mut Params<f32>, train: &Images) -> Outcome<()> {
     let mut optimizer = Optimizer::new(params, Adam::default(), 0.01);
-    let mut tape = Tape::new();
-    for epoch in 1..=EPOCHS {
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        Stream::new(0, "order", epoch as u64).shuffle(&mut order);
-        let (mut loss, mut correct) = (0.0, 0);
-        for batch in order.chunks(BATCH) {
-            let outcome = train_step(model, train, batch, &mut tape, params, &mut optimizer)?;
-            loss += outcome.loss * batch.len() as f64 / train.len() as f64;
-            correct += outcome.correct;
-        }
-        let accuracy = correct as f64 / train.len() as f64;
-        println!("epoch {epoch}  loss {loss:.4}  training accuracy {accuracy:.4}");
+    Fit {
+        epochs: EPOCHS,
+        batch_size: BATCH,
+        metrics: vec![&mut Accuracy::default()],
+        callbacks: vec![&mut Printer],
+        ..Fit::new(model, &SoftmaxCrossEntropy, train)
     }
+    .run(params, &mut optimizer)?;
     Ok(())
 }
 
-/// The share of the images, resized by a factor, that are classified correctly.
-fn accuracy(model: &Model<f32>, params: &Params<f32>, test: &Images, factor: f64) -> Outcome<f64> {
-    let (mut tape, mut correct) = (Tape::new(), 0);
-    for start in (0..test.len()).step_by(BATCH) {
-        let batch = start..(start + BATCH).min(test.len());
-        let mut graph = tape.record(params, Mode::Eval);
-        let x = graph.input(rescaled(test, batch.clone(), factor).view());
-        let logits = model.forward(&mut graph, x)?;
-        let rows = graph.value(logits).data.chunks_exact(model.output().len());
-        let labels = &test.labels()[batch];
-        correct +=
-            rows.zip(labels).filter(|(row, label)| predicted(row) == usize::from(**label)).count();
+/// Images, resized by a factor.
+struct Rescaled<'a> {
+    images: &'a Images,
+    factor: f64,
+}
+
+impl DataSet<f32> for Rescaled<'_> {
+    fn len(&self) -> usize {
+        self.images.len()
     }
-    Ok(correct as f64 / test.len() as f64)
+
+    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
+        let original = self.images.gather(graph, examples)?;
+        let resized = rescaled(self.images, examples, self.factor);
+        Ok(Batch { inputs: graph.input(resized.view()).into(), ..original })
+    }
 }
 
 /// Images at another size: pixel $p$ of the result is what is at $p / f$, by a triangular window
 /// that is as wide as the larger of the two pixels. Larger images are linear interpolations, with
 /// the original pixels in between; at half the size the weights are (1, 2, 1) / 4 along each axis.
 /// Outside the image is black.
-fn rescaled(test: &Images, batch: Range<usize>, factor: f64) -> Tensor<f32> {
-    let (n, [height, width]) = (batch.len(), [test.height(), test.width()]);
+fn rescaled(images: &Images, examples: &[usize], factor: f64) -> Tensor<f32> {
+    let (n, [height, width]) = (examples.len(), [images.height(), images.width()]);
+    let pixels = examples.iter().flat_map(|i| images.pixels(*i));
+    let pixels: Vec<f64> = pixels.map(|pixel| f64::from(*pixel) / 255.0).collect();
     let [rows, columns] = [height, width].map(|n| ((n - 1) as f64 * factor) as usize + 1);
     // Along the columns, then along the rows.
-    let y = interpolated(images(test, batch, 1.0).data(), [height, width], rows, factor);
+    let y = interpolated(&pixels, [height, width], rows, factor);
     let y = interpolated(&y, [width, 1], columns, factor);
     Tensor::from_fn([n, rows, columns, 1], |at| y[at] as f32)
 }
@@ -185,7 +182,8 @@ fn interpolated(x: &[f64], [from, inner]: [usize; 2], to: usize, factor: f64) ->
 /// What the network has at level `k + 1` of images of twice the size, against level `k` of the
 /// images: the law, as numbers.
 fn equivariance(model: &Model<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
-    let [x, linear] = [1.0, 2.0].map(|factor| rescaled(test, 0..BATCH, factor));
+    let first: Vec<usize> = (0..BATCH).collect();
+    let [x, linear] = [1.0, 2.0].map(|factor| rescaled(test, &first, factor));
     // The law is exact where the larger image has nothing to add: black between the pixels of the
     // smaller one.
     let [rows, columns] = [linear.shape().dims()[1], linear.shape().dims()[2]];
@@ -247,7 +245,7 @@ fn difference(stack: &Tensor<f32>, double: &Tensor<f32>, k: usize) -> f64 {
 fn levels(model: &Model<f32>, params: &Params<f32>, test: &Images) -> Outcome<()> {
     let mut tiles = Vec::new();
     for factor in [0.5, 1.0, 2.0] {
-        let x = rescaled(test, 0..1, factor);
+        let x = rescaled(test, &[0], factor);
         let stack = features(model, params, &x, "lift")?;
         let width = x.shape().dims()[2];
         let planes = x.data().chunks(x.data().len()).chain(stack.data().chunks(x.data().len()));

@@ -6,19 +6,17 @@
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use morphograd::data::{DataSource, Dataset, Images, Search};
 use morphograd::experiment::Config;
-use morphograd::fit::Fit;
-use morphograd::step::{StepError, train_step};
 use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::{Params, Snapshot, Tape, Ties};
+use morphograd_morphology::nn::fit::{Accuracy, DataSet, Fit, train_step};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::{
-    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Optimizer,
-    Sequential,
+    Activation, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, Model, Optimizer,
+    Sequential, SoftmaxCrossEntropy,
 };
 
 const SEEDS: u64 = 3;
@@ -30,13 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let named = std::env::var_os("MORPHOGRAD_DATA");
     let (environment, datasets) = (named.as_deref().map(Path::new), Path::new("datasets"));
     let dataset = DataSource::find(&Search { option: None, environment, datasets })?.load()?;
-    // Neither callback may act: every run has the same epochs at the same learning rate.
-    let config = Config {
-        epochs: EPOCHS,
-        stop_patience: EPOCHS,
-        plateau_patience: EPOCHS,
-        ..Config::default()
-    };
+    let config = Config::default();
     let train = dataset.train.take(config.samples.min(dataset.train.len()))?;
     let test = dataset.test.take(TEST.min(dataset.test.len()))?;
     let [background, tied] = tied_windows(&train).map(|share| 100.0 * share);
@@ -61,7 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             params.save_to(&mut start);
             let mut optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
             let batch: Vec<usize> = (0..config.batch_size).collect();
-            train_step(&model, &train, &batch, &mut tape, &mut params, &mut optimizer)?;
+            train_step(&mut tape, &mut params, &mut optimizer, |graph| {
+                let batch = train.gather(graph, &batch)?;
+                let logits = model.forward(graph, batch.inputs[0])?;
+                graph.apply(SoftmaxCrossEntropy, [logits, batch.targets[0]])
+            })?;
             params.restore(&start);
             let gradient = tape.grad(kernel).ok_or("no gradient")?;
             let total: f32 = gradient.iter().map(|g| g.abs()).sum();
@@ -70,20 +66,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                     f64::from(filters.iter().map(|g| g.abs()).sum::<f32>() / total) / SEEDS as f64;
             }
             let mut optimizer = Optimizer::new(&params, Adam::default(), config.learning_rate);
-            let (model, optimizer) = (&model, &mut optimizer);
-            let mut fit = Fit {
-                config: &config,
-                model,
-                optimizer,
-                train: &train,
-                test: &test,
+            let history = Fit {
+                validation: Some(&test),
+                epochs: EPOCHS,
+                batch_size: config.batch_size,
                 seed,
-                dilation: None,
-            };
-            let fitted =
-                fit.run::<StepError>(&mut params, &mut |_| Ok(ControlFlow::Continue(())))?;
-            for (all, epoch) in accuracies.iter_mut().zip(&fitted.epochs) {
-                all.push(100.0 * epoch.val_accuracy);
+                metrics: vec![&mut Accuracy::default()],
+                ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
+            }
+            .run(&mut params, &mut optimizer)?;
+            for (all, accuracy) in accuracies.iter_mut().zip(history.values("val_accuracy")) {
+                all.push(100.0 * accuracy);
             }
         }
         println!(

@@ -2,14 +2,15 @@
 
 use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::fit::{EarlyStopping, Monitor, ReduceLrOnPlateau};
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential, Weight,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
-use crate::named::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 use crate::record::Variant;
+use crate::registry::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 
 /// Everything that decides the result of an experiment, apart from the data: what `config.toml`
 /// holds.
@@ -174,6 +175,24 @@ impl Config {
             }));
         }
         Ok(variants)
+    }
+
+    /// The tutorial's callbacks: early stopping on the training loss, which brings the best weights
+    /// back, and the plateau schedule on the validation loss.
+    pub fn callbacks(&self) -> (EarlyStopping<f32>, ReduceLrOnPlateau) {
+        let stopping = EarlyStopping {
+            monitor: Monitor::lowest("loss"),
+            patience: self.stop_patience,
+            restore_best_weights: true,
+            ..EarlyStopping::default()
+        };
+        let plateau = ReduceLrOnPlateau {
+            monitor: Monitor { min_delta: self.plateau_min_delta, ..Monitor::lowest("val_loss") },
+            factor: self.plateau_factor,
+            patience: self.plateau_patience,
+            ..ReduceLrOnPlateau::default()
+        };
+        (stopping, plateau)
     }
 
     /// Builds the tutorial's network for the images and classes of a data set, with this kernel in

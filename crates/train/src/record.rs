@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use crate::metrics::ConfusionMatrix;
-use crate::named::ENFORCEMENTS;
+use morphograd_morphology::nn::fit::ConfusionMatrix;
+
+use crate::registry::ENFORCEMENTS;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured
 /// before each update with dropout on (as Keras does); validation figures are measured after the

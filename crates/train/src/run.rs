@@ -4,16 +4,17 @@ use std::ops::ControlFlow;
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::checkpoint::{self, CheckpointError};
-use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
-use morphograd_morphology::nn::{Model, Optimizer};
+use morphograd_morphology::nn::fit::{Accuracy, ConfusionMatrix, End, Fit, FitError, evaluate};
+use morphograd_morphology::nn::tensor::{ShapeError, TensorRef, Window2d};
+use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
 
 use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{DataError, Dataset};
 use crate::experiment::{Config, ConfigError, DILATION};
-use crate::fit::{Event, FirstDilation, Fit, evaluate, violation};
-use crate::named::{OPTIMIZERS, find};
-use crate::record::{Gallery, RunRecord, Variant, worst};
-use crate::step::StepError;
+use crate::first_dilation::FirstDilation;
+use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
+use crate::recorder::{Event, Recorder, violation};
+use crate::registry::{OPTIMIZERS, find};
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,12 @@ pub enum RunError {
     /// Data that cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A step that cannot be made.
+    /// A training that cannot be made, or whose history cannot be written.
     #[error(transparent)]
-    Step(#[from] StepError),
+    Fit(#[from] FitError),
+    /// Images that do not fit.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// A file that cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -36,7 +40,8 @@ pub enum RunError {
 }
 
 /// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors`
-/// at the end, also when the run is interrupted or its loss is no longer finite.
+/// at the end, also when the run is interrupted or its loss is no longer finite. The weights are
+/// those of the epoch with the lowest training loss.
 ///
 /// # Errors
 /// If the settings or the data cannot be used, or a file cannot be written.
@@ -61,55 +66,66 @@ pub fn run(
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     let window = Window2d { size: config.kernel, ..Window2d::default() };
     let dilation = FirstDilation { kernel, scan: window.into() };
-    let mut fit = Fit {
-        config,
-        model: &model,
-        optimizer: &mut optimizer,
-        train: &train,
-        test: &dataset.test,
-        seed,
-        dilation: Some(dilation),
-    };
-    let fitted = fit.run(&mut params, &mut |event| {
+
+    let (mut stopping, mut plateau) = config.callbacks();
+    let mut write_and_tell = |event: Event<'_>| {
         if let Event::Epoch(record) = event {
             history.append(record)?;
         }
-        Ok::<_, RunError>(observe(event))
-    })?;
+        Ok(observe(event))
+    };
+    let wins = (dilation, &dataset.test, config.batch_size);
+    let mut recorder = Recorder::new(wins, &mut write_and_tell);
+    let fitted = Fit {
+        validation: Some(&dataset.test),
+        epochs: config.epochs,
+        batch_size: config.batch_size,
+        seed,
+        metrics: vec![&mut Accuracy::default()],
+        callbacks: vec![&mut stopping, &mut plateau, &mut recorder],
+        ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
+    }
+    .run(&mut params, &mut optimizer)?;
+    let Recorder { epochs, is_interrupted, .. } = recorder;
+    let stop = match fitted.end {
+        End::Epochs => Stop::EpochLimit,
+        End::Stopped if !is_interrupted => Stop::EarlyStopping { patience: config.stop_patience },
+        End::Stopped | End::Interrupted => Stop::Interrupted,
+        End::NotFinite { epoch, step } => Stop::NotFinite { epoch, step },
+    };
     let final_constraint_violation = violation(&params);
     // What a way to enforce has left outside of the set is measured and saved as it will be used:
     // inside.
     params.finalize();
     checkpoint::save(&params, path.join("weights.safetensors"))?;
 
-    let mut tape = Tape::new();
-    let mut through = |_| Ok::<_, RunError>(ControlFlow::Continue(()));
-    let restored =
-        evaluate(&model, &params, &dataset.test, config.batch_size, &mut tape, &mut through)?;
-    let restored = restored.expect("an observer that never breaks");
-    let wins = dilation.wins(&params, &dataset.test, config.batch_size).map_err(StepError::from)?;
+    let mut confusion = ConfusionMatrix::new(dataset.class_names.len());
+    let metrics = &mut [&mut confusion as _];
+    let (test, batch_size) = (&dataset.test, config.batch_size);
+    evaluate(&model, &SoftmaxCrossEntropy, test, batch_size, &params, metrics)?;
+    let wins = dilation.wins(&params, test, batch_size)?;
     let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
     Ok(RunRecord {
         variant,
         seed,
-        restored_epoch: fitted.restored_epoch,
-        confusion: restored.confusion,
+        restored_epoch: stopping.best_epoch,
+        confusion,
         filters: planes(config.kernel, config.filters, params.value(kernel).data),
         wins: planes(config.kernel, config.filters, &wins),
         digit: digit(dataset),
-        feature_maps: feature_maps(dataset, &model, &params, &mut tape)?,
-        stop: fitted.stop,
+        feature_maps: feature_maps(dataset, &model, &params)?,
+        stop,
         train_seconds: fitted.seconds,
-        max_constraint_violation: worst(fitted.epochs.iter().map(|epoch| epoch.violation)),
+        max_constraint_violation: worst(epochs.iter().map(|epoch| epoch.violation)),
         final_constraint_violation,
-        epochs: fitted.epochs,
+        epochs,
     })
 }
 
 /// The first test image.
 fn digit(dataset: &Dataset) -> Gallery {
     let mut data = vec![0.0; dataset.test.height() * dataset.test.width()];
-    dataset.test.gather(&[0], &mut data);
+    dataset.test.gather_pixels(&[0], &mut data);
     Gallery { height: dataset.test.height(), width: dataset.test.width(), data }
 }
 
@@ -118,9 +134,8 @@ fn feature_maps(
     dataset: &Dataset,
     model: &Model<f32>,
     params: &Params<f32>,
-    tape: &mut Tape<f32>,
-) -> Result<Gallery, StepError> {
-    let digit = digit(dataset);
+) -> Result<Gallery, ShapeError> {
+    let (digit, mut tape) = (digit(dataset), Tape::new());
     let mut graph = tape.record(params, Mode::Eval);
     let x = graph.input(TensorRef::new([1, digit.height, digit.width, 1], &digit.data));
     let y = model.forward_until(&mut graph, x, DILATION)?;

@@ -7,8 +7,8 @@
 //! contradicts the next printed rate: some state must survive every log, and where four digits
 //! decide there is only one.
 
-use morphograd::callbacks::{EarlyStopping, ReduceLrOnPlateau, Verdict};
 use morphograd::published::PUBLISHED;
+use morphograd_morphology::nn::fit::{EarlyStopping, Monitor, ReduceLrOnPlateau, Verdict};
 
 /// Half a unit of the last printed digit.
 const ROUNDING: f64 = 0.5e-4;
@@ -17,7 +17,11 @@ const ROUNDING: f64 = 0.5e-4;
 fn early_stopping_stops_at_the_published_epoch_and_not_before() {
     for run in &PUBLISHED {
         let epochs = run.epochs();
-        let mut stopping = EarlyStopping::new(10);
+        let mut stopping = EarlyStopping::<f32> {
+            monitor: Monitor::lowest("loss"),
+            patience: 10,
+            ..EarlyStopping::default()
+        };
         let verdicts: Vec<Verdict> =
             epochs.iter().map(|epoch| stopping.observe(epoch.loss)).collect();
         let first = verdicts.iter().position(|verdict| *verdict == Verdict::Stop);
@@ -41,7 +45,9 @@ fn training_accuracies_are_counts_of_1024_images() {
 fn the_plateau_schedule_gives_the_published_rates() {
     for run in &PUBLISHED {
         let epochs = run.epochs();
-        let mut states = vec![(ReduceLrOnPlateau::default(), 0.01)];
+        let plateau =
+            ReduceLrOnPlateau { factor: 0.5, patience: 3, ..ReduceLrOnPlateau::default() };
+        let mut states = vec![(plateau, 0.01)];
         let mut decided = 0;
         for (epoch, next) in epochs.iter().zip(&epochs[1..]) {
             let branch = |(plateau, rate): &(ReduceLrOnPlateau, f64)| {
@@ -53,7 +59,7 @@ fn the_plateau_schedule_gives_the_published_rates() {
             };
             let mut reached: Vec<_> = states.iter().flat_map(branch).collect();
             let key = |(plateau, rate): &(ReduceLrOnPlateau, f64)| {
-                (plateau.best.to_bits(), plateau.wait, rate.to_bits())
+                (plateau.monitor.best.to_bits(), plateau.wait, rate.to_bits())
             };
             reached.sort_by_key(key);
             reached.dedup_by_key(|state| key(state));

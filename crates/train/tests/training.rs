@@ -8,13 +8,13 @@ use std::path::Path;
 use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::Config;
-use morphograd::fit::evaluate;
-use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, find};
 use morphograd::record::{Gallery, RunRecord, Stop, Variant};
+use morphograd::recorder::Event;
+use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, find};
 use morphograd::run::run;
-use morphograd::step::{StepError, train_step};
 use morphograd_morphology::nn::autodiff::{Params, Tape};
-use morphograd_morphology::nn::{Optimizer, Weight, checkpoint};
+use morphograd_morphology::nn::fit::{DataSet, train_step};
+use morphograd_morphology::nn::{Layer, Optimizer, SoftmaxCrossEntropy, Weight, checkpoint};
 
 fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
@@ -201,7 +201,7 @@ fn an_interrupted_run_saves_what_it_learned() {
     let out = RunFolder::exactly(folder.path()).unwrap();
     let mut epochs = 0;
     let record = run(&short(), &dataset, "none", 0, &out, &mut |event| {
-        epochs += usize::from(matches!(event, morphograd::fit::Event::Epoch(_)));
+        epochs += usize::from(matches!(event, Event::Epoch(_)));
         if epochs == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .unwrap();
@@ -225,8 +225,12 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
         let mut optimizer = Optimizer::new(&params, (rule.make)(), 0.01);
         let mut tape = Tape::new();
         let mut step = |batch: &[usize]| {
-            train_step(&model, &dataset.train, batch, &mut tape, &mut params, &mut optimizer)
-                .unwrap();
+            train_step(&mut tape, &mut params, &mut optimizer, |graph| {
+                let batch = dataset.train.gather(graph, batch)?;
+                let logits = model.forward(graph, batch.inputs[0])?;
+                graph.apply(SoftmaxCrossEntropy, [logits, batch.targets[0]])
+            })
+            .unwrap();
         };
         let batch: Vec<usize> = (0..128).collect();
         step(&batch);
@@ -252,18 +256,17 @@ fn after_the_first_step_a_step_allocates_nothing_that_grows() {
 }
 
 #[test]
-fn evaluation_can_be_interrupted_too() {
-    let dataset = digits();
-    let mut params = Params::new();
-    let model = short().network(&dataset, kernel("none"), 0, &mut params).unwrap();
-    let mut batches = 0;
-    let result = evaluate(&model, &params, &dataset.test, 64, &mut Tape::new(), &mut |done| {
-        batches = done;
-        Ok::<_, StepError>(if done == 2 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
-    });
-    assert!(matches!(result, Ok(None)) && batches == 2);
+fn a_run_can_be_interrupted_while_it_validates_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dataset, out) = (digits(), RunFolder::exactly(folder.path()).unwrap());
+    let mut last = (0, 0);
+    let record = run(&short(), &dataset, "none", 0, &out, &mut |event| {
+        let Event::Batch { done, total, .. } = event else { unreachable!("an epoch is over") };
+        last = (done, total);
+        if done == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .unwrap();
+    // Four batches of the training, eight of the validation.
+    assert_eq!((last, record.stop, record.epochs.len()), ((6, 12), Stop::Interrupted, 0));
+    assert!(folder.path().join("none-seed0/weights.safetensors").is_file());
 }

@@ -3,12 +3,12 @@
 
 use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
-use morphograd::named::{CONSTRAINTS, OPTIMIZERS, find};
 use morphograd::record::Variant;
-use morphograd::step::train_step;
+use morphograd::registry::{CONSTRAINTS, OPTIMIZERS, find};
 use morphograd_idx::{Idx, IdxData};
-use morphograd_morphology::nn::Optimizer;
 use morphograd_morphology::nn::autodiff::{ParamId, Params, Tape};
+use morphograd_morphology::nn::fit::{DataSet, train_step};
+use morphograd_morphology::nn::{Layer, Optimizer, SoftmaxCrossEntropy};
 use morphograd_testkit::{Golden, assert_close};
 
 const CASES: [(&str, &str); 6] = [
@@ -63,9 +63,12 @@ fn gradients_losses_and_weights_of_five_steps_agree_with_tensorflow() {
         let mut tape = Tape::new();
         let batch: Vec<usize> = (0..64).collect();
         for (step, expected) in golden.tensor::<f32>("losses").data().iter().enumerate() {
-            let outcome =
-                train_step(&model, &dataset.train, &batch, &mut tape, &mut params, &mut optimizer)
-                    .unwrap();
+            let outcome = train_step(&mut tape, &mut params, &mut optimizer, |graph| {
+                let batch = DataSet::gather(&dataset.train, graph, &batch)?;
+                let logits = model.forward(graph, batch.inputs[0])?;
+                graph.apply(SoftmaxCrossEntropy, [logits, batch.targets[0]])
+            })
+            .unwrap();
             let error = (outcome.loss - f64::from(*expected)).abs();
             assert!(
                 error <= 1e-4,

@@ -1,16 +1,13 @@
 //! The tutorial's network: one step, one epoch, prediction, and the whole of it, on the digits that
 //! are compiled in, so that every machine does the same.
 
-use std::ops::ControlFlow;
-
 use morphograd::data::{Dataset, Images};
 use morphograd::experiment::Config;
-use morphograd::fit::Fit;
 use morphograd::morphology::nn::autodiff::{Mode, Params, Tape};
+use morphograd::morphology::nn::fit::{Accuracy, DataSet, Fit, predicted_class, train_step};
 use morphograd::morphology::nn::optim::Adam;
-use morphograd::morphology::nn::{Layer, Model, Optimizer};
+use morphograd::morphology::nn::{Layer, Model, Optimizer, SoftmaxCrossEntropy};
 use morphograd::record::Variant;
-use morphograd::step::{StepError, predicted, train_step};
 
 use crate::case::{Case, Unit, Work};
 
@@ -69,8 +66,12 @@ pub fn step(name: &str, batch: usize) -> Case {
                 (position..position + batch).map(|i| i % network.train.len()).collect();
             position = (position + batch) % network.train.len();
             let Network { model, params, optimizer, train, tape, .. } = &mut network;
-            train_step(model, train, &indices, tape, params, optimizer)
-                .expect("a step of the tutorial");
+            train_step(tape, params, optimizer, |graph| {
+                let batch = train.gather(graph, &indices)?;
+                let logits = model.forward(graph, batch.inputs[0])?;
+                graph.apply(SoftmaxCrossEntropy, [logits, batch.targets[0]])
+            })
+            .expect("a step of the tutorial");
         }) as Box<dyn FnMut() + Send>
     });
     Case::new(
@@ -106,10 +107,18 @@ impl Network {
 
     /// Trains; returns the number of epochs.
     fn fit(&mut self, seed: u64) -> usize {
-        let Self { config, model, optimizer, train, test, .. } = self;
-        let mut fit = Fit { config, model, optimizer, train, test, seed, dilation: None };
-        let fitted =
-            fit.run(&mut self.params, &mut |_| Ok::<_, StepError>(ControlFlow::Continue(())));
+        let Self { config, model, params, optimizer, train, test, .. } = self;
+        let (mut stopping, mut plateau) = config.callbacks();
+        let fitted = Fit {
+            validation: Some(test),
+            epochs: config.epochs,
+            batch_size: config.batch_size,
+            seed,
+            metrics: vec![&mut Accuracy::default()],
+            callbacks: vec![&mut stopping, &mut plateau],
+            ..Fit::new(model, &SoftmaxCrossEntropy, train)
+        }
+        .run(params, optimizer);
         fitted.expect("a run of the tutorial").epochs.len()
     }
 
@@ -120,12 +129,12 @@ impl Network {
         let mut correct = 0;
         for batch in indices.chunks(config.batch_size) {
             let mut graph = tape.record(params, Mode::Eval);
-            let x = graph.input_with(model.input().batched(batch.len()), |x| test.gather(batch, x));
+            let x = test.gather(&mut graph, batch).expect("images").inputs[0];
             let logits = model.forward(&mut graph, x).expect("images of the network's size");
             let rows = graph.value(logits).data.chunks_exact(model.output().len());
             correct += rows
                 .zip(batch)
-                .filter(|(row, i)| predicted(row) == usize::from(test.labels()[**i]))
+                .filter(|(row, i)| predicted_class(row) == usize::from(test.labels()[**i]))
                 .count();
         }
         correct

@@ -7,10 +7,10 @@ use std::path::Path;
 use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::Config;
-use morphograd::fit::Event;
-use morphograd::named::ENFORCEMENTS;
 use morphograd::published::PUBLISHED;
 use morphograd::record::{EpochRecord, ExperimentRecord};
+use morphograd::recorder::Event;
+use morphograd::registry::ENFORCEMENTS;
 use morphograd::report::{figures, histories};
 use morphograd::run::{RunError, run};
 

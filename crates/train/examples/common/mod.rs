@@ -10,14 +10,16 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use morphograd::data::{DataSource, Dataset, Images, Search};
-use morphograd::experiment::Config;
-use morphograd::fit::Fit;
 use morphograd::record::EpochRecord;
-use morphograd::step::{StepError, predicted};
-use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
+use morphograd::recorder::Recorder;
+use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::fit::{
+    Accuracy, Callback, CallbackError, DataSet, EarlyStopping, EpochLog, Fit, FitError, Monitor,
+    Training, evaluate,
+};
 use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::tensor::{ShapeError, Tensor};
-use morphograd_morphology::nn::{Layer, Model, Optimizer};
+use morphograd_morphology::nn::tensor::Tensor;
+use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
 use morphograd_plot::{
     Axis, Cell, ColourBar, ImageGrid, Line, LineChart, Panel, PanelGrid, Scale, Stroke, palette,
 };
@@ -52,56 +54,52 @@ pub(crate) fn train(
     data: &Dataset,
     epochs: usize,
     seed: u64,
-) -> Result<Vec<EpochRecord>, StepError> {
-    // Neither callback may act.
-    let config = Config {
+) -> Result<Vec<EpochRecord>, FitError> {
+    let mut optimizer = Optimizer::new(params, Adam::default(), 0.001);
+    let mut best = EarlyStopping {
+        monitor: Monitor::lowest("loss"),
+        patience: epochs,
+        restore_best_weights: true,
+        ..EarlyStopping::default()
+    };
+    let mut recorder = Recorder::default();
+    Fit {
+        validation: Some(&data.test),
         epochs,
         batch_size: 24,
-        stop_patience: epochs,
-        plateau_patience: epochs,
-        ..Config::default()
-    };
-    let optimizer = &mut Optimizer::new(params, Adam::default(), 0.001);
-    let mut fit = Fit {
-        config: &config,
-        model,
-        optimizer,
-        train: &data.train,
-        test: &data.test,
         seed,
-        dilation: None,
-    };
-    let fitted = fit.run::<StepError>(params, &mut |_| Ok(ControlFlow::Continue(())))?;
-    Ok(fitted.epochs)
+        metrics: vec![&mut Accuracy::default()],
+        callbacks: vec![&mut best, &mut recorder],
+        ..Fit::new(model, &SoftmaxCrossEntropy, &data.train)
+    }
+    .run(params, &mut optimizer)?;
+    Ok(recorder.epochs)
 }
 
-/// What a model makes of the first `count` images, a row of logits for each.
-pub(crate) fn logits(
-    model: &Model<f32>,
-    params: &Params<f32>,
-    images: &Images,
-    count: usize,
-) -> Result<Vec<f32>, ShapeError> {
-    let (mut tape, mut all) = (Tape::new(), Vec::new());
-    for batch in (0..count).collect::<Vec<_>>().chunks(100) {
-        let mut graph = tape.record(params, Mode::Eval);
-        let x = graph.input_with(model.input().batched(batch.len()), |x| images.gather(batch, x));
-        let y = model.forward(&mut graph, x)?;
-        all.extend_from_slice(graph.value(y).data);
+/// Prints what an epoch has measured.
+pub(crate) struct Printer;
+
+impl Callback<f32> for Printer {
+    fn on_epoch_end(
+        &mut self,
+        log: &mut EpochLog,
+        _: &mut Training<'_, f32>,
+    ) -> Result<ControlFlow<()>, CallbackError> {
+        let values = log.values.iter().map(|(name, value)| format!("  {name} {value:.4}"));
+        println!("epoch {:2}{}", log.epoch, values.collect::<String>());
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(all)
 }
 
 /// The share of images that a model classifies correctly.
 pub(crate) fn accuracy(
     model: &Model<f32>,
     params: &Params<f32>,
-    images: &Images,
-) -> Result<f64, ShapeError> {
-    let logits = logits(model, params, images, images.len())?;
-    let rows = logits.chunks(model.output().len()).zip(images.labels());
-    let correct = rows.filter(|(row, label)| predicted(row) == usize::from(**label)).count();
-    Ok(correct as f64 / images.len() as f64)
+    images: &dyn DataSet<f32>,
+) -> Result<f64, FitError> {
+    let mut accuracy = Accuracy::default();
+    evaluate(model, &SoftmaxCrossEntropy, images, 100, params, &mut [&mut accuracy])?;
+    Ok(accuracy.correct as f64 / accuracy.total as f64)
 }
 
 /// Mean and standard deviation of what several seeds gave.

@@ -14,9 +14,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::artifacts::RunFolder;
 use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
-use morphograd::fit::Event;
-use morphograd::named::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
+use morphograd::recorder::Event;
+use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
 use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::Weight;
@@ -121,10 +121,10 @@ fn enforcement_name(word: &str) -> Result<String, String> {
 
 fn named<V>(
     kind: &'static str,
-    table: &[morphograd::named::Named<V>],
+    table: &[morphograd::registry::Named<V>],
     word: &str,
 ) -> Result<String, String> {
-    morphograd::named::find(kind, table, word)
+    morphograd::registry::find(kind, table, word)
         .map(|entry| entry.name.to_owned())
         .map_err(|e| e.to_string())
 }

@@ -4,6 +4,9 @@
 use std::path::Path;
 
 use morphograd_idx::LabelledImages;
+use morphograd_morphology::nn::autodiff::Graph;
+use morphograd_morphology::nn::fit::{Batch, DataSet};
+use morphograd_morphology::nn::tensor::ShapeError;
 
 use super::error::{DataError, FILES};
 use super::manifest;
@@ -60,7 +63,7 @@ impl Dataset {
     /// let digits = morphograd::data::Dataset::embedded(String::new());
     /// let train = digits.train.take(1024)?;
     /// let mut batch = vec![0.0; 2 * 28 * 28];
-    /// train.gather(&[7, 3], &mut batch);
+    /// train.gather_pixels(&[7, 3], &mut batch);
     /// assert!(batch.iter().all(|value| (0.0..=1.0).contains(value)));
     /// # Ok::<(), morphograd::data::DataError>(())
     /// ```
@@ -138,7 +141,7 @@ impl Images {
     ///
     /// # Panics
     /// Where `out` has another length, or an index is not below [`len`](Self::len).
-    pub fn gather(&self, indices: &[usize], out: &mut [f32]) {
+    pub fn gather_pixels(&self, indices: &[usize], out: &mut [f32]) {
         let size = self.height * self.width;
         assert_eq!(out.len(), indices.len() * size, "a batch of {} images", indices.len());
         for (&index, image) in indices.iter().zip(out.chunks_exact_mut(size)) {
@@ -170,6 +173,24 @@ impl Images {
     }
 }
 
+/// Images `[batch, height, width, 1]` and their labels `[batch]`.
+impl DataSet<f32> for Images {
+    fn len(&self) -> usize {
+        Images::len(self)
+    }
+
+    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
+        let shape = [examples.len(), self.height, self.width, 1];
+        let images = graph.input_with(shape, |images| self.gather_pixels(examples, images));
+        let labels = graph.input_with([examples.len()], |labels| {
+            for (label, &index) in labels.iter_mut().zip(examples) {
+                *label = f32::from(self.labels[index]);
+            }
+        });
+        Ok(Batch::new(images, labels))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use morphograd_idx::{Idx, IdxData, write};
@@ -195,7 +216,7 @@ mod tests {
         labelled(dir.path(), "t10k", [1, 2, 2], &[0]);
         let data = read(dir.path()).unwrap();
         let mut batch = [9.0; 8];
-        data.train.gather(&[2, 0], &mut batch);
+        data.train.gather_pixels(&[2, 0], &mut batch);
         assert_eq!(batch, [8, 9, 10, 11, 0, 1, 2, 3].map(|pixel| pixel as f32 / 255.0));
         let two = data.train.take(2).unwrap();
         assert_eq!((two.len(), two.labels(), two.pixels(1)), (2, &[0, 1][..], &[4, 5, 6, 7][..]));

@@ -2,9 +2,9 @@
 //! little noise per seed, filters are random and feasible, and feature maps are their true
 //! dilations of a drawn digit.
 
-use morphograd::metrics::ConfusionMatrix;
 use morphograd::published;
 use morphograd::record::{EpochRecord, ExperimentRecord, FilterWins, Gallery, RunRecord, Stop};
+use morphograd_morphology::nn::fit::ConfusionMatrix;
 
 pub(crate) const CONSTRAINTS: [&str; 6] = [
     "none",

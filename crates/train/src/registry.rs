@@ -208,7 +208,7 @@ pub struct UnknownName {
 /// If no entry has the name, with a suggestion.
 ///
 /// ```
-/// use morphograd::named::{CONSTRAINTS, find};
+/// use morphograd::registry::{CONSTRAINTS, find};
 /// assert_eq!(
 ///     find("constraint", CONSTRAINTS, "non-positive-extensive")?.name,
 ///     "non-positive-increasing"
@@ -216,7 +216,7 @@ pub struct UnknownName {
 /// let error = find("constraint", CONSTRAINTS, "non-postive").unwrap_err().to_string();
 /// let start = "unknown constraint `non-postive` (did you mean `non-positive`?), expected ";
 /// assert!(error.starts_with(start));
-/// # Ok::<(), morphograd::named::UnknownName>(())
+/// # Ok::<(), morphograd::registry::UnknownName>(())
 /// ```
 pub fn find<'a, V>(
     kind: &'static str,

@@ -1,0 +1,164 @@
+//! The tutorial's own callback: from what the loop logs and what the steps did to the constrained
+//! parameters it makes the record of an epoch, and tells an observer.
+
+use std::fmt::{self, Debug};
+use std::ops::ControlFlow;
+
+use morphograd_morphology::nn::autodiff::Params;
+use morphograd_morphology::nn::fit::{Callback, CallbackError, EpochLog, Progress, Training};
+use morphograd_morphology::nn::optim::StepReport;
+
+use crate::data::Images;
+use crate::first_dilation::FirstDilation;
+use crate::record::{EpochRecord, worst};
+
+/// What happened to a run while it lasts.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// `done` of `total` batches of an epoch, training and validation together.
+    Batch {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Batches done.
+        done: usize,
+        /// Batches of the epoch.
+        total: usize,
+    },
+    /// An epoch is over.
+    Epoch(&'a EpochRecord),
+}
+
+/// Told what happens; may break, or fail.
+pub type Observer<'a> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>, CallbackError> + 'a;
+
+/// Records every epoch of a training that validates and measures accuracy.
+#[derive(Default)]
+pub struct Recorder<'a> {
+    /// The epochs so far.
+    pub epochs: Vec<EpochRecord>,
+    /// The dilation whose wins are counted after every epoch, on so many of these images.
+    pub wins: Option<(FirstDilation, &'a Images, usize)>,
+    /// Who is told.
+    pub observer: Option<&'a mut Observer<'a>>,
+    /// Whether the observer has broken.
+    pub is_interrupted: bool,
+    sums: Sums,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Default)]
+struct Sums {
+    steps: usize,
+    moved_share: f64,
+    distance: f64,
+    gradient_norm: f64,
+    gradient_mapping: f64,
+}
+
+impl Sums {
+    fn add(&mut self, report: &StepReport) {
+        self.steps += 1;
+        self.moved_share += report.moved as f64 / report.constrained.max(1) as f64;
+        self.distance += report.distance;
+        self.gradient_norm += report.gradient_norm;
+        self.gradient_mapping += report.gradient_mapping.unwrap_or(f64::NAN);
+    }
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that also counts wins, and tells an observer.
+    pub fn new(wins: (FirstDilation, &'a Images, usize), observer: &'a mut Observer<'a>) -> Self {
+        Self { wins: Some(wins), observer: Some(observer), ..Self::default() }
+    }
+
+    fn record(
+        &self,
+        log: &EpochLog,
+        training: &Training<'_, f32>,
+    ) -> Result<EpochRecord, CallbackError> {
+        let value =
+            |name| log.get(name).ok_or_else(|| format!("recorder: the log has no `{name}`"));
+        let per_step = |sum: f64| sum / self.sums.steps as f64;
+        let filters = match self.wins {
+            Some((dilation, images, count)) => {
+                dilation.filter_wins(training.params, images, count)?
+            }
+            None => Vec::new(),
+        };
+        Ok(EpochRecord {
+            epoch: log.epoch,
+            loss: value("loss")?,
+            accuracy: value("accuracy")?,
+            val_loss: value("val_loss")?,
+            val_accuracy: value("val_accuracy")?,
+            learning_rate: log.learning_rate,
+            moved_share: per_step(self.sums.moved_share),
+            moved_distance: per_step(self.sums.distance),
+            gradient_norm: per_step(self.sums.gradient_norm),
+            gradient_mapping: per_step(self.sums.gradient_mapping),
+            violation: violation(training.params),
+            active_share: active_share(training.params),
+            filters,
+            seconds: log.seconds,
+        })
+    }
+
+    fn tell(&mut self, event: Event<'_>) -> Result<ControlFlow<()>, CallbackError> {
+        let Some(observer) = &mut self.observer else { return Ok(ControlFlow::Continue(())) };
+        let flow = observer(event)?;
+        self.is_interrupted |= flow.is_break();
+        Ok(flow)
+    }
+}
+
+impl Callback<f32> for Recorder<'_> {
+    fn on_batch_end(
+        &mut self,
+        progress: Progress,
+        _: &mut Training<'_, f32>,
+    ) -> Result<ControlFlow<()>, CallbackError> {
+        let Progress { epoch, done, total, step } = progress;
+        if done == 1 {
+            self.sums = Sums::default();
+        }
+        step.iter().for_each(|step| self.sums.add(&step.report));
+        self.tell(Event::Batch { epoch, done, total })
+    }
+
+    fn on_epoch_end(
+        &mut self,
+        log: &mut EpochLog,
+        training: &mut Training<'_, f32>,
+    ) -> Result<ControlFlow<()>, CallbackError> {
+        let record = self.record(log, training)?;
+        let flow = self.tell(Event::Epoch(&record));
+        self.epochs.push(record);
+        flow
+    }
+}
+
+/// The largest distance of any parameter from its set.
+pub(crate) fn violation(params: &Params<f32>) -> f64 {
+    worst(params.ids().map(|id| params.violation(id)))
+}
+
+/// The share of coordinates on the boundary of their set, of the parameters whose set counts them.
+fn active_share(params: &Params<f32>) -> Option<f64> {
+    let (mut active, mut counted) = (0, 0);
+    for id in params.ids() {
+        let value = params.value(id);
+        if let Some(count) =
+            params.constraint(id).and_then(|set| set.active(value.shape, value.data))
+        {
+            active += count;
+            counted += value.data.len();
+        }
+    }
+    (counted > 0).then(|| active as f64 / counted as f64)
+}
+
+impl Debug for Recorder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("epochs", &self.epochs).finish_non_exhaustive()
+    }
+}
