@@ -1,5 +1,5 @@
-//! Two inputs and a residual block: the largest pixel of one half of a picture; the other input says
-//! which half.
+//! Two inputs and a residual block: the largest pixel of one half of a picture; the other input
+//! says which half.
 
 use morphograd_morphology::prelude::*;
 

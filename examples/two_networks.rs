@@ -1,5 +1,5 @@
-//! Two networks with an optimizer each (a Wasserstein GAN): a generator learns to place points where
-//! a critic, whose weights stay in a box, finds those of the data, which lie on a circle.
+//! Two networks with an optimizer each (a Wasserstein GAN): a generator learns to place points
+//! where a critic, whose weights stay in a box, finds those of the data, which lie on a circle.
 
 use morphograd_morphology::prelude::*;
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::fit::confusion_matrix::ConfusionMatrix;
+use crate::fit::confusion_matrix::{ConfusionMatrix, ratio};
 
 /// The figures of one class, or an average of them. A ratio without a denominator (a class never
 /// predicted) counts as 0.
@@ -30,6 +30,16 @@ pub struct ClassificationReport {
     pub macro_average: Scores,
     /// Mean over the classes weighted by their support.
     pub weighted_average: Scores,
+}
+
+impl ConfusionMatrix {
+    /// Precision, recall and F1 of every class.
+    ///
+    /// # Panics
+    /// If there is not one name a class.
+    pub fn report(&self, class_names: &[String]) -> ClassificationReport {
+        ClassificationReport::new(self, class_names)
+    }
 }
 
 impl ClassificationReport {
@@ -97,10 +107,6 @@ impl fmt::Display for ClassificationReport {
         row(f, "macro avg", &self.macro_average)?;
         row(f, "weighted avg", &self.weighted_average)
     }
-}
-
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// The sum in NumPy's order (of up to 128 terms): eight interleaved partial sums, combined in

@@ -5,7 +5,6 @@ use std::fmt;
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Var};
 
-use crate::fit::classification_report::{ClassificationReport, ratio};
 use crate::fit::metric::{Metric, for_each_prediction};
 
 /// Counts of (true class, predicted class). As a [`Metric`] it takes the outputs and targets that
@@ -84,14 +83,6 @@ impl ConfusionMatrix {
     pub fn accuracy(&self) -> f64 {
         let correct = (0..self.classes).map(|class| self.get(class, class)).sum();
         ratio(correct, self.total())
-    }
-
-    /// Precision, recall and F1 of every class.
-    ///
-    /// # Panics
-    /// If there is not one name a class.
-    pub fn report(&self, class_names: &[String]) -> ClassificationReport {
-        ClassificationReport::new(self, class_names)
     }
 
     /// The matrix as text: true classes as rows, predicted classes as columns, aligned. Where the
@@ -182,6 +173,10 @@ impl<T: Real> Metric<T> for ConfusionMatrix {
     fn result(&self) -> f64 {
         self.accuracy()
     }
+}
+
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 #[cfg(test)]
