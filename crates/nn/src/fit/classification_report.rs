@@ -33,7 +33,11 @@ pub struct ClassificationReport {
 }
 
 impl ClassificationReport {
-    pub(super) fn new(confusion: &ConfusionMatrix, class_names: &[String]) -> Self {
+    /// Precision, recall and F1 of every class.
+    ///
+    /// # Panics
+    /// If there is not one name a class.
+    pub fn new(confusion: &ConfusionMatrix, class_names: &[String]) -> Self {
         assert_eq!(class_names.len(), confusion.classes(), "one name a class");
         let classes: Vec<(String, Scores)> = class_names
             .iter()
@@ -99,7 +103,7 @@ impl fmt::Display for ClassificationReport {
     }
 }
 
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
@@ -177,7 +181,7 @@ mod tests {
             "   macro avg       0.93      0.92      0.92     10000\n",
             "weighted avg       0.93      0.93      0.93     10000\n",
         );
-        assert_eq!(published().report(&labels).to_string(), expected);
+        assert_eq!(ClassificationReport::new(&published(), &labels).to_string(), expected);
     }
 
     #[test]
@@ -197,7 +201,7 @@ mod tests {
             "              macro avg       0.35      0.46      0.39        19\n",
             "           weighted avg       0.51      0.68      0.58        19\n",
         );
-        assert_eq!(confusion.report(&names).to_string(), expected);
+        assert_eq!(ClassificationReport::new(&confusion, &names).to_string(), expected);
     }
 
     #[test]
@@ -217,7 +221,7 @@ mod tests {
             [0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
             [0, 1, 0, 0, 0, 0, 1, 1, 1, 0],
         ]);
-        let report = confusion.report(&labels).to_string();
+        let report = ClassificationReport::new(&confusion, &labels).to_string();
         assert!(
             report.contains("   macro avg       0.22      0.22      0.16        28\n"),
             "{report}"
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_empty_report_is_all_zero() {
-        let report = ConfusionMatrix::new(2).report(&names(&["a", "b"]));
+        let report = ClassificationReport::new(&ConfusionMatrix::new(2), &names(&["a", "b"]));
         assert_eq!(
             report.weighted_average,
             Scores { precision: 0.0, recall: 0.0, f1: 0.0, support: 0 }

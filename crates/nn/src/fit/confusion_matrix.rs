@@ -5,8 +5,8 @@ use std::fmt;
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Var};
 
-use crate::fit::classification_report::{ClassificationReport, ratio};
-use crate::fit::metric::{Metric, for_each_prediction};
+use crate::fit::metric::Metric;
+use crate::fit::prediction::for_each_prediction;
 
 /// Counts of (true class, predicted class). As a [`Metric`] it takes the outputs and targets that
 /// [`Accuracy`](crate::fit::Accuracy) takes, and its number is the accuracy.
@@ -82,16 +82,9 @@ impl ConfusionMatrix {
 
     /// Share of the images on the diagonal, in [0, 1]; 0 when nothing was counted.
     pub fn accuracy(&self) -> f64 {
-        let correct = (0..self.classes).map(|class| self.get(class, class)).sum();
-        ratio(correct, self.total())
-    }
-
-    /// Precision, recall and F1 of every class.
-    ///
-    /// # Panics
-    /// If there is not one name a class.
-    pub fn report(&self, class_names: &[String]) -> ClassificationReport {
-        ClassificationReport::new(self, class_names)
+        let correct: u64 = (0..self.classes).map(|class| self.get(class, class)).sum();
+        let total = self.total();
+        if total == 0 { 0.0 } else { correct as f64 / total as f64 }
     }
 
     /// The matrix as text: true classes as rows, predicted classes as columns, aligned. Where the

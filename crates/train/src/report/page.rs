@@ -1,6 +1,8 @@
 //! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a
 //! test can parse it; runs fold away under their variant, so that thirty of them stay readable.
 
+use morphograd_morphology::nn::fit::ClassificationReport;
+
 use super::svg::escape;
 use super::{curves, palette, run_figures};
 use crate::record::{ExperimentRecord, RunRecord};
@@ -143,7 +145,8 @@ fn single(experiment: &ExperimentRecord, run: &RunRecord) -> String {
     for (kind, svg) in run_figures(run, experiment) {
         let figure = figure(&svg, caption(kind));
         if kind == "confusion" && experiment.class_names.len() == run.confusion.classes() {
-            let report = run.confusion.report(&experiment.class_names).to_string();
+            let report = ClassificationReport::new(&run.confusion, &experiment.class_names);
+            let report = report.to_string();
             text += &format!("<div class=\"pair\">\n{figure}{}</div>\n", preformatted(&report));
         } else {
             text += &figure;
