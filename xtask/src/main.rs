@@ -30,6 +30,12 @@ fn main() -> ExitCode {
     let rest: Vec<_> = arguments.collect();
     let root = root();
     match command.to_str() {
+        Some("data") if rest.first().is_some_and(|first| first == "generate") => {
+            let mut cargo = cargo();
+            cargo.args(["run", "--release", "--quiet", "--package", "morphograd"]);
+            cargo.args(["--example", "draw_digits", "--"]).args(&rest[1..]);
+            hand_over(cargo)
+        }
         Some("train" | "data") => release(&root, "morphograd", Some(&command), rest),
         Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("book") => release(&root, "morphograd-book", None, rest),

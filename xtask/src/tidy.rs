@@ -1,6 +1,9 @@
 //! What the compiler does not check: the arrows between the crates, headers, sizes, stray words,
 //! and that the documents agree with one another. Reads files, changes nothing.
 
+mod imports;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,15 +11,16 @@ use std::process::ExitCode;
 /// The only dependencies between our crates that are allowed; ARCHITECTURE.md gives the reasons.
 const ARROWS: &[(&str, &[&str])] = &[
     ("idx", &[]),
+    ("plot", &[]),
     ("tensor", &[]),
     ("sets", &["tensor"]),
     ("autodiff", &["sets", "tensor"]),
     ("nn", &["autodiff"]),
     ("morphology", &["nn"]),
-    ("train", &["idx", "morphology"]),
+    ("train", &["idx", "morphology", "plot"]),
     ("testkit", &["autodiff"]),
-    ("bench", &["train"]),
-    ("book", &["train", "idx"]),
+    ("bench", &["train", "plot"]),
+    ("book", &["train", "idx", "plot"]),
 ];
 
 /// Files that may contain `unsafe`: the GEMM call, the dispatch of vector instructions, and these
@@ -24,12 +28,16 @@ const ARROWS: &[(&str, &[&str])] = &[
 const UNSAFE: &[&str] = &[
     "crates/tensor/src/real.rs",
     "crates/tensor/src/gemm.rs",
+    "crates/tensor/src/level.rs",
     "crates/tensor/src/simd.rs",
     "crates/tensor/src/vector.rs",
 ];
 
 /// More than this is more than one concept.
 const LARGEST_FILE: u64 = 28 * 1024;
+
+/// Two files side by side hold lines of this length. Formulas and tables in comments may be longer.
+const LONGEST_LINE: usize = 100;
 
 /// Runs every check and prints what is wrong.
 pub(crate) fn main(root: &Path) -> ExitCode {
@@ -53,8 +61,29 @@ fn check(root: &Path) -> Vec<String> {
             file(root, &path, &mut problems);
         }
     }
+    imports(root, &mut problems);
     documents(root, &mut problems);
     problems
+}
+
+/// No file of a crate imports another that leads back to it.
+fn imports(root: &Path, problems: &mut Vec<String>) {
+    for (folder, _) in ARROWS {
+        let src = root.join("crates").join(folder).join("src");
+        let sources: BTreeMap<String, String> = files(&src)
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+            .filter(|path| path.file_name().is_some_and(|name| name != "tests.rs"))
+            .map(|path| {
+                let name = path.strip_prefix(&src).unwrap_or(&path).to_string_lossy();
+                (name.replace('\\', "/"), fs::read_to_string(&path).unwrap_or_default())
+            })
+            .collect();
+        for circle in imports::circles(&sources) {
+            let files = circle.join(", ");
+            problems.push(format!("crates/{folder}/src: files that import one another: {files}"));
+        }
+    }
 }
 
 /// Every crate is in the list, and depends on nothing else of ours; `testkit` is for tests only.
@@ -159,6 +188,15 @@ fn file(root: &Path, path: &Path, problems: &mut Vec<String>) {
         }
     }
     for (number, line) in text.lines().enumerate() {
+        let comment =
+            line.trim_start().strip_prefix("//").map(|c| c.trim_start_matches(['/', '!']));
+        let may_be_long =
+            comment.is_some_and(|c| c.contains("$$") || c.trim_start().starts_with('|'));
+        let is_code = matches!(extension, "rs" | "py");
+        if is_code && line.chars().count() > LONGEST_LINE && !may_be_long {
+            let place = format!("{name}:{}", number + 1);
+            problems.push(format!("{place}: a line of more than {LONGEST_LINE} characters"));
+        }
         if line.ends_with([' ', '\t']) {
             problems.push(format!("{name}:{}: white space at the end of the line", number + 1));
         }

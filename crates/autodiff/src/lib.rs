@@ -1,17 +1,24 @@
 #![doc = include_str!("../README.md")]
 
-mod arithmetic;
+mod evaluate;
 mod gradcheck;
 mod op;
+mod ops;
 mod param_id;
 mod params;
+mod penalized;
 mod penalty;
 mod tape;
 mod ties;
 
-pub use arithmetic::{Add, Mean, Mul, Scale, Sub, Sum};
+pub use evaluate::{Values, evaluate, evaluate_with_gradients};
 pub use gradcheck::{GradcheckError, gradcheck};
 pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
+pub use ops::{
+    Abs, Add, Axes, Concat, Div, Exp, Log, LogSoftmax, MatMul, MaxAxes, Maximum, Mean, MeanAxes,
+    MinAxes, Minimum, Mul, Neg, Pow, Reshape, Scale, Select, Slice, Softmax, Sqrt, Square, Stack,
+    Sub, Sum, SumAxes, Transpose, Where,
+};
 pub use param_id::ParamId;
 pub use params::{ParamError, Params, Projection, Snapshot};
 pub use penalty::{Multiplier, Penalty};

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use morphograd_tensor::{Shape, ShapeError, TensorRef};
 
@@ -17,6 +18,12 @@ pub const MAX_INPUTS: usize = 8;
 pub trait Op<T>: Any + Debug + Send + Sync {
     /// The field's standard name, for error messages.
     fn name(&self) -> &'static str;
+
+    /// How many inputs the operation takes; one by default. [`Graph::apply`](crate::Graph::apply)
+    /// refuses another number by name, so `infer` and what follows may rely on it.
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
 
     /// The output's shape; the only place where shapes are checked.
     ///
@@ -86,4 +93,21 @@ pub struct Backward<'a, T> {
     /// The gradients to add to (or to write, see [`Op::overwrites`]), one an input; `None` where no
     /// gradient is needed. They never overlap, even where two inputs are the same variable.
     pub grad_inputs: [Option<&'a mut [T]>; MAX_INPUTS],
+}
+
+/// Whether an operation takes `n` inputs.
+///
+/// # Errors
+/// In the operation's name, if it does not.
+pub(crate) fn check_arity<T: 'static>(op: &dyn Op<T>, n: usize) -> Result<(), ShapeError> {
+    let arity = op.arity();
+    if arity.contains(&n) && n <= MAX_INPUTS {
+        return Ok(());
+    }
+    let expected = match (*arity.start(), *arity.end().min(&MAX_INPUTS)) {
+        (1, 1) => "1 input".to_owned(),
+        (least, most) if least == most => format!("{least} inputs"),
+        (least, most) => format!("{least} to {most} inputs"),
+    };
+    Err(ShapeError::new(op.name(), expected, n.to_string()))
 }

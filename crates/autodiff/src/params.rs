@@ -122,17 +122,6 @@ pub enum ParamError {
         /// What the operation says.
         source: ShapeError,
     },
-    /// A map from a free parameter whose derivative is not known.
-    #[error(
-        "parameter `{name}`: expected a map with a derivative, found {map}, whose derivative is \
-         not known"
-    )]
-    Derivative {
-        /// The parameter.
-        name: String,
-        /// The map.
-        map: String,
-    },
 }
 
 impl<T: Real> Params<T> {
@@ -177,30 +166,14 @@ impl<T: Real> Params<T> {
     /// Puts a free parameter behind the value, from which `map` makes it. It starts where it gives
     /// the value of now, as near as the map can; [`step`](Self::step) changes it from then on. The
     /// value must be in the map's range, as a feasible one is.
-    ///
-    /// # Errors
-    /// If the map does not know its derivative. Nothing has changed then.
-    pub fn parametrize(
-        &mut self,
-        id: ParamId,
-        map: Box<dyn Parametrization<T>>,
-    ) -> Result<(), ParamError> {
+    pub fn parametrize(&mut self, id: ParamId, map: Box<dyn Parametrization<T>>) {
         let param = &mut self.entries[id.0 as usize];
         let (shape, mut free) = (param.value.shape(), param.value.data().to_vec());
         map.enter(shape, &mut free);
         map.invert(shape, &mut free);
-        let mut weight = vec![T::zero(); free.len()];
-        map.weight(shape, &free, &mut weight);
-        if !map.pull_back(shape, &free, &weight, &mut vec![T::one(); free.len()]) {
-            return Err(ParamError::Derivative {
-                name: param.name.clone(),
-                map: format!("{map:?}"),
-            });
-        }
-        param.value.data_mut().copy_from_slice(&weight);
+        map.value(shape, &free, param.value.data_mut());
         param.mode = Enforcing::Parametrized { free, map };
         self.sets += 1;
-        Ok(())
     }
 
     /// Lets the parameter leave its set: changes are not projected until
@@ -316,7 +289,9 @@ impl<T: Real> Params<T> {
         metric.resize(value.len(), T::one());
         change(value, metric);
         self.project(id, |constraint, shape, value| {
-            if !constraint.project_in_metric(shape, metric, value) {
+            if constraint.capabilities(shape).metric {
+                constraint.project_in_metric(shape, metric, value);
+            } else {
                 constraint.project(shape, value);
             }
         })
@@ -344,7 +319,7 @@ impl<T: Real> Params<T> {
         if let Enforcing::Parametrized { free, map } = mode {
             free.copy_from_slice(value.data());
             map.invert(shape, free);
-            map.weight(shape, free, value.data_mut());
+            map.value(shape, free, value.data_mut());
         }
         compare(&self.scratch, value.data())
     }
@@ -356,7 +331,7 @@ impl<T: Real> Params<T> {
         let Param { value, mode, .. } = &mut self.entries[id.0 as usize];
         let Enforcing::Parametrized { free, map } = mode else { return self.update(id, change) };
         change(free);
-        map.weight(value.shape(), free, value.data_mut());
+        map.value(value.shape(), free, value.data_mut());
         Projection::default()
     }
 
@@ -365,10 +340,7 @@ impl<T: Real> Params<T> {
     pub fn pull_back(&self, id: ParamId, gradient: &mut [T]) -> bool {
         let Param { value, mode, .. } = &self.entries[id.0 as usize];
         let Enforcing::Parametrized { free, map } = mode else { return false };
-        assert!(
-            map.pull_back(value.shape(), free, value.data(), gradient),
-            "asked when it was declared"
-        );
+        map.pull_back(value.shape(), free, value.data(), gradient);
         true
     }
 
@@ -399,11 +371,10 @@ impl<T: Real> Params<T> {
         else {
             return true;
         };
-        let metric = vec![T::one(); value.data().len()];
-        constraint.project_in_metric(value.shape(), &metric, &mut value.data().to_vec())
+        constraint.capabilities(value.shape()).metric
     }
 
-    /// Whether the parameter's set knows its tangent cone at the value, if it has a set and does
+    /// Whether the parameter's set knows its tangent cones, if it has a set and does
     /// not follow a free parameter.
     pub fn has_tangent(&self, id: ParamId) -> bool {
         let Param {
@@ -415,8 +386,7 @@ impl<T: Real> Params<T> {
         else {
             return true;
         };
-        let mut direction = vec![T::zero(); value.data().len()];
-        constraint.project_tangent(value.shape(), value.data(), &mut direction)
+        constraint.capabilities(value.shape()).tangent
     }
 
     /// The square of the Euclidean distance between the value and the projection of the value
@@ -608,22 +578,19 @@ mod tests {
         }
     }
 
-    /// $w = -v^2$, or a map that does not know its derivative.
+    /// $w = -v^2$.
     #[derive(Debug)]
-    struct Square {
-        smooth: bool,
-    }
+    struct Square;
 
     impl Parametrization<f64> for Square {
-        fn weight(&self, _: Shape, free: &[f64], weight: &mut [f64]) {
-            weight.iter_mut().zip(free).for_each(|(w, v)| *w = -v * v);
+        fn value(&self, _: Shape, free: &[f64], value: &mut [f64]) {
+            value.iter_mut().zip(free).for_each(|(w, v)| *w = -v * v);
         }
-        fn pull_back(&self, _: Shape, free: &[f64], _: &[f64], gradient: &mut [f64]) -> bool {
+        fn pull_back(&self, _: Shape, free: &[f64], _: &[f64], gradient: &mut [f64]) {
             gradient.iter_mut().zip(free).for_each(|(g, v)| *g *= -2.0 * v);
-            self.smooth
         }
-        fn invert(&self, _: Shape, weight: &mut [f64]) {
-            weight.iter_mut().for_each(|w| *w = (-*w).sqrt());
+        fn invert(&self, _: Shape, value: &mut [f64]) {
+            value.iter_mut().for_each(|w| *w = (-*w).sqrt());
         }
     }
 
@@ -636,7 +603,7 @@ mod tests {
     #[test]
     fn a_step_changes_the_free_parameter_and_the_value_follows() {
         let (mut params, a) = below(-4.0);
-        params.parametrize(a, Box::new(Square { smooth: true })).unwrap();
+        params.parametrize(a, Box::new(Square));
         assert_eq!((params.free(a), params.value(a).data), (Some(&[2.0][..]), &[-4.0][..]));
         let mut gradient = [3.0];
         assert!(params.pull_back(a, &mut gradient));
@@ -649,19 +616,6 @@ mod tests {
         assert_eq!((params.free(a), params.value(a).data), (Some(&[0.0][..]), &[0.0][..]));
         params.restore(&snapshot);
         assert_eq!((params.free(a), params.value(a).data), (Some(&[-3.0][..]), &[-9.0][..]));
-    }
-
-    #[test]
-    fn a_map_without_a_derivative_is_refused_by_name_and_changes_nothing() {
-        let (mut params, a) = below(-4.0);
-        let error =
-            params.parametrize(a, Box::new(Square { smooth: false })).unwrap_err().to_string();
-        let expected = "parameter `a`: expected a map with a derivative, found Square { smooth: \
-            false }, whose derivative is not known";
-        assert_eq!(
-            (error.as_str(), params.free(a), params.value(a).data),
-            (expected, None, &[-4.0][..])
-        );
     }
 
     #[test]

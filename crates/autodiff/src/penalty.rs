@@ -3,11 +3,12 @@
 //! The one design choice: a penalty is an operation on the parameter with a scalar output, so it is
 //! checked when it is declared and can be recorded by any graph that uses the parameter.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::op::{Backward, Forward, Op};
+use crate::op::{Backward, Forward, Op, check_arity};
 use crate::param_id::ParamId;
 
 /// A term of one parameter in every loss: [`Params::penalize`](crate::Params::penalize) adds one,
@@ -55,6 +56,7 @@ impl<T: Real> Penalty<T> {
     pub(crate) fn check(&self, shape: Shape) -> Result<(), ShapeError> {
         let inputs = [shape, shape];
         let n = if self.multiplier.is_some() { 2 } else { 1 };
+        check_arity(&*self.op, n)?;
         let output = self.op.infer(&inputs[..n])?;
         if output.len() == 1 {
             return Ok(());
@@ -70,6 +72,10 @@ pub(crate) struct Shared<T>(pub(crate) Arc<dyn Op<T>>);
 impl<T: Real> Op<T> for Shared<T> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        self.0.arity()
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

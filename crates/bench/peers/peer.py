@@ -1,9 +1,11 @@
-"""The cases of the benchmark as other libraries do them: a server that `cargo xtask bench --peers PYTHON` starts and talks to.
+"""The cases of the benchmark as other libraries do them.
 
-One request a line on standard input, `{"case": "step", "samples": 1}`; one answer a line on standard output,
-`{"seconds": {"PyTorch, unfold": [0.0012]}, "lacks": {"morphocore": "why"}}`. The first line is a greeting with the versions of what is there.
-It uses whatever of TensorFlow, PyTorch, morphocore, OpenCV and SciPy the interpreter finds. Cases are found by their names, which are
-those of the tables in `crates/bench/src/cases`; a case has an entry here for every library that can do it.
+A server that `cargo xtask bench --peers PYTHON` starts and talks to. One request a line on standard
+input, `{"case": "step", "samples": 1}`; one answer a line on standard output,
+`{"seconds": {"PyTorch, unfold": [0.0012]}, "lacks": {"morphocore": "why"}}`. The first line is a
+greeting with the versions of what is there. It uses whatever of TensorFlow, PyTorch, morphocore,
+OpenCV and SciPy the interpreter finds. Cases are found by their names, which are those of the
+tables in `crates/bench/src/cases`; a case has an entry here for every library that can do it.
 
 Each library gets its own layout of images: channels last in TensorFlow, channels first in PyTorch.
 """
@@ -67,7 +69,9 @@ class Digits:
         def images(name):
             return read(name, 16).reshape(-1, 28, 28, 1).astype(np.float32) / 255
 
-        self.train = images("train-images-idx3-ubyte")[:1024], read("train-labels-idx1-ubyte", 8)[:1024].astype(int)
+        self.train = images("train-images-idx3-ubyte")[:1024], read("train-labels-idx1-ubyte", 8)[
+            :1024
+        ].astype(int)
         self.test = images("t10k-images-idx3-ubyte"), read("t10k-labels-idx1-ubyte", 8).astype(int)
 
 
@@ -87,10 +91,18 @@ class TensorFlow:
         cases = {}
         for size, (images, filters, side) in FILTERS.items():
             for word in ("dilation", "erosion"):
-                self.both(cases, f"{word}-{size}", lambda w=word, i=images, f=filters, s=side: self.filters(w, i, f, s))
+                self.both(
+                    cases,
+                    f"{word}-{size}",
+                    lambda w=word, i=images, f=filters, s=side: self.filters(w, i, f, s),
+                )
         for word in ("dilation", "erosion", "opening"):
             cases[f"flat-{word}-5"] = {"TensorFlow": lambda word=word: self.flat(word, 5)}
-        self.both(cases, "max-pooling", lambda: (lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), uniform(128, 24, 24, 8)))
+        self.both(
+            cases,
+            "max-pooling",
+            lambda: (lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), uniform(128, 24, 24, 8)),
+        )
         self.both(
             cases,
             "convolution",
@@ -113,7 +125,9 @@ class TensorFlow:
                 ),
             )
         for name, (m, k, n, transposed) in PRODUCTS.items():
-            cases[name] = {"TensorFlow": lambda m=m, k=k, n=n, t=transposed: self.product(m, k, n, t)}
+            cases[name] = {
+                "TensorFlow": lambda m=m, k=k, n=n, t=transposed: self.product(m, k, n, t)
+            }
         cases["step"] = {"TensorFlow": self.step}
         cases["epoch"] = {"TensorFlow": self.epoch}
         cases["prediction"] = {"TensorFlow": self.prediction}
@@ -121,7 +135,8 @@ class TensorFlow:
         return cases
 
     def both(self, cases, name, make):
-        """Values, and values with the gradients of all inputs. `make` gives a function and its inputs."""
+        """Values, and values with the gradients of all inputs. `make` gives a function and its
+        inputs."""
         tf = self.tf
 
         def forward():
@@ -162,7 +177,11 @@ class TensorFlow:
 
     def flat(self, word, side):
         tf = self.tf
-        x, w, ones = tf.constant(uniform(1, FLAT_SIDE, FLAT_SIDE, 1)), tf.zeros((side, side, 1)), (1, 1, 1, 1)
+        x, w, ones = (
+            tf.constant(uniform(1, FLAT_SIDE, FLAT_SIDE, 1)),
+            tf.zeros((side, side, 1)),
+            (1, 1, 1, 1),
+        )
 
         def dilation(x):
             return tf.nn.dilation2d(x, w, ones, "SAME", "NHWC", ones)
@@ -170,7 +189,11 @@ class TensorFlow:
         def erosion(x):
             return tf.nn.erosion2d(x, w, ones, "SAME", "NHWC", ones)
 
-        chosen = {"dilation": dilation, "erosion": erosion, "opening": lambda x: dilation(erosion(x))}[word]
+        chosen = {
+            "dilation": dilation,
+            "erosion": erosion,
+            "opening": lambda x: dilation(erosion(x)),
+        }[word]
         function = tf.function(chosen)
         return lambda: function(x).numpy()
 
@@ -186,7 +209,10 @@ class TensorFlow:
         class Dilation(keras.layers.Layer):
             def build(self, shape):
                 self.kernel = self.add_weight(
-                    shape=(5, 5, shape[-1], 8), initializer="zeros", constraint=outer.constraint(constraint), name="kernel"
+                    shape=(5, 5, shape[-1], 8),
+                    initializer="zeros",
+                    constraint=outer.constraint(constraint),
+                    name="kernel",
                 )
 
             def call(self, x):
@@ -208,7 +234,11 @@ class TensorFlow:
                 layers.Dense(10, activation="softmax"),
             ]
         )
-        model.compile(loss="categorical_crossentropy", optimizer=keras.optimizers.Adam(0.01), metrics=["accuracy"])
+        model.compile(
+            loss="categorical_crossentropy",
+            optimizer=keras.optimizers.Adam(0.01),
+            metrics=["accuracy"],
+        )
         return model
 
     def constraint(self, name):
@@ -242,7 +272,13 @@ class TensorFlow:
         (x, labels), (x_test, labels_test) = self.digits.train, self.digits.test
         validation = (x_test, self.targets(labels_test))
         model.fit(
-            x, self.targets(labels), batch_size=128, epochs=epochs, validation_data=validation, verbose=0, callbacks=callbacks
+            x,
+            self.targets(labels),
+            batch_size=128,
+            epochs=epochs,
+            validation_data=validation,
+            verbose=0,
+            callbacks=callbacks,
         )
 
     def epoch(self):
@@ -258,8 +294,14 @@ class TensorFlow:
             for constraint in CONSTRAINTS:
                 self.keras.utils.set_random_seed(0)
                 callbacks = self.keras.callbacks
-                stop = callbacks.EarlyStopping(monitor="loss", patience=10, restore_best_weights=True)
-                self.fit(self.network(constraint), 100, [stop, callbacks.ReduceLROnPlateau(patience=3, factor=0.5)])
+                stop = callbacks.EarlyStopping(
+                    monitor="loss", patience=10, restore_best_weights=True
+                )
+                self.fit(
+                    self.network(constraint),
+                    100,
+                    [stop, callbacks.ReduceLROnPlateau(patience=3, factor=0.5)],
+                )
 
         return run
 
@@ -296,9 +338,16 @@ class Torch:
         for side in FLAT:
             for word in ("dilation", "erosion", "opening"):
                 if word != "opening" or side == 5:
-                    cases[f"flat-{word}-{side}"] = {"PyTorch, max-pooling": lambda w=word, s=side: self.flat(w, s)}
+                    cases[f"flat-{word}-{side}"] = {
+                        "PyTorch, max-pooling": lambda w=word, s=side: self.flat(w, s)
+                    }
         peer = "PyTorch"
-        self.both(cases, peer, "max-pooling", lambda: (lambda x: F.max_pool2d(x, 2), uniform(128, 8, 24, 24)))
+        self.both(
+            cases,
+            peer,
+            "max-pooling",
+            lambda: (lambda x: F.max_pool2d(x, 2), uniform(128, 8, 24, 24)),
+        )
         self.both(
             cases,
             peer,
@@ -315,15 +364,24 @@ class Torch:
                 cases,
                 peer,
                 f"dense-{units}",
-                lambda units=units: (F.linear, uniform(128, 800), normal(units, 800), np.zeros(units, np.float32)),
+                lambda units=units: (
+                    F.linear,
+                    uniform(128, 800),
+                    normal(units, 800),
+                    np.zeros(units, np.float32),
+                ),
             )
         for name, (m, k, n, transposed) in PRODUCTS.items():
             cases[name] = {peer: lambda m=m, k=k, n=n, t=transposed: self.product(m, k, n, t)}
         for name, project in self.projections().items():
             cases[name] = {peer: lambda project=project: self.projection(project)}
         first = {"PyTorch, convolution": lambda x, w: F.conv2d(x, w), **self.layers("dilation")}
-        cases["step"] = {peer: lambda layer=layer: self.step(layer) for peer, layer in first.items()}
-        cases["prediction"] = {peer: lambda layer=layer: self.prediction(layer) for peer, layer in first.items()}
+        cases["step"] = {
+            peer: lambda layer=layer: self.step(layer) for peer, layer in first.items()
+        }
+        cases["prediction"] = {
+            peer: lambda layer=layer: self.prediction(layer) for peer, layer in first.items()
+        }
         return cases
 
     def layers(self, word):
@@ -344,7 +402,8 @@ class Torch:
             return best.sum(2).view(batch, filters, rows, columns)
 
         def morphocore(x, w):
-            # It mirrors the kernel the other way round, and knows same padding only: the border is computed and cut off.
+            # It mirrors the kernel the other way round, and knows same padding only: the border is
+            # computed and cut off.
             operation = self.morphocore.dilation if dilates else self.morphocore.erosion
             border = w.shape[-1] // 2
             return operation(x, w.flip(2, 3), "sum")[:, :, border:-border, border:-border]
@@ -395,7 +454,11 @@ class Torch:
         def erosion(x):
             return -dilation(-x)
 
-        chosen = {"dilation": dilation, "erosion": erosion, "opening": lambda x: dilation(erosion(x))}[word]
+        chosen = {
+            "dilation": dilation,
+            "erosion": erosion,
+            "opening": lambda x: dilation(erosion(x)),
+        }[word]
 
         def run():
             with torch.inference_mode():
@@ -405,7 +468,9 @@ class Torch:
 
     def product(self, m, k, n, transposed):
         torch = self.torch
-        a, b = torch.from_numpy(uniform(*((k, m) if transposed else (m, k)))), torch.from_numpy(uniform(k, n))
+        a, b = torch.from_numpy(uniform(*((k, m) if transposed else (m, k)))), torch.from_numpy(
+            uniform(k, n)
+        )
         a = a.T if transposed else a
         c = torch.empty(m, n)
         return lambda: torch.mm(a, b, out=c)
@@ -474,13 +539,21 @@ class OpenCv:
     def cases(self):
         cases = {}
         for side in FLAT:
-            cases[f"flat-dilation-{side}"] = {"OpenCV": lambda side=side: self.flat(self.cv2.MORPH_DILATE, side)}
-            cases[f"flat-erosion-{side}"] = {"OpenCV": lambda side=side: self.flat(self.cv2.MORPH_ERODE, side)}
+            cases[f"flat-dilation-{side}"] = {
+                "OpenCV": lambda side=side: self.flat(self.cv2.MORPH_DILATE, side)
+            }
+            cases[f"flat-erosion-{side}"] = {
+                "OpenCV": lambda side=side: self.flat(self.cv2.MORPH_ERODE, side)
+            }
         cases["flat-opening-5"] = {"OpenCV": lambda: self.flat(self.cv2.MORPH_OPEN, 5)}
         return cases
 
     def flat(self, operation, side):
-        x, kernel, y = uniform(FLAT_SIDE, FLAT_SIDE), np.ones((side, side), np.uint8), np.empty((FLAT_SIDE, FLAT_SIDE), np.float32)
+        x, kernel, y = (
+            uniform(FLAT_SIDE, FLAT_SIDE),
+            np.ones((side, side), np.uint8),
+            np.empty((FLAT_SIDE, FLAT_SIDE), np.float32),
+        )
         return lambda: self.cv2.morphologyEx(x, operation, kernel, y)
 
 
@@ -495,8 +568,12 @@ class SciPy:
         image = self.ndimage
         cases = {}
         for side in FLAT:
-            cases[f"flat-dilation-{side}"] = {"SciPy": lambda side=side: self.flat(image.grey_dilation, side)}
-            cases[f"flat-erosion-{side}"] = {"SciPy": lambda side=side: self.flat(image.grey_erosion, side)}
+            cases[f"flat-dilation-{side}"] = {
+                "SciPy": lambda side=side: self.flat(image.grey_dilation, side)
+            }
+            cases[f"flat-erosion-{side}"] = {
+                "SciPy": lambda side=side: self.flat(image.grey_erosion, side)
+            }
         cases["flat-opening-5"] = {"SciPy": lambda: self.flat(image.grey_opening, 5)}
         return cases
 
@@ -559,7 +636,9 @@ class Server:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--digits", required=True, help="folder with the four files of the digits, gzipped")
+    parser.add_argument(
+        "--digits", required=True, help="folder with the four files of the digits, gzipped"
+    )
     arguments = parser.parse_args()
     # What libraries print goes to standard error, so that standard output has answers only.
     answers = os.fdopen(os.dup(1), "w")

@@ -7,7 +7,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use morphograd::report::{PowerPlot, bars, dots, powers};
+use morphograd_plot::{
+    Axis as PlotAxis, BarChart, DotPlot, Line, LineChart, Panel, PanelGrid, Scale, Stroke, palette,
+};
 
 use crate::case::{seconds, three};
 use crate::machine::Machine;
@@ -20,7 +22,7 @@ use crate::scaling::{Axis, Curve};
 /// # Errors
 /// If a file cannot be read or written.
 pub fn write_times(docs: &Path, record: &Record) -> Result<Vec<PathBuf>, RecordError> {
-    let shares: Vec<(&str, f64)> = record
+    let shares = record
         .cases
         .iter()
         .filter_map(|case| Some((&*case.name, 100.0 * record.share(case)?)))
@@ -33,22 +35,14 @@ pub fn write_times(docs: &Path, record: &Record) -> Result<Vec<PathBuf>, RecordE
             (&*case.name, case.peers.iter().map(|peer| (&*peer.peer, peer.ratio.median)).collect())
         })
         .collect();
-    let mut figures = vec![(
-        "bench-limits.svg",
-        "Share of the machine's limit that each case reaches",
-        bars(
-            "Share of the machine's limit that each case reaches",
-            "percent of the machine's limit",
-            &shares,
-        ),
-    )];
+    let label = "Share of the machine's limit that each case reaches";
+    let axis = "percent of the machine's limit";
+    let chart = BarChart { label, axis, max: 100.0, decimals: 0, bars: shares };
+    let mut figures = vec![("bench-limits.svg", label, chart.svg())];
     if !ratios.is_empty() {
         let label = "Time of other libraries divided by ours";
-        figures.push((
-            "bench-peers.svg",
-            label,
-            dots(label, "their time / our time (right of the line: ours is faster)", &ratios),
-        ));
+        let axis = "their time / our time (right of the line: ours is faster)";
+        figures.push(("bench-peers.svg", label, DotPlot { label, axis, rows: ratios }.svg()));
     }
     section(docs, "times", &times(record), &figures)
 }
@@ -98,17 +92,10 @@ pub fn write_growth(docs: &Path, growth: &Growth) -> Result<Vec<PathBuf>, Record
             }
         }
     }
+    let figure = |file, label, unit, curves| (file, label, powers(label, unit, curves));
     let figures = [
-        (
-            "bench-time.svg",
-            "Time against what grows",
-            curves("Time against what grows", "seconds", times),
-        ),
-        (
-            "bench-memory.svg",
-            "Peak memory against what grows",
-            curves("Peak memory against what grows", "bytes", memory),
-        ),
+        figure("bench-time.svg", "Time against what grows", "seconds", times),
+        figure("bench-memory.svg", "Peak memory against what grows", "bytes", memory),
     ];
     section(docs, "growth", &text, &figures)
 }
@@ -120,23 +107,37 @@ fn signed(value: f64, decimals: usize) -> String {
     if zero { text.trim_start_matches('-').to_owned() } else { text.replace('-', "−") }
 }
 
-fn curves(label: &str, y: &'static str, curves: &[Curve]) -> String {
-    let plots: Vec<PowerPlot<'_>> = Axis::ALL
+/// A panel for each thing that grows, on logarithmic axes. Curves of one subject have one colour in
+/// all of them.
+fn powers(label: &str, unit: &str, curves: &[Curve]) -> String {
+    let axes: Vec<(Axis, Vec<&Curve>)> = Axis::ALL
         .into_iter()
-        .map(|axis| {
-            let curves: Vec<&Curve> = curves.iter().filter(|curve| curve.axis == axis).collect();
-            let mut ticks: Vec<f64> =
-                curves.iter().flat_map(|curve| curve.points.iter().map(|(x, _)| *x)).collect();
-            ticks.sort_by(f64::total_cmp);
-            ticks.dedup();
-            let lines =
-                curves.iter().map(|curve| (&*curve.subject, curve.points.clone())).collect();
-            let (title, x) = axis.names();
-            PowerPlot { title, x, y, ticks, lines }
-        })
-        .filter(|plot| !plot.lines.is_empty())
+        .map(|axis| (axis, curves.iter().filter(|curve| curve.axis == axis).collect()))
+        .filter(|(_, curves): &(_, Vec<_>)| !curves.is_empty())
         .collect();
-    powers(label, &plots)
+    let mut subjects: Vec<&str> = Vec::new();
+    for curve in axes.iter().flat_map(|(_, curves)| curves) {
+        if !subjects.contains(&&*curve.subject) {
+            subjects.push(&curve.subject);
+        }
+    }
+    let line = |curve: &&Curve| {
+        let position = subjects.iter().position(|subject| *subject == curve.subject).unwrap_or(0);
+        let stroke = Stroke::solid(palette::colour(1 + position), 2.0);
+        Line::new(&*curve.subject, curve.points.clone(), stroke)
+    };
+    let panel = |(axis, curves): &(Axis, Vec<&Curve>)| {
+        let mut sizes: Vec<f64> =
+            curves.iter().flat_map(|curve| curve.points.iter().map(|(size, _)| *size)).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        let (title, size) = axis.names();
+        let x = PlotAxis::new(size, Scale::Marks(sizes));
+        let y = PlotAxis::new(unit, Scale::Logarithmic);
+        Panel::new(title, x, y, curves.iter().map(line).collect())
+    };
+    let panels = axes.iter().map(panel).collect();
+    LineChart::new(label, vec![PanelGrid::new(3, 220.0, panels)]).svg()
 }
 
 /// The lines that say where and with what.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use morphograd::data::Dataset;
 use morphograd::run::RunError;
+use morphograd_plot::{Line, LineChart, Panel, PanelGrid, Stroke, palette};
 
 /// A figure's file name in `docs/images`, and its SVG.
 pub type Figure = (&'static str, String);
@@ -40,6 +41,24 @@ pub fn trained(base: &Path) -> Result<Vec<Figure>, RunError> {
 /// If the data cannot be used or the folder cannot be written into.
 pub fn enforced(dataset: Dataset, base: &Path) -> Result<Figure, RunError> {
     tutorial::enforced(dataset, base)
+}
+
+/// Two panels in a row; one alone is not drawn wider than it has to be to be read.
+fn chart(label: &str, panels: Vec<Panel<'_>>) -> String {
+    let columns = panels.len().min(2);
+    let grids = vec![PanelGrid::new(columns, 320.0, panels)];
+    let chart = LineChart::new(label, grids);
+    if columns == 1 { LineChart { width: 700.0, ..chart }.svg() } else { chart.svg() }
+}
+
+/// What was computed, in a colour by its number: 0 is black.
+fn solid(name: &str, points: Vec<(f64, f64)>, colour: usize) -> Line<'static> {
+    Line::new(name, points, Stroke::solid(palette::colour(colour), 2.2))
+}
+
+/// What it is compared with.
+fn dashed(name: &str, points: Vec<(f64, f64)>, colour: usize) -> Line<'static> {
+    Line::new(name, points, Stroke::dashed(palette::colour(colour)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api;
 pub mod book;
 pub mod experiment;
 pub mod figures;

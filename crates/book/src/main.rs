@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use morphograd::data::{DataSource, Search};
+use morphograd_book::api;
 use morphograd_book::book::Book;
 use morphograd_book::figures;
 
@@ -23,6 +24,9 @@ struct Arguments {
     /// Compute the book's figures instead, into docs/images
     #[arg(long, conflicts_with = "out")]
     figures: bool,
+    /// Write the public interface of each crate instead, into its api.txt, to be reviewed
+    #[arg(long, conflicts_with_all = ["check", "figures", "out"])]
+    api: bool,
     /// Where the book goes, a folder in the repository
     #[arg(long, value_name = "DIR", default_value = "target/book")]
     out: PathBuf,
@@ -41,6 +45,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let root = env::var_os("MORPHOGRAD_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    if arguments.api {
+        for folder in api::PUBLISHED {
+            fs::write(api::reviewed(&root, folder), api::listing(&root, folder)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if arguments.figures {
         return draw(&root).map(|()| ExitCode::SUCCESS);
     }

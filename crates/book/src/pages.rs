@@ -43,6 +43,9 @@ mod tape {}
 #[doc = include_str!("../../../docs/cookbook/operator.md")]
 mod operator {}
 
+#[doc = include_str!("../../../docs/cookbook/layer.md")]
+mod layer {}
+
 #[doc = include_str!("../../../docs/cookbook/constraint.md")]
 mod constraint {}
 

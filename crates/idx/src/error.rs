@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ElementType;
+use crate::element_type::ElementType;
 
 /// An IDX file could not be read or written.
 #[derive(Debug, thiserror::Error)]

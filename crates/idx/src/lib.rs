@@ -4,14 +4,16 @@
 //! file where there is one, and grows its buffers only as bytes really arrive, so that no header
 //! can make it ask for memory that the file does not back.
 
+mod element_type;
 mod error;
 mod idx;
 mod labelled;
 mod read;
 mod write;
 
+pub use element_type::ElementType;
 pub use error::{Error, ErrorKind};
-pub use idx::{Element, ElementType, Idx, IdxData};
+pub use idx::{Element, Idx, IdxData};
 pub use labelled::LabelledImages;
 pub use read::{Limits, read, read_as, read_as_from, read_from};
 pub use write::{write, write_to};

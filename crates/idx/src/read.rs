@@ -250,7 +250,8 @@ impl Header {
             (4, [0, 0, ..]) => {}
             (_, [a, b, ..]) => return Err(ErrorKind::Magic { found: [a, b] }),
         }
-        let element_type = ElementType::from_code(start[2])?;
+        let element_type =
+            ElementType::from_code(start[2]).ok_or(ErrorKind::UnknownType { code: start[2] })?;
         let rank = usize::from(start[3]);
         let mut bytes = [0; 4 * u8::MAX as usize];
         let bytes = &mut bytes[..4 * rank];

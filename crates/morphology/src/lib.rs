@@ -1,13 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod prelude;
+
 /// Where an operator looks: orders, borders, windows, and who is a neighbour.
 pub mod neighbourhood {
-    pub(crate) mod border;
-    pub(crate) mod connectivity;
-    pub(crate) mod lattice;
+    pub mod border;
+    pub mod connectivity;
+    pub mod lattice;
     #[expect(clippy::module_inception, reason = "a file is named after its concept")]
-    pub(crate) mod neighbourhood;
-    pub(crate) mod pad;
+    pub mod neighbourhood;
+    pub mod pad;
     pub(crate) mod window_layout;
 
     pub use border::Border;
@@ -19,16 +21,19 @@ pub mod neighbourhood {
 
 /// Dilations and erosions: operations, layers, and the computation that both share.
 pub mod dilation {
-    pub(crate) mod adjoint;
+    pub mod adjoint;
     pub(crate) mod backward;
-    pub(crate) mod depthwise;
+    pub mod depthwise;
     #[expect(clippy::module_inception, reason = "a file is named after its concept")]
-    pub(crate) mod dilation;
-    pub(crate) mod erosion;
-    pub(crate) mod filter_bank;
+    pub mod dilation;
+    pub mod erosion;
+    pub mod filter_bank;
     pub(crate) mod forward;
     pub(crate) mod fused_max_pool;
+    pub(crate) mod layer;
+    pub(crate) mod layout;
     pub(crate) mod planes;
+    pub(crate) mod row;
     pub(crate) mod van_herk;
 
     pub use adjoint::{adjoint_dilation2d, adjoint_erosion2d};
@@ -40,16 +45,16 @@ pub mod dilation {
 
 /// Operators composed of dilations and erosions, a file each family.
 pub mod operators {
-    pub(crate) mod anti_dilation;
-    pub(crate) mod average;
-    pub(crate) mod gradient;
-    pub(crate) mod hit_or_miss;
-    pub(crate) mod lasry_lions;
-    pub(crate) mod opening;
+    pub mod anti_dilation;
+    pub mod average;
+    pub mod gradient;
+    pub mod hit_or_miss;
+    pub mod lasry_lions;
+    pub mod opening;
     pub(crate) mod operator;
-    pub(crate) mod sequential_filter;
-    pub(crate) mod toggle;
-    pub(crate) mod top_hat;
+    pub mod sequential_filter;
+    pub mod toggle;
+    pub mod top_hat;
 
     pub use anti_dilation::{anti_dilation2d, anti_erosion2d};
     pub use average::{average2d, sift2d};
@@ -67,33 +72,36 @@ pub mod operators {
 
 /// Structuring elements and functions: values, starts, penalties, sets of them.
 pub mod elements {
-    pub(crate) mod element_dropout;
-    mod generators;
+    pub mod element_dropout;
+    pub mod generators;
     pub mod initializer;
-    pub(crate) mod quadratic;
-    pub(crate) mod regularizer;
-    pub(crate) mod residuation;
+    pub mod quadratic;
+    pub mod regularizer;
+    pub mod residuation;
     pub mod sets;
-    pub(crate) mod structuring_element;
-    pub(crate) mod structuring_function;
+    pub mod structuring_element;
+    pub mod structuring_function;
 
     pub use element_dropout::ElementDropout;
     pub use quadratic::QuadraticKernel;
     pub use regularizer::L1L2Lattice;
     pub use residuation::{Identified, Residual, Residuation};
-    pub use sets::*;
+    pub use sets::{
+        Concave, ConstantKernel, RadiallyNonIncreasing, Separable, SupNormalized, Support,
+        Symmetric, ZeroCentre,
+    };
     pub use structuring_element::StructuringElement;
     pub use structuring_function::{StructuringFunction, SupportOn};
 }
 
 /// Operators that select pixels of the image: reconstructions, levelings, extrema, areas.
 pub mod connected {
-    pub(crate) mod area;
-    pub(crate) mod distance;
-    pub(crate) mod extrema;
-    pub(crate) mod geodesic;
-    pub(crate) mod leveling;
-    pub(crate) mod reconstruction;
+    pub mod area;
+    pub mod distance;
+    pub mod extrema;
+    pub mod geodesic;
+    pub mod leveling;
+    pub mod reconstruction;
     pub(crate) mod selection;
 
     pub use area::{AreaOpening, area_closing, area_opening};
@@ -112,9 +120,9 @@ pub mod connected {
 
 /// Smooth operators that come near to dilations and erosions.
 pub mod smooth {
-    pub(crate) mod alpha_softmax;
-    pub(crate) mod log_sum_exp;
-    pub(crate) mod p_convolution;
+    pub mod alpha_softmax;
+    pub mod log_sum_exp;
+    pub mod p_convolution;
     pub(crate) mod window_fold;
 
     pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
@@ -127,15 +135,14 @@ pub mod smooth {
 
 /// Layers of any operator, and those with a computation of their own.
 pub mod layers {
-    pub(crate) mod across_channels;
+    pub mod across_channels;
     pub(crate) mod channels;
-    pub(crate) mod max_plus_dense;
-    pub(crate) mod morphological;
-    pub mod order;
-    pub(crate) mod parabolic;
-    pub(crate) mod pooling;
-    pub(crate) mod scale_space;
-    pub(crate) mod separable;
+    pub mod max_plus_dense;
+    pub mod morphological;
+    pub mod parabolic;
+    pub mod pooling;
+    pub mod scale_space;
+    pub mod separable;
 
     pub use across_channels::{Separable3d, across_channels};
     pub use channels::{Merge, Reduction};
@@ -149,11 +156,10 @@ pub mod layers {
 
 /// Operators looked at from outside: values, laws, which entries win.
 pub mod analysis {
-    pub(crate) mod evaluate;
     pub mod law;
-    pub(crate) mod win_counts;
+    pub mod win_counts;
 
-    pub use evaluate::{Values, evaluate};
+    pub use morphograd_nn::autodiff::{evaluate, evaluate_with_gradients};
     pub use win_counts::win_counts;
 }
 

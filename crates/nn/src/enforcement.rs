@@ -12,6 +12,7 @@
 //! | [`AugmentedLagrangian`](Enforcement::AugmentedLagrangian) | `w`, and a multiplier | `w` | not before `Params::finalize` |
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use morphograd_autodiff::sets::{Constraint, Kind, Projected};
@@ -109,7 +110,13 @@ impl Enforcement {
         match self {
             Self::ProjectedStep => {}
             Self::ForwardProjection { gradient } => {
-                params.parametrize(id, Box::new(Projected { constraint, gradient }))?;
+                if gradient == ProjectionVjp::Exact && !constraint.capabilities(shape).derivative {
+                    return Err(refused(
+                        "a set whose projection has a known derivative",
+                        format!("{constraint:?}"),
+                    ));
+                }
+                params.parametrize(id, Box::new(Projected { constraint, gradient }));
             }
             Self::Reparametrization => {
                 let map = constraint.parametrization(shape).ok_or_else(|| {
@@ -118,7 +125,7 @@ impl Enforcement {
                         format!("{constraint:?}, which has none"),
                     )
                 })?;
-                params.parametrize(id, map)?;
+                params.parametrize(id, map);
             }
             Self::Penalty { factor } => {
                 params.release(id, Penalty::new(SquaredDistance { factor, constraint }))?;
@@ -183,6 +190,10 @@ impl<T: Real> Op<T> for SquaredDistance<T> {
         "squared_distance"
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         alike(Op::<T>::name(self), inputs)?;
         Ok(Shape::scalar())
@@ -214,6 +225,10 @@ struct NextMultiplier<T> {
 impl<T: Real> Op<T> for NextMultiplier<T> {
     fn name(&self) -> &'static str {
         "multiplier"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod enforcement;
 pub mod initializer;
+pub mod prelude;
 pub mod random;
 pub mod regularizer;
 
@@ -21,7 +22,6 @@ pub mod layers {
     pub mod pooling;
     pub mod residual;
     pub mod scale_conv;
-    pub mod stack;
 
     pub use activation::Activation;
     pub use batch_norm::BatchNorm;
@@ -152,15 +152,15 @@ pub mod model {
 
 /// Optimizers for training: a rule a file, and one driver that projects.
 pub mod optim {
-    mod adagrad;
-    mod adam;
-    mod momentum;
-    mod optimizer;
-    mod rmsprop;
-    mod schedule;
-    mod sgd;
-    mod step_metric;
-    mod weight_average;
+    pub mod adagrad;
+    pub mod adam;
+    pub mod momentum;
+    pub mod optimizer;
+    pub mod rmsprop;
+    pub mod schedule;
+    pub mod sgd;
+    pub mod step_metric;
+    pub mod weight_average;
 
     pub use adagrad::Adagrad;
     pub use adam::Adam;
@@ -176,15 +176,12 @@ pub mod optim {
     pub use weight_average::WeightAverage;
 }
 
-/// Methods for deterministic objectives, with certificates.
+/// Methods for deterministic problems, with certificates, and a recorded loss as one.
 pub mod solve {
-    mod frank_wolfe;
-    mod objective;
-    mod projected_gradient;
+    mod recorded_loss;
 
-    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep};
-    pub use objective::{Solution, SolveError};
-    pub use projected_gradient::ProjectedGradient;
+    pub use morphograd_autodiff::sets::solve::*;
+    pub use recorded_loss::RecordedLoss;
 }
 
 pub use enforcement::Enforcement;
@@ -196,7 +193,6 @@ pub use loss::{
 };
 pub use model::*;
 pub use optim::{Momentum, Optimizer, StepMetric, WeightAverage};
-pub use solve::{FrankWolfe, ProjectedGradient};
 
 pub use morphograd_autodiff as autodiff;
 pub use morphograd_autodiff::sets;

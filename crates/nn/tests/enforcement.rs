@@ -9,9 +9,9 @@ use morphograd_nn::initializer::Constant;
 use morphograd_nn::optim::{Adam, Sgd};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
-    Affine, Bounds, CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Halfspace,
+    Affine, Bounds, CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace,
     Hyperplane, Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive,
-    Per, Rounding, Simplex, Sphere,
+    Per, Simplex, Sphere,
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Bias, Model, Optimizer, Sequential, Weight, WeightAverage, checkpoint};
@@ -146,7 +146,7 @@ proptest! {
     fn the_squared_distance_has_its_derivative(
         w in vec(-2.0..2.0f64, 6),
         y in vec(-2.0..2.0f64, 6),
-        weight in 0.1..5.0f64,
+        factor in 0.1..5.0f64,
     ) {
         let tensor = |x: &[f64]| Tensor::from_vec([6], x.to_vec()).unwrap();
         let sets: [Arc<dyn Constraint<f64>>; 4] = [
@@ -156,8 +156,9 @@ proptest! {
             Arc::new(Sphere { radius: 1.0 }),
         ];
         for set in sets {
-            check_op(SquaredDistance { factor: weight, constraint: Arc::clone(&set) }, &[tensor(&w)]);
-            check_op(SquaredDistance { factor: weight, constraint: set }, &[tensor(&w), tensor(&y)]);
+            let distance = SquaredDistance { factor, constraint: set };
+            check_op(distance.clone(), &[tensor(&w)]);
+            check_op(distance, &[tensor(&w), tensor(&y)]);
         }
     }
 
@@ -303,7 +304,7 @@ fn a_checkpoint_goes_on_as_if_nothing_had_happened_and_is_read_under_every_other
         Enforcement::AugmentedLagrangian { factor: 2.0, every: 3 },
     ];
     let make = |way| model(Box::new(Interval { min: -1.0, max: 0.0 }), -0.5, way, 2);
-    let step = |(model, params): &mut (Model<f64>, Params<f64>), steps| {
+    let step = |(_, params): &mut (Model<f64>, Params<f64>), steps| {
         let mut optimizer = Optimizer::new(params, Sgd::default(), 0.1);
         descend(params, &mut optimizer, &[-0.25, 3.0], steps);
         params.ids().map(|id| params.value(id).data.to_vec()).collect::<Vec<_>>()
@@ -360,9 +361,11 @@ fn what_cannot_be_enforced_is_refused_by_name() {
             .to_string()
     };
     let sparse = || Box::new(Cardinality { count: 1 }) as Set;
-    let expected = "parameter `layer.bias`: expected a map with a derivative, found ";
-    let rounded = refused(Box::new(Rounding { decimals: 1 }), EXACT);
-    assert!(rounded.starts_with(expected), "{rounded}");
+    let rounded = refused(Box::new(Grid::decimals(1)), EXACT);
+    assert!(
+        rounded.contains("expected a set whose projection has a known derivative, found Grid"),
+        "{rounded}"
+    );
     let text = refused(sparse(), Enforcement::Reparametrization);
     assert!(
         text.contains("expected a set with a smooth parametrization, found Cardinality"),
@@ -370,7 +373,7 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     );
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = refused(sparse(), Enforcement::Penalty { factor: weight });
-        assert!(text.contains("expected a finite weight above 0"), "{text}");
+        assert!(text.contains("expected a finite factor above 0"), "{text}");
     }
     let text = refused(
         Box::new(MaxNorm { max: 1.0, ..MaxNorm::default() }),
@@ -388,7 +391,7 @@ fn nan_goes_through_every_map() {
         let map = set.parametrization(shape).unwrap();
         let (mut v, mut w) = ([0.5; 6], [0.0; 6]);
         v[0] = f64::NAN;
-        map.weight(shape, &v, &mut w);
+        map.value(shape, &v, &mut w);
         assert!(w[0].is_nan(), "{map:?}");
     }
 }

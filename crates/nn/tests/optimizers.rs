@@ -406,7 +406,8 @@ proptest! {
                 let mut optimizer = Optimizer::new(&params, rule, learning_rate).measured();
                 let report = step(&mut optimizer, &mut params, &gradient).unwrap();
                 prop_assert!((report.gradient_norm - norm).abs() < 1e-12 * norm);
-                prop_assert!((report.gradient_mapping.unwrap() - norm).abs() < 1e-11 * norm.max(1.0));
+                let mapping = report.gradient_mapping.unwrap();
+                prop_assert!((mapping - norm).abs() < 1e-11 * norm.max(1.0));
                 prop_assert_eq!((report.moved, report.distance), (0, 0.0));
             }
         }

@@ -92,7 +92,8 @@ proptest! {
                 let distance = |x: &[f64]| -> f64 {
                     (0..4).map(|i| metric[i] * (x[i] - aim[i]).powi(2)).sum()
                 };
-                let mut optimizer = Optimizer::new(&params, rule(), 0.3).in_metric(StepMetric::Preconditioner);
+                let metric = StepMetric::Preconditioner;
+                let mut optimizer = Optimizer::new(&params, rule(), 0.3).in_metric(metric);
                 step(&mut optimizer, &mut params, &gradient).unwrap();
                 let here = distance(value(&params));
                 for other in &others {

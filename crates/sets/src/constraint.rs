@@ -1,14 +1,15 @@
-//! What it takes to be a set that a parameter is kept in. The sets themselves live where their
-//! meaning is known (`nn`, `morphology`).
+//! What it takes to be a set that a parameter is kept in. Sets that know where a kernel has its
+//! centre live in `morphology`.
 //!
-//! The one design choice: four functions make a set, and the rest have defaults that say "unknown"
-//! rather than guess.
+//! The one design choice: four functions make a set. What else it knows it states, in
+//! [`Capabilities`], so that nobody has to try; asking for what it has not stated is a mistake.
 
 use std::fmt::Debug;
 
-use morphograd_tensor::{Shape, ShapeError};
+use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::Parametrization;
+use crate::numeric::norm_of;
 
 /// A set $C$ of parameter values, given by its projection.
 ///
@@ -42,34 +43,59 @@ pub trait Constraint<T>: Debug + Send + Sync {
         ""
     }
 
+    /// Whether a value is in the set, but for what [`violation`](Self::violation) forgives.
+    fn contains(&self, shape: Shape, value: &[T]) -> bool {
+        self.violation(shape, value) == 0.0
+    }
+
+    /// The Euclidean distance to the set, that between the value and its projection; of a map that
+    /// is no projection, how far it moves the value. It takes memory for a copy.
+    fn distance(&self, shape: Shape, value: &[T]) -> f64
+    where
+        T: Real,
+    {
+        let mut image = value.to_vec();
+        self.project(shape, &mut image);
+        // An entry at an infinity that the set allows is no distance away.
+        let apart = |(w, p): (&T, &T)| if w == p { 0.0 } else { w.f64() - p.f64() };
+        norm_of(value.iter().zip(&image).map(apart))
+    }
+
+    /// Which of the four functions below the set has, for a parameter of a shape that it accepts.
+    /// It does not depend on a value. By default none.
+    fn capabilities(&self, _shape: Shape) -> Capabilities {
+        Capabilities::default()
+    }
+
     /// Replaces the value by the nearest point of the set in a diagonal metric, $\arg\min_{v \in C}
     /// \sum_i m_i (v_i - w_i)^2$, with every $m_i$ positive and finite. An optimizer that scales
-    /// its steps by $1 / m_i$ descends in this metric.
+    /// its steps by $1 / m_i$ descends in this metric. Where the set allows every coordinate its
+    /// values independently of the others, it is `project` whatever the metric.
     ///
-    /// Returns whether it did. By default it does not, and leaves the value as it is: the set has
-    /// no such projection. Where the set allows every coordinate its values independently of the
-    /// others, it is `project` whatever the metric.
-    fn project_in_metric(&self, _shape: Shape, _metric: &[T], _value: &mut [T]) -> bool {
-        false
+    /// # Panics
+    /// If the set has no such projection: [`Capabilities::metric`].
+    fn project_in_metric(&self, _shape: Shape, _metric: &[T], _value: &mut [T]) {
+        lacks_capability(self, "metric")
     }
 
     /// Replaces a direction by its projection on the tangent cone of the set at the feasible point
     /// `at`: the part of the direction along which the point can move and stay in the set, to first
     /// order. For a convex set it is $\lim_{t \downarrow 0} (P_C(x + t d) - x) / t$.
     ///
-    /// Returns whether it did. By default it does not, and leaves the direction as it is: the cone
-    /// is not known.
-    fn project_tangent(&self, _shape: Shape, _at: &[T], _direction: &mut [T]) -> bool {
-        false
+    /// # Panics
+    /// If the cone is not known: [`Capabilities::tangent`].
+    fn project_tangent(&self, _shape: Shape, _at: &[T], _direction: &mut [T]) {
+        lacks_capability(self, "tangent")
     }
 
-    /// Writes a point of the set with the least product $\langle g, s \rangle$ with a gradient,
-    /// which a bounded set has: a vertex, for the method of Frank and Wolfe.
+    /// Writes a point of the set with the least product $\langle g, s \rangle$ with a finite
+    /// gradient, which a bounded set has: a vertex, for the method of Frank and Wolfe.
     ///
-    /// Returns whether it did. By default it does not: the set is not bounded, or its linear
-    /// problem is not solved here.
-    fn minimize_linear(&self, _shape: Shape, _gradient: &[T], _vertex: &mut [T]) -> bool {
-        false
+    /// # Panics
+    /// If the set is not bounded, or its linear problem is not solved here:
+    /// [`Capabilities::linear`].
+    fn minimize_linear(&self, _shape: Shape, _gradient: &[T], _vertex: &mut [T]) {
+        lacks_capability(self, "linear")
     }
 
     /// Replaces the gradient with respect to a projection by that with respect to the point
@@ -77,10 +103,10 @@ pub trait Constraint<T>: Debug + Send + Sync {
     /// the projection has no derivative it takes that of one side: a feasible point passes the
     /// gradient on as if it were inside.
     ///
-    /// Returns whether it did. By default it does not, and leaves the gradient as it is: the
-    /// derivative is not known.
-    fn project_vjp(&self, _shape: Shape, _at: &[T], _projected: &[T], _gradient: &mut [T]) -> bool {
-        false
+    /// # Panics
+    /// If the derivative is not known: [`Capabilities::derivative`].
+    fn project_vjp(&self, _shape: Shape, _at: &[T], _projected: &[T], _gradient: &mut [T]) {
+        lacks_capability(self, "derivative")
     }
 
     /// A smooth map from a free parameter into the set, for a parameter of this shape. By default
@@ -99,6 +125,38 @@ pub trait Constraint<T>: Debug + Send + Sync {
     fn active(&self, _shape: Shape, _value: &[T]) -> Option<usize> {
         None
     }
+}
+
+/// What a set knows beside its projection: each is true if the function of [`Constraint`] works.
+///
+/// ```
+/// use morphograd_sets::{Capabilities, Constraint, NonNegative, Simplex};
+/// let sets: [&dyn Constraint<f64>; 2] = [&Simplex { sum: 1.0 }, &NonNegative];
+/// // Only a bounded set has a vertex for every gradient.
+/// assert_eq!(sets.map(|set| set.capabilities([3].into()).linear), [true, false]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Capabilities {
+    /// [`Constraint::project_in_metric`].
+    pub metric: bool,
+    /// [`Constraint::project_tangent`].
+    pub tangent: bool,
+    /// [`Constraint::minimize_linear`].
+    pub linear: bool,
+    /// [`Constraint::project_vjp`].
+    pub derivative: bool,
+}
+
+/// The panic of a function of [`Constraint`] that is called without being stated. The default
+/// functions end in it; a set that states a capability for some of its values only calls it for the
+/// others.
+///
+/// # Panics
+/// Always, with the name of the set and of the field of [`Capabilities`].
+#[cold]
+#[track_caller]
+pub fn lacks_capability(set: &(impl Debug + ?Sized), capability: &str) -> ! {
+    panic!("{set:?} does not state the capability `{capability}`")
 }
 
 /// What is known of a set and of its map `project`.

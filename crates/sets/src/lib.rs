@@ -2,10 +2,14 @@
 //!
 //! # All sets
 //!
-//! They act on the parameter as a whole; [`Per`] gives one to each filter, channel or other group.
-//! A matrix set sees a parameter of more axes than two as the matrix of its last axis against all
+//! They act on an array as a whole; [`Per`] gives one to each filter, channel or other group. A
+//! matrix set sees an array of more axes than two as the matrix of its last axis against all
 //! others: a kernel `[kh, kw, in, out]` is `[kh·kw·in, out]`. Sets that know where a kernel has its
 //! centre live in `morphograd-morphology`.
+//!
+//! The last two columns are [`Capabilities::metric`] and [`Capabilities::tangent`]. `linear` are
+//! the bounded boxes, balls and simplices; `derivative` all but grids, polyhedra, intersections,
+//! annuli and sets of matrices.
 //!
 //! | set | formula | convex | cost | acts on | projection in a metric | of directions |
 //! |---|---|---|---|---|---|---|
@@ -14,7 +18,6 @@
 //! | [`Interval`] | `min <= w <= max` | yes | n | each entry | yes, the same | yes |
 //! | [`Bounds`] | `l_i <= w_i <= u_i` | yes | n | each entry | yes, the same | yes |
 //! | [`LInfBall`] | `max \|w\| <= r` | yes | n | each entry | yes, the same | yes |
-//! | [`Rounding`] | `w in 10^-decimals Z` | no | n | each entry | yes, the same | yes |
 //! | [`Grid`] | `w = o + k h, min <= k <= max` | no | n | each entry | yes, the same | yes |
 //! | [`FixedSum`] | `sum w = s` | yes | n | group | yes | yes |
 //! | [`FixedMean`] | `mean w = m` | yes | n | group | yes | yes |
@@ -41,8 +44,9 @@
 //! n is the number of entries; where a cost is that of a sweep, ten sweeps are usual. `Annulus` is
 //! convex where a = 0, and `Isotonic` may be the reverse. Sums run in `f64`, and `violation`
 //! forgives what rounding to the type costs: 4 units in its last place, and one of `f64` for each
-//! term, relative to the sum of the terms' magnitudes. What is feasible in this sense stays as it
-//! is, bit for bit.
+//! term, relative to the sum of the terms' magnitudes. [`Polyhedron`] and [`Intersection`] forgive
+//! more, as they say. What is feasible in this sense stays as it is, bit for bit. Values up to
+//! 1e290 in `f64` and 1e36 in `f32` are projected into the set.
 //!
 //! Keras' maps are here with their formulas to the letter. They are no projections, and say so:
 //! they divide by the norm plus 1e-7, so that what is inside shrinks at each application, and 0
@@ -55,61 +59,84 @@
 //! | [`MinMaxNorm`] | `w (r clip(\|\|w\|\|, min, max) + (1 - r) \|\|w\|\|) / (eps + \|\|w\|\|)` | `Annulus` |
 //! | [`RadialConstraint`] | `every ring gets a sample of the diagonal` | means over rings |
 
-mod axes;
 mod constraint;
+mod groups;
 pub mod maps;
 mod multiplier;
 mod numeric;
 mod parametrization;
 mod projected;
 mod scratch;
+mod until_inside;
 
-mod combine {
-    pub(crate) mod intersection;
-    pub(crate) mod per;
+/// Sets made of others.
+pub mod combine {
+    pub mod intersection;
+    pub mod per;
 }
-mod entries {
-    pub(crate) mod boxes;
-    pub(crate) mod grid;
-    pub(crate) mod rounding;
+/// Sets that bound or round each entry.
+pub mod entries {
+    pub mod boxes;
+    pub mod grid;
 }
-mod keras {
-    pub(crate) mod norms;
-    pub(crate) mod radial;
+/// Keras' maps, to the letter.
+pub mod keras {
+    pub mod norms;
+    pub mod radial;
 }
-mod matrices {
-    pub(crate) mod orthonormal;
-    pub(crate) mod positive_semidefinite;
-    pub(crate) mod singular;
-    pub(crate) mod spectral;
+/// Sets of matrices.
+pub mod matrices {
+    mod eigen;
+    pub mod nuclear_ball;
+    pub mod orthonormal;
+    pub mod positive_semidefinite;
+    pub mod rank;
+    pub mod spectral_ball;
+    mod svd;
 }
-mod norms {
-    pub(crate) mod ball;
-    pub(crate) mod sphere;
+/// Balls and spheres.
+pub mod norms {
+    pub mod ball;
+    pub mod sphere;
 }
-mod orders {
-    pub(crate) mod cardinality;
-    pub(crate) mod isotonic;
+/// Order and sparsity.
+pub mod orders {
+    pub mod cardinality;
+    pub mod isotonic;
 }
-mod sums {
-    pub(crate) mod affine;
-    pub(crate) mod fixed_sum;
-    pub(crate) mod hyperplane;
-    pub(crate) mod polyhedron;
-    pub(crate) mod simplex;
+/// Methods for deterministic problems on a set, with certificates.
+pub mod solve {
+    mod frank_wolfe;
+    mod method;
+    mod problem;
+    mod projected_gradient;
+
+    pub use frank_wolfe::{FrankWolfe, FrankWolfeStep, TowardsVertices};
+    pub use method::{Iterate, Method, Solution, SolveError};
+    pub use problem::{Objective, Part, Problem};
+    pub use projected_gradient::{Descent, ProjectedGradient};
+}
+/// Sums, planes and simplices.
+pub mod sums {
+    pub mod affine;
+    pub mod fixed_sum;
+    pub mod hyperplane;
+    pub mod polyhedron;
+    pub mod simplex;
 }
 
 pub use combine::intersection::{Certificate, Intersection, Member, Precision};
 pub use combine::per::Per;
-pub use constraint::{Constraint, Kind};
+pub use constraint::{Capabilities, Constraint, Kind, lacks_capability};
 pub use entries::boxes::{Bounds, Interval, NonNegative, NonPositive};
 pub use entries::grid::Grid;
-pub use entries::rounding::Rounding;
 pub use keras::norms::{MaxNorm, MinMaxNorm, UnitNorm};
 pub use keras::radial::RadialConstraint;
+pub use matrices::nuclear_ball::NuclearBall;
 pub use matrices::orthonormal::OrthonormalColumns;
 pub use matrices::positive_semidefinite::PositiveSemidefinite;
-pub use matrices::spectral::{NuclearBall, Rank, SpectralBall};
+pub use matrices::rank::Rank;
+pub use matrices::spectral_ball::SpectralBall;
 pub use norms::ball::{L1Ball, L2Ball, LInfBall};
 pub use norms::sphere::{Annulus, Sphere};
 pub use orders::cardinality::Cardinality;

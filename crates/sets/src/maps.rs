@@ -2,7 +2,7 @@
 //! open ball.
 //!
 //! The one design choice: each is computed from the bound that it is near to, so that it can be
-//! inverted there, and a weight comes back from its free parameter to rounding. Only weights nearer
+//! inverted there, and a value comes back from its free parameter to rounding. Only values nearer
 //! to a bound than 10⁻³⁰ of the set's size are moved to that distance.
 
 use crate::Parametrization;
@@ -33,7 +33,7 @@ pub enum Side {
 /// let map = Softplus { bound: 0.0, side: Side::Below };
 /// let (mut v, mut w) = ([-3.0f64], [0.0]);
 /// map.invert([1].into(), &mut v);
-/// map.weight([1].into(), &v, &mut w);
+/// map.value([1].into(), &v, &mut w);
 /// assert!((w[0] + 3.0).abs() < 1e-15);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,8 +99,8 @@ impl Side {
 }
 
 impl<T: Real> Parametrization<T> for Softplus {
-    fn weight(&self, _: Shape, free: &[T], weight: &mut [T]) {
-        for (w, v) in weight.iter_mut().zip(free) {
+    fn value(&self, _: Shape, free: &[T], value: &mut [T]) {
+        for (w, v) in value.iter_mut().zip(free) {
             let v = v.f64();
             // A NaN has to go through: `f64::max` would drop it.
             let positive = if v < 0.0 { 0.0 } else { v };
@@ -108,22 +108,21 @@ impl<T: Real> Parametrization<T> for Softplus {
         }
     }
 
-    fn pull_back(&self, _: Shape, free: &[T], _: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, _: Shape, free: &[T], _: &[T], gradient: &mut [T]) {
         for (g, v) in gradient.iter_mut().zip(free) {
             *g = T::of(g.f64() * self.side.sign() * sigmoid(v.f64()));
         }
-        true
     }
 
-    fn invert(&self, _: Shape, weight: &mut [T]) {
-        for w in weight {
+    fn invert(&self, _: Shape, value: &mut [T]) {
+        for w in value {
             let x = at_least(LEAST, self.side.sign() * (w.f64() - self.bound));
             *w = T::of(x + (-(-x).exp_m1()).ln());
         }
     }
 
-    fn enter(&self, _: Shape, weight: &mut [T]) {
-        for w in weight {
+    fn enter(&self, _: Shape, value: &mut [T]) {
+        for w in value {
             let x = at_least(ENTRY, self.side.sign() * (w.f64() - self.bound));
             *w = T::of(self.bound + self.side.sign() * x);
         }
@@ -131,9 +130,9 @@ impl<T: Real> Parametrization<T> for Softplus {
 }
 
 impl<T: Real> Parametrization<T> for Sigmoid {
-    fn weight(&self, _: Shape, free: &[T], weight: &mut [T]) {
+    fn value(&self, _: Shape, free: &[T], value: &mut [T]) {
         let size = self.max - self.min;
-        for (w, v) in weight.iter_mut().zip(free) {
+        for (w, v) in value.iter_mut().zip(free) {
             let v = v.f64();
             *w = T::of(if v > 0.0 {
                 self.max - size * sigmoid(-v)
@@ -143,27 +142,26 @@ impl<T: Real> Parametrization<T> for Sigmoid {
         }
     }
 
-    fn pull_back(&self, _: Shape, free: &[T], _: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, _: Shape, free: &[T], _: &[T], gradient: &mut [T]) {
         for (g, v) in gradient.iter_mut().zip(free) {
             let v = v.f64();
             *g = T::of(g.f64() * (self.max - self.min) * sigmoid(v) * sigmoid(-v));
         }
-        true
     }
 
-    fn invert(&self, _: Shape, weight: &mut [T]) {
+    fn invert(&self, _: Shape, value: &mut [T]) {
         let least = LEAST * (self.max - self.min);
-        for w in weight {
+        for w in value {
             let (above, below) =
                 (at_least(least, w.f64() - self.min), at_least(least, self.max - w.f64()));
             *w = T::of((above / below).ln());
         }
     }
 
-    fn enter(&self, _: Shape, weight: &mut [T]) {
+    fn enter(&self, _: Shape, value: &mut [T]) {
         let (min, max) = (T::of(self.min), T::of(self.max));
         let margin = T::of(ENTRY * (self.max - self.min));
-        for w in weight {
+        for w in value {
             *w = if *w < min + margin {
                 min + margin
             } else if *w > max - margin {
@@ -176,32 +174,31 @@ impl<T: Real> Parametrization<T> for Sigmoid {
 }
 
 impl<T: Real> Parametrization<T> for Softmax {
-    fn weight(&self, _: Shape, free: &[T], weight: &mut [T]) {
+    fn value(&self, _: Shape, free: &[T], value: &mut [T]) {
         let largest = free.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.f64()));
         let total: f64 = free.iter().map(|v| (v.f64() - largest).exp()).sum();
-        for (w, v) in weight.iter_mut().zip(free) {
+        for (w, v) in value.iter_mut().zip(free) {
             *w = T::of(self.sum * ((v.f64() - largest).exp() / total));
         }
     }
 
-    fn pull_back(&self, _: Shape, _: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, _: Shape, _: &[T], value: &[T], gradient: &mut [T]) {
         let mean: f64 =
-            weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum::<f64>() / self.sum;
-        for (g, w) in gradient.iter_mut().zip(weight) {
+            value.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum::<f64>() / self.sum;
+        for (g, w) in gradient.iter_mut().zip(value) {
             *g = T::of(w.f64() * (g.f64() - mean));
         }
-        true
     }
 
-    fn invert(&self, _: Shape, weight: &mut [T]) {
-        weight.iter_mut().for_each(|w| *w = T::of(at_least(LEAST, w.f64() / self.sum).ln()));
+    fn invert(&self, _: Shape, value: &mut [T]) {
+        value.iter_mut().for_each(|w| *w = T::of(at_least(LEAST, w.f64() / self.sum).ln()));
     }
 
     /// The lifted entries no longer have the sum; their inverse has the same direction, and the
     /// softmax is of the sum again.
-    fn enter(&self, _: Shape, weight: &mut [T]) {
-        let least = ENTRY * self.sum / weight.len() as f64;
-        weight.iter_mut().for_each(|w| *w = T::of(at_least(least, w.f64())));
+    fn enter(&self, _: Shape, value: &mut [T]) {
+        let least = ENTRY * self.sum / value.len() as f64;
+        value.iter_mut().for_each(|w| *w = T::of(at_least(least, w.f64())));
     }
 }
 
@@ -215,7 +212,7 @@ enum Coordinate {
 
 impl Coordinatewise {
     /// Calls `work` with the map of each coordinate and its position.
-    fn each(&self, mut work: impl FnMut(usize, Coordinate)) {
+    fn for_each_map(&self, mut work: impl FnMut(usize, Coordinate)) {
         for (i, [min, max]) in self.bounds.iter().copied().enumerate() {
             work(
                 i,
@@ -236,41 +233,40 @@ impl Coordinatewise {
 }
 
 impl<T: Real> Parametrization<T> for Coordinatewise {
-    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
-        self.each(|i, map| match map {
-            Coordinate::Free => weight[i] = free[i],
-            Coordinate::Fixed(value) => weight[i] = T::of(value),
-            Coordinate::Softplus(map) => map.weight(shape, &free[i..=i], &mut weight[i..=i]),
-            Coordinate::Sigmoid(map) => map.weight(shape, &free[i..=i], &mut weight[i..=i]),
+    fn value(&self, shape: Shape, free: &[T], value: &mut [T]) {
+        self.for_each_map(|i, map| match map {
+            Coordinate::Free => value[i] = free[i],
+            Coordinate::Fixed(number) => value[i] = T::of(number),
+            Coordinate::Softplus(map) => map.value(shape, &free[i..=i], &mut value[i..=i]),
+            Coordinate::Sigmoid(map) => map.value(shape, &free[i..=i], &mut value[i..=i]),
         });
     }
 
-    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
-        self.each(|i, map| {
-            let (free, weight, gradient) = (&free[i..=i], &weight[i..=i], &mut gradient[i..=i]);
+    fn pull_back(&self, shape: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
+        self.for_each_map(|i, map| {
+            let (free, value, gradient) = (&free[i..=i], &value[i..=i], &mut gradient[i..=i]);
             match map {
                 Coordinate::Free => {}
                 Coordinate::Fixed(_) => gradient.fill(T::zero()),
-                Coordinate::Softplus(map) => drop(map.pull_back(shape, free, weight, gradient)),
-                Coordinate::Sigmoid(map) => drop(map.pull_back(shape, free, weight, gradient)),
+                Coordinate::Softplus(map) => map.pull_back(shape, free, value, gradient),
+                Coordinate::Sigmoid(map) => map.pull_back(shape, free, value, gradient),
             }
         });
-        true
     }
 
-    fn invert(&self, shape: Shape, weight: &mut [T]) {
-        self.each(|i, map| match map {
+    fn invert(&self, shape: Shape, value: &mut [T]) {
+        self.for_each_map(|i, map| match map {
             Coordinate::Free | Coordinate::Fixed(_) => {}
-            Coordinate::Softplus(map) => map.invert(shape, &mut weight[i..=i]),
-            Coordinate::Sigmoid(map) => map.invert(shape, &mut weight[i..=i]),
+            Coordinate::Softplus(map) => map.invert(shape, &mut value[i..=i]),
+            Coordinate::Sigmoid(map) => map.invert(shape, &mut value[i..=i]),
         });
     }
 
-    fn enter(&self, shape: Shape, weight: &mut [T]) {
-        self.each(|i, map| match map {
+    fn enter(&self, shape: Shape, value: &mut [T]) {
+        self.for_each_map(|i, map| match map {
             Coordinate::Free | Coordinate::Fixed(_) => {}
-            Coordinate::Softplus(map) => map.enter(shape, &mut weight[i..=i]),
-            Coordinate::Sigmoid(map) => map.enter(shape, &mut weight[i..=i]),
+            Coordinate::Softplus(map) => map.enter(shape, &mut value[i..=i]),
+            Coordinate::Sigmoid(map) => map.enter(shape, &mut value[i..=i]),
         });
     }
 }
@@ -282,41 +278,41 @@ impl Increments {
 }
 
 impl<T: Real> Parametrization<T> for Increments {
-    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+    fn value(&self, shape: Shape, free: &[T], value: &mut [T]) {
         let Some((first, rest)) = free.split_first() else { return };
-        weight[0] = *first;
-        self.softplus().weight(shape, rest, &mut weight[1..]);
+        value[0] = *first;
+        self.softplus().value(shape, rest, &mut value[1..]);
         let mut sum = first.f64();
-        for w in &mut weight[1..] {
+        for w in &mut value[1..] {
             sum += w.f64();
             *w = T::of(sum);
         }
     }
 
-    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, shape: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
         let mut sum = 0.0;
         for g in gradient.iter_mut().rev() {
             sum += g.f64();
             *g = T::of(sum);
         }
-        let Some(rest) = free.get(1..) else { return true };
-        self.softplus().pull_back(shape, rest, &weight[1..], &mut gradient[1..])
+        let Some(rest) = free.get(1..) else { return };
+        self.softplus().pull_back(shape, rest, &value[1..], &mut gradient[1..]);
     }
 
-    fn invert(&self, shape: Shape, weight: &mut [T]) {
-        for i in (1..weight.len()).rev() {
-            weight[i] = T::of(weight[i].f64() - weight[i - 1].f64());
+    fn invert(&self, shape: Shape, value: &mut [T]) {
+        for i in (1..value.len()).rev() {
+            value[i] = T::of(value[i].f64() - value[i - 1].f64());
         }
-        if let Some(rest) = weight.get_mut(1..) {
+        if let Some(rest) = value.get_mut(1..) {
             self.softplus().invert(shape, rest);
         }
     }
 
-    fn enter(&self, _: Shape, weight: &mut [T]) {
+    fn enter(&self, _: Shape, value: &mut [T]) {
         let sign = self.side.sign();
-        for i in 1..weight.len() {
-            let step = at_least(ENTRY, sign * (weight[i].f64() - weight[i - 1].f64()));
-            weight[i] = T::of(weight[i - 1].f64() + sign * step);
+        for i in 1..value.len() {
+            let step = at_least(ENTRY, sign * (value[i].f64() - value[i - 1].f64()));
+            value[i] = T::of(value[i - 1].f64() + sign * step);
         }
     }
 }
@@ -329,33 +325,32 @@ impl OpenBall {
 }
 
 impl<T: Real> Parametrization<T> for OpenBall {
-    fn weight(&self, _: Shape, free: &[T], weight: &mut [T]) {
+    fn value(&self, _: Shape, free: &[T], value: &mut [T]) {
         let factor = self.factor(free);
-        weight.iter_mut().zip(free).for_each(|(w, v)| *w = T::of(factor * v.f64()));
+        value.iter_mut().zip(free).for_each(|(w, v)| *w = T::of(factor * v.f64()));
     }
 
-    fn pull_back(&self, _: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, _: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
         let factor = self.factor(free);
-        let along: f64 = weight.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum();
+        let along: f64 = value.iter().zip(&*gradient).map(|(w, g)| w.f64() * g.f64()).sum();
         let along = along / (self.radius * self.radius);
         gradient
             .iter_mut()
-            .zip(weight)
+            .zip(value)
             .for_each(|(g, w)| *g = T::of(factor * (g.f64() - along * w.f64())));
-        true
     }
 
-    fn invert(&self, _: Shape, weight: &mut [T]) {
+    fn invert(&self, _: Shape, value: &mut [T]) {
         let r = self.radius;
-        let left = at_least(LEAST * r * r, r * r - square(weight));
+        let left = at_least(LEAST * r * r, r * r - square(value));
         let factor = r / left.sqrt();
-        weight.iter_mut().for_each(|w| *w = T::of(factor * w.f64()));
+        value.iter_mut().for_each(|w| *w = T::of(factor * w.f64()));
     }
 
-    fn enter(&self, _: Shape, weight: &mut [T]) {
-        let (norm, most) = (square(weight).sqrt(), (1.0 - ENTRY) * self.radius);
+    fn enter(&self, _: Shape, value: &mut [T]) {
+        let (norm, most) = (square(value).sqrt(), (1.0 - ENTRY) * self.radius);
         if norm > most {
-            weight.iter_mut().for_each(|w| *w = T::of(w.f64() * most / norm));
+            value.iter_mut().for_each(|w| *w = T::of(w.f64() * most / norm));
         }
     }
 }

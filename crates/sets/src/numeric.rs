@@ -22,13 +22,13 @@ pub(crate) fn forgive(missed: f64, slack: f64) -> f64 {
 
 /// Replaces a direction by 0, where a point can move nowhere; what is not a number remains to be
 /// seen.
-pub(crate) fn stop<T: Real>(direction: &mut [T]) {
+pub(crate) fn clear_direction<T: Real>(direction: &mut [T]) {
     direction.iter_mut().filter(|d| !d.is_nan()).for_each(|d| *d = T::zero());
 }
 
 /// The inverse of a coordinate's weight in the metric, 1 without one: how far it gives way to a
 /// force.
-pub(crate) fn gain<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
+pub(crate) fn inverse_weight<T: Real>(metric: Option<&[T]>, i: usize) -> f64 {
     metric.map_or(1.0, |m| 1.0 / m[i].f64())
 }
 
@@ -39,20 +39,4 @@ pub(crate) fn norm_of(values: impl Iterator<Item = f64> + Clone) -> f64 {
         return largest;
     }
     largest * values.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
-}
-
-/// Projects what is outside, and again where rounding has left it there: where a value is much
-/// larger than the set, its projection is a difference of large numbers, and the second one is of
-/// small ones. What is inside stays as it is, bit for bit.
-pub(crate) fn settle<T>(
-    value: &mut [T],
-    violation: impl Fn(&[T]) -> f64,
-    project: impl Fn(&mut [T]),
-) {
-    for _ in 0..3 {
-        if violation(value) == 0.0 {
-            return;
-        }
-        project(value);
-    }
 }

@@ -20,6 +20,11 @@ pub enum ProjectionVjp {
 
 /// The projection in the forward pass, as a map from a free parameter. Where the projection is
 /// smooth (on a plane it is linear) it is a parametrization too.
+///
+/// With [`ProjectionVjp::Exact`] the set has to state [`Capabilities::derivative`]; otherwise
+/// `pull_back` panics.
+///
+/// [`Capabilities::derivative`]: crate::Capabilities::derivative
 #[derive(Debug)]
 pub struct Projected<T> {
     /// The set.
@@ -37,15 +42,15 @@ impl<T: Real> Projected<T> {
 }
 
 impl<T: Real> Parametrization<T> for Projected<T> {
-    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
-        weight.copy_from_slice(free);
-        self.constraint.project(shape, weight);
+    fn value(&self, shape: Shape, free: &[T], value: &mut [T]) {
+        value.copy_from_slice(free);
+        self.constraint.project(shape, value);
     }
 
-    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, shape: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
         match self.gradient {
-            ProjectionVjp::Exact => self.constraint.project_vjp(shape, free, weight, gradient),
-            ProjectionVjp::StraightThrough => true,
+            ProjectionVjp::Exact => self.constraint.project_vjp(shape, free, value, gradient),
+            ProjectionVjp::StraightThrough => {}
         }
     }
 

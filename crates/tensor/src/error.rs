@@ -18,7 +18,8 @@ pub struct ShapeError {
     pub expected: String,
     /// What it was given.
     pub found: String,
-    /// Dotted path of the layer, empty outside a model.
+    /// Dotted path of the layer, empty outside a model. Where the layer is named after the
+    /// operation, the message says the name once.
     pub path: String,
 }
 
@@ -43,11 +44,30 @@ impl ShapeError {
 
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layer = self.path.rsplit('.').next().unwrap_or_default();
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        write!(f, "{}: expected {}, found {}", self.operation, self.expected, self.found)
+        if layer != self.operation {
+            write!(f, "{}: ", self.operation)?;
+        }
+        write!(f, "expected {}, found {}", self.expected, self.found)
     }
 }
 
 impl std::error::Error for ShapeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_named_after_its_operation_is_said_once() {
+        let error = ShapeError::new("dilation2d", "a kernel", "none");
+        let says = |error: ShapeError| error.to_string();
+        assert_eq!(says(error.clone()), "dilation2d: expected a kernel, found none");
+        let error = error.within("dilation2d");
+        assert_eq!(says(error.clone()), "dilation2d: expected a kernel, found none");
+        assert_eq!(says(error.within("stem")), "stem.dilation2d: expected a kernel, found none");
+    }
+}

@@ -19,10 +19,11 @@ impl<'a, T: Real> Matrix<'a, T> {
     /// A contiguous row-major matrix.
     ///
     /// # Panics
-    /// If `data` does not hold exactly `rows * columns` elements.
+    /// If `data` does not hold exactly `rows * columns` elements, or these are too many to count.
     #[track_caller]
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns, "elements of a {rows} x {columns} matrix");
+        let elements = rows.checked_mul(columns);
+        assert_eq!(Some(data.len()), elements, "elements of a {rows} x {columns} matrix");
         Self { data, size: [rows, columns], strides: [columns, 1] }
     }
 
@@ -33,8 +34,23 @@ impl<'a, T: Real> Matrix<'a, T> {
         Self { data: self.data, size: [columns, rows], strides: [column, row] }
     }
 
+    /// Whether the last element lies inside the data. No product wraps on the way.
+    fn is_inside(self) -> bool {
+        let offset =
+            |axis: usize| (self.size[axis].checked_sub(1)?).checked_mul(self.strides[axis]);
+        let last = || offset(0)?.checked_add(offset(1)?);
+        last().is_some_and(|last| last < self.data.len())
+    }
+
     /// The rows from `first` on, `count` of them.
-    fn rows(self, first: usize, count: usize) -> Self {
+    ///
+    /// # Panics
+    /// If there are not as many.
+    #[must_use]
+    #[track_caller]
+    pub fn rows(self, first: usize, count: usize) -> Self {
+        let fit = first.checked_add(count).is_some_and(|end| end <= self.size[0]);
+        assert!(fit, "{count} rows from {first} on, of {}", self.size[0]);
         Self {
             data: &self.data[first * self.strides[0]..],
             size: [count, self.size[1]],
@@ -53,7 +69,8 @@ impl<'a, T: Real> Matrix<'a, T> {
 pub fn gemm<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, beta: T, c: &mut [T]) {
     let ([m, k], [k_b, n]) = (a.size, b.size);
     assert_eq!(k, k_b, "inner sizes of a matrix product");
-    assert_eq!(c.len(), m * n, "elements of the product of {m} x {k} and {k} x {n}");
+    let elements = m.checked_mul(n);
+    assert_eq!(Some(c.len()), elements, "elements of the product of {m} x {k} and {k} x {n}");
     if c.is_empty() {
         return;
     }
@@ -70,12 +87,13 @@ fn block<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, beta: T, c: &mut [T]) {
         c.iter_mut().for_each(|c| *c = if beta == T::zero() { T::zero() } else { beta * *c });
         return;
     }
-    let last = |x: Matrix<'_, T>| (x.size[0] - 1) * x.strides[0] + (x.size[1] - 1) * x.strides[1];
-    assert!(last(a) < a.data.len() && last(b) < b.data.len(), "a matrix reaches outside its data");
+    assert!(a.is_inside() && b.is_inside(), "a matrix reaches outside its data");
+    assert!(m.checked_mul(n) == Some(c.len()), "a product reaches outside its data");
     let strides = |x: Matrix<'_, T>| x.strides.map(|s| s as isize);
     #[expect(unsafe_code, reason = "the one call of the GEMM library")]
-    // SAFETY: the last element of A and of B was just checked to lie inside its slice, C holds m *
-    // n elements (checked by the caller), and C is borrowed mutably, so it overlaps neither.
+    // SAFETY: the last element of A and of B was just checked to lie inside its slice, without
+    // wrapping; C was checked to hold m * n elements; and C is borrowed mutably, so it overlaps
+    // neither.
     unsafe {
         T::raw(
             [m, k, n],
@@ -90,6 +108,20 @@ fn block<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, beta: T, c: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic(expected = "elements of a 2 x ")]
+    fn a_matrix_whose_size_wraps_is_refused() {
+        // 6 elements modulo the range of `usize`.
+        let _ = Matrix::new(&[1.0f32; 6], 2, usize::MAX / 2 + 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "elements of the product of ")]
+    fn a_product_whose_size_wraps_is_refused() {
+        let n = 1 << (usize::BITS / 2);
+        gemm(Matrix::new(&[0.0f32; 0], n, 0), Matrix::new(&[], 0, n), 0.0, &mut []);
+    }
 
     fn naive(
         m: usize,

@@ -6,6 +6,8 @@ use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 use num_traits::Float;
 
+use crate::level::Vectors;
+
 /// A floating-point number that tensors are made of. Sealed: `f32` and `f64`.
 pub trait Real:
     Float
@@ -20,7 +22,7 @@ pub trait Real:
     + Send
     + Sync
     + sealed::Gemm
-    + sealed::Vectors
+    + Vectors
     + 'static
 {
     /// The nearest value of this type.
@@ -51,38 +53,6 @@ impl Real for f64 {
 }
 
 pub(crate) mod sealed {
-    #[cfg(target_arch = "x86_64")]
-    use crate::vector::x86;
-    use crate::vector::{Lanes, Vector};
-
-    /// The vectors of the type, one for each level of `simd`.
-    pub trait Vectors: Sized {
-        type Scalar: Vector<Self>;
-        type Baseline: Vector<Self>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2: Vector<Self>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512: Vector<Self>;
-    }
-
-    impl Vectors for f32 {
-        type Scalar = Lanes<f32, 1>;
-        type Baseline = Lanes<f32, 4>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2 = x86::F32x8;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512 = x86::F32x16;
-    }
-
-    impl Vectors for f64 {
-        type Scalar = Lanes<f64, 1>;
-        type Baseline = Lanes<f64, 2>;
-        #[cfg(target_arch = "x86_64")]
-        type Avx2 = x86::F64x4;
-        #[cfg(target_arch = "x86_64")]
-        type Avx512 = x86::F64x8;
-    }
-
     /// The matrix product of the type: `C ← A B + β C` on pointers with strides.
     #[expect(
         unsafe_code,

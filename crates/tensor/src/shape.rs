@@ -1,11 +1,20 @@
 //! Shapes live inline (no heap), so that recording a step of training allocates nothing.
+//!
+//! The one design choice: a shape can be written down for any lengths, and its elements are counted
+//! with a check. So a mistyped size reaches the operation that refuses it by name, and a product
+//! that wraps never passes for a number of elements.
 
 use std::fmt;
+
+use crate::ShapeError;
 
 /// The largest number of axes.
 pub const MAX_RANK: usize = 6;
 
 /// The lengths of a tensor's axes, outermost first. The empty shape is a scalar with one element.
+///
+/// The shape of a tensor, and of a variable on a tape, is [countable](Self::countable): no product
+/// of some of its axes wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     dims: [usize; MAX_RANK],
@@ -13,6 +22,8 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The shape of these lengths.
+    ///
     /// # Panics
     /// If there are more than [`MAX_RANK`] axes.
     #[track_caller]
@@ -39,13 +50,48 @@ impl Shape {
     }
 
     /// The number of elements: the product of the lengths, 1 for a scalar.
+    ///
+    /// # Panics
+    /// If they cannot be counted, see [`countable`](Self::countable).
+    #[track_caller]
     pub fn len(&self) -> usize {
-        self.dims().iter().product()
+        match self.elements() {
+            Some(_) if self.is_empty() => 0,
+            Some(elements) => elements,
+            None => panic!("shape {self}: more elements than can be counted"),
+        }
     }
 
     /// True when an axis has length 0.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.dims().contains(&0)
+    }
+
+    /// The shape itself, if its elements can be counted: the product of the lengths that are not 0
+    /// fits a `usize`. The product of any axes does then.
+    ///
+    /// ```
+    /// use morphograd_tensor::Shape;
+    /// assert!(Shape::from([usize::MAX, 1]).countable("mine").is_ok());
+    /// assert!(Shape::from([usize::MAX, 2]).countable("mine").is_err());
+    /// assert!(Shape::from([usize::MAX, 2, 0]).countable("mine").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// In the name of the operation, if they cannot.
+    pub fn countable(self, operation: &'static str) -> Result<Self, ShapeError> {
+        match self.elements() {
+            Some(_) => Ok(self),
+            None => {
+                let expected = format!("at most {} elements", usize::MAX);
+                Err(ShapeError::new(operation, expected, format!("shape {self}")))
+            }
+        }
+    }
+
+    /// The product of the lengths that are not 0.
+    fn elements(&self) -> Option<usize> {
+        self.dims().iter().try_fold(1usize, |product, n| product.checked_mul(*n.max(&1)))
     }
 
     /// The same shape with one more axis of length `n` in front.
@@ -96,6 +142,12 @@ mod tests {
         assert_eq!(image.batched(128).dims(), [128, 28, 28, 1]);
         assert_eq!(image.batched(128).unbatched(), image);
         assert!(Shape::from([3, 0]).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "more elements than can be counted")]
+    fn a_number_of_elements_that_wraps_is_no_number() {
+        Shape::from([usize::MAX / 2 + 1, 4]).len(); // 0 modulo the range of `usize`
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! A kernel is plain Rust, compiled several times, for the instruction sets that matter; the widest
 //! version this machine has is run. So the default build reaches the fast path, and no kernel needs
 //! intrinsics or `unsafe`. There are two kinds. [`Kernel`] is loops on slices, which the compiler
-//! vectorizes; [`VectorKernel`] is generic over the [`Vector`], for what has to control its
-//! registers. All versions perform the same operations in the same order: results are equal bit for
-//! bit, but for [`Vector::mul_add`] on processors that cannot fuse.
+//! vectorizes; [`VectorKernel`] is generic over the [`Vector`](crate::Vector), for what has to
+//! control its registers. All versions perform the same operations in the same order: results are
+//! equal bit for bit, but for [`Vector::mul_add`](crate::Vector::mul_add) on processors that cannot
+//! fuse.
 
-use crate::{Real, Vector};
+use crate::real::Real;
+
+pub use crate::level::{Level, VectorKernel};
 
 /// A computation to be compiled for several instruction sets.
 ///
@@ -34,83 +37,6 @@ pub trait Kernel {
 
     /// The computation.
     fn run(self) -> Self::Output;
-}
-
-/// A computation on vectors of `T`, to be instantiated for several instruction sets. As for
-/// [`Kernel`], what its inner loops call has to be `#[inline(always)]`.
-///
-/// ```
-/// use morphograd_tensor::{Real, Vector, simd::{VectorKernel, dispatch_vectors}};
-/// struct Double<'a, T>(&'a mut [T]);
-/// impl<T: Real> VectorKernel<T> for Double<'_, T> {
-///     type Output = ();
-///     #[inline(always)]
-///     fn run<V: Vector<T>>(self) {
-///         let mut pieces = self.0.chunks_exact_mut(V::LANES);
-///         for piece in &mut pieces {
-///             let x = V::load(piece);
-///             x.add(x).store(piece);
-///         }
-///         pieces.into_remainder().iter_mut().for_each(|x| *x += *x);
-///     }
-/// }
-/// let mut x = [1.0f32; 19];
-/// dispatch_vectors(Double(&mut x));
-/// assert_eq!(x, [2.0; 19]);
-/// ```
-pub trait VectorKernel<T> {
-    /// What the computation returns.
-    type Output;
-
-    /// The computation.
-    fn run<V: Vector<T>>(self) -> Self::Output;
-}
-
-/// Instruction sets that kernels are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// One number at a time. Never chosen: it is what the others are compared with.
-    Scalar,
-    /// What every processor of the target has: SSE2, NEON.
-    Baseline,
-    /// AVX2 and FMA.
-    Avx2,
-    /// AVX-512 F, BW, DQ and VL.
-    Avx512,
-}
-
-impl Level {
-    /// The widest one of this machine: what the `dispatch` functions choose.
-    #[inline]
-    pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if x86::has_avx512() {
-                return Level::Avx512;
-            }
-            if x86::has_avx2() {
-                return Level::Avx2;
-            }
-        }
-        Level::Baseline
-    }
-
-    /// All that this machine has, the narrowest first.
-    pub fn available() -> impl Iterator<Item = Self> {
-        let all = [Level::Scalar, Level::Baseline, Level::Avx2, Level::Avx512];
-        all.into_iter().filter(|level| *level <= Self::best())
-    }
-
-    /// Its common name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Scalar => "scalar",
-            Level::Baseline if cfg!(target_arch = "aarch64") => "neon",
-            Level::Baseline => "baseline",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-        }
-    }
 }
 
 /// Runs the kernel with the widest vector instructions of this machine.
@@ -142,19 +68,7 @@ pub fn dispatch_vectors<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
 /// If this machine does not have them.
 #[inline]
 pub fn dispatch_vectors_at<T: Real, K: VectorKernel<T>>(level: Level, kernel: K) -> K::Output {
-    assert!(level <= Level::best(), "this processor has no {}", level.name());
-    match level {
-        Level::Scalar => kernel.run::<T::Scalar>(),
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-        // SAFETY: the level is one that `best` detected on this machine, or narrower.
-        Level::Avx512 => unsafe { x86::vectors_avx512(kernel) },
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calling a function compiled for checked CPU features")]
-        // SAFETY: the level is one that `best` detected on this machine, or narrower.
-        Level::Avx2 => unsafe { x86::vectors_avx2(kernel) },
-        _ => kernel.run::<T::Baseline>(),
-    }
+    T::dispatch_at(level, kernel)
 }
 
 /// The name of the instruction set that [`dispatch`] chooses on this machine.
@@ -164,22 +78,7 @@ pub fn level() -> &'static str {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Kernel, VectorKernel};
-    use crate::Real;
-
-    #[inline]
-    pub(super) fn has_avx512() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && has_avx2()
-    }
-
-    #[inline]
-    pub(super) fn has_avx2() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    }
+    use super::Kernel;
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
     pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
@@ -190,21 +89,12 @@ mod x86 {
     pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
         kernel.run()
     }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    pub(super) fn vectors_avx512<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
-        kernel.run::<T::Avx512>()
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn vectors_avx2<T: Real, K: VectorKernel<T>>(kernel: K) -> K::Output {
-        kernel.run::<T::Avx2>()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Vector;
 
     /// Every operation of a vector, lane by lane.
     struct Everything<'a>(&'a [f32], &'a [f32]);

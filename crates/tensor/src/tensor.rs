@@ -23,9 +23,9 @@ impl<T: Real> Tensor<T> {
     /// A tensor that owns `data`.
     ///
     /// # Errors
-    /// If the number of elements is not the product of the axes.
+    /// If the number of elements is not the product of the axes, or that cannot be counted.
     pub fn from_vec(shape: impl Into<Shape>, data: Vec<T>) -> Result<Self, ShapeError> {
-        let shape = shape.into();
+        let shape = shape.into().countable("tensor")?;
         if data.len() != shape.len() {
             return Err(ShapeError::new(
                 "tensor",
@@ -104,5 +104,14 @@ mod tests {
     fn a_wrong_number_of_elements_is_an_error_that_says_so() {
         let error = Tensor::from_vec([2, 3], vec![0.0f32; 5]).unwrap_err();
         assert_eq!(error.to_string(), "tensor: expected 6 elements for shape [2, 3], found 5");
+    }
+
+    #[test]
+    fn a_number_of_elements_that_wraps_to_the_right_one_is_refused() {
+        let half = usize::MAX / 2;
+        for (shape, n) in [([half + 1, 4], 0), ([2, half + 4], 6)] {
+            let error = Tensor::from_vec(shape, vec![0.0f32; n]).unwrap_err().to_string();
+            assert!(error.starts_with("tensor: expected at most "), "{error}");
+        }
     }
 }

@@ -9,8 +9,16 @@
 /// A few numbers of one type in one register.
 ///
 /// Every operation acts on each lane as the scalar operation does and rounds once, so results do
-/// not depend on the number of lanes. The types cannot be named outside this crate: a vector exists
-/// only inside a kernel that was dispatched to a processor which has it.
+/// not depend on the number of lanes. No path leads to the types from outside this crate: a vector
+/// exists only inside a kernel that was dispatched to a processor which has it.
+///
+/// ```compile_fail
+/// use morphograd_tensor::{Real, Vector};
+/// // AVX-512 without a look at the processor: there is no such name.
+/// fn sixteen<T: Real>() -> impl Vector<T> {
+///     <T::Avx512 as Vector<T>>::splat(T::one())
+/// }
+/// ```
 pub trait Vector<T>: Copy {
     /// How many numbers it holds.
     const LANES: usize;
@@ -102,7 +110,7 @@ pub const MAX_LANES: usize = 16;
 /// The vector of a processor of which nothing is known but its scalar type: an array, which the
 /// compiler maps to the vectors of the target's baseline (SSE2, NEON).
 #[derive(Debug, Clone, Copy)]
-pub struct Lanes<T, const N: usize>([T; N]);
+pub(crate) struct Lanes<T, const N: usize>([T; N]);
 
 macro_rules! lanes {
     ($t:ty, $n:literal, $half:literal) => {
@@ -246,12 +254,12 @@ pub(crate) mod x86 {
         ) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy)]
-            pub struct $name($register);
+            pub(crate) struct $name($register);
 
-            // SAFETY of every block below: the type is private to this crate, and a kernel that is
-            // generic over it is instantiated by `simd::dispatch_vectors` only, inside a function
-            // that is compiled for the features and called after they were detected. `load` and
-            // `store` check the length of the slice first.
+            // SAFETY of every block below: `level::vectors!` alone names the type. It hands it to a
+            // kernel that is generic over it, inside a function that is compiled for the features
+            // and called after they were detected. No public item leads to the type, not even
+            // through a bound on `Real`. `load` and `store` check the length of the slice first.
             impl Vector<$t> for $name {
                 const LANES: usize = $n;
                 const REGISTERS: usize = $registers;

@@ -1,11 +1,44 @@
-//! What every set has to pass: its projection, that in a diagonal metric, and that of directions on
-//! its tangent cone.
+//! What every set has to pass: that it states what it knows, its projection, that in a diagonal
+//! metric, and that of directions on its tangent cone.
 //!
 //! The one design choice: each is compared with its definition, at points of the set that are made
 //! by projecting others.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use morphograd_autodiff::sets::{Constraint, Kind};
 use morphograd_autodiff::tensor::Shape;
+
+/// Checks that `capabilities` tells the truth, at a point of the set that is made by projecting
+/// `point`: each of the four functions that it states runs, and each other panics with the name of
+/// the set and of the capability.
+///
+/// # Panics
+/// If one does not.
+#[track_caller]
+pub fn check_capabilities(constraint: &dyn Constraint<f64>, shape: Shape, point: &[f64]) {
+    let mut at = point.to_vec();
+    constraint.project(shape, &mut at);
+    let (metric, stated) = (vec![1.0; at.len()], constraint.capabilities(shape));
+    type Call<'a> = &'a dyn Fn(&mut [f64]);
+    let calls: [(&str, bool, Call<'_>); 4] = [
+        ("metric", stated.metric, &|x| constraint.project_in_metric(shape, &metric, x)),
+        ("tangent", stated.tangent, &|x| constraint.project_tangent(shape, &at, x)),
+        ("linear", stated.linear, &|x| constraint.minimize_linear(shape, &at, x)),
+        ("derivative", stated.derivative, &|x| constraint.project_vjp(shape, &at, &at, x)),
+    ];
+    for (name, is_stated, call) in calls {
+        let result = catch_unwind(AssertUnwindSafe(|| call(&mut at.clone())));
+        let message = result.err().map(|panic| panic.downcast::<String>().unwrap_or_default());
+        // A set that is made of others names the one that lacks it.
+        let end = format!(" does not state the capability `{name}`");
+        let is_refused = message.as_ref().is_some_and(|message| message.ends_with(&end));
+        assert!(
+            if is_stated { message.is_none() } else { is_refused },
+            "{constraint:?}: `{name}` is stated: {is_stated}, and the call ends with {message:?}"
+        );
+    }
+}
 
 /// Checks a projection on a closed set against its definition, at `point` with other points of the
 /// space (of the same length) to compare with:
@@ -102,10 +135,7 @@ pub fn check_projection_in_metric_within(
     let slack = slack(tolerance, point, others) * weight;
     let project_in = |metric: &[f64], x: &[f64]| {
         let mut x = x.to_vec();
-        assert!(
-            constraint.project_in_metric(shape, metric, &mut x),
-            "{constraint:?} knows no metric"
-        );
+        constraint.project_in_metric(shape, metric, &mut x);
         x
     };
     nearest(constraint, shape, metric, slack, point, others, &|x| project_in(metric, x));
@@ -151,10 +181,7 @@ pub fn check_tangent(
     };
     let at = project(point);
     let mut tangent = direction.to_vec();
-    assert!(
-        constraint.project_tangent(shape, &at, &mut tangent),
-        "{constraint:?} knows no tangent cone"
-    );
+    constraint.project_tangent(shape, &at, &mut tangent);
 
     // So short that no other face of the set is met, but by a chance of that size; of a curved set,
     // no place where it is curved as much.
@@ -297,17 +324,14 @@ pub fn check_project_vjp(
         up.iter().zip(&down).any(|(up, down)| (up + down).abs() > 1e-8)
     });
     let mut found = gradient.to_vec();
-    assert!(
-        constraint.project_vjp(shape, point, &image, &mut found),
-        "{constraint:?}: no derivative"
-    );
+    constraint.project_vjp(shape, point, &image, &mut found);
     if !kink {
         check_pull_back(&format!("{constraint:?} {shape}"), point, gradient, &project, &found);
     }
 }
 
-/// Checks `parametrization` at a free parameter: the weight is in the set; `invert` gives a free
-/// parameter of the same weight; `pull_back` agrees with central differences; and after `enter` the
+/// Checks `parametrization` at a free parameter: the value is in the set; `invert` gives a free
+/// parameter of the same value; `pull_back` agrees with central differences; and after `enter` the
 /// inverse of a projected point gives that point.
 ///
 /// # Panics
@@ -321,21 +345,21 @@ pub fn check_parametrization(
     gradient: &[f64],
 ) {
     let map = constraint.parametrization(shape).expect("a parametrization");
-    let weight_of = |free: &[f64]| {
-        let mut weight = vec![f64::NAN; free.len()];
-        map.weight(shape, free, &mut weight);
-        weight
+    let value_of = |free: &[f64]| {
+        let mut value = vec![f64::NAN; free.len()];
+        map.value(shape, free, &mut value);
+        value
     };
-    let again = |weight: &[f64], what: &str| {
-        let mut back = weight.to_vec();
+    let again = |value: &[f64], what: &str| {
+        let mut back = value.to_vec();
         map.invert(shape, &mut back);
-        for (again, w) in difference(&weight_of(&back), weight).iter().zip(weight) {
+        for (again, w) in difference(&value_of(&back), value).iter().zip(value) {
             assert!(again.abs() <= 1e-12, "{map:?} {shape}: {what} {w} comes back {again} off");
         }
     };
-    let w = weight_of(free);
+    let w = value_of(free);
     assert_eq!(constraint.violation(shape, &w), 0.0, "{map:?} {shape} at {free:?}");
-    again(&w, "the weight");
+    again(&w, "the value");
     let mut start = free.to_vec();
     constraint.project(shape, &mut start);
     map.enter(shape, &mut start);
@@ -343,8 +367,8 @@ pub fn check_parametrization(
         again(&start, "a start");
     }
     let mut found = gradient.to_vec();
-    assert!(map.pull_back(shape, free, &w, &mut found), "{map:?}: no derivative");
-    check_pull_back(&format!("{map:?} {shape}"), free, gradient, &weight_of, &found);
+    map.pull_back(shape, free, &w, &mut found);
+    check_pull_back(&format!("{map:?} {shape}"), free, gradient, &value_of, &found);
 }
 
 /// The transposed derivative of a map, times a gradient, against central differences.

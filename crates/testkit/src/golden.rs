@@ -1,6 +1,7 @@
 //! Reference values: one safetensors file a case, computed with TensorFlow 2.21 / Keras 3.15 in
-//! `f32` on a CPU, or, for projections, with Optax, JAXopt and SciPy in `f64`; the scripts beside
-//! the files say how.
+//! `f32` on a CPU, or, for projections, with Optax, JAXopt and SciPy in `f64`.
+//! `python data/golden/generate.py` computes all of them, and `--check` compares, byte for byte;
+//! `data/golden/README.md` tells what that needs.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::path::Path;
 use morphograd_autodiff::tensor::{Real, Shape, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-/// One case: named tensors.
+/// One file: named tensors.
 #[derive(Debug)]
 pub struct Golden {
     case: String,
@@ -21,10 +22,18 @@ impl Golden {
     /// # Panics
     /// If there is no such case.
     pub fn read(case: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/golden/{case}.safetensors"));
-        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { case: case.to_owned(), bytes }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden");
+        Self::open(&folder.join(format!("{case}.safetensors")))
+    }
+
+    /// Reads a safetensors file.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn open(path: &Path) -> Self {
+        let case = path.display().to_string();
+        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{case}: {error}"));
+        Self { case, bytes }
     }
 
     /// The tensor of this name; bytes become numbers from 0 to 255.

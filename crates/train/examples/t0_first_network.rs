@@ -9,8 +9,6 @@
 
 mod common;
 
-use std::fmt::Write as _;
-
 use common::{
     Outcome, Tile, accuracy, dataset, figure, images, mean_and_deviation, planes, sheet, train,
 };
@@ -22,6 +20,7 @@ use morphograd_morphology::nn::fit::predict;
 use morphograd_morphology::nn::initializer::GlorotUniform;
 use morphograd_morphology::nn::sets::NonNegative;
 use morphograd_morphology::nn::{Activation, Dense, Flatten, Model, Sequential, Weight, summary};
+use morphograd_plot::BarChart;
 
 const UNITS: usize = 10;
 const EPOCHS: usize = 20;
@@ -130,22 +129,15 @@ fn probabilities(run: &Run, data: &Dataset) -> Outcome<()> {
         "\nThe first test image, of class {}:",
         data.class_names[usize::from(data.test.labels()[0])]
     );
-    let (mut bars, height) = (String::new(), 16 + 20 * sorted.len());
-    for (n, (probability, class)) in sorted.iter().enumerate() {
+    for (probability, class) in &sorted {
         println!("{class:>12} {probability:.4}");
-        let (y, base, width, end) =
-            (8 + 20 * n, 22 + 20 * n, 300.0 * probability, 106.0 + 300.0 * probability);
-        writeln!(bars, r#"<text x="94" y="{base}" text-anchor="end">{class}</text>"#)?;
-        writeln!(
-            bars,
-            r##"<rect x="100" y="{y}" width="{width:.1}" height="18" fill="#0072b2"/>"##
-        )?;
-        writeln!(bars, r#"<text x="{end:.1}" y="{base}">{probability:.4}</text>"#)?;
     }
-    let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"460\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"460\" height=\"{height}\" fill=\"#ffffff\"/>\n{bars}</svg>\n"
-    );
-    figure("t0_first_network/probabilities", &svg)
+    let bars = BarChart {
+        label: "Probabilities of the classes of the first test image",
+        axis: "probability",
+        max: 1.0,
+        decimals: 4,
+        bars: sorted.into_iter().map(|(probability, class)| (class, probability)).collect(),
+    };
+    figure("t0_first_network/probabilities", &bars.svg())
 }

@@ -10,9 +10,7 @@
 
 mod common;
 
-use std::fmt::Write as _;
-
-use common::{Outcome, Printer, Tile, dataset, figure, images, sheet};
+use common::{Outcome, Printer, Tile, chart, dataset, images, sheet};
 use morphograd::data::Images;
 use morphograd_morphology::Operator;
 use morphograd_morphology::initializer::SparseNumZeros;
@@ -29,6 +27,7 @@ use morphograd_morphology::{
     Merge, Morphological2d, Neighbourhood2d, StructuringElement, StructuringFunction,
     black_top_hat2d, dilation2d, evaluate, gradient2d, law, white_top_hat2d,
 };
+use morphograd_plot::{Axis, Scale};
 
 /// Training images, at most.
 const TRAIN: usize = 10_000;
@@ -96,7 +95,8 @@ fn main() -> Outcome<()> {
         }
         curves.push((name, curve));
     }
-    chart("t5_grey_shift/accuracy", &curves)
+    let shift = Axis::new("added to every pixel", Scale::Linear { min: -1.0, max: 1.0 });
+    chart("t5_grey_shift/accuracy", shift, &curves)
 }
 
 /// The law on test images, printed and drawn.
@@ -229,62 +229,4 @@ fn accuracy(images: &Images, found: &[usize]) -> f64 {
     let right =
         found.iter().zip(images.labels()).filter(|(found, label)| **found == usize::from(**label));
     right.count() as f64 / found.len() as f64
-}
-
-/// Draws accuracy against shift.
-fn chart(name: &str, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
-    let (left, top, width, height) = (60.0, 20.0, 480.0, 260.0);
-    let at = |(shift, accuracy): (f64, f64)| {
-        (left + (shift + 1.0) / 2.0 * width, top + (1.0 - accuracy) * height)
-    };
-    let mut body = String::new();
-    for tick in 0..=4 {
-        let share = f64::from(tick) / 4.0;
-        let (x, y) = at((2.0 * share - 1.0, share));
-        let (bottom, right) = (top + height, left + width);
-        writeln!(body, r##"<path d="M{left} {y}H{right}M{x} {top}V{bottom}" stroke="#dddddd"/>"##)?;
-        writeln!(
-            body,
-            r#"<text x="{}" y="{}" text-anchor="end">{share}</text>"#,
-            left - 6.0,
-            y + 4.0
-        )?;
-        let shift = 2.0 * share - 1.0;
-        writeln!(
-            body,
-            r#"<text x="{x}" y="{}" text-anchor="middle">{shift}</text>"#,
-            bottom + 16.0
-        )?;
-    }
-    let middle = left + width / 2.0;
-    let below = top + height + 36.0;
-    writeln!(
-        body,
-        r#"<text x="{middle}" y="{below}" text-anchor="middle">added to every pixel</text>"#
-    )?;
-    writeln!(body, r#"<text x="{left}" y="12">test accuracy</text>"#)?;
-    for ((name, curve), colour) in curves.iter().zip(["#1f6fb4", "#b03a2e"]) {
-        let points: Vec<String> =
-            curve.iter().map(|p| at(*p)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        writeln!(
-            body,
-            r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#,
-            points.join(" ")
-        )?;
-        if let Some(last) = curve.last() {
-            let (x, y) = at(*last);
-            writeln!(
-                body,
-                r#"<text x="{}" y="{}" fill="{colour}">{name}</text>"#,
-                x + 6.0,
-                y + 4.0
-            )?;
-        }
-    }
-    let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"660\" height=\"330\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"660\" height=\"330\" fill=\"#ffffff\"/>\n{body}</svg>\n"
-    );
-    figure(name, &svg)
 }

@@ -20,12 +20,9 @@
 //! little.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
-#[path = "common/chart.rs"]
-mod chart;
 mod common;
 
-use chart::chart;
-use common::{Outcome, Printer, Tile, accuracy, dataset, sheet};
+use common::{Outcome, Printer, Tile, accuracy, chart, dataset, sheet};
 use morphograd::data::Images;
 use morphograd_morphology::ScaleSpace2d;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape};
@@ -36,6 +33,7 @@ use morphograd_morphology::nn::{
     Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Model, Optimizer, ScaleConv2d,
     Sequential, SoftmaxCrossEntropy, summary,
 };
+use morphograd_plot::{Axis, Scale};
 
 const TRAIN: usize = 5000;
 const TEST: usize = 2000;
@@ -70,7 +68,8 @@ fn main() -> Outcome<()> {
             levels(&model, &params, &test)?;
         }
     }
-    chart("t6_scale_equivariance/accuracy", "size of the test images", &FACTORS, &accuracies)
+    let size = Axis::new("size of the test images", Scale::Marks(FACTORS.to_vec()));
+    chart("t6_scale_equivariance/accuracy", size, &accuracies)
 }
 
 type Network = fn(&mut Params<f32>, [usize; 3], usize) -> Result<Model<f32>, BuildError>;

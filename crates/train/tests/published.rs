@@ -1,5 +1,5 @@
-//! The callbacks, replayed on the four published logs: they stop at the published epoch and give
-//! the published learning rates.
+//! The four published logs: they are of 1,024 images, and the callbacks, replayed on them, stop at
+//! the published epoch and give the published learning rates.
 //!
 //! The logs print four digits, so a value may have been up to half a unit of the last digit away
 //! from what is printed, and a comparison that close can have gone either way. The plateau schedule
@@ -26,6 +26,18 @@ fn early_stopping_stops_at_the_published_epoch_and_not_before() {
             epochs.iter().map(|epoch| stopping.observe(epoch.loss)).collect();
         let first = verdicts.iter().position(|verdict| *verdict == Verdict::Stop);
         assert_eq!(first, Some(epochs.len() - 1), "{}", run.constraint);
+    }
+}
+
+#[test]
+fn training_accuracies_are_counts_of_1024_images() {
+    for run in &PUBLISHED {
+        for epoch in run.epochs() {
+            let count = (epoch.accuracy * 1024.0).round();
+            let error = (epoch.accuracy - count / 1024.0).abs();
+            // Keras rounds a single; the count may lie on the boundary.
+            assert!(error <= 1.001 * ROUNDING, "{}, epoch {}", run.constraint, epoch.epoch);
+        }
     }
 }
 

@@ -305,9 +305,11 @@ constraint    seeds  epochs   accuracy  accuracy    loss   epoch  viol.  ep. bes
 non-positive      1       2     0.7500    {restored:.4}  0.2500   1.500      0  79 0.9293 0.9277†
 mine              1       –          –         –       –       –      0  –
 ──────────────────────────────────────────────────────────────────────────────────────────
-Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move them by about a point.
+Published: the tutorial's single runs on 1,024 images of MNIST; seeds alone move them \
+         by about a point.
   These runs are on digits: compare the order of the rows, not the figures.
-† Published as non-positive; at every public commit of that library that had both, the constraint clipped to
+† Published as non-positive; at every public commit of that library that had both, the constraint \
+         clipped to
   [-1, 1] (here: lattice).
 "
     );

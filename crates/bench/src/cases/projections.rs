@@ -2,7 +2,7 @@
 //! is something to project.
 
 use morphograd::morphology::nn::autodiff::sets::Constraint;
-use morphograd::morphology::nn::sets::{Interval, Rounding, UnitNorm};
+use morphograd::morphology::nn::sets::{Grid, Interval, UnitNorm};
 
 use super::Fill;
 use crate::case::{Case, Unit, Work};
@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         case("projection-box", "onto the box [-1, 0]", Interval { min: -1.0, max: 0.0 }).counted(),
         case("projection-unit-norm", "of every column onto norm 1", UnitNorm { axes: vec![0] }),
-        case("projection-rounding", "onto two decimals", Rounding { decimals: 2 }),
+        case("projection-rounding", "onto two decimals", Grid::decimals(2)),
     ]
 }
 

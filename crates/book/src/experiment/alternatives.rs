@@ -4,13 +4,10 @@
 
 use std::ops::ControlFlow;
 
-use morphograd::morphology::nn::FrankWolfe;
-use morphograd::morphology::nn::autodiff::Params;
 use morphograd::morphology::nn::sets::Simplex;
-use morphograd::morphology::nn::solve::FrankWolfeStep;
-use morphograd::morphology::nn::tensor::Tensor;
+use morphograd::morphology::nn::solve::{self, FrankWolfe, FrankWolfeStep, Method};
 
-use super::{Objective, Rate, gradient_descent, loss, milestones, minimize};
+use super::{Objective, Rate, gradient_descent, milestones, minimize};
 
 /// The gap of $f(w) = \tfrac12 \lVert w \rVert^2$ on the simplex, from a corner, and the bound
 /// $2 L D^2 / (k + 2)$ with $L = 1$ and $D^2 = 2$. Each step makes one more coordinate positive, so
@@ -18,20 +15,24 @@ use super::{Objective, Rate, gradient_descent, loss, milestones, minimize};
 /// faster.
 pub fn frank_wolfe(steps: u64) -> Rate {
     const COUNT: usize = 20_000;
-    let corner = Tensor::from_fn([COUNT], |i| if i == 0 { 1.0 } else { 0.0 });
-    let mut params = Params::new();
-    let id = params.add("w", corner, Some(Box::new(Simplex { sum: 1.0 }))).expect("any shape");
+    let mut w = vec![0.0; COUNT];
+    w[0] = 1.0;
+    let simplex = Simplex { sum: 1.0 };
+    let problem = solve::Objective::new(&simplex, [COUNT], &mut w, |w, gradient| {
+        HalfSquare.gradient(0, w, gradient);
+        HalfSquare.value(w)
+    });
     let mut rate =
         Rate { name: "Frank and Wolfe".to_owned(), measured: Vec::new(), bound: Vec::new() };
     let marks = milestones(steps);
     let method =
         FrankWolfe { step: FrankWolfeStep::Open, iterations: steps as usize, tolerance: 0.0 };
     method
-        .minimize_observed(&mut params, loss(HalfSquare, id), |params, solution| {
+        .minimize_observed(problem.expect("any shape"), |_, solution| {
             let k = solution.iterations as u64;
             if marks.binary_search(&k).is_ok() {
                 // f(w*) is that of w* with all coordinates 1/n.
-                let gap = HalfSquare.value(params.value(id).data) - 0.5 / COUNT as f64;
+                let gap = solution.objective - 0.5 / COUNT as f64;
                 rate.measured.push((k as f64, gap));
                 rate.bound.push((k as f64, 4.0 / (k as f64 + 2.0)));
             }

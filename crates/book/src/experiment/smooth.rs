@@ -4,9 +4,9 @@
 
 use std::ops::ControlFlow;
 
-use morphograd::morphology::nn::ProjectedGradient;
-use morphograd::morphology::nn::autodiff::{Params, sets::Constraint};
-use morphograd::morphology::nn::sets::NonNegative;
+use morphograd::morphology::nn::autodiff::Params;
+use morphograd::morphology::nn::sets::{Constraint, NonNegative};
+use morphograd::morphology::nn::solve::{Method, ProjectedGradient, RecordedLoss};
 use morphograd::morphology::nn::tensor::Tensor;
 
 use super::{Objective, Rate, distance, gradient_descent, loss, milestones, minimize};
@@ -133,9 +133,10 @@ pub fn accelerated(steps: u64) -> [Rate; 2] {
     let mut params = Params::new();
     let start = Tensor::from_vec([start.len()], start).expect("as many numbers as the shape says");
     let id = params.add("w", start, Some(Box::new(NonNegative))).expect("any shape");
+    let loss = RecordedLoss::new(&mut params, loss(problem.clone(), id));
     method
-        .minimize_observed(&mut params, loss(problem.clone(), id), |params, solution| {
-            measure(1, solution.iterations as u64, params.value(id).data);
+        .minimize_observed(loss, |loss, solution| {
+            measure(1, solution.iterations as u64, loss.params().value(id).data);
             ControlFlow::Continue(())
         })
         .expect("a finite objective");

@@ -1,12 +1,10 @@
 //! A figure for each theorem about rates: what was measured, the bound (dashed, in the same
 //! colour), and the slopes of both in the legend.
 
-use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
+use morphograd_plot::{Axis, Line, Panel, Scale};
 
-use super::Figure;
+use super::{Figure, chart, dashed, solid};
 use crate::experiment::{Rate, alternatives, metric, nonconvex, smooth, stochastic, subgradient};
-
-const LOG: Scale = Scale::Logarithmic;
 
 pub(super) fn figures() -> Vec<Figure> {
     vec![
@@ -49,16 +47,21 @@ pub(super) fn figures() -> Vec<Figure> {
 /// Slopes are fitted from here on: before, constants matter more than the rate.
 const FROM: f64 = 30.0;
 
-fn power(title: &str, y: &'static str, rate: &Rate) -> String {
+fn logarithmic(label: &str) -> Axis<'_> {
+    Axis::new(label, Scale::Logarithmic)
+}
+
+/// The steps from 0 on.
+fn steps(last: u64) -> Axis<'static> {
+    Axis::new("step k", Scale::Linear { min: 0.0, max: last as f64 })
+}
+
+fn power(title: &str, y: &str, rate: &Rate) -> String {
     let [measured, bound] = rate.exponents(FROM);
     let names = [format!("measured: slope {measured:.2}"), format!("bound: slope {bound:.2}")];
-    let plot = LinePlot {
-        title,
-        x: ("step k", LOG),
-        y: (y, LOG),
-        lines: pair(rate, [&names[0], &names[1]], 1),
-    };
-    line_plots(&format!("{title}: {}, {}", names[0], names[1]).replace('−', "-"), &[plot])
+    let lines = pair(rate, [&names[0], &names[1]], 1);
+    let panel = Panel::new(title, logarithmic("step k"), logarithmic(y), lines);
+    chart(&format!("{title}: {}, {}", names[0], names[1]).replace('−', "-"), vec![panel])
 }
 
 fn accelerated() -> String {
@@ -79,9 +82,10 @@ fn accelerated() -> String {
         // Bounds of one slope have one entry in the legend.
         pair(rate, [&names[0], if i == 0 { &names[1] } else { "" }], i + 1)
     });
-    let plot =
-        LinePlot { title, x: ("step k", LOG), y: ("f(w) − f(w*)", LOG), lines: lines.collect() };
-    line_plots(&format!("{title}: {}, {}", names[0][0], names[1][0]).replace('−', "-"), &[plot])
+    let (x, y) = (logarithmic("step k"), logarithmic("f(w) − f(w*)"));
+    let panel = Panel::new(title, x, y, lines.collect());
+    let label = format!("{title}: {}, {}", names[0][0], names[1][0]);
+    chart(&label.replace('−', "-"), vec![panel])
 }
 
 fn linear(rate: &Rate) -> String {
@@ -90,63 +94,43 @@ fn linear(rate: &Rate) -> String {
         format!("measured: factor {measured:.4} a step"),
         format!("bound: factor {bound:.4} a step"),
     ];
-    let plot = LinePlot {
-        title: "Distance to the solution, strongly convex",
-        x: ("step k", Scale::Linear { min: 0.0, max: 400.0 }),
-        y: ("‖w − w*‖", LOG),
-        lines: pair(rate, [&names[0], &names[1]], 1),
-    };
-    line_plots(&format!("Distance to the solution: {}, {}", names[0], names[1]), &[plot])
+    let lines = pair(rate, [&names[0], &names[1]], 1);
+    let title = "Distance to the solution, strongly convex";
+    let panel = Panel::new(title, steps(400), logarithmic("‖w − w*‖"), lines);
+    chart(&format!("Distance to the solution: {}, {}", names[0], names[1]), vec![panel])
 }
 
 fn stochastic() -> String {
     let constant = [0.4, 0.1, 0.025].map(|step| stochastic::constant(step, 2000));
     let falling = stochastic::falling(2000);
     let [measured, bound] = falling.exponents(FROM);
-    let names: Vec<String> = constant.iter().map(|rate| rate.name.clone()).collect();
     let last =
         [format!("step 1/(μ(k + κ)): slope {measured:.2}"), format!("bound: slope {bound:.2}")];
-    let mut lines = Vec::new();
-    for (i, (rate, name)) in constant.iter().zip(&names).enumerate() {
-        lines.extend(pair(rate, [name, ""], i + 1));
-    }
-    let scale = |label| (label, LOG);
-    let plots = [
-        LinePlot {
-            title: "Constant step",
-            x: scale("step k"),
-            y: scale("mean of ‖w − w*‖²"),
-            lines,
-        },
-        LinePlot {
-            title: "Step of one over k",
-            x: scale("step k"),
-            y: scale(""),
-            lines: pair(&falling, [&last[0], &last[1]], 4),
-        },
+    let lines = constant.iter().zip(1..).flat_map(|(rate, i)| pair(rate, [&rate.name, ""], i));
+    let panel = |title, y, lines| Panel::new(title, logarithmic("step k"), logarithmic(y), lines);
+    let panels = vec![
+        panel("Constant step", "mean of ‖w − w*‖²", lines.collect()),
+        panel("Step of one over k", "", pair(&falling, [&last[0], &last[1]], 4)),
     ];
-    line_plots("Mean square distance to the solution with noise, and the bounds (dashed)", &plots)
+    chart("Mean square distance to the solution with noise, and the bounds (dashed)", panels)
 }
 
 fn adam() -> String {
     const STEPS: u64 = 1000;
-    let line = |name, points: Vec<(f64, f64)>, colour| PlotLine {
-        name,
-        points: points.into_iter().filter(|(_, gap)| *gap > 1e-12).collect(),
-        colour,
-        dashed: false,
+    let line = |name, mut points: Vec<(f64, f64)>, colour| {
+        points.retain(|(_, gap)| *gap > 1e-12);
+        solid(name, points, colour)
     };
     let lines = vec![
         line("projected gradient", metric::gradient(STEPS), 1),
         line("Adam, then the Euclidean projection", metric::adam(STEPS), 2),
         line("Adam, then the projection in its metric", metric::adam_in_metric(STEPS), 3),
     ];
-    let x = ("step k", Scale::Linear { min: 0.0, max: STEPS as f64 });
-    let plot = LinePlot { title: "Gap on a plane", x, y: ("f(w) − f(w*)", LOG), lines };
-    line_plots(
+    let panel = Panel::new("Gap on a plane", steps(STEPS), logarithmic("f(w) − f(w*)"), lines);
+    chart(
         "Adam with the Euclidean projection does not move; projected gradient and Adam in its own \
          metric converge",
-        &[plot],
+        vec![panel],
     )
 }
 
@@ -161,31 +145,23 @@ fn penalty() -> String {
         format!("weight w = exp(θ): slope {measured:.2}"),
         "1/(ηk + 1/w₀)".to_owned(),
     ];
-    let plots = [
-        LinePlot {
-            title: "Penalty: minimizers",
-            x: ("weight ρ", LOG),
-            y: ("", LOG),
-            lines: pair(&distances, [&names[0], &names[1]], 1),
-        },
-        LinePlot {
-            title: "Reparametrization: a weight that should be 0",
-            x: ("step k", LOG),
-            y: ("", LOG),
-            lines: pair(&values, [&names[2], &names[3]], 2),
-        },
+    let panel = |title, x, lines| Panel::new(title, logarithmic(x), logarithmic(""), lines);
+    let panels = vec![
+        panel("Penalty: minimizers", "weight ρ", pair(&distances, [&names[0], &names[1]], 1)),
+        panel(
+            "Reparametrization: a weight that should be 0",
+            "step k",
+            pair(&values, [&names[2], &names[3]], 2),
+        ),
     ];
-    line_plots(
+    chart(
         "How far penalized minimizers are from the set, and how slowly a reparametrized weight \
          reaches 0",
-        &plots,
+        panels,
     )
 }
 
 /// The measurement and its bound.
-fn pair<'a>(rate: &Rate, names: [&'a str; 2], colour: usize) -> Vec<PlotLine<'a>> {
-    vec![
-        PlotLine { name: names[1], points: rate.bound.clone(), colour, dashed: true },
-        PlotLine { name: names[0], points: rate.measured.clone(), colour, dashed: false },
-    ]
+fn pair(rate: &Rate, [measured, bound]: [&str; 2], colour: usize) -> Vec<Line<'static>> {
+    vec![dashed(bound, rate.bound.clone(), colour), solid(measured, rate.measured.clone(), colour)]
 }

@@ -4,11 +4,12 @@
 
 use std::f64::consts::PI;
 
-use morphograd::morphology::nn::autodiff::sets::Constraint;
-use morphograd::morphology::nn::sets::{Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex};
-use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
+use morphograd::morphology::nn::sets::{
+    Constraint, Halfspace, Isotonic, L1Ball, L2Ball, LInfBall, Simplex,
+};
+use morphograd_plot::{Axis, Line, Panel, Scale};
 
-use super::Figure;
+use super::{Figure, chart, dashed, solid};
 use crate::experiment::distance;
 use crate::experiment::dykstra::{NEAREST, Point, START, alternating, dykstra};
 
@@ -50,86 +51,50 @@ fn projections() -> String {
         ),
         ("Isotonic: x ≤ y", Box::new(Isotonic::NonDecreasing), vec![[-1.6, -1.6], [1.6, 1.6]]),
     ];
-    let dot = |name, point: Point, colour| PlotLine {
-        name,
-        points: vec![point.into()],
-        colour,
-        dashed: false,
+    let range = |half: f64| Axis::new("", Scale::Linear { min: -half, max: half });
+    let panel = |(title, set, outline): &Outlined| {
+        let mut lines = vec![dashed("boundary of the set", pairs(outline), 0)];
+        for angle in (0..12).map(|i| (f64::from(i) + 0.3) * PI / 6.0) {
+            let point = [1.5 * angle.cos(), 1.5 * angle.sin()];
+            let mut image = point;
+            set.project([2].into(), &mut image);
+            if image != point {
+                lines.push(solid("", pairs(&[point, image]), 1));
+            }
+            lines.push(solid("point", pairs(&[point]), 1));
+            lines.push(solid("its projection", pairs(&[image]), 2));
+        }
+        Panel::new(title, range(2.05), range(1.6), lines)
     };
-    let panels: Vec<_> = sets
-        .iter()
-        .map(|(title, set, outline)| {
-            let outline = outline.iter().map(|point| (*point).into()).collect();
-            let mut lines = vec![PlotLine {
-                name: "boundary of the set",
-                points: outline,
-                colour: 0,
-                dashed: true,
-            }];
-            for angle in (0..12).map(|i| (f64::from(i) + 0.3) * PI / 6.0) {
-                let point = [1.5 * angle.cos(), 1.5 * angle.sin()];
-                let mut image = point;
-                set.project([2].into(), &mut image);
-                if image != point {
-                    let points = vec![point.into(), image.into()];
-                    lines.push(PlotLine { name: "", points, colour: 1, dashed: false });
-                }
-                lines.push(dot("point", point, 1));
-                lines.push(dot("its projection", image, 2));
-            }
-            LinePlot {
-                title,
-                x: ("", Scale::Linear { min: -2.05, max: 2.05 }),
-                y: ("", Scale::Linear { min: -1.6, max: 1.6 }),
-                lines,
-            }
-        })
-        .collect();
-    line_plots("Points of the plane and their projections on six convex sets", &panels)
+    let panels = sets.iter().map(panel).collect();
+    chart("Points of the plane and their projections on six convex sets", panels)
 }
 
 fn paths() -> String {
-    let line = |name, points: &[Point], colour, dashed| PlotLine {
-        name,
-        points: points.iter().map(|[x, y]| (*x, *y)).collect(),
-        colour,
-        dashed,
-    };
-    let circle = circle();
     let (pocs, nearest) = (alternating(8), dykstra(8));
-    let plane = LinePlot {
-        title: "A disk and the half-plane above 0",
-        x: ("", Scale::Linear { min: 0.3, max: 1.7 }),
-        y: ("", Scale::Linear { min: -1.05, max: 0.0427 }),
-        lines: vec![
-            line("the sets", &circle, 0, true),
-            line("", &[[0.0, 0.0], [2.0, 0.0]], 0, true),
-            line("alternating projections", &pocs, 2, false),
-            line("Dykstra's algorithm", &nearest, 1, false),
-            line("", &pocs[pocs.len() - 1..], 2, false),
-            line("", &[START], 0, false),
-        ],
+    let lines = vec![
+        dashed("the sets", pairs(&circle()), 0),
+        dashed("", pairs(&[[0.0, 0.0], [2.0, 0.0]]), 0),
+        solid("alternating projections", pairs(&pocs), 2),
+        solid("Dykstra's algorithm", pairs(&nearest), 1),
+        solid("", pairs(&pocs[pocs.len() - 1..]), 2),
+        solid("", pairs(&[START]), 0),
+    ];
+    let x = Axis::new("", Scale::Linear { min: 0.3, max: 1.7 });
+    let y = Axis::new("", Scale::Linear { min: -1.05, max: 0.0427 });
+    let plane = Panel::new("A disk and the half-plane above 0", x, y, lines);
+    let curve = |name, points: &[Point], colour| -> Line<'_> {
+        let far = points.iter().enumerate();
+        solid(name, far.map(|(k, point)| (k as f64, distance(point, &NEAREST))).collect(), colour)
     };
-    let far = |points: &[Point]| -> Vec<(f64, f64)> {
-        points.iter().enumerate().map(|(k, point)| (k as f64, distance(point, &NEAREST))).collect()
-    };
-    let curve = |name, points: &[Point], colour| PlotLine {
-        name,
-        points: far(points),
-        colour,
-        dashed: false,
-    };
-    let distances = LinePlot {
-        title: "Distance to the nearest point of both",
-        x: ("projections", Scale::Linear { min: 0.0, max: 16.0 }),
-        y: ("", Scale::Logarithmic),
-        lines: vec![
-            curve("alternating projections", &pocs, 2),
-            curve("Dykstra's algorithm", &nearest, 1),
-        ],
-    };
-    line_plots(
-        "Alternating projections stop at another point than the nearest",
-        &[plane, distances],
-    )
+    let lines =
+        vec![curve("alternating projections", &pocs, 2), curve("Dykstra's algorithm", &nearest, 1)];
+    let x = Axis::new("projections", Scale::Linear { min: 0.0, max: 16.0 });
+    let y = Axis::new("", Scale::Logarithmic);
+    let distances = Panel::new("Distance to the nearest point of both", x, y, lines);
+    chart("Alternating projections stop at another point than the nearest", vec![plane, distances])
+}
+
+fn pairs(points: &[Point]) -> Vec<(f64, f64)> {
+    points.iter().map(|point| (*point).into()).collect()
 }

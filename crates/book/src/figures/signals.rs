@@ -3,9 +3,9 @@
 
 use morphograd::morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
 use morphograd::morphology::{closing2d, dilation2d, erosion2d, evaluate, opening2d};
-use morphograd::report::{LinePlot, PlotLine, Scale, line_plots};
+use morphograd_plot::{Axis, Line, Panel, Scale};
 
-use super::Figure;
+use super::{Figure, chart, dashed, solid};
 
 const LENGTH: usize = 96;
 const SIZE: usize = 9;
@@ -32,38 +32,23 @@ fn signal() -> Result<String, ShapeError> {
     let eroded = evaluate([x, w], |graph, [x, w]| erosion2d(graph, x, w, window))?;
     let opened = evaluate([x, w], |graph, [x, w]| opening2d(graph, x, w, window))?;
     let closed = evaluate([x, w], |graph, [x, w]| closing2d(graph, x, w, window))?;
-    let line = |name, tensor: &Tensor<f64>, colour, dashed| PlotLine {
-        name,
-        points: tensor.data().iter().enumerate().map(|(i, y)| (i as f64, *y)).collect(),
-        colour,
-        dashed,
+    let points = |tensor: &Tensor<f64>| {
+        tensor.data().iter().enumerate().map(|(i, y)| (i as f64, *y)).collect()
     };
-    let plot = |title, lines| LinePlot {
-        title,
-        x: ("", Scale::Linear { min: 0.0, max: (LENGTH - 1) as f64 }),
-        y: ("", Scale::Linear { min: 0.1, max: 1.1 }),
-        lines,
+    let panel = |title, results: [(&str, &Tensor<f64>, usize); 2]| {
+        let results = results.map(|(name, tensor, colour)| solid(name, points(tensor), colour));
+        let mut lines: Vec<Line<'_>> = results.into();
+        lines.push(dashed("signal", points(&image), 0));
+        let x = Axis::new("", Scale::Linear { min: 0.0, max: (LENGTH - 1) as f64 });
+        let y = Axis::new("", Scale::Linear { min: 0.1, max: 1.1 });
+        Panel::new(title, x, y, lines)
     };
-    let plots = [
-        plot(
-            "Dilation and erosion",
-            vec![
-                line("dilation", &dilated, 2, false),
-                line("erosion", &eroded, 1, false),
-                line("signal", &image, 0, true),
-            ],
-        ),
-        plot(
-            "Closing and opening",
-            vec![
-                line("closing", &closed, 4, false),
-                line("opening", &opened, 3, false),
-                line("signal", &image, 0, true),
-            ],
-        ),
+    let panels = vec![
+        panel("Dilation and erosion", [("dilation", &dilated, 2), ("erosion", &eroded, 1)]),
+        panel("Closing and opening", [("closing", &closed, 4), ("opening", &opened, 3)]),
     ];
-    Ok(line_plots(
+    Ok(chart(
         "A signal between its erosion and its dilation, and between its opening and its closing",
-        &plots,
+        panels,
     ))
 }

@@ -8,7 +8,9 @@
 use morphograd_nn::autodiff::{Mode, Op, Params, Tape};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
 
-use crate::{FilterBank2d, Lattice, Neighbourhood2d};
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::neighbourhood::lattice::Lattice;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Outputs of one pass, unless a single image has more: `f32` counts them without rounding, and
 /// they are a few megabytes.
@@ -23,8 +25,8 @@ const OUTPUTS: usize = 1 << 20;
 /// Ties are resolved by the scan: with [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an
 /// output gives equal parts of 1 to all that are tied, else the counts are whole. Of each channel
 /// and filter they add up to the number of outputs, except where a window has no candidate. Cost:
-/// the forward pass of [`FilterBank2d`], and two additions for each output and channel. Exact in `f32`
-/// up to $2^{24}$ windows an image, for any number of images.
+/// the forward pass of [`FilterBank2d`], and two additions for each output and channel. Exact in
+/// `f32` up to $2^{24}$ windows an image, for any number of images.
 ///
 /// # Errors
 /// If the shapes do not fit.

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::connected::selection::{self, root};
-use crate::{Connectivity, Selection};
+use crate::connected::selection::{self, Selection, root};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// The area opening: each pixel becomes the highest level at which its connected component of
 /// $\{x \ge \text{level}\}$ has at least `area` pixels. `x` and output

@@ -3,8 +3,8 @@
 
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
-use crate::Connectivity;
 use crate::connected::selection::{Frame, Planes};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// How the distance between two pixels is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,8 +36,10 @@ pub enum PixelDistance {
 /// ```
 /// use morphograd_morphology::{PixelDistance, distance_transform, nn::tensor::TensorRef};
 /// let x = TensorRef::new([1, 2, 3, 1], &[1.0f32, 0.0, 0.0, 0.0, 0.0, 0.0]);
-/// assert_eq!(distance_transform(x, PixelDistance::Chessboard)?.data(), [0.0, 1.0, 2.0, 1.0, 1.0, 2.0]);
-/// assert_eq!(distance_transform(x, PixelDistance::Taxicab)?.data(), [0.0, 1.0, 2.0, 1.0, 2.0, 3.0]);
+/// let chessboard = distance_transform(x, PixelDistance::Chessboard)?;
+/// assert_eq!(chessboard.data(), [0.0, 1.0, 2.0, 1.0, 1.0, 2.0]);
+/// let taxicab = distance_transform(x, PixelDistance::Taxicab)?;
+/// assert_eq!(taxicab.data(), [0.0, 1.0, 2.0, 1.0, 2.0, 3.0]);
 /// assert_eq!(distance_transform(x, PixelDistance::Euclidean)?.data()[4], 2f32.sqrt());
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```

@@ -5,10 +5,10 @@
 use morphograd_nn::autodiff::{Add, Graph, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
-use crate::connected::selection::Planes;
-use crate::{
-    Connectivity, Selection, evaluate, reconstruction_by_dilation, reconstruction_by_erosion,
-};
+use crate::connected::reconstruction::{reconstruction_by_dilation, reconstruction_by_erosion};
+use crate::connected::selection::{Planes, Selection};
+use crate::neighbourhood::connectivity::Connectivity;
+use morphograd_nn::autodiff::evaluate;
 
 /// The h-maxima: $R^\delta_x(x - h)$, which lowers every peak by $h$, and so removes those that are
 /// not higher.

@@ -3,12 +3,13 @@
 //! `minimum(max_pool(marker), mask)`, ties included. What one pixel gets is scattered from the last
 //! step; only to split ties are the steps kept and walked back.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
-use crate::connected::selection::{self, Frame, Planes};
-use crate::neighbourhood::connectivity::Neighbours;
-use crate::{Connectivity, Selection};
+use crate::connected::selection::{self, Frame, Planes, Selection};
+use crate::neighbourhood::connectivity::{Connectivity, Neighbours};
 
 /// Dilates the marker `steps` times under the mask:
 /// $$m_0 = m \wedge g, \qquad m_{k+1} = \delta(m_k) \wedge g,$$
@@ -91,6 +92,10 @@ const WORDS: usize = 2;
 impl<T: Real> Op<T> for GeodesicDilation {
     fn name(&self) -> &'static str {
         "geodesic dilation"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

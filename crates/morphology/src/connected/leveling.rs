@@ -2,10 +2,13 @@
 //! result is new. Each round looks only at the pixels beside which something changed in the round
 //! before; the result is that of iterating on the whole image.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::{Connectivity, Selection, selection};
+use crate::connected::selection::{self, Selection};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// The leveling of the image $g$ by the marker $m$: the limit of
 /// $$m_{k+1} = \varepsilon(m_k) \vee \big(\delta(m_k) \wedge g\big), \qquad m_0 = m,$$
@@ -64,6 +67,10 @@ const WORDS: usize = 5;
 impl<T: Real> Op<T> for Leveling {
     fn name(&self) -> &'static str {
         "leveling"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

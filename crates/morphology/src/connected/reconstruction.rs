@@ -2,12 +2,14 @@
 //! Vincent's hybrid algorithm (two scans and a queue), not by iterating, and its gradient takes one
 //! addition a pixel, not a tape of all the steps.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 use crate::connected::geodesic::{clip, reaches};
-use crate::connected::selection::{self, Frame};
-use crate::{Connectivity, Selection};
+use crate::connected::selection::{self, Frame, Selection};
+use crate::neighbourhood::connectivity::Connectivity;
 
 /// Reconstruction by dilation of the mask $g$ from the marker $m$: the limit of geodesic dilations,
 /// $$R^\delta_g(m) = \lim_k \delta^{(k)}_g(m \wedge g), \qquad
@@ -88,6 +90,10 @@ const WORDS: usize = 2;
 impl<T: Real> Op<T> for Reconstruction {
     fn name(&self) -> &'static str {
         "reconstruction"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

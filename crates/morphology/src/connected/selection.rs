@@ -13,8 +13,7 @@ use std::ops::Range;
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Scale, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
-use crate::Connectivity;
-use crate::neighbourhood::connectivity::Neighbours;
+use crate::neighbourhood::connectivity::{Connectivity, Neighbours};
 
 /// How pixels are selected. A [`Connectivity`] is one, with the first of tied pixels.
 ///

@@ -10,7 +10,10 @@ use std::marker::PhantomData;
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 
-use crate::{Border, Depthwise2d, Lattice, MaxPlus, MinMinus, Neighbourhood2d};
+use crate::dilation::depthwise::Depthwise2d;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::{Lattice, MaxPlus, MinMinus};
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// The adjoint of [`dilation2d`](crate::dilation2d) by the same kernel `[kh, kw, channels]` and
 /// window, on images of `[height, width]` pixels. Where the dilation is $\delta(x)_i = \max_d x_{s
@@ -109,8 +112,9 @@ fn adjoint<T: Real, L: Lattice>(
 }
 
 /// The samples of a window's outputs, each where the mirrored window has it under its last tap, and
-/// the lattice's bottom between them: `[batch, rows, columns, channels]` → `[batch, height + reach -
-/// 1, width + reach - 1, channels]`. The gradient is gathered there. Cost: one copy.
+/// the lattice's bottom between them: `[batch, rows, columns, channels]` →
+/// `[batch, height + reach - 1, width + reach - 1, channels]`. The gradient is gathered there.
+/// Cost: one copy.
 #[derive(Debug, Clone, Copy)]
 struct Spread<L> {
     window: Window2d,

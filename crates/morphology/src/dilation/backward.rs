@@ -14,27 +14,11 @@ use std::ops::Range;
 use morphograd_nn::autodiff::{Backward, Ties};
 use morphograd_nn::tensor::{Extent, Real, parallel};
 
-use crate::dilation::forward::saves_winners;
+use crate::dilation::layout::{Layout, saves_winners};
 use crate::dilation::planes::Planes;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice};
-
-/// How the outputs of an operation are laid out: `filters` kernels on every channel.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout {
-    /// Filters; 1 where every channel has its own kernel.
-    pub(crate) filters: usize,
-    /// Whether channels keep their own outputs (`filter * channels + channel`) instead of being
-    /// summed.
-    pub(crate) marginal: bool,
-}
-
-impl Layout {
-    /// Channels of the output.
-    pub(crate) fn outputs(self, channels: usize) -> usize {
-        if self.marginal { self.filters * channels } else { self.filters }
-    }
-}
 
 /// Writes the gradients of the image and of the kernel, where they are wanted; the forward pass was
 /// [`correlate`](crate::dilation::forward::correlate).
@@ -44,46 +28,69 @@ pub(crate) fn distribute<T: Real, L: Lattice>(
     layout: Layout,
     ties: Ties,
 ) {
-    let [mut dx, mut dw, ..] = pass.grad_inputs;
-    let grad = pass.grad_output;
-    if let Some(dw) = &mut dw {
-        dw.fill(T::zero());
+    // Without outputs there are no winners to look for either.
+    if saves_winners(place, ties) || pass.grad_output.is_empty() {
+        let entry = |tap: usize| place.entry::<L>(place.in_order(ties, tap));
+        let taps = 0..place.window.taps();
+        return distribute_to_winners::<T, L>(pass, place, layout, taps, entry);
     }
-    if grad.is_empty() {
-        if let Some(dx) = &mut dx {
-            dx.fill(T::zero());
-        }
-        return;
-    }
-    if saves_winners(place, ties) {
-        // Of a block of windows, the candidates' offsets come behind those of the taps.
-        let offsets = &pass.saved.indices[pass.saved.indices.len() - place.candidates()..];
-        let winners = &pass.saved.codes[..];
-        let won = Winners { place, layout, ties, offsets, winners, grad };
-        return match (dx, dw) {
-            (Some(dx), dw) => won.add_to_both::<L>(dx, dw, pass.scratch),
-            (None, Some(dw)) => won.add_to_kernel::<L>(dw, pass.scratch),
-            (None, None) => (),
-        };
-    }
-    let search =
-        Search { place, layout, ties, x: pass.inputs[0].data, kernel: pass.inputs[1].data, grad };
+    let (x, kernel) = (pass.inputs[0].data, pass.inputs[1].data);
+    let search = Search { place, layout, ties, x, kernel, grad: pass.grad_output };
+    let [dx, dw, ..] = pass.grad_inputs;
     if let Some(dx) = dx {
         search.add_to_image::<L>(dx);
     }
     if let Some(dw) = dw {
+        dw.fill(T::zero());
         search.add_to_kernel::<L>(dw, pass.scratch);
     }
 }
 
+/// Writes the gradients where the forward pass saved the number of every output's winner. At
+/// `candidates` of what it saved is how far each candidate is from its window's first pixel;
+/// `entry` says which entry of the kernel it is.
+pub(crate) fn distribute_to_winners<T: Real, L: Lattice>(
+    pass: Backward<'_, T>,
+    place: &WindowLayout,
+    layout: Layout,
+    candidates: Range<usize>,
+    entry: impl Fn(usize) -> usize + Sync,
+) {
+    let [dx, mut dw, ..] = pass.grad_inputs;
+    if let Some(dw) = &mut dw {
+        dw.fill(T::zero());
+    }
+    if pass.grad_output.is_empty() {
+        if let Some(dx) = dx {
+            dx.fill(T::zero());
+        }
+        return;
+    }
+    let won = Winners {
+        place,
+        layout,
+        offsets: &pass.saved.indices[candidates],
+        entry,
+        winners: &pass.saved.codes,
+        grad: pass.grad_output,
+    };
+    match (dx, dw) {
+        (Some(dx), dw) => won.add_to_both::<L>(dx, dw, pass.scratch),
+        (None, Some(dw)) => won.add_to_kernel::<L>(dw, pass.scratch),
+        (None, None) => (),
+    }
+}
+
 /// What the forward pass left.
-struct Winners<'a, T> {
+struct Winners<'a, T, E> {
     place: &'a WindowLayout,
     layout: Layout,
-    ties: Ties,
-    /// The distance of every candidate from its window's first pixel, in the order of the scan.
+    /// The distance of every candidate from its window's first pixel, in the order in which they
+    /// are counted.
     offsets: &'a [u32],
-    /// The winning candidates, counted in that order, `[image][row][channel][column][filter]`.
+    /// The kernel entry of a candidate.
+    entry: E,
+    /// The winning candidates, `[image][row][channel][column][filter]`.
     winners: &'a [u16],
     grad: &'a [T],
 }
@@ -96,7 +103,7 @@ const WAYS: usize = 4;
 /// The most groups of images that have partial sums of their own.
 const MAX_GROUPS: usize = 32;
 
-impl<T: Real> Winners<'_, T> {
+impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
     /// Writes the image's gradient and, if it is wanted, adds the kernel's in the same pass. A task
     /// is one channel of a group of images.
     fn add_to_both<L: Lattice>(&self, dx: &mut [T], dw: Option<&mut [T]>, scratch: &mut Vec<T>) {
@@ -174,18 +181,17 @@ impl<T: Real> Winners<'_, T> {
 
     /// Numbers of one channel's kernel.
     fn entries(&self) -> usize {
-        self.place.candidates() * self.layout.filters
+        self.offsets.len() * self.layout.filters
     }
 
     /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this
     /// order those of one channel stay in the cache while a row goes by.
     fn add_partial<L: Lattice>(&self, sums: &[T], dw: &mut [T]) {
         let (filters, channels) = (self.layout.filters, self.place.channels);
-        let (candidates, [kh, kw]) = (self.place.candidates(), self.place.kernel());
-        let sign = T::of(L::SIGN);
+        let (candidates, sign) = (self.offsets.len(), T::of(L::SIGN));
         for (c, sums) in sums.chunks_exact(WAYS * self.entries()).enumerate() {
             for (n, sums) in sums.chunks_exact(filters).take(candidates).enumerate() {
-                let entry = self.place.entry::<L>(self.place.in_order(self.ties, n) % (kh * kw));
+                let entry = (self.entry)(n);
                 let dw = &mut dw[(entry * channels + c) * filters..][..filters];
                 dw.iter_mut().zip(sums).for_each(|(dw, sum)| *dw += sign * *sum);
             }

@@ -2,17 +2,23 @@
 //! processing.
 //!
 //! $$y_{b,i,j,c} = \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c}$$ for a dilation; an erosion takes the minimum of $x - w_{k-1-d}$.
-//! The computation is that of [`FilterBank2d`](crate::FilterBank2d) with one filter for each channel.
+//! The computation is that of [`FilterBank2d`](crate::FilterBank2d) with one filter for each
+//! channel.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
-use morphograd_nn::autodiff::{Backward, Forward, Op, Ties};
-use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
+use morphograd_nn::autodiff::{Backward, Forward, Op};
+use morphograd_nn::tensor::simd::Level;
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::dilation::backward::{Layout, distribute};
+use crate::dilation::backward::distribute;
 use crate::dilation::forward::correlate;
+use crate::dilation::layout::Layout;
+use crate::dilation::van_herk;
+use crate::neighbourhood::lattice::Lattice;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice, Neighbourhood2d};
 
 /// Dilation (`MaxPlus`) or erosion (`MinMinus`) of every channel by its own kernel. Inputs: images
 /// `[batch, height, width, channels]` and a kernel `[kh, kw, channels]`; output
@@ -25,22 +31,19 @@ use crate::{Border, Lattice, Neighbourhood2d};
 /// ([`Mode::Eval`](morphograd_nn::autodiff::Mode), or inputs that are no parameters).
 #[derive(Debug, Clone, Copy)]
 pub struct Depthwise2d<L> {
-    window: Window2d,
-    border: Border,
-    ties: Ties,
+    scan: Neighbourhood2d,
     lattice: PhantomData<L>,
 }
 
 impl<L: Lattice> Depthwise2d<L> {
-    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones; the
-    /// kernel has to have the window's size.
+    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
+    /// the kernel has to have the window's size.
     pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
-        let Neighbourhood2d { window, border, ties } = scan.into();
-        Self { window, border, ties, lattice: PhantomData }
+        Self { scan: scan.into(), lattice: PhantomData }
     }
 
     fn place(&self, x: Shape) -> Result<WindowLayout, ShapeError> {
-        WindowLayout::new(L::NAME, self.window, self.border, x)
+        WindowLayout::new(L::NAME, self.scan.window, self.scan.border, x)
     }
 }
 
@@ -49,9 +52,13 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
         L::NAME
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let place = self.place(inputs[0])?;
-        let [kh, kw] = self.window.size;
+        let [kh, kw] = self.scan.window.size;
         if *inputs[1].dims() != [kh, kw, place.channels] {
             return Err(ShapeError::new(
                 L::NAME,
@@ -65,12 +72,15 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
-        correlate::<T, L>(pass, &place, LAYOUT, self.ties);
+        match van_herk::height(&pass, &place, LAYOUT) {
+            Some(height) => van_herk::correlate::<T, L>(Level::best(), pass, &place, height),
+            None => correlate::<T, L>(Level::best(), pass, &place, LAYOUT, self.scan.ties),
+        }
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
-        distribute::<T, L>(pass, &place, LAYOUT, self.ties);
+        distribute::<T, L>(pass, &place, LAYOUT, self.scan.ties);
     }
 
     fn overwrites(&self) -> bool {

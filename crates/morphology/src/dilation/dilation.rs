@@ -4,8 +4,12 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::dilation::filter_bank::FilterLayer;
-use crate::{Border, Depthwise2d, FilterBank2d, MaxPlus, Neighbourhood2d};
+use crate::dilation::depthwise::Depthwise2d;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::dilation::layer::FilterLayer;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MaxPlus;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Dilates every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`:
@@ -48,8 +52,9 @@ pub fn dilation2d<T: Real>(
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
 /// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
-/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4 filters
-/// makes it cheaper: they are one dilation by a kernel that is one entry larger, with strides.
+/// [`FilterBank2d`]; in a model, a max-pooling behind a dilation of one channel by at least 4
+/// filters makes it cheaper: they are one dilation by a kernel that is one entry larger, with
+/// strides.
 ///
 /// ```
 /// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Dilation2d};

@@ -5,8 +5,12 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::dilation::filter_bank::FilterLayer;
-use crate::{Border, Depthwise2d, FilterBank2d, MinMinus, Neighbourhood2d};
+use crate::dilation::depthwise::Depthwise2d;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::dilation::layer::FilterLayer;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MinMinus;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Erodes every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`:
@@ -17,6 +21,12 @@ use crate::{Border, Depthwise2d, FilterBank2d, MinMinus, Neighbourhood2d};
 /// also where their size is even (where TensorFlow's is not; its erosion is [`Depthwise2d`] with
 /// the window as it stands). Border, ties and cost: see [`Depthwise2d`]. Source: J. Serra, *Image
 /// Analysis and Mathematical Morphology*, vol. 2 (1988).
+///
+/// **Strides**: with same padding the first window begins where TensorFlow begins it, which depends
+/// on the stride, and with a stride the window is not mirrored. So the erosion at stride 2 by a
+/// kernel of even size is not the erosion at stride 1 at every second pixel. By a kernel of odd
+/// size it is, on images of odd size. With valid padding it always is. The adjoint of a dilation
+/// with strides is [`adjoint_erosion2d`](crate::adjoint_erosion2d).
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -46,8 +56,9 @@ pub fn erosion2d<T: Real>(
 }
 
 /// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the
-/// results, $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$ (`Erosion2D` of
-/// morpholayers).
+/// results, $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$. It is `Erosion2D` of
+/// morpholayers but for kernels of even size with same padding at stride 1: here the window is
+/// mirrored with the kernel, as in [`erosion2d`], which also says what strides do.
 ///
 /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
 /// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see

@@ -2,21 +2,24 @@
 //! `Dilation2d` and `Erosion2d` layers.
 //!
 //! $$y_{b,i,j,f} = \sum_c \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c,f}$$ for a dilation; an erosion takes the minimum of
-//! $x - w_{k-1-d}$. Here are the shapes; the computation is in `correlation.rs` and
-//! `subgradient.rs`, for this operation and for [`Depthwise2d`](crate::Depthwise2d).
+//! $x - w_{k-1-d}$. Here are the shapes and the choice between the two computations, that by any
+//! kernel in `forward.rs` and that by flat rectangles in `van_herk.rs`; the gradient is in
+//! `backward.rs`.
 
-use std::any::Any;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, BuildError, Builder, Layer, MaxPool2d, Weight};
+use morphograd_nn::autodiff::{Backward, Forward, Op};
+use morphograd_nn::tensor::simd::Level;
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use crate::dilation::backward::{Layout, distribute};
-use crate::dilation::forward::{FILTERS_IN_LANES, correlate};
-use crate::dilation::fused_max_pool;
+use crate::dilation::backward::distribute;
+use crate::dilation::forward::correlate;
+use crate::dilation::layout::Layout;
+use crate::dilation::van_herk;
+use crate::neighbourhood::lattice::Lattice;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice, Neighbourhood2d};
 
 /// Dilation (`MaxPlus`) or erosion (`MinMinus`) by filters. Inputs: images
 /// `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`; output
@@ -35,21 +38,16 @@ use crate::{Border, Lattice, Neighbourhood2d};
 ///   gradient: as a flat [`Depthwise2d`](crate::Depthwise2d).
 #[derive(Debug, Clone, Copy)]
 pub struct FilterBank2d<L> {
-    window: Window2d,
-    border: Border,
-    ties: Ties,
+    pub(crate) scan: Neighbourhood2d,
     marginal: bool,
-    /// Each output is the best of a block of so many neighbouring windows; `[1, 1]`: of one.
-    block: [usize; 2],
     lattice: PhantomData<L>,
 }
 
 impl<L: Lattice> FilterBank2d<L> {
-    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones; the
-    /// kernel has to have the window's size.
+    /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
+    /// the kernel has to have the window's size.
     pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
-        let Neighbourhood2d { window, border, ties } = scan.into();
-        Self { window, border, ties, marginal: false, block: [1; 2], lattice: PhantomData }
+        Self { scan: scan.into(), marginal: false, lattice: PhantomData }
     }
 
     /// Without the sum over the channels: filter `f` on channel `c` gives the output channel
@@ -59,17 +57,8 @@ impl<L: Lattice> FilterBank2d<L> {
         Self { marginal: true, ..self }
     }
 
-    /// Followed by a pooling with windows of `block` outputs, `strides` apart, which takes the best
-    /// of them. For strides 1, valid padding and ties that go to the first: the first window of the
-    /// block, and there the first tap, as in the two operations one after the other.
-    pub(crate) fn pooled(self, block: [usize; 2], strides: [usize; 2]) -> Self {
-        Self { block, window: Window2d { strides, ..self.window }, ..self }
-    }
-
-    fn place(&self, x: Shape) -> Result<WindowLayout, ShapeError> {
-        let size = [0, 1].map(|axis| (self.window.size[axis] + self.block[axis]).saturating_sub(1));
-        let place = WindowLayout::new(L::NAME, Window2d { size, ..self.window }, self.border, x)?;
-        Ok(WindowLayout { block: self.block, ..place })
+    pub(crate) fn place(&self, x: Shape) -> Result<WindowLayout, ShapeError> {
+        WindowLayout::new(L::NAME, self.scan.window, self.scan.border, x)
     }
 
     fn layout(&self, kernel: Shape) -> Layout {
@@ -82,9 +71,13 @@ impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
         L::NAME
     }
 
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let place = self.place(inputs[0])?;
-        let [kh, kw] = self.window.size;
+        let [kh, kw] = self.scan.window.size;
         match *inputs[1].dims() {
             [h, w, c, filters] if [h, w] == [kh, kw] && c == place.channels => {
                 let [rows, columns] = place.extent.output;
@@ -102,134 +95,19 @@ impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
     fn forward(&self, pass: Forward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         let layout = self.layout(pass.inputs[1].shape);
-        correlate::<T, L>(pass, &place, layout, self.ties);
+        match van_herk::height(&pass, &place, layout) {
+            Some(height) => van_herk::correlate::<T, L>(Level::best(), pass, &place, height),
+            None => correlate::<T, L>(Level::best(), pass, &place, layout, self.scan.ties),
+        }
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         let layout = self.layout(pass.inputs[1].shape);
-        distribute::<T, L>(pass, &place, layout, self.ties);
+        distribute::<T, L>(pass, &place, layout, self.scan.ties);
     }
 
     fn overwrites(&self) -> bool {
         true
-    }
-}
-
-/// A bank of filters with its parameters: what `Dilation2d` and `Erosion2d` build.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FilterLayer<L> {
-    op: FilterBank2d<L>,
-    filters: usize,
-    kernel: ParamId,
-    bias: Option<ParamId>,
-    activation: Activation,
-}
-
-impl<L: Lattice> FilterLayer<L> {
-    pub(crate) fn build<T: Real>(
-        builder: &mut Builder<'_, T>,
-        input: Shape,
-        op: FilterBank2d<L>,
-        filters: usize,
-        kernel: Weight<T>,
-        bias: Option<Weight<T>>,
-        activation: Activation,
-    ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        if filters == 0 {
-            return Err(ShapeError::new(L::NAME, "at least one filter", "0").into());
-        }
-        // Before a kernel is drawn: a window that does not fit may be of any size.
-        let channels = op.place(input.batched(1))?.channels;
-        let [kh, kw] = op.window.size;
-        let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
-        let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
-        builder.fuse(Self::fuse_max_pool);
-        Ok(Box::new(Self { op, filters, kernel, bias, activation }))
-    }
-}
-
-impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
-    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
-        let kernel = graph.param(self.kernel);
-        let y = graph.apply(self.op, [x, kernel])?;
-        self.finish(graph, y)
-    }
-}
-
-impl<L: Lattice> FilterLayer<L> {
-    /// This layer and a max-pooling behind it as one layer, if that costs less: of one channel (the
-    /// maximum of a sum is not the sum of the maxima), with whole windows of neighbouring taps, and
-    /// the default rule for ties.
-    fn pooled(&self, input: Shape, pool: &MaxPool2d) -> Option<Self> {
-        let FilterBank2d { window, ties, .. } = self.op;
-        let x = input.batched(1);
-        let one = x.rank() == 4 && x.dims()[3] == 1 && self.activation == Activation::Linear;
-        let dense = window.strides == [1, 1] && window.rates == [1, 1];
-        let valid = [window.padding, pool.padding] == [Padding::Valid; 2];
-        if !(L::IS_MAXIMUM && one && dense && valid && [ties, pool.ties] == [Ties::First; 2]) {
-            return None;
-        }
-        let op = self.op.pooled(pool.size, pool.strides.unwrap_or(pool.size));
-        let place = op.place(x).ok()?;
-        let pays = fused_max_pool::pays(&place) && self.filters >= FILTERS_IN_LANES;
-        pays.then_some(Self { op, ..*self })
-    }
-
-    /// The rule by which [`pooled`](Self::pooled) is found in a model.
-    fn fuse_max_pool<T: Real>(
-        first: &dyn Layer<T>,
-        second: &dyn Layer<T>,
-        input: Shape,
-    ) -> Option<Box<dyn Layer<T>>> {
-        let layer = (first as &dyn Any).downcast_ref::<Self>()?;
-        let pool = (second as &dyn Any).downcast_ref::<MaxPool2d>()?;
-        Some(Box::new(layer.pooled(input, pool)?))
-    }
-
-    fn finish<T: Real>(&self, graph: &mut Graph<'_, T>, mut y: Var) -> Result<Var, ShapeError> {
-        if let Some(bias) = self.bias {
-            let bias = graph.param(bias);
-            y = graph.apply(Add, [y, bias])?;
-        }
-        self.activation.apply(graph, y)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use morphograd_nn::autodiff::Params;
-    use morphograd_nn::tensor::Tensor;
-
-    use super::*;
-    use crate::{MaxPlus, MinMinus};
-
-    #[test]
-    fn a_dilation_and_a_max_pooling_are_one_operation_where_that_is_cheaper_and_the_same() {
-        fn joint<L: Lattice>(
-            size: usize,
-            filters: usize,
-            channels: usize,
-            activation: Activation,
-            pool: MaxPool2d,
-        ) -> bool {
-            let mut params = Params::<f32>::new();
-            let kernel =
-                params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
-            let op = FilterBank2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
-            let layer = FilterLayer { op, filters, kernel, bias: None, activation };
-            layer.pooled([12, 12, channels].into(), &pool).is_some()
-        }
-        let (halves, linear) = (MaxPool2d::default(), Activation::Linear);
-        assert!(joint::<MaxPlus>(5, 8, 1, linear, halves));
-        assert!(!joint::<MinMinus>(5, 8, 1, linear, halves));
-        assert!(!joint::<MaxPlus>(1, 8, 1, linear, halves));
-        assert!(!joint::<MaxPlus>(5, 3, 1, linear, halves));
-        assert!(!joint::<MaxPlus>(5, 8, 2, linear, halves));
-        assert!(!joint::<MaxPlus>(5, 8, 1, Activation::Relu, halves));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { strides: Some([1, 1]), ..halves }));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { padding: Padding::Same, ..halves }));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { ties: Ties::Last, ..halves }));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { size: [9, 9], ..halves }));
     }
 }

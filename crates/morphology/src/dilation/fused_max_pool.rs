@@ -10,104 +10,255 @@
 //! entries that differ, and that rounding makes equal in the sum with one pixel, are not tied here.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
-use morphograd_nn::tensor::simd::{Level, VectorKernel};
-use morphograd_nn::tensor::{MAX_LANES, Real, Vector};
+use morphograd_nn::autodiff::{Backward, Forward, Op, Saved, Ties};
+use morphograd_nn::layers::MaxPool2d;
+use morphograd_nn::tensor::simd::{Level, VectorKernel, dispatch_vectors_at};
+use morphograd_nn::tensor::{
+    MAX_LANES, Padding, Real, Shape, ShapeError, TensorRef, Vector, Window2d,
+};
 
-use crate::Lattice;
-use crate::dilation::forward::{NONE, at_level, room};
+use crate::dilation::backward::distribute_to_winners;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::dilation::layout::{FILTERS_IN_LANES, Layout, NONE, room};
 use crate::dilation::planes::Planes;
+use crate::dilation::row::{Row, for_each_row};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 use crate::neighbourhood::window_layout::WindowLayout;
 
-/// Whether one computation costs less than two.
-pub(crate) fn pays(place: &WindowLayout) -> bool {
-    let ([kh, kw], [sy, sx]) = (place.kernel(), place.window.strides);
-    place.candidates() < usize::from(NONE) && place.window.taps() < kh * kw * sy * sx
+/// A [`FilterBank2d`] of one channel and the max-pooling of its outputs. Inputs as there; the
+/// output is that of the pooling.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FusedMaxPool2d<L> {
+    bank: FilterBank2d<L>,
+    pool: MaxPool2d,
 }
 
-/// Calls `f(window, tap)` for every window of the block, in raster order, that a tap of the joint
-/// window belongs to, and its place in that window.
-fn for_each_window(place: &WindowLayout, tap: usize, mut f: impl FnMut(usize, usize)) {
-    let ([kh, kw], [qh, qw]) = (place.kernel(), place.block);
-    let (y, x) = (tap / place.window.size[1], tap % place.window.size[1]);
-    for (qy, qx) in (0..qh.min(y + 1)).flat_map(|qy| (0..qw.min(x + 1)).map(move |qx| (qy, qx))) {
-        if y - qy < kh && x - qx < kw {
-            f(qy * qw + qx, (y - qy) * kw + x - qx);
+impl<L: Lattice> FusedMaxPool2d<L> {
+    /// The operation on images and a kernel of these shapes, if it is the two operations one after
+    /// the other and costs less: of one channel (the maximum of a sum is not the sum of the
+    /// maxima), with whole windows of neighbouring taps, and the default rule for ties.
+    pub(crate) fn new(
+        bank: FilterBank2d<L>,
+        pool: MaxPool2d,
+        [x, kernel]: [Shape; 2],
+    ) -> Option<Self> {
+        let window = bank.scan.window;
+        let one = x.rank() == 4 && x.dims()[3] == 1;
+        let dense = [window.strides, window.rates] == [[1, 1]; 2];
+        let valid = [window.padding, pool.padding] == [Padding::Valid; 2];
+        let first = [bank.scan.ties, pool.ties] == [Ties::First; 2];
+        if !(L::IS_MAXIMUM && one && dense && valid && first) {
+            return None;
+        }
+        let fused = Self { bank, pool };
+        let joint = fused.joint(x).ok()?;
+        (joint.pays() && kernel.dims()[3] >= FILTERS_IN_LANES).then_some(fused)
+    }
+
+    fn joint(&self, x: Shape) -> Result<Joint, ShapeError> {
+        let (kernel, block) = (self.bank.scan.window.size, self.pool.size);
+        // Saturating: what is larger than any image is refused.
+        let size = [0, 1].map(|axis| kernel[axis].saturating_add(block[axis]).saturating_sub(1));
+        let strides = self.pool.strides.unwrap_or(block);
+        let window = Window2d { size, strides, ..self.bank.scan.window };
+        let place = WindowLayout::new(L::NAME, window, Border::Infinity, x)?;
+        Ok(Joint { place, kernel, block })
+    }
+}
+
+impl<T: Real, L: Lattice> Op<T> for FusedMaxPool2d<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        let dilated = Op::<T>::infer(&self.bank, inputs)?;
+        Op::<T>::infer(&self.pool, &[dilated])
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let joint = self.joint(pass.inputs[0].shape).expect("shapes were inferred");
+        joint.correlate::<T, L>(Level::best(), pass);
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let joint = self.joint(pass.inputs[0].shape).expect("shapes were inferred");
+        let layout = Layout { filters: pass.inputs[1].shape.dims()[3], marginal: false };
+        // Their offsets come behind those of the taps.
+        let (taps, [kh, kw]) = (joint.place.window.taps(), joint.kernel);
+        let candidates = taps..taps + joint.candidates();
+        let entry = |candidate: usize| joint.entry::<L>(candidate % (kh * kw));
+        distribute_to_winners::<T, L>(pass, &joint.place, layout, candidates, entry);
+    }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
+}
+
+/// A window that covers the windows of a block of neighbouring outputs. A candidate is an entry of
+/// the kernel at one of these.
+#[derive(Debug)]
+struct Joint {
+    place: WindowLayout,
+    /// Size of the kernel.
+    kernel: [usize; 2],
+    /// Number of windows.
+    block: [usize; 2],
+}
+
+impl Joint {
+    /// Whether one computation costs less than two.
+    fn pays(&self) -> bool {
+        let (WindowLayout { window, .. }, [kh, kw]) = (self.place, self.kernel);
+        self.candidates() < usize::from(NONE)
+            && window.taps() < kh * kw * window.strides[0] * window.strides[1]
+    }
+
+    fn candidates(&self) -> usize {
+        self.kernel.into_iter().chain(self.block).product()
+    }
+
+    /// The kernel entry at a tap of one window.
+    fn entry<L: Lattice>(&self, tap: usize) -> usize {
+        if L::MIRRORED { self.kernel[0] * self.kernel[1] - 1 - tap } else { tap }
+    }
+
+    /// Computes the output. If a gradient may be asked for, saves the offsets of the taps and then
+    /// of the candidates, and the number of the winning candidate,
+    /// `[image][row][column][filter]`.
+    fn correlate<T: Real, L: Lattice>(&self, level: Level, pass: Forward<'_, T>) {
+        let Forward { inputs: [x, kernel, ..], output, saved, scratch, needs_grad, .. } = pass
+        else {
+            unreachable!("an image and a kernel")
+        };
+        if output.is_empty() {
+            return;
+        }
+        let place = &self.place;
+        let planes = Planes::new(*place);
+        let laid_out = planes.lay_out::<T, L>(*x, scratch);
+        let Saved { values: packed, indices: offsets, codes: winners } = saved;
+        self.pack::<T, L>(*kernel, &planes, packed, offsets);
+        let (packed, offsets) = (&packed[..], &offsets[..place.window.taps()]);
+
+        let [rows, columns] = place.extent.output;
+        let layout = Layout { filters: kernel.shape.dims()[3], marginal: false };
+        let lengths = [columns * layout.filters; 2];
+        for_each_row(output, needs_grad.then_some(winners), lengths, |line, y, winners| {
+            let (i, lattice) = (line % rows, PhantomData::<L>);
+            let image = &laid_out[line / rows * planes.image_len()..][..planes.image_len()];
+            let mut row = Row {
+                level,
+                place,
+                planes: &planes,
+                image,
+                offsets,
+                packed,
+                i,
+                layout,
+                ties: Ties::First,
+                y: &mut *y,
+                // A tap is not yet a candidate.
+                winners: &mut [],
+                lattice,
+            };
+            row.compute();
+            if !winners.is_empty() {
+                let (image, filters) = (&image[i * planes.row()..], layout.filters);
+                let search = Search { image, packed, offsets, filters, y, winners, lattice };
+                dispatch_vectors_at(level, search);
+            }
+        });
+    }
+
+    /// Calls `f(window, tap)` for every window of the block, in raster order, that a tap of the
+    /// joint window belongs to, and its place in that window.
+    fn for_each_window(&self, tap: usize, mut f: impl FnMut(usize, usize)) {
+        let ([kh, kw], [qh, qw]) = (self.kernel, self.block);
+        let (y, x) = (tap / self.place.window.size[1], tap % self.place.window.size[1]);
+        for (qy, qx) in (0..qh.min(y + 1)).flat_map(|qy| (0..qw.min(x + 1)).map(move |qx| (qy, qx)))
+        {
+            if y - qy < kh && x - qx < kw {
+                f(qy * qw + qx, (y - qy) * kw + x - qx);
+            }
+        }
+    }
+
+    /// Packs the dilated kernel and then, of each entry, the number of the first candidate that has
+    /// it (windows of the block before entries), both `[tap][filter]` with room; and the offsets of
+    /// the taps and then of the candidates.
+    fn pack<T: Real, L: Lattice>(
+        &self,
+        kernel: TensorRef<'_, T>,
+        planes: &Planes,
+        packed: &mut Vec<T>,
+        offsets: &mut Vec<u32>,
+    ) {
+        let ([kh, kw], [qh, qw]) = (self.kernel, self.block);
+        let (taps, filters, columns) =
+            (self.place.window.taps(), kernel.shape.dims()[3], self.place.window.size[1]);
+        let room = room(filters);
+        packed.clear();
+        packed.resize(2 * taps * room, T::zero());
+        let (best, numbers) = packed.split_at_mut(taps * room);
+        for (tap, (best, numbers)) in
+            best.chunks_exact_mut(room).zip(numbers.chunks_exact_mut(room)).enumerate()
+        {
+            let unset = T::of(f64::from(NONE));
+            numbers[..filters].fill(unset);
+            self.for_each_window(tap, |window, tap| {
+                let number = T::of((window * kh * kw + tap) as f64);
+                let entries = &kernel.data[self.entry::<L>(tap) * filters..][..filters];
+                for (f, w) in entries.iter().enumerate() {
+                    let [new, old] = [*w, best[f]].map(|w| L::candidate(T::zero(), w));
+                    // The first, or the first that is a number.
+                    if L::beats(new, old)
+                        || numbers[f] == unset
+                        || (best[f].is_nan() && !w.is_nan())
+                    {
+                        (best[f], numbers[f]) = (*w, number);
+                    }
+                }
+            });
+        }
+        offsets.clear();
+        offsets.extend((0..taps).map(|tap| planes.offset(tap)));
+        for (qy, qx) in (0..qh).flat_map(|qy| (0..qw).map(move |qx| (qy, qx))) {
+            let taps = (0..kh).flat_map(|dy| (0..kw).map(move |dx| (qy + dy) * columns + qx + dx));
+            offsets.extend(taps.map(|tap| planes.offset(tap)));
         }
     }
 }
 
-/// Packs the dilated kernel and then, of each entry, the number of the first candidate that has it
-/// (windows of the block before entries), both `[tap][filter]` with room; and the offsets of the
-/// taps and then of the candidates.
-pub(crate) fn pack<T: Real, L: Lattice>(
-    place: &WindowLayout,
-    kernel: &[T],
-    planes: &Planes,
-    packed: &mut Vec<T>,
-    offsets: &mut Vec<u32>,
-) {
-    let ([kh, kw], [qh, qw]) = (place.kernel(), place.block);
-    let taps = place.window.taps();
-    let filters = kernel.len() / (kh * kw);
-    let room = room(filters);
-    packed.clear();
-    packed.resize(2 * taps * room, T::zero());
-    let (best, numbers) = packed.split_at_mut(taps * room);
-    for (tap, (best, numbers)) in
-        best.chunks_exact_mut(room).zip(numbers.chunks_exact_mut(room)).enumerate()
-    {
-        let unset = T::of(f64::from(NONE));
-        numbers[..filters].fill(unset);
-        for_each_window(place, tap, |window, tap| {
-            let number = T::of((window * kh * kw + tap) as f64);
-            for (f, w) in kernel[place.entry::<L>(tap) * filters..][..filters].iter().enumerate() {
-                let beats = L::beats(L::candidate(T::zero(), *w), L::candidate(T::zero(), best[f]));
-                // The first, or the first that is a number.
-                if beats || numbers[f] == unset || (best[f].is_nan() && !w.is_nan()) {
-                    (best[f], numbers[f]) = (*w, number);
-                }
-            }
-        });
-    }
-    offsets.clear();
-    offsets.extend((0..taps).map(|tap| planes.offset(tap)));
-    for (qy, qx) in (0..qh).flat_map(|qy| (0..qw).map(move |qx| (qy, qx))) {
-        let taps = (0..kh)
-            .flat_map(|dy| (0..kw).map(move |dx| (qy + dy) * place.window.size[1] + qx + dx));
-        offsets.extend(taps.map(|tap| planes.offset(tap)));
-    }
-}
-
 /// A row of outputs whose winners are looked for.
-pub(crate) struct Search<'a, T, L> {
+struct Search<'a, T, L> {
     /// From the first pixel of the row's first window on.
-    pub(crate) image: &'a [T],
-    /// What [`pack`] made.
-    pub(crate) packed: &'a [T],
+    image: &'a [T],
+    /// What [`Joint::pack`] made.
+    packed: &'a [T],
     /// The offsets of the taps.
-    pub(crate) offsets: &'a [u32],
-    pub(crate) filters: usize,
-    pub(crate) y: &'a [T],
-    pub(crate) winners: &'a mut [u16],
-    pub(crate) lattice: PhantomData<L>,
-}
-
-impl<T: Real, L: Lattice> Search<'_, T, L> {
-    pub(crate) fn run(mut self, level: Level) {
-        at_level(level, Rows(&mut self));
-    }
+    offsets: &'a [u32],
+    filters: usize,
+    y: &'a [T],
+    winners: &'a mut [u16],
+    lattice: PhantomData<L>,
 }
 
 /// The search on the vectors of a level, filters in the lanes.
-struct Rows<'r, 'a, T, L>(&'r mut Search<'a, T, L>);
-
-impl<T: Real, L: Lattice> VectorKernel<T> for Rows<'_, '_, T, L> {
+impl<T: Real, L: Lattice> VectorKernel<T> for Search<'_, T, L> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        if self.0.filters <= V::Half::LANES { self.0.row::<V::Half>() } else { self.0.row::<V>() }
+    fn run<V: Vector<T>>(mut self) {
+        if self.filters <= V::Half::LANES { self.row::<V::Half>() } else { self.row::<V>() }
     }
 }
 
@@ -173,7 +324,8 @@ mod tests {
     use morphograd_testkit::check_op;
     use proptest::prelude::*;
 
-    use crate::{Dilation2d, FilterBank2d, MaxPlus, MinMinus};
+    use super::*;
+    use crate::{Dilation2d, MaxPlus};
 
     /// Numbers of which many are tied and all sums are exact; `-inf`, as an entry off a support,
     /// and NaN among them.
@@ -220,7 +372,7 @@ mod tests {
             model.forward(&mut graph, image).unwrap()
         } else {
             let dilated = model.forward_until(&mut graph, image, "dilation").unwrap();
-            pool.forward(&mut graph, dilated).unwrap()
+            graph.apply(pool, [dilated]).unwrap()
         };
         let value = graph.value(y).data.to_vec();
         // Sums of these are exact.
@@ -229,6 +381,30 @@ mod tests {
         graph.backward_with(y, &gradient);
         let dx = graph.grad(image).unwrap().to_vec();
         [value, dx, tape.grad(kernel).unwrap().to_vec()]
+    }
+
+    /// Output and winners, as bits.
+    fn bits<L: Lattice>(
+        level: Level,
+        x: &Tensor<f64>,
+        w: &Tensor<f64>,
+        pool: MaxPool2d,
+    ) -> (Vec<u64>, Vec<u16>) {
+        let size = [w.shape().dims()[0], w.shape().dims()[1]];
+        let window = Window2d { size, ..Window2d::default() };
+        let op = FusedMaxPool2d { bank: FilterBank2d::<L>::new(window), pool };
+        let shape = Op::<f64>::infer(&op, &[x.shape(), w.shape()]).unwrap();
+        let (mut output, mut saved) = (vec![f64::NAN; shape.len()], Saved::default());
+        let pass = Forward {
+            inputs: &[x.view(), w.view()],
+            shape,
+            output: &mut output,
+            saved: &mut saved,
+            scratch: &mut Vec::new(),
+            needs_grad: true,
+        };
+        op.joint(x.shape()).unwrap().correlate::<f64, L>(level, pass);
+        (output.iter().map(|y| y.to_bits()).collect(), saved.codes)
     }
 
     proptest! {
@@ -243,14 +419,31 @@ mod tests {
         }
 
         #[test]
+        fn every_level_gives_the_bits_of_the_scalar_one(
+            (x, w, pool) in (4..=40usize, 5..=40usize, [1..=4usize, 1..=4usize], 1..=2usize)
+                .prop_flat_map(|(filters, width, [kh, kw], stride)| {
+                    let pool = MaxPool2d { strides: Some([2, stride]), ..MaxPool2d::default() };
+                    (numbers([2, 6, width, 1]), numbers([kh, kw, 1, filters]), Just(pool))
+                }),
+        ) {
+            let expected = bits::<MaxPlus>(Level::Scalar, &x, &w, pool);
+            for level in Level::available() {
+                prop_assert_eq!(&bits::<MaxPlus>(level, &x, &w, pool), &expected, "{:?}", level);
+            }
+        }
+
+        #[test]
         fn gradients_agree_with_differences(
             x in morphograd_testkit::strategy::tensor([2, 7, 8, 1]),
             w in morphograd_testkit::strategy::tensor([3, 2, 1, 5]),
         ) {
             let window = Window2d { size: [3, 2], ..Window2d::default() };
             let inputs = [x, w];
-            check_op(FilterBank2d::<MaxPlus>::new(window).pooled([2, 2], [2, 2]), &inputs);
-            check_op(FilterBank2d::<MinMinus>::new(window).pooled([2, 3], [2, 1]), &inputs);
+            let halves = MaxPool2d::default();
+            let bank = FilterBank2d::<MaxPlus>::new(window);
+            check_op(FusedMaxPool2d { bank, pool: halves }, &inputs);
+            let pool = MaxPool2d { size: [2, 3], strides: Some([2, 1]), ..halves };
+            check_op(FusedMaxPool2d { bank: FilterBank2d::<MaxPlus>::new(window), pool }, &inputs);
         }
     }
 
@@ -279,7 +472,7 @@ mod tests {
                 model.forward(&mut graph, x).unwrap()
             } else {
                 let x = model.forward_until(&mut graph, x, "dilation").unwrap();
-                MaxPool2d::default().forward(&mut graph, x).unwrap()
+                graph.apply(MaxPool2d::default(), [x]).unwrap()
             };
             graph.value(y).data.to_vec()
         };

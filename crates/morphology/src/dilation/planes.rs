@@ -8,13 +8,16 @@
 
 use morphograd_nn::tensor::{Extent, Real, TensorRef, parallel};
 
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice};
 
 /// The planes of images of one size under one window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Planes {
     place: WindowLayout,
+    /// Those of the window, or smaller: of a stride beyond the padded image there is one window.
+    strides: [usize; 2],
     /// Size of one phase of one channel.
     phase: [usize; 2],
 }
@@ -22,8 +25,9 @@ pub(crate) struct Planes {
 impl Planes {
     pub(crate) fn new(place: WindowLayout) -> Self {
         let Extent { padded, .. } = place.extent;
-        let phase = [0, 1].map(|axis| padded[axis].div_ceil(place.window.strides[axis]));
-        Self { place, phase }
+        let strides = [0, 1].map(|axis| place.window.strides[axis].min(padded[axis]));
+        let phase = [0, 1].map(|axis| padded[axis].div_ceil(strides[axis]));
+        Self { place, strides, phase }
     }
 
     /// The number of elements between windows that are neighbours in a column; in a row they are
@@ -34,7 +38,7 @@ impl Planes {
 
     /// Elements of all phases of one channel.
     pub(crate) fn channel_len(&self) -> usize {
-        self.place.window.strides[0] * self.place.window.strides[1] * self.phase[0] * self.phase[1]
+        self.strides[0] * self.strides[1] * self.phase[0] * self.phase[1]
     }
 
     /// Elements of one image.
@@ -50,14 +54,14 @@ impl Planes {
 
     /// Where a pixel of the padded image is within the phases of its channel.
     fn index(&self, y: usize, x: usize) -> usize {
-        let [sy, sx] = self.place.window.strides;
+        let [sy, sx] = self.strides;
         let phase = y % sy * sx + x % sx;
         (phase * self.phase[0] + y / sy) * self.phase[1] + x / sx
     }
 
     /// Whether an image is its own plane.
     pub(crate) fn is_identity(&self) -> bool {
-        self.place.channels == 1 && self.place.window.strides == [1, 1] && !self.place.is_padded()
+        self.place.channels == 1 && self.strides == [1, 1] && !self.place.is_padded()
     }
 
     /// The planes of all images, `x` itself or in `scratch`.
@@ -75,7 +79,7 @@ impl Planes {
             Border::Constant(value) => T::of(value),
             _ => L::bottom(),
         };
-        let (images, step) = (x.data.len() / image_len, self.place.window.strides[1]);
+        let (images, step) = (x.data.len() / image_len, self.strides[1]);
         scratch.resize(images * self.image_len(), outside);
         parallel::for_each_piece(scratch, self.image_len(), |image, planes| {
             let image = &x.data[image * image_len..][..image_len];
@@ -105,7 +109,7 @@ impl Planes {
     pub(crate) fn fold<T: Real>(&self, planes: &[T], distance: usize, dx: &mut [T]) {
         let channels = self.place.channels;
         let [top, left] = self.place.extent.before;
-        let ([height, width], step) = (self.place.image, self.place.window.strides[1]);
+        let ([height, width], step) = (self.place.image, self.strides[1]);
         for (y, c) in (0..height).flat_map(|y| (0..channels).map(move |c| (y, c))) {
             let pixels = &mut dx[y * width * channels + c..];
             let plane = &planes[c * distance..];
@@ -136,7 +140,7 @@ impl Planes {
     /// padded image: `count` of them, a stride apart, from the `first` on, are adjacent in the
     /// phase.
     fn for_each_phase(&self, length: usize, mut f: impl FnMut(usize, usize)) {
-        let step = self.place.window.strides[1];
+        let step = self.strides[1];
         for first in 0..step.min(length) {
             f(first, (length - first).div_ceil(step));
         }

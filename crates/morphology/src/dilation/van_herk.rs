@@ -15,12 +15,14 @@
 
 use std::marker::PhantomData;
 
-use morphograd_nn::tensor::simd::{Level, VectorKernel};
-use morphograd_nn::tensor::{MAX_LANES, Real, TensorRef, Vector, parallel};
+use morphograd_nn::autodiff::Forward;
+use morphograd_nn::tensor::simd::{Level, VectorKernel, dispatch_vectors_at};
+use morphograd_nn::tensor::{MAX_LANES, Real, Vector, parallel};
 
-use crate::dilation::forward::at_level;
+use crate::dilation::layout::Layout;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Lattice};
 
 /// Vectors that are neighbours in a row and go down the columns together.
 const STRIP: usize = 8;
@@ -31,24 +33,36 @@ const ROWS: usize = 32;
 /// From this many taps on the general computation is slower.
 const FEW_TAPS: usize = 6;
 
-/// The number that every entry of a channel's kernel is, for all channels, if this computation can
-/// be used.
-pub(crate) fn height<T: Real>(place: &WindowLayout, kernel: &[T]) -> Option<T> {
+/// The number that every entry of every channel's kernel is, if this computation can be used:
+/// nobody asks for winners, every output has one channel, and the window is dense and large enough.
+pub(crate) fn height<T: Real>(
+    pass: &Forward<'_, T>,
+    place: &WindowLayout,
+    layout: Layout,
+) -> Option<T> {
+    let (window, kernel) = (place.window, pass.inputs[1].data);
+    let single = layout.filters == 1 && (layout.marginal || place.channels == 1);
+    let dense = window.strides == [1, 1] && window.rates == [1, 1];
+    if pass.needs_grad || !single || !dense || window.taps() < FEW_TAPS {
+        return None;
+    }
     let first = *kernel.first()?;
-    let window = place.window;
-    let fits = window.strides == [1, 1] && window.rates == [1, 1] && window.taps() >= FEW_TAPS;
-    (fits && first.is_finite() && kernel.iter().all(|w| *w == first)).then_some(first)
+    (first.is_finite() && kernel.iter().all(|w| *w == first)).then_some(first)
 }
 
 /// Computes the output; `height` as above.
 pub(crate) fn correlate<T: Real, L: Lattice>(
     level: Level,
+    pass: Forward<'_, T>,
     place: &WindowLayout,
-    x: TensorRef<'_, T>,
     height: T,
-    y: &mut [T],
-    scratch: &mut Vec<T>,
 ) {
+    let Forward { inputs: [x, ..], output: y, scratch, .. } = pass else {
+        unreachable!("an image and a kernel")
+    };
+    if y.is_empty() {
+        return;
+    }
     let [rows, columns] = place.extent.output;
     let row = columns * place.channels;
     let padded_row = place.extent.padded[1] * place.channels;
@@ -68,13 +82,13 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
         for (k, run) in run.chunks_exact_mut(padded_row).enumerate() {
             let source = &x.data[(piece * lines + k) * place.image[1] * place.channels..];
             lay_out::<T, L>(place, &source[..place.image[1] * place.channels], run);
-            at_level(level, Along::<T, L> { run, place, lattice: PhantomData });
+            dispatch_vectors_at(level, Along::<T, L> { run, place, lattice: PhantomData });
         }
     });
     let runs = &*runs;
     let task = |image: usize, first: usize, y: &mut [T], ends: &mut [T]| {
         let runs = &runs[image * image_rows * padded_row..][..image_rows * padded_row];
-        at_level(
+        dispatch_vectors_at(
             level,
             Down::<T, L> { place, runs, padded_row, first, height, y, ends, lattice: PhantomData },
         );
@@ -302,8 +316,8 @@ impl<T: Real, L: Lattice> Down<'_, T, L> {
 
 #[cfg(test)]
 mod tests {
-    use morphograd_nn::autodiff::{Mode, Params, Tape};
-    use morphograd_nn::tensor::{Padding, Tensor, Window2d};
+    use morphograd_nn::autodiff::{Mode, Params, Saved, Tape};
+    use morphograd_nn::tensor::{Padding, Shape, Tensor, TensorRef, Window2d};
     use proptest::prelude::*;
 
     use super::*;
@@ -318,11 +332,30 @@ mod tests {
         graph.value(y).data.to_vec()
     }
 
-    fn flat<L: Lattice>(level: Level, x: &Tensor<f32>, w: f32, scan: Neighbourhood2d) -> Vec<f32> {
+    fn flat<L: Lattice>(
+        level: Level,
+        x: &Tensor<f32>,
+        w: &Tensor<f32>,
+        scan: Neighbourhood2d,
+    ) -> Vec<f32> {
         let place = WindowLayout::new("test", scan.window, scan.border, x.shape()).unwrap();
         let [rows, columns] = place.extent.output;
-        let mut y = vec![f32::NAN; x.shape().dims()[0] * rows * columns * place.channels];
-        correlate::<f32, L>(level, &place, x.view(), w, &mut y, &mut vec![f32::NAN; 3]);
+        let shape = Shape::from([x.shape().dims()[0], rows, columns, place.channels]);
+        let mut y = vec![f32::NAN; shape.len()];
+        let pass = Forward {
+            inputs: &[x.view(), w.view()],
+            shape,
+            output: &mut y,
+            saved: &mut Saved::default(),
+            scratch: &mut vec![f32::NAN; 3],
+            needs_grad: false,
+        };
+        let layout = Layout { filters: 1, marginal: true };
+        // Of few taps the general computation would be chosen.
+        if place.window.taps() >= FEW_TAPS {
+            assert_eq!(height(&pass, &place, layout), Some(w.data()[0]));
+        }
+        correlate::<f32, L>(level, pass, &place, w.data()[0]);
         y
     }
 
@@ -332,6 +365,7 @@ mod tests {
             Border::Constant(0.5),
             Border::Replicate,
             Border::Reflect,
+            Border::Mirror,
             Border::Periodic,
         ];
         prop::sample::select(all.to_vec())
@@ -368,26 +402,40 @@ mod tests {
             let (dilated, eroded) =
                 (general::<MaxPlus>(&x, &kernel, scan), general::<MinMinus>(&x, &kernel, scan));
             for level in Level::available() {
-                prop_assert_eq!(&flat::<MaxPlus>(level, &x, w, scan), &dilated, "{:?}", level);
-                prop_assert_eq!(&flat::<MinMinus>(level, &x, w, scan), &eroded, "{:?}", level);
+                let found = flat::<MaxPlus>(level, &x, &kernel, scan);
+                prop_assert_eq!(&found, &dilated, "{:?}", level);
+                let found = flat::<MinMinus>(level, &x, &kernel, scan);
+                prop_assert_eq!(&found, &eroded, "{:?}", level);
             }
         }
     }
 
     #[test]
-    fn only_equal_finite_entries_are_flat() {
+    fn only_equal_finite_entries_of_a_dense_window_have_a_height_and_only_without_a_gradient() {
+        let found = |window: Window2d, kernel: &[f32], needs_grad: bool| {
+            let x = [0.0; 81];
+            let [kh, kw] = window.size;
+            let inputs = [TensorRef::new([1, 9, 9, 1], &x), TensorRef::new([kh, kw, 1], kernel)];
+            let place =
+                WindowLayout::new("test", window, Border::Infinity, inputs[0].shape).unwrap();
+            let pass = Forward {
+                inputs: &inputs,
+                shape: inputs[0].shape,
+                output: &mut [],
+                saved: &mut Saved::default(),
+                scratch: &mut Vec::new(),
+                needs_grad,
+            };
+            height(&pass, &place, Layout { filters: 1, marginal: true })
+        };
         let window = Window2d { size: [4, 4], ..Window2d::default() };
-        let place =
-            WindowLayout::new("test", window, Border::Infinity, [1, 9, 9, 1].into()).unwrap();
         let mut kernel = [0.25f32; 16];
-        assert_eq!(height(&place, &kernel), Some(0.25));
+        assert_eq!(found(window, &kernel, false), Some(0.25));
+        assert_eq!(found(window, &kernel, true), None);
+        assert_eq!(found(Window2d { strides: [1, 2], ..window }, &kernel, false), None);
         kernel[7] = 0.5;
-        assert_eq!(height(&place, &kernel), None);
-        assert_eq!(height(&place, &[f32::NEG_INFINITY; 16]), None);
-        assert_eq!(height(&place, &[f32::NAN; 16]), None);
-        let strided = Window2d { strides: [1, 2], ..window };
-        let place =
-            WindowLayout::new("test", strided, Border::Infinity, [1, 9, 9, 1].into()).unwrap();
-        assert_eq!(height(&place, &[0.25f32; 16]), None);
+        assert_eq!(found(window, &kernel, false), None);
+        assert_eq!(found(window, &[f32::NEG_INFINITY; 16], false), None);
+        assert_eq!(found(window, &[f32::NAN; 16], false), None);
     }
 }

@@ -7,8 +7,7 @@
 use morphograd_nn::random::Stream;
 use morphograd_nn::tensor::ShapeError;
 
-use crate::StructuringElement;
-use crate::elements::structuring_element::{centre, offset};
+use crate::elements::structuring_element::{StructuringElement, centre, offset};
 
 /// The longest side of an element from a generator.
 const MAX_SIDE: usize = 4097;
@@ -335,7 +334,10 @@ mod tests {
         for (m, n) in [(1, 0), (2, 3), (3, 0), (4, 4), (5, 2)] {
             let (square, diamond) =
                 (StructuringElement::square(m).unwrap(), StructuringElement::diamond(n).unwrap());
-            assert_eq!(StructuringElement::octagon(m, n).unwrap(), square.dilated_by(&diamond));
+            assert_eq!(
+                StructuringElement::octagon(m, n).unwrap(),
+                square.dilated_by(&diamond).unwrap()
+            );
         }
     }
 
@@ -347,7 +349,7 @@ mod tests {
             (Some(0.0), Some(-2.5), None)
         );
         let q = |scale| StructuringElement::quadratic([9, 9], scale).unwrap();
-        let (sum, whole) = (q(1.0).dilated_by(&q(1.0)), q(2.0));
+        let (sum, whole) = (q(1.0).dilated_by(&q(1.0)).unwrap(), q(2.0));
         // At even offsets the best of the ways to split one in two lies on the grid.
         for d in [[0, 0], [2, 0], [4, -2], [-4, 4]] {
             assert_eq!(sum.entry(d), whole.entry(d));

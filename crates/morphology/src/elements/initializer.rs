@@ -15,8 +15,7 @@ use morphograd_nn::initializer::Uniform;
 use morphograd_nn::random::Stream;
 use morphograd_nn::tensor::{Real, Shape};
 
-use crate::StructuringElement;
-use crate::elements::structuring_element::{centre, offset};
+use crate::elements::structuring_element::{StructuringElement, centre, offset};
 
 /// 0 in the centre and `outside` elsewhere (`MinusOnesZeroCenter` of morpholayers with -1). With
 /// $-\infty$ the layer starts as the identity; with $-h$ it does so on images whose values span no
@@ -226,7 +225,7 @@ mod tests {
                 [OFF, OFF, OFF, OFF, -0.5, OFF, OFF, 0.25, OFF],
             ),
             (
-                &ElementInitializer { element: element.translated([1, 0]), outside: -1.0 },
+                &ElementInitializer { element: element.translated([1, 0]).unwrap(), outside: -1.0 },
                 [-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -0.5, -1.0],
             ),
         ];

@@ -8,8 +8,11 @@
 use morphograd_nn::autodiff::{Graph, Mode, Op, Params, Tape, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, Window2d, parallel};
 
+use crate::dilation::depthwise::Depthwise2d;
+use crate::dilation::filter_bank::FilterBank2d;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::{Lattice, MaxPlus, MinMinus};
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus};
 
 /// Into how many pieces the images are cut at most; minima do not depend on it.
 const PIECES: usize = 16;

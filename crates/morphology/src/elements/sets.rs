@@ -19,17 +19,15 @@
 //! The one design choice: a set is written for one plane of double-precision numbers, in
 //! `plane.rs`, and acts on every plane of a kernel of any rank and precision.
 
-mod concave;
-mod constant_kernel;
+pub mod concave;
+pub mod constant_kernel;
 pub(crate) mod plane;
-mod radially_non_increasing;
-mod separable;
-mod sup_normalized;
-mod support;
-mod symmetric;
-mod zero_centre;
-
-use morphograd_nn::tensor::Shape;
+pub mod radially_non_increasing;
+pub mod separable;
+pub mod sup_normalized;
+pub mod support;
+pub mod symmetric;
+pub mod zero_centre;
 
 pub use concave::Concave;
 pub use constant_kernel::ConstantKernel;
@@ -40,13 +38,3 @@ pub use sup_normalized::SupNormalized;
 pub use support::Support;
 pub use symmetric::Symmetric;
 pub use zero_centre::ZeroCentre;
-
-/// The elements of a kernel at one position: its channels and filters.
-fn rest(shape: Shape) -> usize {
-    shape.dims()[2..].iter().product()
-}
-
-/// The maximum of two numbers, NaN if one of them is: `f64::max` would lose it.
-fn worst(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a > b { a } else { b }
-}

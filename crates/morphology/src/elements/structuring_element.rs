@@ -48,24 +48,27 @@ pub struct StructuringElement {
     entries: Vec<f64>,
 }
 
-/// Positions in the largest box, 512 MiB: a slip of the pen is to be an error and not the end of
-/// the memory.
-const MAX_BOX: usize = 1 << 26;
+/// Positions in the largest window, 512 MiB of `f64`: a mistyped offset is an error, and does not
+/// take all memory.
+const MAX_WINDOW: usize = 1 << 26;
 
 impl StructuringElement {
     /// An element from an array of `size` entries, row-major, of which that at `origin` belongs to
     /// the pixel itself; the origin may lie outside. Entries of $-\infty$ are off the support.
     ///
     /// # Errors
-    /// If the number of entries is not that of the size, an entry is NaN or $+\infty$, or all are
-    /// $-\infty$.
+    /// If the number of entries is not that of the size, an entry is NaN or $+\infty$, all are
+    /// $-\infty$, or the [`window`](Self::window) would have more than 2²⁶ positions.
     pub fn new(size: [usize; 2], origin: [isize; 2], entries: &[f64]) -> Result<Self, ShapeError> {
         if size[0].checked_mul(size[1]) != Some(entries.len()) {
             let found = format!("{} entries for size {size:?}", entries.len());
             return Err(ShapeError::new(NAME, "one entry for each position", found));
         }
-        let offset =
-            |n: usize| [(n / size[1]) as isize - origin[0], (n % size[1]) as isize - origin[1]];
+        // Saturating: an offset so far away is refused below.
+        let offset = |n: usize| {
+            let at = [n / size[1], n % size[1]].map(|at| at as isize);
+            [0, 1].map(|axis| at[axis].saturating_sub(origin[axis]))
+        };
         Self::from_offsets(entries.iter().enumerate().map(|(n, w)| (offset(n), *w)))
     }
 
@@ -73,8 +76,8 @@ impl StructuringElement {
     /// counts.
     ///
     /// # Errors
-    /// If an entry is NaN or $+\infty$, there is none above $-\infty$, or the box around them has
-    /// more than 2²⁶ positions.
+    /// If an entry is NaN or $+\infty$, there is none above $-\infty$, or the
+    /// [`window`](Self::window) would have more than 2²⁶ positions.
     pub fn from_offsets(
         support: impl IntoIterator<Item = ([isize; 2], f64)>,
     ) -> Result<Self, ShapeError> {
@@ -98,16 +101,32 @@ impl StructuringElement {
                 last[axis] = last[axis].max(offset[axis]);
             }
         }
-        let size = [0, 1].map(|axis| last[axis].abs_diff(first[axis]).saturating_add(1));
-        if size[0].saturating_mul(size[1]) > MAX_BOX {
-            let found = format!("offsets from {first:?} to {last:?}");
-            return Err(ShapeError::new(NAME, "a box of at most 2^26 positions", found));
-        }
-        let mut element = Self { first, size, entries: vec![f64::NEG_INFINITY; size[0] * size[1]] };
+        let mut element = Self::empty(first, last)?;
         for (offset, w) in all {
             element.raise(offset, w);
         }
         Ok(element)
+    }
+
+    /// Nothing but $-\infty$ in a box from the offset `first` to `last`. Checked before memory is
+    /// taken: the box, the origin and their window are small enough to compute with.
+    fn empty(first: [isize; 2], last: [isize; 2]) -> Result<Self, ShapeError> {
+        let side = |axis: usize| {
+            let reach = first[axis].unsigned_abs().max(last[axis].unsigned_abs());
+            reach.saturating_mul(2).saturating_add(1)
+        };
+        if side(0).saturating_mul(side(1)) > MAX_WINDOW {
+            let expected = "a window around the origin of at most 2^26 positions";
+            let found = format!("offsets from {first:?} to {last:?}");
+            return Err(ShapeError::new(NAME, expected, found));
+        }
+        let size = [0, 1].map(|axis| last[axis].abs_diff(first[axis]) + 1);
+        Ok(Self { first, size, entries: vec![f64::NEG_INFINITY; size[0] * size[1]] })
+    }
+
+    /// The offset of the last entry of the box.
+    fn last(&self) -> [isize; 2] {
+        [0, 1].map(|axis| self.first[axis] + self.size[axis] as isize - 1)
     }
 
     /// Height and width of the smallest box around the support.
@@ -157,9 +176,13 @@ impl StructuringElement {
     }
 
     /// The element moved down and right, $d \mapsto w_{d - \text{by}}$.
-    #[must_use]
-    pub fn translated(&self, by: [isize; 2]) -> Self {
-        Self { first: [self.first[0] + by[0], self.first[1] + by[1]], ..self.clone() }
+    ///
+    /// # Errors
+    /// If its [`window`](Self::window) would have more than 2²⁶ positions.
+    pub fn translated(&self, by: [isize; 2]) -> Result<Self, ShapeError> {
+        let moved = |at: [isize; 2]| [0, 1].map(|axis| at[axis].saturating_add(by[axis]));
+        let empty = Self::empty(moved(self.first), moved(self.last()))?;
+        Ok(Self { entries: self.entries.clone(), ..empty })
     }
 
     /// The sum of Minkowski in the max-plus algebra, $(a \oplus b)_d = \max_e a_e + b_{d-e}$, for
@@ -167,24 +190,25 @@ impl StructuringElement {
     /// Commutative, associative. Cost: the product of the two [`count`](Self::count)s. A sum beyond
     /// the largest `f64` stays there.
     ///
+    /// # Errors
+    /// If its [`window`](Self::window) would have more than 2²⁶ positions.
+    ///
     /// ```
     /// use morphograd_morphology::StructuringElement;
     /// let (row, column) =
     ///     (StructuringElement::rectangle(1, 5)?, StructuringElement::rectangle(3, 1)?);
-    /// assert_eq!(row.dilated_by(&column), StructuringElement::rectangle(3, 5)?);
+    /// assert_eq!(row.dilated_by(&column)?, StructuringElement::rectangle(3, 5)?);
     /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
     /// ```
-    #[must_use]
-    pub fn dilated_by(&self, other: &Self) -> Self {
-        let first = [self.first[0] + other.first[0], self.first[1] + other.first[1]];
-        let size = [self.size[0] + other.size[0] - 1, self.size[1] + other.size[1] - 1];
-        let mut sum = Self { first, size, entries: vec![f64::NEG_INFINITY; size[0] * size[1]] };
+    pub fn dilated_by(&self, other: &Self) -> Result<Self, ShapeError> {
+        let add = |a: [isize; 2], b: [isize; 2]| [a[0] + b[0], a[1] + b[1]];
+        let mut sum = Self::empty(add(self.first, other.first), add(self.last(), other.last()))?;
         for (d, a) in self.support() {
             for (e, b) in other.support() {
-                sum.raise([d[0] + e[0], d[1] + e[1]], (a + b).clamp(f64::MIN, f64::MAX));
+                sum.raise(add(d, e), (a + b).clamp(f64::MIN, f64::MAX));
             }
         }
-        sum
+        Ok(sum)
     }
 
     /// The greatest element whose dilation by `other` stays below this one,
@@ -233,7 +257,8 @@ impl StructuringElement {
     /// let disk = StructuringElement::octagon(7, 4)?;
     /// let parts = disk.decompose();
     /// assert_eq!((disk.count(), parts.iter().map(|part| part.count()).sum::<usize>()), (185, 34));
-    /// assert_eq!(parts.into_iter().reduce(|a, b| a.dilated_by(&b)), Some(disk));
+    /// let sum = parts[1..].iter().try_fold(parts[0].clone(), |sum, part| sum.dilated_by(part))?;
+    /// assert_eq!(sum, disk);
     /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
     /// ```
     #[must_use]
@@ -253,7 +278,7 @@ impl StructuringElement {
                     }
                     let smaller = rest.eroded_by(&small)?;
                     let saves = smaller.count() + small.count() < rest.count();
-                    (saves && smaller.dilated_by(&small) == *rest).then_some(smaller)
+                    (saves && smaller.dilated_by(&small).as_ref() == Ok(rest)).then_some(smaller)
                 };
                 while let Some(smaller) = split(&rest) {
                     parts.push(small.clone());
@@ -287,13 +312,17 @@ impl StructuringElement {
     /// itself.
     ///
     /// # Errors
-    /// If the support does not fit in the window.
+    /// If the support does not fit in the kernel, or it would have more than 2²⁶ positions.
     pub fn kernel_within<T: Real>(
         &self,
         size: [usize; 2],
         channels: usize,
     ) -> Result<Tensor<T>, ShapeError> {
         self.fits(size)?;
+        if size[0].saturating_mul(size[1]) > MAX_WINDOW {
+            let expected = "a kernel of at most 2^26 positions";
+            return Err(ShapeError::new(NAME, expected, format!("size {size:?}")));
+        }
         let mut kernel = Tensor::zeros([size[0], size[1], channels]);
         self.write(size, T::neg_infinity(), kernel.data_mut());
         Ok(kernel)
@@ -301,10 +330,8 @@ impl StructuringElement {
 
     /// The window of [`kernel`](Self::kernel): same padding, which keeps the size of the image.
     pub fn window(&self) -> Window2d {
-        let reach = |axis: usize| {
-            let last = self.first[axis] + self.size[axis] as isize - 1;
-            self.first[axis].unsigned_abs().max(last.unsigned_abs())
-        };
+        let (first, last) = (self.first, self.last());
+        let reach = |axis: usize| first[axis].unsigned_abs().max(last[axis].unsigned_abs());
         let size = [2 * reach(0) + 1, 2 * reach(1) + 1];
         Window2d { size, padding: Padding::Same, ..Window2d::default() }
     }
@@ -312,7 +339,7 @@ impl StructuringElement {
     /// # Errors
     /// If the support does not lie in a kernel of this size.
     pub(crate) fn fits(&self, size: [usize; 2]) -> Result<(), ShapeError> {
-        let last = [0, 1].map(|axis| self.first[axis] + self.size[axis] as isize - 1);
+        let last = self.last();
         if position(size, self.first).is_some() && position(size, last).is_some() {
             return Ok(());
         }
@@ -349,7 +376,7 @@ impl StructuringElement {
         let row = Self::from_offsets(row).ok()?;
         let column = Self::from_offsets(column.map(|(d, w)| ([d[0] - at[0], 0], w - top))).ok()?;
         let saves = row.count() + column.count() < self.count();
-        (saves && row.dilated_by(&column) == *self).then_some([row, column])
+        (saves && row.dilated_by(&column).as_ref() == Ok(self)).then_some([row, column])
     }
 
     /// Replaces the entry at an offset in the box by a larger one.
@@ -359,8 +386,8 @@ impl StructuringElement {
     }
 
     fn position(&self, offset: [isize; 2]) -> Option<usize> {
-        let at = [0, 1]
-            .map(|axis| usize::try_from(offset[axis] - self.first[axis]).unwrap_or(usize::MAX));
+        let from = |axis: usize| usize::try_from(offset[axis].checked_sub(self.first[axis])?).ok();
+        let at = [from(0)?, from(1)?];
         (at[0] < self.size[0] && at[1] < self.size[1]).then(|| at[0] * self.size[1] + at[1])
     }
 }
@@ -383,10 +410,7 @@ impl fmt::Display for StructuringElement {
         };
         let width = self.support().map(|(d, _)| text(d).len()).max().unwrap_or(1);
         // The origin is drawn too when it lies outside the box.
-        let range = |axis: usize| {
-            let last = self.first[axis] + self.size[axis] as isize - 1;
-            self.first[axis].min(0)..=last.max(0)
-        };
+        let range = |axis: usize| self.first[axis].min(0)..=self.last()[axis].max(0);
         for dy in range(0) {
             if dy > *range(0).start() {
                 f.write_str("\n")?;

@@ -8,8 +8,9 @@ use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor};
 use morphograd_nn::{BuildError, Builder, Weight};
 
+use crate::elements::quadratic::QuadraticKernel;
+use crate::elements::structuring_element::StructuringElement;
 use crate::layers::channels::SpreadKernel;
-use crate::{QuadraticKernel, StructuringElement};
 
 /// The structuring functions of a layer, before they have parameters.
 #[derive(Debug)]

@@ -8,10 +8,13 @@ use morphograd_nn::autodiff::{Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::channels::Reshape;
-use crate::{
-    Border, Merge, Morphological2d, Neighbourhood2d, Operator, StructuringFunction, dilation2d,
-};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::StructuringFunction;
+use crate::layers::channels::Merge;
+use crate::layers::morphological::Morphological2d;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::operator::Operator;
 
 /// Applies an operator along the channels of `x` `[batch, height, width, channels]`, in every pixel
 /// alone, with one kernel `[k]`: for a dilation
@@ -60,10 +63,10 @@ pub fn across_channels<T: Real>(
         ));
     };
     let window = Window2d { size: [1, k], padding: Padding::Same, ..Window2d::default() };
-    let turned = graph.apply(Reshape([batch, height * width, channels, 1].into()), [x])?;
-    let kernel = graph.apply(Reshape([1, k, 1].into()), [kernel])?;
+    let turned = graph.reshape(x, [batch, height * width, channels, 1])?;
+    let kernel = graph.reshape(kernel, [1, k, 1])?;
     let y = operator(graph, turned, kernel, Neighbourhood2d { window, border, ties })?;
-    graph.apply(Reshape(shape), [y])
+    graph.reshape(y, shape)
 }
 
 /// A layer that applies its operator in space, with one kernel for all channels, and then along the

@@ -4,10 +4,8 @@
 //! The one design choice: channel $f C + c$ is filter $f$ of input channel $c$. The channels of one
 //! filter are neighbours, so merging them is a reduction over an innermost axis.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
+use morphograd_nn::autodiff::{Axes, Backward, Forward, Graph, MaxAxes, MinAxes, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
-
-use crate::layers::order::{MaxChannels, MeanChannels, MinChannels, SumChannels};
 
 /// How the channels that a layer's operator gives become its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,10 +52,6 @@ pub(crate) struct SpreadKernel {
     pub(crate) channels: usize,
 }
 
-/// The same elements in another shape of as many. Cost: one copy an element.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reshape(pub(crate) Shape);
-
 /// Output elements that one task computes, at least.
 const PIECE: usize = 1 << 13;
 
@@ -85,9 +79,9 @@ impl Merge {
             Self::Channels(reduction) => {
                 let filters = all / channels;
                 let grouped = [batch, rows, columns, filters, channels];
-                let grouped = graph.apply(Reshape(grouped.into()), [y])?;
+                let grouped = graph.reshape(y, grouped)?;
                 let merged = reduction.apply(graph, grouped)?;
-                graph.apply(Reshape([batch, rows, columns, filters].into()), [merged])
+                graph.reshape(merged, [batch, rows, columns, filters])
             }
             Self::All(reduction) => reduction.apply(graph, y),
         }
@@ -96,13 +90,15 @@ impl Merge {
 
 impl Reduction {
     fn apply<T: Real>(self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+        // The last axis, which stays with length 1.
+        let axes = Axes::kept([graph.shape(x).rank() - 1]);
         match self {
-            Self::Sum => graph.apply(SumChannels, [x]),
-            Self::Mean => graph.apply(MeanChannels, [x]),
-            Self::Max => graph.apply(MaxChannels::default(), [x]),
-            Self::Min => graph.apply(MinChannels::default(), [x]),
-            Self::TiedMax(ties) => graph.apply(MaxChannels { ties }, [x]),
-            Self::TiedMin(ties) => graph.apply(MinChannels { ties }, [x]),
+            Self::Sum => graph.sum_axes(x, axes),
+            Self::Mean => graph.mean_axes(x, axes),
+            Self::Max => graph.max_axes(x, axes),
+            Self::Min => graph.min_axes(x, axes),
+            Self::TiedMax(ties) => graph.apply(MaxAxes { axes, ties }, [x]),
+            Self::TiedMin(ties) => graph.apply(MinAxes { axes, ties }, [x]),
         }
     }
 }
@@ -191,32 +187,6 @@ impl<T: Real> Op<T> for SpreadKernel {
     }
 }
 
-impl<T: Real> Op<T> for Reshape {
-    fn name(&self) -> &'static str {
-        "reshape"
-    }
-
-    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        match inputs[0].len() == self.0.len() {
-            true => Ok(self.0),
-            false => {
-                let expected = format!("as many elements as shape {} has", self.0);
-                Err(ShapeError::new("reshape", expected, format!("shape {}", inputs[0])))
-            }
-        }
-    }
-
-    fn forward(&self, pass: Forward<'_, T>) {
-        pass.output.copy_from_slice(pass.inputs[0].data);
-    }
-
-    fn backward(&self, pass: Backward<'_, T>) {
-        if let [Some(dx), ..] = pass.grad_inputs {
-            dx.iter_mut().zip(pass.grad_output).for_each(|(dx, g)| *dx += *g);
-        }
-    }
-}
-
 impl SpreadKernel {
     /// The entry of the kernel that an entry of the output copies.
     fn source(self, kernel: Shape) -> impl Fn(usize) -> usize {
@@ -248,10 +218,9 @@ mod tests {
             })
         ) {
             let channels = kernel.shape().dims()[2];
-            check_op(RepeatChannels { n }, std::slice::from_ref(&x));
+            check_op(RepeatChannels { n }, &[x]);
             check_op(SpreadKernel { channels }, &[kernel]);
             check_op(SpreadKernel { channels }, &[shared]);
-            check_op(Reshape([6, 2 * channels].into()), &[x]);
         }
     }
 

@@ -5,6 +5,8 @@
 //! lanes; a row of outputs is computed input by input, and the winning inputs are remembered for
 //! the backward pass (to split ties, it looks for all of them again).
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
 use morphograd_nn::initializer::GlorotUniform;
 use morphograd_nn::tensor::simd::{Kernel, dispatch};
@@ -41,6 +43,10 @@ macro_rules! semiring {
         impl<T: Real> Op<T> for $product {
             fn name(&self) -> &'static str {
                 $name
+            }
+
+            fn arity(&self) -> RangeInclusive<usize> {
+                2..=2
             }
 
             fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -8,13 +8,14 @@ use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::elements::structuring_function::Function;
-use crate::layers::channels::RepeatChannels;
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::{Function, StructuringFunction};
+use crate::layers::channels::{Merge, Reduction, RepeatChannels};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::neighbourhood::window_layout::WindowLayout;
+use crate::operators::hit_or_miss::probing2d;
 use crate::operators::operator::{Operator, PairOperator};
-use crate::{
-    Border, Merge, Neighbourhood2d, Reduction, StructuringFunction, dilation2d, probing2d,
-};
 
 /// A layer of an operator with learned structuring functions: filter $f$ applies the operator to
 /// every channel with its own kernel, $z_{f C + c} = \Psi_{w_{c,f}}(x_c)$, and the channels are

@@ -6,13 +6,13 @@
 //! the first in raster order.
 
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::connected::selection::Planes;
-use crate::{Lattice, MaxPlus, MinMinus};
+use crate::neighbourhood::lattice::{Lattice, MaxPlus, MinMinus};
 
 /// Dilates every channel of `x` `[batch, height, width, channels]` by the whole parabola of its
 /// curvature $b$ `[channels]` at the scale $s$:
@@ -132,6 +132,10 @@ const NOBODY: u32 = u32::MAX;
 impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
     fn name(&self) -> &'static str {
         Self::title()
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

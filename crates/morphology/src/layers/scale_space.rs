@@ -6,12 +6,14 @@
 
 use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
 use morphograd_nn::initializer::Constant;
-use morphograd_nn::layers::stack::Stack;
 use morphograd_nn::sets::NonNegative;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
-use crate::{Border, Neighbourhood2d, QuadraticKernel, dilation2d};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::quadratic::QuadraticKernel;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// Lifts an image to the stack of its dilations by parabolas of the scales $s, 2 s, 4 s, \ldots$:
 /// $$y_{k,p,c} = \max_d x_{p+d,c} - b_c \Big(\frac{\lVert d \rVert}{2 \cdot 2^k s}\Big)^2,\qquad |d_0|, |d_1| \le 2^k r.$$
@@ -136,7 +138,7 @@ impl<T: Real> Layer<T> for Lifting {
                 *level = dilation2d(graph, *level, w, scan)?;
             }
         }
-        graph.apply(Stack { axis: 1 }, &levels[..self.levels])
+        graph.stack(&levels[..self.levels], 1)
     }
 }
 

@@ -9,11 +9,13 @@ use morphograd_nn::autodiff::{Graph, Ties, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::morphological::Frame;
-use crate::{
-    Border, Merge, Morphological2d, Neighbourhood2d, Operator, Reduction, StructuringFunction,
-    dilation2d,
-};
+use crate::dilation::dilation::dilation2d;
+use crate::elements::structuring_function::StructuringFunction;
+use crate::layers::channels::{Merge, Reduction};
+use crate::layers::morphological::{Frame, Morphological2d};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::operator::Operator;
 
 /// Which stage of a separable layer comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -164,8 +166,8 @@ impl<T: Real> Build<T> for Separable2d<T> {
             Separation::DepthwiseFirst => {
                 let first = Morphological2d { filters: multiplier, ..depthwise };
                 let second = Morphological2d { bias, activation, ..pointwise };
-                let between = Shape::from([rows, columns, frame.channels * multiplier]);
                 let first = first.build(&mut builder.scope("depthwise"), input)?;
+                let between = Shape::from([rows, columns, frame.channels * multiplier]);
                 [first, second.build(&mut builder.scope("pointwise"), between)?]
             }
             Separation::PointwiseFirst => {

@@ -7,7 +7,7 @@
 use morphograd_nn::autodiff::Ties;
 use morphograd_nn::tensor::Window2d;
 
-use crate::Border;
+use crate::neighbourhood::border::Border;
 
 /// A window with the rules for its border and its ties. Every operator takes one, or a [`Window2d`]
 /// alone, which means the default rules.

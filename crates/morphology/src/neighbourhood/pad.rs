@@ -8,8 +8,9 @@ use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_nn::{Build, BuildError, Builder, Layer};
 
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::MaxPlus;
 use crate::neighbourhood::window_layout::WindowLayout;
-use crate::{Border, MaxPlus};
 
 /// `[batch, height, width, channels]` → `[batch, height', width', channels]`, with as many rows and
 /// columns more as `window` has outside the image with its padding; an operation and its own layer.
@@ -127,7 +128,13 @@ mod tests {
     use crate::{Depthwise2d, Neighbourhood2d};
 
     fn borders() -> impl Strategy<Value = Border> {
-        let all = [Border::Constant(0.5), Border::Replicate, Border::Reflect, Border::Periodic];
+        let all = [
+            Border::Constant(0.5),
+            Border::Replicate,
+            Border::Reflect,
+            Border::Mirror,
+            Border::Periodic,
+        ];
         prop::sample::select(all.to_vec())
     }
 

@@ -7,15 +7,13 @@
 use morphograd_nn::autodiff::Ties;
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
 
-use crate::{Border, Lattice};
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::lattice::Lattice;
 
 /// A window on images of one size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowLayout {
     pub(crate) window: Window2d,
-    /// Each output is the best of a block of neighbouring windows, which `window` covers all;
-    /// `[1, 1]`: of one.
-    pub(crate) block: [usize; 2],
     pub(crate) border: Border,
     pub(crate) extent: Extent,
     pub(crate) image: [usize; 2],
@@ -41,17 +39,7 @@ impl WindowLayout {
         };
         let extent =
             window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok(Self { window, block: [1; 2], border, extent, image: [height, width], channels })
-    }
-
-    /// Size of the kernel: the window without what the block adds.
-    pub(crate) fn kernel(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.window.size[axis] + 1 - self.block[axis])
-    }
-
-    /// How many candidates an output has: entries of the kernel at windows of the block.
-    pub(crate) fn candidates(&self) -> usize {
-        self.kernel().into_iter().chain(self.block).product()
+        Ok(Self { window, border, extent, image: [height, width], channels })
     }
 
     pub(crate) fn is_padded(&self) -> bool {
@@ -181,6 +169,6 @@ impl WindowLayout {
     /// The kernel entry that meets a tap.
     #[inline(always)]
     pub(crate) fn entry<L: Lattice>(&self, tap: usize) -> usize {
-        if L::MIRRORED { self.kernel().into_iter().product::<usize>() - 1 - tap } else { tap }
+        if L::MIRRORED { self.window.taps() - 1 - tap } else { tap }
     }
 }

@@ -6,7 +6,9 @@
 use morphograd_nn::autodiff::{Graph, Scale, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{Neighbourhood2d, dilation2d, erosion2d};
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// The anti-dilation $\delta_w(-x)$ of every channel of `x` `[batch, height, width, channels]` by
 /// its own kernel `[kh, kw, channels]`: decreasing, and a supremum becomes an infimum.

@@ -7,8 +7,10 @@
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
 
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::operators::operator::keeps_size;
-use crate::{Neighbourhood2d, dilation2d, erosion2d};
 
 /// Beucher's gradient $\delta_w(x) - \varepsilon_w(x)$ of every channel of `x`
 /// `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`: how much an image

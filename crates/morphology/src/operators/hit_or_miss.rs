@@ -8,7 +8,10 @@ use morphograd_nn::Activation;
 use morphograd_nn::autodiff::{Add, Graph, Scale, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{Neighbourhood2d, anti_dilation2d, dilation2d, erosion2d};
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::anti_dilation::anti_dilation2d;
 
 /// Probing: $\delta_{w_0}(x) - \varepsilon_{w_1}(x)$ of every channel of `x`
 /// `[batch, height, width, channels]` by its own pair of kernels `[kh, kw, channels]`: the distance

@@ -9,10 +9,14 @@ use morphograd_nn::sets::{Interval, NonNegative};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::layers::channels::SpreadKernel;
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::elements::quadratic::QuadraticKernel;
+use crate::layers::channels::{Merge, SpreadKernel};
 use crate::layers::morphological::Frame;
+use crate::neighbourhood::border::Border;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::operators::operator::PairOperator;
-use crate::{Border, Merge, Neighbourhood2d, QuadraticKernel, dilation2d, erosion2d};
 
 /// Lasry and Lions' upper regularization $(x^s)_t = \varepsilon_{w_t}(\delta_{w_s}(x))$ of every
 /// channel: a dilation by the kernel `flat` ($w_s$), then an erosion by the steeper kernel `steep`

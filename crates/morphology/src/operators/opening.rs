@@ -7,7 +7,9 @@
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
 
-use crate::{Neighbourhood2d, dilation2d, erosion2d};
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// The opening $\gamma_w(x) = \delta_w(\varepsilon_w(x))$ of every channel of `x`
 /// `[batch, height, width, channels]` by its own kernel `[kh, kw, channels]`: what is left of an

@@ -7,7 +7,7 @@
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Padding, ShapeError};
 
-use crate::Neighbourhood2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
 /// An operator on images `[batch, height, width, channels]` with a kernel `[kh, kw, channels]`, one
 /// structuring function a channel: [`opening2d`](crate::opening2d), for instance, or a closure that

@@ -8,8 +8,9 @@ use morphograd_nn::autodiff::{Graph, Scale, Sub, Var};
 use morphograd_nn::tensor::{Padding, Real, ShapeError};
 use morphograd_nn::{AvgPool2d, Layer};
 
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::opening::{closing2d, opening2d};
 use crate::operators::operator::keeps_size;
-use crate::{Neighbourhood2d, closing2d, opening2d};
 
 /// Which filter of each size an alternating sequential filter begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -4,11 +4,15 @@
 //! The one design choice: the comparison is no part of the derivative. Which side is nearer is
 //! piecewise constant, so a pixel's gradient goes wholly to the side that was chosen.
 
+use std::ops::RangeInclusive;
+
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
+use crate::dilation::dilation::dilation2d;
+use crate::dilation::erosion::erosion2d;
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::operators::operator::keeps_size;
-use crate::{Neighbourhood2d, dilation2d, erosion2d};
 
 /// $y = \delta$ where $\delta - x \le x - \varepsilon$, otherwise $\varepsilon$. Inputs: $x$,
 /// $\delta$ and $\varepsilon$, of one shape.
@@ -23,6 +27,10 @@ pub struct Toggle;
 impl<T: Real> Op<T> for Toggle {
     fn name(&self) -> &'static str {
         "toggle"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        3..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -7,8 +7,9 @@
 use morphograd_nn::autodiff::{Graph, Sub, Var};
 use morphograd_nn::tensor::{Real, ShapeError};
 
+use crate::neighbourhood::neighbourhood::Neighbourhood2d;
+use crate::operators::opening::{closing2d, opening2d};
 use crate::operators::operator::keeps_size;
-use crate::{Neighbourhood2d, closing2d, opening2d};
 
 /// The white top-hat $x - \gamma_w(x)$ of every channel of `x` `[batch, height, width, channels]`
 /// by its own kernel `[kh, kw, channels]`: the bright details into which the structuring function

@@ -8,7 +8,7 @@ use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::ElementDropout;
+use crate::elements::element_dropout::ElementDropout;
 use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 
 /// The α-softmax of every channel of `x` `[batch, height, width, channels]` with its own kernel

@@ -11,7 +11,7 @@ use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
-use crate::ElementDropout;
+use crate::elements::element_dropout::ElementDropout;
 use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
 
 /// Smaller pixels and kernel entries count as this number; their derivative is 0.
@@ -150,6 +150,12 @@ impl Family for CounterHarmonic {
     #[inline(always)]
     fn candidate<T: Real>(x: T, w: T) -> Candidate<T> {
         Candidate { z: x, offset: w, value: x.exp() }
+    }
+
+    /// A logarithm is so small that the product cannot overflow for any `p` of use.
+    #[inline(always)]
+    fn rank<T: Real>(candidate: Candidate<T>, p: T) -> T {
+        p * candidate.z + candidate.offset
     }
 
     fn empty<T: Real>() -> T {

@@ -2,20 +2,21 @@
 //! $e^{s z + o}$ that prefers the large ones (or, for negative $s$, the small ones), and the
 //! weights have to survive any sharpness $s$.
 //!
-//! The one design choice: exponents are differences from the largest one, so nothing overflows and
-//! the largest candidate counts exactly; a forward pass remembers, for every output and channel,
+//! The one design choice: exponents are differences from the largest one, and the sharpness is
+//! multiplied with the difference: so nothing overflows, whatever the sharpness and the pixels, and
+//! the largest candidate counts exactly. A forward pass remembers, for every output and channel,
 //! that candidate and the logarithm of the sum, from which the backward pass computes the weights
 //! again.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
 use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
 
-use crate::ElementDropout;
+use crate::elements::element_dropout::ElementDropout;
 
 /// How sharp a smooth operator is: the number $β$, $α$ or $p$ of its formula.
 #[derive(Debug)]
@@ -42,6 +43,13 @@ pub(crate) trait Family: Copy + Debug + Send + Sync + 'static {
     -> Result<[Var; 2], ShapeError>;
 
     fn candidate<T: Real>(x: T, w: T) -> Candidate<T>;
+
+    /// A number that is the larger, the larger the exponent is: the exponent itself, or without an
+    /// offset $z$ times the sign of `s`, which cannot overflow.
+    #[inline(always)]
+    fn rank<T: Real>(candidate: Candidate<T>, s: T) -> T {
+        candidate.z * sign(s)
+    }
 
     /// The output of a window without a pixel.
     fn empty<T: Real>() -> T;
@@ -100,6 +108,10 @@ impl<F: Family> Smooth2d<F> {
 impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
     fn name(&self) -> &'static str {
         F::NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        3..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -329,12 +341,11 @@ impl Walk {
         self.for_each_meeting::<F, T, N>(image, kernel, at, n, |x, w, _, _| {
             for lane in 0..N {
                 let candidate = F::candidate(x[lane], w[lane]);
-                let exponent = s[lane] * candidate.z + candidate.offset;
+                let rank = F::rank(candidate, s[lane]);
                 // NaN wins and stays, so that it is seen in the output.
-                let loses =
-                    exponent <= largest[lane] || largest[lane].is_nan() || is_absent(w[lane]);
+                let loses = rank <= largest[lane] || largest[lane].is_nan() || is_absent(w[lane]);
                 best[lane] = if loses { best[lane] } else { candidate };
-                largest[lane] = if loses { largest[lane] } else { exponent };
+                largest[lane] = if loses { largest[lane] } else { rank };
             }
         });
         let (mut sum, mut deviation) = ([T::zero(); N], [T::zero(); N]);
@@ -449,6 +460,12 @@ impl Walk {
 #[inline(always)]
 fn is_absent<T: Real>(entry: T) -> bool {
     entry == T::neg_infinity()
+}
+
+/// -1, 0 or 1; NaN of NaN.
+#[inline(always)]
+fn sign<T: Real>(s: T) -> T {
+    if s == T::zero() { s } else { s.signum() }
 }
 
 /// The exponent of a candidate relative to one at `z` and `offset`: equal numbers cancel exactly.

@@ -105,6 +105,7 @@ fn any_border() -> impl Strategy<Value = Border> {
         Just(Border::Constant(0.25)),
         Just(Border::Replicate),
         Just(Border::Reflect),
+        Just(Border::Mirror),
         Just(Border::Periodic),
     ]
 }

@@ -304,7 +304,8 @@ proptest! {
         });
         let place = |at: usize| (at / channels % width, at / channels / width % height);
         let plane = |at: usize| (at % channels, at / (channels * width * height));
-        for metric in [PixelDistance::Chessboard, PixelDistance::Taxicab, PixelDistance::Euclidean] {
+        let all = [PixelDistance::Chessboard, PixelDistance::Taxicab, PixelDistance::Euclidean];
+        for metric in all {
             let found = distance_transform(x.view(), metric).unwrap();
             for (p, found) in found.data().iter().enumerate() {
                 let set =

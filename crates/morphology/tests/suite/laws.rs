@@ -16,6 +16,8 @@ use morphograd_morphology::{
 use morphograd_testkit::strategy;
 use proptest::prelude::*;
 
+type Outcome = Result<Var, ShapeError>;
+
 type Kernel = Tensor<f64>;
 type Smooth = fn(&mut Graph<'_, f64>, Var, Var, Var, Window2d) -> Result<Var, ShapeError>;
 type Reconstruct = fn(&mut Graph<'_, f64>, Var, Var, Connectivity) -> Result<Var, ShapeError>;
@@ -59,7 +61,7 @@ fn window(w: &Kernel) -> Window2d {
 /// An operator on the tape with a kernel, as a function on images.
 fn with_kernel<'w>(
     w: &'w Kernel,
-    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Neighbourhood2d) -> Result<Var, ShapeError> + 'w,
+    operator: impl Fn(&mut Graph<'_, f64>, Var, Var, Neighbourhood2d) -> Outcome + 'w,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> + 'w {
     move |x| {
         evaluate([x, w.view()], |graph, [x, k]| operator(graph, x, k, window(w).into())).unwrap()
@@ -75,7 +77,8 @@ fn any_border() -> impl Strategy<Value = Border> {
         algebraic(),
         Just(Border::Constant(0.5)),
         Just(Border::Replicate),
-        Just(Border::Reflect)
+        Just(Border::Reflect),
+        Just(Border::Mirror),
     ]
 }
 
@@ -370,10 +373,10 @@ fn the_checker_finds_what_is_wrong() {
         };
         law::adjunction(&dilate, &erode, &images)
     };
-    // An asymmetric kernel: reflecting and replicating borders, and constants, break the
+    // An asymmetric kernel: reflecting, mirroring and replicating borders, and constants, break the
     // adjunction.
     assert_eq!((border(Border::Infinity), border(Border::Periodic)), (0.0, 0.0));
-    for broken in [Border::Constant(3.0), Border::Replicate, Border::Reflect] {
+    for broken in [Border::Constant(3.0), Border::Replicate, Border::Reflect, Border::Mirror] {
         assert!(border(broken) > 0.0, "{broken:?}");
     }
     // The erosion of an even window as it stands is not the adjoint.

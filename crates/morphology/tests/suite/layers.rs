@@ -387,6 +387,60 @@ fn what_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
+fn strides_of_any_length_give_the_first_window_and_sizes_of_any_length_are_refused_by_name() {
+    fn check<B: Build<f64>>(layer: impl Fn([usize; 2], [usize; 2], Padding) -> B) {
+        for padding in [Padding::Valid, Padding::Same] {
+            let [far, near] = [[usize::MAX; 2], [6; 2]].map(|strides| {
+                let (params, model) = build(layer([3, 2], strides, padding));
+                let mut tape = Tape::new();
+                let mut graph = tape.record(&params, Mode::Train { step: 0 });
+                let x = graph.variable(images().view());
+                let y = model.forward(&mut graph, x).unwrap();
+                assert_eq!(graph.shape(y).dims(), [2, 1, 1, 1]);
+                let values = graph.value(y).data.to_vec();
+                graph.backward_with(y, &[1.0, 2.0]);
+                (values, graph.grad(x).unwrap().to_vec())
+            });
+            assert_eq!(far, near, "{padding:?}");
+            let mut params = Params::new();
+            let huge = layer([usize::MAX, 1], [1; 2], padding);
+            let refused = Sequential::new().add("layer", huge);
+            let message = refused.build_model(&mut params, 7, [5, 6, 3]).unwrap_err().to_string();
+            let found = "found size [18446744073709551615, 1] at rates [1, 1]";
+            assert!(message.ends_with(found), "{message}");
+        }
+    }
+    check(|size, strides, padding| Dilation2d {
+        size,
+        strides,
+        padding,
+        kernel: random(),
+        ..Dilation2d::default()
+    });
+    check(|size, strides, padding| Erosion2d {
+        size,
+        strides,
+        padding,
+        kernel: random(),
+        ..Erosion2d::default()
+    });
+    check(|size, strides, padding| Morphological2d {
+        size,
+        strides,
+        padding,
+        kernel: random().into(),
+        ..Morphological2d::default()
+    });
+    check(|size, strides, padding| Separable2d {
+        size,
+        strides,
+        padding,
+        pointwise: random(),
+        ..Separable2d::default()
+    });
+}
+
+#[test]
 fn a_function_on_an_element_is_that_on_its_kernel() {
     let gradient = |kernel: StructuringFunction<f64>| {
         let mut params = Params::new();

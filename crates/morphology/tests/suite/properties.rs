@@ -5,7 +5,7 @@ use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape, Ties, sets::Constraint};
 use morphograd_morphology::{
     Border, Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus, Neighbourhood2d, ZeroCentre,
-    win_counts,
+    erosion2d, evaluate, win_counts,
 };
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
@@ -153,6 +153,7 @@ fn borders() -> impl Strategy<Value = Border> {
         Just(Border::Constant(0.5)),
         Just(Border::Replicate),
         Just(Border::Reflect),
+        Just(Border::Mirror),
         Just(Border::Periodic),
     ]
 }
@@ -372,4 +373,29 @@ fn wrong_shapes_are_refused_by_name() {
             .starts_with("erosion2d: expected a window no larger than the image [6, 7]"),
         "{error}"
     );
+}
+
+#[test]
+fn an_erosion_at_stride_2_takes_every_second_pixel_for_odd_sizes_and_not_for_even_ones() {
+    let eroded = |side: usize, k: usize, stride: usize, padding: Padding| {
+        let x = Tensor::from_fn([1, side, side, 1], |i| (i * 37 % 101) as f64);
+        let w = Tensor::<f64>::zeros([k, k, 1]);
+        let window = Window2d { size: [k; 2], strides: [stride; 2], padding, rates: [1, 1] };
+        evaluate([x.view(), w.view()], |graph, [x, w]| erosion2d(graph, x, w, window)).unwrap()
+    };
+    for (side, k, padding, expected) in [
+        (9, 3, Padding::Same, true),
+        (9, 2, Padding::Same, false),
+        (8, 2, Padding::Same, false),
+        (8, 3, Padding::Same, false),
+        (8, 2, Padding::Valid, true),
+        (9, 3, Padding::Valid, true),
+    ] {
+        let (all, sampled) = (eroded(side, k, 1, padding), eroded(side, k, 2, padding));
+        let (columns, [rows, half]) =
+            (all.shape().dims()[2], [sampled.shape().dims()[1], sampled.shape().dims()[2]]);
+        let every_second: Vec<f64> =
+            (0..rows * half).map(|n| all.data()[n / half * 2 * columns + n % half * 2]).collect();
+        assert_eq!(sampled.data() == every_second, expected, "{side}, {k}, {padding:?}");
+    }
 }

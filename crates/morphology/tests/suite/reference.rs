@@ -1,4 +1,4 @@
-//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` writes what
+//! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` has what
 //! they compute and says how.
 
 use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
@@ -188,6 +188,7 @@ fn operators_agree_on_every_border() {
         ("constant", Border::Constant(0.5)),
         ("nearest", Border::Replicate),
         ("reflect", Border::Reflect),
+        ("mirror", Border::Mirror),
         ("wrap", Border::Periodic),
     ];
     for case in Case::all() {

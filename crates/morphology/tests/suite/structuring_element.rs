@@ -50,6 +50,11 @@ fn plane(x: &Tensor<f64>, margin: usize, outside: f64) -> Tensor<f64> {
     })
 }
 
+/// The sum of Minkowski of small elements.
+fn sum(a: &StructuringElement, b: &StructuringElement) -> StructuringElement {
+    a.dilated_by(b).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -59,7 +64,7 @@ proptest! {
         b in any_element(),
         x in strategy::tied_tensor([1, 6, 5, 2]),
     ) {
-        let sum = a.dilated_by(&b);
+        let sum = a.dilated_by(&b).unwrap();
         let x = plane(&x, 5, f64::NEG_INFINITY);
         prop_assert_eq!(
             apply::<MaxPlus>(&apply::<MaxPlus>(&x, &b), &a),
@@ -81,24 +86,26 @@ proptest! {
         by in (-3..=3isize, -3..=3isize),
     ) {
         let by = [by.0, by.1];
-        prop_assert_eq!(a.dilated_by(&b), b.dilated_by(&a));
-        prop_assert_eq!(a.dilated_by(&b).dilated_by(&c), a.dilated_by(&b.dilated_by(&c)));
-        prop_assert_eq!(a.dilated_by(&b).reflected(), a.reflected().dilated_by(&b.reflected()));
-        prop_assert_eq!(a.translated(by).dilated_by(&b), a.dilated_by(&b).translated(by));
+        let ab = sum(&a, &b);
+        let moved = |a: &StructuringElement, by| a.translated(by).unwrap();
+        prop_assert_eq!(&ab, &sum(&b, &a));
+        prop_assert_eq!(sum(&ab, &c), sum(&a, &sum(&b, &c)));
+        prop_assert_eq!(ab.reflected(), sum(&a.reflected(), &b.reflected()));
+        prop_assert_eq!(sum(&moved(&a, by), &b), moved(&ab, by));
         prop_assert_eq!(a.reflected().reflected(), a.clone());
-        prop_assert_eq!(a.translated(by).reflected(), a.reflected().translated(by.map(|t| -t)));
+        prop_assert_eq!(moved(&a, by).reflected(), moved(&a.reflected(), by.map(|t| -t)));
     }
 
     #[test]
     fn splitting_off_gives_the_greatest_element_below(a in any_element(), b in any_element()) {
-        let sum = a.dilated_by(&b);
+        let sum = a.dilated_by(&b).unwrap();
         // Residuation: the quotient is at least a, and its sum with b is no more than the sum of a
         // and b.
         let quotient = sum.eroded_by(&b).unwrap();
         prop_assert!(a.support().all(|(d, w)| quotient.entry(d).is_some_and(|q| w <= q)));
-        prop_assert_eq!(quotient.dilated_by(&b), sum);
+        prop_assert_eq!(quotient.dilated_by(&b), Ok(sum));
         if let Some(below) = a.eroded_by(&b) {
-            let opened = below.dilated_by(&b);
+            let opened = below.dilated_by(&b).unwrap();
             prop_assert!(opened.support().all(|(d, w)| a.entry(d).is_some_and(|a| w <= a)));
         }
     }
@@ -140,7 +147,7 @@ proptest! {
         let x = plane(&x, 6, f64::NEG_INFINITY);
         let &[_, rows, columns, _] = x.shape().dims() else { panic!("rank 4") };
         let (still, moved) =
-            (apply::<MaxPlus>(&x, &a), apply::<MaxPlus>(&x, &a.translated([by.0, by.1])));
+            (apply::<MaxPlus>(&x, &a), apply::<MaxPlus>(&x, &a.translated([by.0, by.1]).unwrap()));
         for (i, j) in (2..rows - 2).flat_map(|i| (2..columns - 2).map(move |j| (i, j))) {
             let from = (i as isize + by.0) as usize * columns + (j as isize + by.1) as usize;
             prop_assert_eq!(moved.data()[i * columns + j], still.data()[from]);
@@ -189,8 +196,9 @@ proptest! {
 
     #[test]
     fn the_parts_of_any_element_add_up_to_it(a in any_element(), b in any_element()) {
-        let sum = a.dilated_by(&b);
-        prop_assert_eq!(sum.decompose().into_iter().reduce(|a, b| a.dilated_by(&b)), Some(sum));
+        let whole = sum(&a, &b);
+        let parts = whole.decompose();
+        prop_assert_eq!(parts.into_iter().reduce(|a, b| sum(&a, &b)), Some(whole));
     }
 }
 
@@ -218,7 +226,7 @@ fn the_parts_of_generated_elements_are_small_add_up_and_dilate_alike_up_to_the_b
         let found = element.decompose();
         let total: usize = found.iter().map(E::count).sum();
         assert_eq!((found.len(), total), (parts, entries), "\n{element}");
-        assert_eq!(found.iter().cloned().reduce(|a, b| a.dilated_by(&b)).unwrap(), element);
+        assert_eq!(found.iter().cloned().reduce(|a, b| sum(&a, &b)).unwrap(), element);
         let tolerance = if element.is_flat() { 0.0 } else { 1e-15 };
         for (whole, by_parts) in [
             (
@@ -259,7 +267,7 @@ fn an_element_is_its_function_whatever_array_it_came_from() {
         (Some(-1.0), None, None)
     );
     assert_eq!(small.to_string(), " -1 [ 0]");
-    assert_eq!(small.translated([1, 0]).to_string(), "  . [ .]\n -1   0 ");
+    assert_eq!(small.translated([1, 0]).unwrap().to_string(), "  . [ .]\n -1   0 ");
 
     let kernel = small.kernel_within::<f32>([2, 2], 1).unwrap_err().to_string();
     assert_eq!(
@@ -303,8 +311,36 @@ fn what_is_no_element_is_refused() {
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
-    let far = [([0, 0], 0.0), ([isize::MAX, isize::MIN], 0.0)];
-    assert!(
-        StructuringElement::from_offsets(far).unwrap_err().to_string().contains("at most 2^26")
+}
+
+#[test]
+fn what_would_take_all_memory_is_refused_before_any_is_taken() {
+    type E = StructuringElement;
+    let one = E::square(1).unwrap();
+    let far = |at: [isize; 2]| E::from_offsets([(at, 0.0)]);
+    let too_far = [
+        far([1 << 40, 0]),
+        far([isize::MIN, 0]),
+        far([0, isize::MAX]),
+        E::from_offsets([([0, 0], 0.0), ([isize::MAX, isize::MIN], 0.0)]),
+        E::new([1, 1], [isize::MIN, 0], &[0.0]),
+        one.translated([isize::MAX, 0]),
+        one.translated([0, isize::MIN]),
+        far([1 << 20, 0]).unwrap().translated([isize::MAX, 0]),
+        far([1 << 20, 0]).unwrap().dilated_by(&far([0, 1 << 20]).unwrap()),
+    ];
+    for refused in too_far {
+        let message = refused.unwrap_err().to_string();
+        let expected = "structuring element: expected a window around the origin of at most 2^26 \
+                        positions, found offsets from [";
+        assert!(message.starts_with(expected), "{message}");
+    }
+    assert_eq!(
+        one.kernel_within::<f32>([1 << 40, 3], 1).unwrap_err().to_string(),
+        "structuring element: expected a kernel of at most 2^26 positions, found size \
+         [1099511627776, 3]"
     );
+    assert_eq!((one.entry([isize::MIN, 0]), one.entry([0, isize::MAX])), (None, None));
+    // The largest that is allowed.
+    assert_eq!(far([(1 << 25) - 1, 0]).unwrap().window().size, [(1 << 26) - 1, 1]);
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::fit::confusion_matrix::ConfusionMatrix;
+use crate::fit::confusion_matrix::{ConfusionMatrix, ratio};
 
 /// The figures of one class, or an average of them. A ratio without a denominator (a class never
 /// predicted) counts as 0.
@@ -32,12 +32,18 @@ pub struct ClassificationReport {
     pub weighted_average: Scores,
 }
 
-impl ClassificationReport {
+impl ConfusionMatrix {
     /// Precision, recall and F1 of every class.
     ///
     /// # Panics
     /// If there is not one name a class.
-    pub fn new(confusion: &ConfusionMatrix, class_names: &[String]) -> Self {
+    pub fn report(&self, class_names: &[String]) -> ClassificationReport {
+        ClassificationReport::new(self, class_names)
+    }
+}
+
+impl ClassificationReport {
+    pub(super) fn new(confusion: &ConfusionMatrix, class_names: &[String]) -> Self {
         assert_eq!(class_names.len(), confusion.classes(), "one name a class");
         let classes: Vec<(String, Scores)> = class_names
             .iter()
@@ -101,10 +107,6 @@ impl fmt::Display for ClassificationReport {
         row(f, "macro avg", &self.macro_average)?;
         row(f, "weighted avg", &self.weighted_average)
     }
-}
-
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// The sum in NumPy's order (of up to 128 terms): eight interleaved partial sums, combined in
@@ -181,7 +183,7 @@ mod tests {
             "   macro avg       0.93      0.92      0.92     10000\n",
             "weighted avg       0.93      0.93      0.93     10000\n",
         );
-        assert_eq!(ClassificationReport::new(&published(), &labels).to_string(), expected);
+        assert_eq!(published().report(&labels).to_string(), expected);
     }
 
     #[test]
@@ -201,7 +203,7 @@ mod tests {
             "              macro avg       0.35      0.46      0.39        19\n",
             "           weighted avg       0.51      0.68      0.58        19\n",
         );
-        assert_eq!(ClassificationReport::new(&confusion, &names).to_string(), expected);
+        assert_eq!(confusion.report(&names).to_string(), expected);
     }
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
             [0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
             [0, 1, 0, 0, 0, 0, 1, 1, 1, 0],
         ]);
-        let report = ClassificationReport::new(&confusion, &labels).to_string();
+        let report = confusion.report(&labels).to_string();
         assert!(
             report.contains("   macro avg       0.22      0.22      0.16        28\n"),
             "{report}"
@@ -230,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_empty_report_is_all_zero() {
-        let report = ClassificationReport::new(&ConfusionMatrix::new(2), &names(&["a", "b"]));
+        let report = ConfusionMatrix::new(2).report(&names(&["a", "b"]));
         assert_eq!(
             report.weighted_average,
             Scores { precision: 0.0, recall: 0.0, f1: 0.0, support: 0 }

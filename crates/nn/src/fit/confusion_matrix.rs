@@ -82,9 +82,8 @@ impl ConfusionMatrix {
 
     /// Share of the images on the diagonal, in [0, 1]; 0 when nothing was counted.
     pub fn accuracy(&self) -> f64 {
-        let correct: u64 = (0..self.classes).map(|class| self.get(class, class)).sum();
-        let total = self.total();
-        if total == 0 { 0.0 } else { correct as f64 / total as f64 }
+        let correct = (0..self.classes).map(|class| self.get(class, class)).sum();
+        ratio(correct, self.total())
     }
 
     /// The matrix as text: true classes as rows, predicted classes as columns, aligned. Where the
@@ -175,6 +174,10 @@ impl<T: Real> Metric<T> for ConfusionMatrix {
     fn result(&self) -> f64 {
         self.accuracy()
     }
+}
+
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 #[cfg(test)]

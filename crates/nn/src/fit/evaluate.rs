@@ -97,7 +97,8 @@ pub fn evaluate<T: Real>(
 /// The output of a network of one output for all examples, in their order, in evaluation mode.
 ///
 /// # Errors
-/// If there are no examples, the batch size is 0, the shapes do not fit, or there is not one output.
+/// If there are no examples, the batch size is 0, the shapes do not fit, or there is not one
+/// output.
 pub fn predict<T: Real>(
     model: &dyn Network<T>,
     data: &dyn DataSet<T>,

@@ -111,9 +111,9 @@ impl<'a, T: Real> Fit<'a, T> {
         }
     }
 
-    /// Trains until the last epoch is done, a callback stops, or a loss, a gradient or a step is not
-    /// finite; [`History::end`] says which. After the first epoch a step takes no memory, if those
-    /// who are called take none.
+    /// Trains until the last epoch is done, a callback stops, or a loss, a gradient or a step is
+    /// not finite; [`History::end`] says which. After the first epoch a step takes no memory, if
+    /// those who are called take none.
     ///
     /// # Errors
     /// If a setting cannot be used, the shapes do not fit, the optimizer refuses, or a callback

@@ -5,7 +5,7 @@
 //! one computation in training and in evaluation, fed with the batch's statistics or with the
 //! averages; the averages follow by [`Graph::track`] at the end of a step.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Var};
@@ -215,6 +215,10 @@ impl<T: Real> Op<T> for Moments {
 impl<T: Real> Op<T> for Normalize {
     fn name(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        4..=4
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

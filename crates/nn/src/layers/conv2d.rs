@@ -9,6 +9,8 @@ mod passes;
 mod sparse;
 mod tile;
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::simd::Level;
 use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, TensorRef, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
@@ -136,9 +138,19 @@ impl<T: Real> Layer<T> for Built {
     }
 }
 
+impl Convolution {
+    fn geometry(&self, shapes: [Shape; 2]) -> Geometry {
+        Geometry::new(self.window, self.rectified, shapes)
+    }
+}
+
 impl<T: Real> Op<T> for Convolution {
     fn name(&self) -> &'static str {
         "conv2d"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
@@ -173,14 +185,14 @@ impl<T: Real> Op<T> for Convolution {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry = Geometry::new(self, pass.inputs[0].shape, pass.inputs[1].shape);
+        let geometry = self.geometry([pass.inputs[0].shape, pass.inputs[1].shape]);
         let bias = pass.inputs.get(2).map(|bias| bias.data);
         let (x, kernel) = (pass.inputs[0].data, pass.inputs[1].data);
         passes::forward(Level::best(), &geometry, x, kernel, bias, pass.scratch, pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
-        let geometry = Geometry::new(self, pass.inputs[0].shape, pass.inputs[1].shape);
+        let geometry = self.geometry([pass.inputs[0].shape, pass.inputs[1].shape]);
         let operands = Operands {
             x: pass.inputs[0].data,
             kernel: pass.inputs[1].data,
@@ -208,8 +220,8 @@ pub(crate) fn product<T: Real>(
 ) {
     let &[rows, length] = x.shape.dims() else { unreachable!("a matrix") };
     let filters = kernel.len() / length;
-    let op = Convolution { window: Window2d::default(), rectified: false };
-    let g = Geometry::new(&op, [rows, 1, 1, length].into(), [1, 1, length, filters].into());
+    let shapes = [[rows, 1, 1, length].into(), [1, 1, length, filters].into()];
+    let g = Geometry::new(Window2d::default(), false, shapes);
     passes::forward(Level::best(), &g, x.data, kernel, bias, scratch, y);
 }
 

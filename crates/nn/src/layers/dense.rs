@@ -3,6 +3,8 @@
 //! The one design choice: product and bias are one op, so that the bias costs no pass over memory
 //! of its own.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Matrix, Real, Shape, ShapeError, gemm};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
@@ -110,6 +112,10 @@ const FEW_UNITS: usize = 32;
 impl<T: Real> Op<T> for Affine {
     fn name(&self) -> &'static str {
         "dense"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=3
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

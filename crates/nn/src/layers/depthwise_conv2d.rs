@@ -4,6 +4,8 @@
 //! channel, so that the inner loop reads both in order. Too little is computed for each number read
 //! for a matrix product to help.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 
@@ -125,6 +127,10 @@ impl<T: Real> Layer<T> for Built {
 impl<T: Real> Op<T> for DepthwiseConvolution {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -4,14 +4,14 @@
 //! batch and channels is laid in a row, and [`MaxPool2d`] and [`AvgPool2d`] do the rest, ties and
 //! NaN included.
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, sums};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
+use crate::layers::pooling::{AvgPool2d, MaxPool2d};
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
 use crate::model::layer::Layer;
-use crate::{AvgPool2d, MaxPool2d};
 
 /// $y_c = \max_i x_{ic}$ over all positions $i$: `[batch, .., channels]` with one axis or more
 /// between → `[batch, channels]`.
@@ -42,7 +42,7 @@ pub struct GlobalAveragePool;
 
 /// The layer and the op, given the pooling by a window of the given size.
 macro_rules! global {
-    ($pool:ident, $name:literal, |$self:ident, $size:ident| $window:expr) => {
+    ($pool:ident, $name:literal, |$self:ident, $size:ident| $window:expr, $forward:expr) => {
         impl<T: Real> Build<T> for $pool {
             fn build(
                 self,
@@ -74,7 +74,7 @@ macro_rules! global {
             fn forward(&$self, pass: Forward<'_, T>) {
                 let (row, $size) = row($name, pass.inputs[0].shape).expect("checked by infer");
                 let inputs = &[TensorRef { shape: row, ..pass.inputs[0] }];
-                Op::forward(&$window, Forward { inputs, ..pass });
+                $forward(&$window, Forward { inputs, ..pass });
             }
 
             fn backward(&$self, pass: Backward<'_, T>) {
@@ -91,13 +91,25 @@ macro_rules! global {
     };
 }
 
-global!(GlobalMaxPool, "global_max_pool", |self, size| {
-    MaxPool2d { size, ties: self.ties, ..MaxPool2d::default() }
-});
-global!(GlobalAveragePool, "global_average_pool", |self, size| AvgPool2d {
-    size,
-    ..AvgPool2d::default()
-});
+global!(
+    GlobalMaxPool,
+    "global_max_pool",
+    |self, size| MaxPool2d { size, ties: self.ties, ..MaxPool2d::default() },
+    Op::forward
+);
+global!(
+    GlobalAveragePool,
+    "global_average_pool",
+    |self, size| AvgPool2d { size, ..AvgPool2d::default() },
+    |_: &AvgPool2d, pass| mean(pass)
+);
+
+/// The mean of the row of each image, by sums that stay accurate however long it is.
+fn mean<T: Real>(pass: Forward<'_, T>) {
+    let [_, _, length, channels] = *pass.inputs[0].shape.dims() else { return };
+    let n = T::of(length as f64);
+    sums(pass.inputs[0].data, [length, channels], |i, sum| pass.output[i] = sum / n);
+}
 
 /// `[batch, .., channels]` as images of one row, with the size of that row.
 fn row(operation: &'static str, input: Shape) -> Result<(Shape, [usize; 2]), ShapeError> {
@@ -178,6 +190,13 @@ mod tests {
             assert_close("mean", &found.0, &mean, 1e-12);
             assert_close("gradient of the mean", &found.1[0], &d_mean, 1e-12);
         }
+    }
+
+    #[test]
+    fn the_mean_of_a_million_numbers_is_accurate() {
+        let x = Tensor::filled([1, 1000, 1000, 1], 0.1f32);
+        let (y, _) = vjp(GlobalAveragePool, &[x], &[1.0]);
+        assert!((y[0] - 0.1).abs() < 1e-8, "{}", y[0]);
     }
 
     #[test]

@@ -4,12 +4,11 @@
 //! wins a maximum and never dilutes a mean; the loops run over neighbouring channels, a vector at a
 //! time. The kernels of the maxima are in `pooling/maxima.rs`.
 
+mod geometry;
 mod maxima;
 
-use std::ops::Range;
-
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
-use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::model::build::Build;
@@ -17,6 +16,7 @@ use crate::model::builder::Builder;
 use crate::model::error::BuildError;
 use crate::model::layer::Layer;
 
+use geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
 use maxima::{Maxima, Parts, Winners};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the
@@ -244,121 +244,6 @@ fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Wi
 /// which is exact up to here.
 const MOST_PIXELS: usize = 1 << 24;
 
-/// How many neighbouring channels the inner loops handle at once.
-const LANES: usize = 8;
-
-/// Where the windows lie on one image.
-#[derive(Debug)]
-struct Geometry {
-    window: Window2d,
-    extent: Extent,
-    image: [usize; 2],
-    channels: usize,
-}
-
-impl Geometry {
-    fn output(
-        operation: &'static str,
-        window: Window2d,
-        input: Shape,
-    ) -> Result<Shape, ShapeError> {
-        let &[batch, height, width, channels] = input.dims() else {
-            return Err(ShapeError::new(
-                operation,
-                "an input of shape [batch, height, width, channels]",
-                format!("shape {input}"),
-            ));
-        };
-        let extent =
-            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok([batch, extent.output[0], extent.output[1], channels].into())
-    }
-
-    fn new(window: Window2d, input: Shape) -> Self {
-        let &[_, height, width, channels] = input.dims() else { unreachable!("checked by infer") };
-        let image = [height, width];
-        Self { window, extent: window.extent(image).expect("checked by infer"), image, channels }
-    }
-
-    fn in_image(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
-    }
-
-    fn out_image(&self) -> usize {
-        self.extent.output[0] * self.extent.output[1] * self.channels
-    }
-
-    /// Whether every pixel lies in exactly one window.
-    fn is_partition(&self) -> bool {
-        let along = |axis: usize| {
-            self.window.strides[axis] == self.window.size[axis]
-                && self.extent.output[axis] * self.window.size[axis] == self.image[axis]
-        };
-        along(0) && along(1)
-    }
-
-    /// Where a pixel of an image is, its first channel.
-    #[inline(always)]
-    fn position(&self, row: usize, column: usize) -> usize {
-        (row * self.image[1] + column) * self.channels
-    }
-
-    /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
-    #[inline(always)]
-    fn covered(&self, axis: usize, i: usize) -> Range<usize> {
-        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        start.saturating_sub(before)
-            ..(start + self.window.size[axis] - before).min(self.image[axis])
-    }
-
-    /// Calls `f` with every output pixel and the rows and columns its window covers.
-    #[inline(always)]
-    fn for_each_window(&self, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
-        let [height, width] = self.extent.output;
-        for i in 0..height {
-            let rows = self.covered(0, i);
-            for j in 0..width {
-                f(i * width + j, rows.clone(), self.covered(1, j));
-            }
-        }
-    }
-
-    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and
-    /// columns, in raster order.
-    #[inline(always)]
-    fn for_each_pixel(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        channel: usize,
-        mut f: impl FnMut(usize),
-    ) {
-        for row in rows {
-            for column in columns.clone() {
-                f(self.position(row, column) + channel);
-            }
-        }
-    }
-}
-
-/// Calls `$body` with `$channel` and a constant number `$n` of channels, until all are done.
-macro_rules! for_channels {
-    ($channels:expr, |$channel:ident, $n:ident| $body:expr) => {
-        let mut $channel = 0;
-        while $channel + LANES <= $channels {
-            const $n: usize = LANES;
-            $body;
-            $channel += $n;
-        }
-        while $channel < $channels {
-            const $n: usize = 1;
-            $body;
-            $channel += $n;
-        }
-    };
-}
-use for_channels;
-
 /// The means of one image.
 struct Means<'a, T> {
     geometry: &'a Geometry,
@@ -414,22 +299,12 @@ impl<T: Real> Kernel for Shares<'_, T> {
     }
 }
 
-#[inline(always)]
-fn lanes<T, const N: usize>(data: &[T], at: usize) -> &[T; N] {
-    data[at..at + N].try_into().expect("N elements")
-}
-
-#[inline(always)]
-fn lanes_mut<T, const N: usize>(data: &mut [T], at: usize) -> &mut [T; N] {
-    (&mut data[at..at + N]).try_into().expect("N elements")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Sequential;
-    use morphograd_autodiff::Params;
     use morphograd_autodiff::tensor::Tensor;
+    use morphograd_autodiff::{Mode, Params, Tape};
     use morphograd_testkit::{assert_close, check_op, strategy, vjp};
     use proptest::prelude::*;
 
@@ -607,6 +482,17 @@ mod tests {
         assert_eq!(vjp(average(same), &x, &[0.0; 2]).0, [-1.5, -1.5]);
         let lowest = [image(1, &[f64::NEG_INFINITY, f64::NEG_INFINITY])];
         assert_eq!(vjp(same, &lowest, &[1.0; 2]).1[0], [2.0, 0.0]);
+    }
+
+    #[test]
+    fn a_second_image_is_refused() {
+        let (params, mut tape) = (Params::<f32>::new(), Tape::new());
+        let mut graph = tape.record(&params, Mode::Shapes);
+        let x = graph.input_with([1, 4, 4, 1], |_| ());
+        assert_eq!(
+            graph.apply(MaxPool2d::default(), [x, x]).unwrap_err().to_string(),
+            "max_pool2d: expected 1 input, found 2"
+        );
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::model::layer::Layer;
 /// ```
 /// use morphograd_nn::{Activation, Dense, Residual, Sequential, autodiff::Params};
 /// let dense = |units| Dense { units, ..Dense::default() };
-/// let body = Sequential::new().add("a", dense(8)).add("relu", Activation::Relu).add("b", dense(4));
+/// let body = Sequential::new().add("a", dense(8)).add("relu", Activation::Relu);
+/// let body = body.add("b", dense(4));
 /// let mut params = Params::<f32>::new();
 /// let model = Sequential::new()
 ///     .add("block", Residual::new(body))

@@ -11,7 +11,6 @@ use morphograd_autodiff::{Add, Graph, MAX_INPUTS, Op, ParamId, Var};
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
 use crate::layers::conv2d::Convolution;
-use crate::layers::stack::{Select, Stack};
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
@@ -119,11 +118,11 @@ impl<T: Real> Layer<T> for Built {
         };
         let mut level = [x; MAX_INPUTS];
         for (index, level) in level[..stack].iter_mut().enumerate() {
-            *level = graph.apply(Select { axis: 1, index }, [x])?;
+            *level = graph.select(x, 1, index)?;
         }
         let mut planes = [kernel; MAX_INPUTS];
         for (index, plane) in planes[..self.levels].iter_mut().enumerate() {
-            *plane = graph.apply(Select { axis: 0, index }, [kernel])?;
+            *plane = graph.select(kernel, 0, index)?;
         }
         // From the finest level up: level k is read by itself and by finer ones, so its place is
         // free for its result.
@@ -139,7 +138,7 @@ impl<T: Real> Layer<T> for Built {
             }
             level[k] = y;
         }
-        let y = graph.apply(Stack { axis: 1 }, &level[..stack])?;
+        let y = graph.stack(&level[..stack], 1)?;
         self.activation.apply(graph, y)
     }
 }

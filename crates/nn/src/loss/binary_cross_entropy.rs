@@ -1,5 +1,7 @@
 //! Binary cross-entropy, from logits.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Op};
 
@@ -10,10 +12,10 @@ use crate::loss::elementwise;
 /// probability) of one shape → a scalar.
 ///
 /// Computed as $\max(z, 0) - z t + \log(1 + e^{-|z|})$, which neither overflows nor rounds to 0
-/// early. Derivatives: $\partial L / \partial z_i = (σ(z_i) - t_i) / n$, $\partial L / \partial t_i
-/// = -z_i / n$. A logit that is not finite makes the loss not finite. Values and gradients are those
-/// of PyTorch (`BCEWithLogitsLoss`) and Keras (`BinaryCrossentropy(from_logits=True)`). Cost: one
-/// exponential and one logarithm an element.
+/// early. Derivatives: $\partial L / \partial z_i = (σ(z_i) - t_i) / n$,
+/// $\partial L / \partial t_i = -z_i / n$. A logit that is not finite makes the loss not finite.
+/// Values and gradients are those of PyTorch (`BCEWithLogitsLoss`) and Keras
+/// (`BinaryCrossentropy(from_logits=True)`). Cost: one exponential and one logarithm an element.
 ///
 /// ```
 /// use morphograd_nn::{BinaryCrossEntropy, autodiff::{Mode, Params, Tape}, tensor::TensorRef};
@@ -33,6 +35,10 @@ pub struct BinaryCrossEntropy;
 impl<T: Real> Op<T> for BinaryCrossEntropy {
     fn name(&self) -> &'static str {
         "binary_cross_entropy"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,5 +1,7 @@
 //! The Huber loss: squares near 0, absolute values beyond.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Op};
 
@@ -39,6 +41,10 @@ impl Default for Huber {
 impl<T: Real> Op<T> for Huber {
     fn name(&self) -> &'static str {
         "huber"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -1,5 +1,7 @@
 //! Mean absolute error, the L1 loss.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Op};
 
@@ -16,6 +18,10 @@ pub struct MeanAbsoluteError;
 impl<T: Real> Op<T> for MeanAbsoluteError {
     fn name(&self) -> &'static str {
         "mean_absolute_error"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

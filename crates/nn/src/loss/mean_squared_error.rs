@@ -1,5 +1,7 @@
 //! Mean squared error.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Op};
 
@@ -13,6 +15,10 @@ pub struct MeanSquaredError;
 impl<T: Real> Op<T> for MeanSquaredError {
     fn name(&self) -> &'static str {
         "mean_squared_error"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

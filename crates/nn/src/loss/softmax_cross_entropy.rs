@@ -3,15 +3,17 @@
 //! The one design choice: it takes logits, so that softmax and logarithm are one stable operation.
 //! A logit that is not finite makes the loss not finite; a diverged training shows itself.
 
+use std::ops::RangeInclusive;
+
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{Backward, Forward, Op};
 
 use crate::layers::activation::largest;
 
 /// $L = -\frac1n \sum_{i=1}^n \sum_k t_{ik} \log p_{ik}$ with $p_i = \operatorname{softmax}(z_i)$:
-/// inputs z (logits), `[batch, classes]`, and t (targets) → a scalar. Targets are of the same shape,
-/// usually one-hot or a distribution, but need not be; or labels, `[batch]`: whole numbers from 0,
-/// each of which counts as the one-hot row with its 1 there, bit for bit.
+/// inputs z (logits), `[batch, classes]`, and t (targets) → a scalar. Targets are of the same
+/// shape, usually one-hot or a distribution, but need not be; or labels, `[batch]`: whole numbers
+/// from 0, each of which counts as the one-hot row with its 1 there, bit for bit.
 ///
 /// Derivatives: $\partial L / \partial z_{ik} = (p_{ik} \sum_j t_{ij} - t_{ik}) / n$, $\partial L /
 /// \partial t_{ik} = -\log p_{ik} / n$; labels have none. Logarithms are computed as
@@ -41,6 +43,10 @@ pub struct SoftmaxCrossEntropy;
 impl<T: Real> Op<T> for SoftmaxCrossEntropy {
     fn name(&self) -> &'static str {
         "softmax_cross_entropy"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        2..=2
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {

@@ -71,8 +71,8 @@ impl<T: Real> Sequential<T> {
         self
     }
 
-    /// Builds the model for inputs of the given shape (without the batch axis). Its parameters go to
-    /// `params`, under the names of the layers; the seed decides how they start.
+    /// Builds the model for inputs of the given shape (without the batch axis). Its parameters go
+    /// to `params`, under the names of the layers; the seed decides how they start.
     ///
     /// # Errors
     /// The first error of any layer, with the layer's name.

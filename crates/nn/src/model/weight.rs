@@ -10,8 +10,8 @@ use crate::model::error::BuildError;
 use crate::random::Stream;
 
 /// A parameter before it has numbers: how it starts, the set it is kept in and how, and the term
-/// that it adds to the loss. These are Keras' `initializer`, `constraint` and `regularizer`, and the
-/// way to enforce.
+/// that it adds to the loss. These are Keras' `initializer`, `constraint` and `regularizer`, and
+/// the way to enforce.
 #[derive(Debug)]
 pub struct Weight<T> {
     initializer: Box<dyn Initializer<T>>,
@@ -69,8 +69,8 @@ impl<T: Real> Weight<T> {
         self
     }
 
-    /// Adds a term to every loss that is made with the parameter: an operation with a scalar output,
-    /// such as those in [`regularizer`](crate::regularizer).
+    /// Adds a term to every loss that is made with the parameter: an operation with a scalar
+    /// output, such as those in [`regularizer`](crate::regularizer).
     #[must_use]
     pub fn regularized(mut self, regularizer: impl Op<T>) -> Self {
         self.regularizer = Some(Penalty::new(regularizer));

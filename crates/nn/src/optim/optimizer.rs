@@ -80,7 +80,8 @@ pub trait Rule<T>: Debug + Send + Sync {
 ///     if step == 59 {
 ///         // The loss could still fall, but not within the square.
 ///         assert!((report.gradient_norm - 2.0).abs() < 1e-6);
-///         assert!(report.gradient_mapping.is_some_and(|norm| norm < 1e-6)); // so this is a solution
+///         // So this is a solution.
+///         assert!(report.gradient_mapping.is_some_and(|norm| norm < 1e-6));
 ///     }
 /// }
 /// assert!(
@@ -119,7 +120,8 @@ struct Member {
 struct Workspace<T> {
     /// Squares of the norms of the gradients with respect to what layers see (0 for frozen ones).
     seen: Vec<f64>,
-    /// The same with respect to what is changed, which differs where a parameter follows a free one.
+    /// The same with respect to what is changed, which differs where a parameter follows a free
+    /// one.
     squares: Vec<f64>,
     /// Of the parameters that follow a free one, the gradients with respect to that.
     pulled_back: Vec<Vec<T>>,
@@ -356,8 +358,8 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
-    /// The same optimizer, which measures the gradient mapping at every step: one more projection of
-    /// each parameter that has a set.
+    /// The same optimizer, which measures the gradient mapping at every step: one more projection
+    /// of each parameter that has a set.
     #[must_use]
     pub fn measured(mut self) -> Self {
         self.measured = true;

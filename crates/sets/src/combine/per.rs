@@ -3,12 +3,11 @@
 //! The one design choice: a group is gathered into contiguous memory and shown to the set as a
 //! parameter of its own, so that no set has to know about axes.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::axes::{Axes, check_axes};
+use crate::groups::{Groups, check_axes};
 use crate::numeric::larger;
-use crate::scratch::with_scratch;
 
 /// $\{ w : w_G \in C \text{ for every group } G \}$: a product of copies of one set. It is convex
 /// if the set is, and its projection is that of the set on each group, in every metric that the set
@@ -66,28 +65,12 @@ impl<S> Per<S> {
 }
 
 impl Along {
-    fn contains(&self, shape: Shape, axis: usize) -> bool {
-        match self {
+    fn groups(&self, shape: Shape) -> Groups {
+        Groups::new(shape, |axis| match self {
             Self::Filter => axis + 1 < shape.rank(),
             Self::Channel => axis < 2,
             Self::Axes(axes) => axes.contains(&axis),
-        }
-    }
-
-    fn groups(&self, shape: Shape) -> Groups {
-        let mut dims = [1; morphograd_tensor::MAX_RANK];
-        let mut rank = 0;
-        for (axis, length) in shape.dims().iter().enumerate() {
-            if self.contains(shape, axis) {
-                dims[rank] = *length;
-                rank += 1;
-            }
-        }
-        Groups {
-            shape: Shape::new(&dims[..rank]),
-            along: Axes::of(shape, |axis| self.contains(shape, axis)),
-            across: Axes::of(shape, |axis| !self.contains(shape, axis)),
-        }
+        })
     }
 }
 
@@ -99,111 +82,43 @@ struct MapPer<T> {
 }
 
 impl<T: Real> Parametrization<T> for MapPer<T> {
-    fn weight(&self, shape: Shape, free: &[T], weight: &mut [T]) {
+    fn value(&self, shape: Shape, free: &[T], value: &mut [T]) {
         let groups = self.along.groups(shape);
-        let n = groups.shape.len();
-        with_scratch(2 * n, |scratch| {
-            let (group, image) = scratch.split_at_mut(n);
-            for start in groups.starts() {
-                groups.gather(start, free, group);
-                self.map.weight(groups.shape, group, image);
-                groups.scatter(start, image, weight);
-            }
+        groups.change_each([free], value, |[free], value| {
+            self.map.value(groups.shape, free, value);
         });
     }
 
-    fn pull_back(&self, shape: Shape, free: &[T], weight: &[T], gradient: &mut [T]) -> bool {
+    fn pull_back(&self, shape: Shape, free: &[T], value: &[T], gradient: &mut [T]) {
         let groups = self.along.groups(shape);
-        groups.each_pulled_back([free, weight], gradient, |free, weight, gradient| {
-            self.map.pull_back(groups.shape, free, weight, gradient)
-        })
-    }
-
-    fn invert(&self, shape: Shape, weight: &mut [T]) {
-        self.along.groups(shape).each(weight, |shape, group| self.map.invert(shape, group));
-    }
-
-    fn enter(&self, shape: Shape, weight: &mut [T]) {
-        self.along.groups(shape).each(weight, |shape, group| self.map.enter(shape, group));
-    }
-}
-
-/// How a parameter falls into groups.
-struct Groups {
-    /// The shape of one.
-    shape: Shape,
-    along: Axes,
-    across: Axes,
-}
-
-impl Groups {
-    /// The position of the first element of each group.
-    fn starts(&self) -> impl Iterator<Item = usize> + '_ {
-        let empty = self.shape.is_empty();
-        (0..if empty { 0 } else { self.across.count() }).map(|group| self.across.offset(group))
-    }
-
-    /// Changes each group in its place.
-    fn each<T: Real>(&self, value: &mut [T], mut change: impl FnMut(Shape, &mut [T])) {
-        with_scratch(self.shape.len(), |group| {
-            for start in self.starts() {
-                self.gather(start, value, group);
-                change(self.shape, group);
-                self.scatter(start, group, value);
-            }
+        groups.change_each([free, value], gradient, |[free, value], gradient| {
+            self.map.pull_back(groups.shape, free, value, gradient);
         });
     }
 
-    /// Changes each group of a gradient, given two points; false as soon as one cannot be changed.
-    fn each_pulled_back<T: Real>(
-        &self,
-        points: [&[T]; 2],
-        gradient: &mut [T],
-        mut change: impl FnMut(&[T], &[T], &mut [T]) -> bool,
-    ) -> bool {
-        let n = self.shape.len();
-        with_scratch(3 * n, |scratch| {
-            let (group, rest) = scratch.split_at_mut(n);
-            let (first, second) = rest.split_at_mut(n);
-            self.starts().all(|start| {
-                self.gather(start, gradient, group);
-                self.gather(start, points[0], first);
-                self.gather(start, points[1], second);
-                let changed = change(first, second, group);
-                if changed {
-                    self.scatter(start, group, gradient);
-                }
-                changed
-            })
-        })
+    fn invert(&self, shape: Shape, value: &mut [T]) {
+        let groups = self.along.groups(shape);
+        groups.change_each([], value, |[], group| self.map.invert(groups.shape, group));
     }
 
-    fn gather<T: Real>(&self, start: usize, from: &[T], group: &mut [T]) {
-        for (member, w) in group.iter_mut().enumerate() {
-            *w = from[start + self.along.offset(member)];
-        }
-    }
-
-    fn scatter<T: Real>(&self, start: usize, group: &[T], to: &mut [T]) {
-        for (member, w) in group.iter().enumerate() {
-            to[start + self.along.offset(member)] = *w;
-        }
+    fn enter(&self, shape: Shape, value: &mut [T]) {
+        let groups = self.along.groups(shape);
+        groups.change_each([], value, |[], group| self.map.enter(groups.shape, group));
     }
 }
 
 impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        self.groups(shape).each(value, |shape, group| self.set.project(shape, group));
+        let groups = self.groups(shape);
+        groups.change_each([], value, |[], group| self.set.project(groups.shape, group));
     }
 
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
-        let groups = self.groups(shape);
-        with_scratch(groups.shape.len(), |group| {
-            groups.starts().fold(0.0, |worst, start| {
-                groups.gather(start, value, group);
-                larger(worst, self.set.violation(groups.shape, group))
-            })
-        })
+        let (groups, mut worst) = (self.groups(shape), 0.0);
+        groups.visit_each(value, |group| {
+            worst = larger(worst, self.set.violation(groups.shape, group));
+        });
+        worst
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
@@ -222,22 +137,6 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
         self.set.accepts(self.groups(shape).shape)
     }
 
-    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        let groups = self.groups(shape);
-        let n = groups.shape.len();
-        with_scratch(2 * n, |scratch| {
-            let (group, group_vertex) = scratch.split_at_mut(n);
-            for start in groups.starts() {
-                groups.gather(start, gradient, group);
-                if !self.set.minimize_linear(groups.shape, group, group_vertex) {
-                    return false;
-                }
-                groups.scatter(start, group_vertex, vertex);
-            }
-            true
-        })
-    }
-
     fn kind(&self) -> Kind {
         self.set.kind()
     }
@@ -247,46 +146,36 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
         self.set.formula()
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        let groups = self.groups(shape);
-        let n = groups.shape.len();
-        with_scratch(2 * n, |scratch| {
-            let (group, group_metric) = scratch.split_at_mut(n);
-            for start in groups.starts() {
-                groups.gather(start, value, group);
-                groups.gather(start, metric, group_metric);
-                // A set knows metrics or does not, whatever the value: the first group decides.
-                if !self.set.project_in_metric(groups.shape, group_metric, group) {
-                    return false;
-                }
-                groups.scatter(start, group, value);
-            }
-            true
-        })
+    fn capabilities(&self, shape: Shape) -> Capabilities {
+        self.set.capabilities(self.groups(shape).shape)
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         let groups = self.groups(shape);
-        let n = groups.shape.len();
-        with_scratch(2 * n, |scratch| {
-            let (group, point) = scratch.split_at_mut(n);
-            for start in groups.starts() {
-                groups.gather(start, direction, group);
-                groups.gather(start, at, point);
-                if !self.set.project_tangent(groups.shape, point, group) {
-                    return false;
-                }
-                groups.scatter(start, group, direction);
-            }
-            true
-        })
+        groups.change_each([metric], value, |[metric], group| {
+            self.set.project_in_metric(groups.shape, metric, group);
+        });
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         let groups = self.groups(shape);
-        groups.each_pulled_back([at, projected], gradient, |at, projected, gradient| {
-            self.set.project_vjp(groups.shape, at, projected, gradient)
-        })
+        groups.change_each([at], direction, |[at], direction| {
+            self.set.project_tangent(groups.shape, at, direction);
+        });
+    }
+
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        let groups = self.groups(shape);
+        groups.change_each([gradient], vertex, |[gradient], vertex| {
+            self.set.minimize_linear(groups.shape, gradient, vertex);
+        });
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        let groups = self.groups(shape);
+        groups.change_each([at, projected], gradient, |[at, projected], gradient| {
+            self.set.project_vjp(groups.shape, at, projected, gradient);
+        });
     }
 
     fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -295,12 +184,10 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
     }
 
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
-        let groups = self.groups(shape);
-        with_scratch(groups.shape.len(), |group| {
-            groups.starts().try_fold(0, |sum, start| {
-                groups.gather(start, value, group);
-                Some(sum + self.set.active(groups.shape, group)?)
-            })
-        })
+        let (groups, mut sum) = (self.groups(shape), Some(0));
+        groups.visit_each(value, |group| {
+            sum = sum.and_then(|sum| Some(sum + self.set.active(groups.shape, group)?));
+        });
+        sum
     }
 }

@@ -3,9 +3,10 @@
 //! The one design choice: entries are compared, never combined, so the projection is exact in every
 //! precision and the same in every diagonal metric.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor};
 
+use crate::constraint::lacks_capability;
 use crate::maps::{Coordinatewise, Side, Sigmoid, Softplus};
 use crate::numeric::larger;
 
@@ -35,6 +36,10 @@ pub struct Interval {
 }
 
 impl Interval {
+    fn is_bounded(self) -> bool {
+        self.min.is_finite() && self.max.is_finite()
+    }
+
     /// The sigmoid between two bounds, softplus from one; none where there is none, or where both
     /// are the same.
     fn smooth<T: Real>(self) -> Option<Box<dyn Parametrization<T>>> {
@@ -54,7 +59,7 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, 0.0, f64::INFINITY)
+        excess_outside(value, 0.0, f64::INFINITY)
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -69,19 +74,20 @@ impl<T: Real> Constraint<T> for NonNegative {
         "w >= 0"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        stay(at, direction, T::zero(), T::infinity());
-        true
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
+        remove_outward_part(at, direction, T::zero(), T::infinity());
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        pass(at, projected, gradient);
-        true
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -89,7 +95,7 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::zero(), T::infinity()))
+        Some(count_at_bounds(value, T::zero(), T::infinity()))
     }
 }
 
@@ -99,7 +105,7 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        outside(value, f64::NEG_INFINITY, 0.0)
+        excess_outside(value, f64::NEG_INFINITY, 0.0)
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -114,19 +120,20 @@ impl<T: Real> Constraint<T> for NonPositive {
         "w <= 0"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        stay(at, direction, T::neg_infinity(), T::zero());
-        true
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
+        remove_outward_part(at, direction, T::neg_infinity(), T::zero());
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        pass(at, projected, gradient);
-        true
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -134,7 +141,7 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::neg_infinity(), T::zero()))
+        Some(count_at_bounds(value, T::neg_infinity(), T::zero()))
     }
 }
 
@@ -145,7 +152,7 @@ impl<T: Real> Constraint<T> for Interval {
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
         // The set of values of type `T`: its bounds are the bounds as `T` holds them.
-        outside(value, T::of(self.min).f64(), T::of(self.max).f64())
+        excess_outside(value, T::of(self.min).f64(), T::of(self.max).f64())
     }
 
     fn accepts(&self, _: Shape) -> Result<(), ShapeError> {
@@ -159,10 +166,6 @@ impl<T: Real> Constraint<T> for Interval {
         ))
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        corner(gradient, vertex, |_| (self.min, self.max))
-    }
-
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -171,19 +174,30 @@ impl<T: Real> Constraint<T> for Interval {
         "min <= w <= max"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        stay(at, direction, T::of(self.min), T::of(self.max));
-        true
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
+        remove_outward_part(at, direction, T::of(self.min), T::of(self.max));
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        pass(at, projected, gradient);
-        true
+    /// The corner that the gradient points away from.
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
+        if !self.is_bounded() {
+            lacks_capability(self, "linear");
+        }
+        for (s, g) in vertex.iter_mut().zip(gradient) {
+            *s = T::of(if *g > T::zero() { self.min } else { self.max });
+        }
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        clear_where_moved(at, projected, gradient);
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -191,7 +205,7 @@ impl<T: Real> Constraint<T> for Interval {
     }
 
     fn active(&self, _: Shape, value: &[T]) -> Option<usize> {
-        Some(at_bounds(value, T::of(self.min), T::of(self.max)))
+        Some(count_at_bounds(value, T::of(self.min), T::of(self.max)))
     }
 }
 
@@ -234,22 +248,26 @@ impl Bounds {
         Self { min: bound(|s| s > 0.0, f64::NEG_INFINITY), max: bound(|s| s < 0.0, f64::INFINITY) }
     }
 
-    /// Position, lower and upper bound of each element, as numbers of the type.
-    fn each<T: Real>(&self) -> impl Iterator<Item = (T, T)> + '_ {
+    fn is_bounded(&self) -> bool {
+        self.min.data().iter().chain(self.max.data()).all(|bound| bound.is_finite())
+    }
+
+    /// Lower and upper bound of each element, as numbers of the type.
+    fn as_numbers<T: Real>(&self) -> impl Iterator<Item = (T, T)> + '_ {
         self.min.data().iter().zip(self.max.data()).map(|(min, max)| (T::of(*min), T::of(*max)))
     }
 }
 
 impl<T: Real> Constraint<T> for Bounds {
     fn project(&self, _: Shape, value: &mut [T]) {
-        for (w, (min, max)) in value.iter_mut().zip(self.each()) {
+        for (w, (min, max)) in value.iter_mut().zip(self.as_numbers()) {
             clip(std::slice::from_mut(w), min, max);
         }
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        value.iter().zip(self.each::<T>()).fold(0.0, |worst, (w, (min, max))| {
-            larger(worst, outside(std::slice::from_ref(w), min.f64(), max.f64()))
+        value.iter().zip(self.as_numbers::<T>()).fold(0.0, |worst, (w, (min, max))| {
+            larger(worst, excess_outside(std::slice::from_ref(w), min.f64(), max.f64()))
         })
     }
 
@@ -258,7 +276,7 @@ impl<T: Real> Constraint<T> for Bounds {
             let found = format!("shapes {} and {}", self.min.shape(), self.max.shape());
             return Err(ShapeError::new("bounds", format!("bounds of shape {shape}"), found));
         }
-        for (i, (min, max)) in self.each::<f64>().enumerate() {
+        for (i, (min, max)) in self.as_numbers::<f64>().enumerate() {
             Constraint::<T>::accepts(&Interval { min, max }, shape).map_err(|_| {
                 ShapeError::new(
                     "bounds",
@@ -270,10 +288,6 @@ impl<T: Real> Constraint<T> for Bounds {
         Ok(())
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        corner(gradient, vertex, |i| (self.min.data()[i], self.max.data()[i]))
-    }
-
     fn kind(&self) -> Kind {
         Kind::Convex
     }
@@ -282,30 +296,41 @@ impl<T: Real> Constraint<T> for Bounds {
         "l_i <= w_i <= u_i"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
-        true
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
-        for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.each()) {
-            stay(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
+        for ((w, d), (min, max)) in at.iter().zip(direction).zip(self.as_numbers()) {
+            remove_outward_part(std::slice::from_ref(w), std::slice::from_mut(d), min, max);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        pass(at, projected, gradient);
-        for (g, (min, max)) in gradient.iter_mut().zip(self.each::<T>()) {
+    /// The corner that the gradient points away from.
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
+        if !self.is_bounded() {
+            lacks_capability(self, "linear");
+        }
+        for ((s, g), (min, max)) in vertex.iter_mut().zip(gradient).zip(self.as_numbers()) {
+            *s = if *g > T::zero() { min } else { max };
+        }
+    }
+
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        clear_where_moved(at, projected, gradient);
+        for (g, (min, max)) in gradient.iter_mut().zip(self.as_numbers::<T>()) {
             if min == max {
                 *g = T::zero();
             }
         }
-        true
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
-        let bounds = self.each::<f64>().map(|(min, max)| [min, max]).collect();
+        let bounds = self.as_numbers::<f64>().map(|(min, max)| [min, max]).collect();
         Some(Box::new(Coordinatewise { bounds }))
     }
 
@@ -313,7 +338,7 @@ impl<T: Real> Constraint<T> for Bounds {
         Some(
             value
                 .iter()
-                .zip(self.each())
+                .zip(self.as_numbers())
                 .filter(|(w, (min, max))| **w <= *min || **w >= *max)
                 .count(),
         )
@@ -328,7 +353,7 @@ fn clip<T: Real>(value: &mut [T], min: T, max: T) {
     }
 }
 
-fn outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
+fn excess_outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
     value.iter().fold(0.0, |worst, w| {
         let w = w.f64();
         // Only what is outside is subtracted: an infinite bound minus itself would be NaN.
@@ -346,7 +371,7 @@ fn outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
 }
 
 /// The tangent cone of a box: directions that do not lead out at a bound.
-fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
+fn remove_outward_part<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
     for (d, w) in direction.iter_mut().zip(at) {
         if (*w <= min && *d < T::zero()) || (*w >= max && *d > T::zero()) {
             *d = T::zero();
@@ -356,7 +381,7 @@ fn stay<T: Real>(at: &[T], direction: &mut [T], min: T, max: T) {
 
 /// The derivative of clipping: what was moved has none. A NaN was not moved, though it differs from
 /// itself.
-pub(crate) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+pub(crate) fn clear_where_moved<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
         if w != p && !w.is_nan() {
             *g = T::zero();
@@ -365,24 +390,8 @@ pub(crate) fn pass<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
 }
 
 /// How many entries lie at a bound.
-fn at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
+fn count_at_bounds<T: Real>(value: &[T], min: T, max: T) -> usize {
     value.iter().filter(|w| **w <= min || **w >= max).count()
-}
-
-/// The corner of a box that a gradient points away from; not of an unbounded one.
-pub(crate) fn corner<T: Real>(
-    gradient: &[T],
-    vertex: &mut [T],
-    bounds: impl Fn(usize) -> (f64, f64),
-) -> bool {
-    for (i, (s, g)) in vertex.iter_mut().zip(gradient).enumerate() {
-        let (min, max) = bounds(i);
-        if !(min.is_finite() && max.is_finite()) {
-            return false;
-        }
-        *s = T::of(if *g > T::zero() { min } else { max });
-    }
-    true
 }
 
 #[cfg(test)]

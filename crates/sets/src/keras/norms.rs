@@ -11,14 +11,13 @@
 //!
 //! So only the excess of a norm over its upper bound counts as a violation, and rounding is
 //! forgiven: 4 units in the last place of the type, and one of `f64` for each weight of the group.
-
-use std::ops::Range;
+//! Squares are added up in `f64`: from entries of 1e154 on they overflow, and the group becomes 0.
 
 use crate::{Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::axes::{Axes, check_axes};
-use crate::numeric::larger;
+use crate::groups::{Block, Groups, LANES, check_axes};
+use crate::numeric::{forgive, larger, rounding};
 
 /// Keras' fuzz factor.
 const EPSILON: f64 = 1e-7;
@@ -164,12 +163,12 @@ impl<T: Real> Constraint<T> for MinMaxNorm {
 
 /// Multiplies every group by a function of its norm.
 fn rescale<T: Real>(shape: Shape, axes: &[usize], value: &mut [T], factor: impl Fn(f64) -> f64) {
-    let groups = Groups::new(shape, axes);
+    let groups = Groups::new(shape, |axis| axes.contains(&axis));
     for block in groups.blocks() {
-        let factors = groups.norms(value, block).map(|n| T::of(factor(n)));
-        for member in 0..groups.along.count() {
-            let row = &mut value[groups.row(block, member)];
-            if groups.columns == 1 {
+        let factors = norms(&groups, block, value).map(|n| T::of(factor(n)));
+        for row in groups.rows(block) {
+            let row = &mut value[row];
+            if groups.rows_are_runs() {
                 row.iter_mut().for_each(|w| *w *= factors[0]);
             } else {
                 row.iter_mut().zip(&factors).for_each(|(w, factor)| *w *= *factor);
@@ -180,92 +179,29 @@ fn rescale<T: Real>(shape: Shape, axes: &[usize], value: &mut [T], factor: impl 
 
 /// The largest excess of a group's norm over `max`, but for rounding.
 fn excess<T: Real>(shape: Shape, axes: &[usize], value: &[T], max: f64) -> f64 {
-    let groups = Groups::new(shape, axes);
-    let members = (groups.along.count() * groups.run) as f64;
-    let slack = max * (4.0 * T::epsilon().f64() + members * f64::EPSILON);
+    let groups = Groups::new(shape, |axis| axes.contains(&axis));
+    let slack = rounding::<T>(groups.shape.len()) * max;
     groups.blocks().fold(0.0, |worst, block| {
-        groups.norms(value, block).into_iter().fold(worst, |worst, n| {
-            let missed = n - max;
-            larger(worst, if missed <= slack { 0.0 } else { missed })
-        })
+        norms(&groups, block, value)
+            .into_iter()
+            .fold(worst, |worst, n| larger(worst, forgive(n - max, slack)))
     })
 }
 
-/// How many neighbouring groups are summed side by side where the last axis tells groups apart: a
-/// vector's worth.
-const LANES: usize = 16;
-
-/// How a row-major array falls into groups. The last axis is treated apart, so that inner loops run
-/// over neighbouring elements: it either tells groups apart (then rows hold one element of each of
-/// up to [`LANES`] groups) or lies within a group.
-struct Groups {
-    /// The axes that tell groups apart, but for the last of the array.
-    across: Axes,
-    /// The axes that run within a group, but for the last of the array.
-    along: Axes,
-    /// Length of the last axis if it tells groups apart, else 1.
-    columns: usize,
-    /// Length of the last axis if it runs within a group, else 1.
-    run: usize,
-}
-
-/// Up to [`LANES`] neighbouring groups: the position of the first element of the first, and how
-/// many they are.
-#[derive(Clone, Copy)]
-struct Block {
-    start: usize,
-    width: usize,
-}
-
-impl Groups {
-    fn new(shape: Shape, axes: &[usize]) -> Self {
-        let mut groups =
-            Self { across: Axes::default(), along: Axes::default(), columns: 1, run: 1 };
-        let Some(last) = shape.rank().checked_sub(1) else { return groups };
-        let mut stride = 1;
-        for (axis, length) in shape.dims().iter().copied().enumerate().rev() {
-            match (axis == last, axes.contains(&axis)) {
-                (true, true) => groups.run = length,
-                (true, false) => groups.columns = length,
-                (false, true) => groups.along.push(length, stride),
-                (false, false) => groups.across.push(length, stride),
-            }
-            stride *= length;
-        }
-        groups
-    }
-
-    fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        (0..self.across.count()).flat_map(move |group| {
-            let start = self.across.offset(group);
-            (0..self.columns).step_by(LANES).map(move |column| Block {
-                start: start + column,
-                width: LANES.min(self.columns - column),
-            })
-        })
-    }
-
-    /// Where a row of the block lies: the elements of its groups at one position along the axes.
-    fn row(&self, block: Block, member: usize) -> Range<usize> {
-        let start = block.start + self.along.offset(member);
-        start..start + if self.columns == 1 { self.run } else { block.width }
-    }
-
-    /// The Euclidean norms of the block's groups; 0 in the lanes it does not use.
-    fn norms<T: Real>(&self, value: &[T], block: Block) -> [f64; LANES] {
-        let mut sums = [0.0; LANES];
-        for member in 0..self.along.count() {
-            let row = &value[self.row(block, member)];
-            if self.columns == 1 {
-                sums[0] += row.iter().map(|w| w.f64() * w.f64()).sum::<f64>();
-            } else {
-                for (sum, w) in sums.iter_mut().zip(row) {
-                    *sum += w.f64() * w.f64();
-                }
+/// The Euclidean norms of the block's groups; 0 in the lanes it does not use.
+fn norms<T: Real>(groups: &Groups, block: Block, value: &[T]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for row in groups.rows(block) {
+        let row = &value[row];
+        if groups.rows_are_runs() {
+            sums[0] += row.iter().map(|w| w.f64() * w.f64()).sum::<f64>();
+        } else {
+            for (sum, w) in sums.iter_mut().zip(row) {
+                *sum += w.f64() * w.f64();
             }
         }
-        sums.map(f64::sqrt)
     }
+    sums.map(f64::sqrt)
 }
 
 #[cfg(test)]

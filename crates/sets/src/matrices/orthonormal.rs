@@ -3,11 +3,10 @@
 //! The one design choice: the projection is the polar factor by singular values, which is defined
 //! for matrices of any rank, instead of an iteration that needs a start near the manifold.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::matrices::singular::Svd;
-use crate::matrices::spectral::matrix;
+use crate::matrices::svd::{Svd, matrix_size};
 use crate::numeric::{forgive, larger, rounding};
 
 /// $\{ W : W^\top W = I \}$, by $W \leftarrow U V^\top$ with the singular vectors of $W$. Not
@@ -37,14 +36,14 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
         if self.violation(shape, value) == 0.0 {
             return;
         }
-        let Some(mut svd) = Svd::of(matrix(shape), value) else { return value.fill(T::nan()) };
+        let Some(mut svd) = Svd::of(matrix_size(shape), value) else { return value.fill(T::nan()) };
         svd.complete_left();
         svd.write(|_| 1.0, value);
     }
 
     /// The largest entry of $W^\top W - I$.
     fn violation(&self, shape: Shape, value: &[T]) -> f64 {
-        let size = matrix(shape);
+        let size = matrix_size(shape);
         let pairs = (0..size[1]).flat_map(|i| (0..=i).map(move |j| (i, j)));
         pairs.fold(0.0, |worst, (i, j)| {
             let missed = product(size, value, i, value, j) - f64::from(u8::from(i == j));
@@ -53,7 +52,7 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
-        let [rows, columns] = matrix(shape);
+        let [rows, columns] = matrix_size(shape);
         if shape.rank() >= 2 && columns <= rows {
             return Ok(());
         }
@@ -69,9 +68,13 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
         "W^T W = I"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// $D \leftarrow D - W \frac{W^\top D + D^\top W}{2}$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        let size = matrix(shape);
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        let size = matrix_size(shape);
         let [rows, columns] = size;
         let mut parts = vec![0.0; columns * columns];
         for (i, j) in (0..columns).flat_map(|i| (0..columns).map(move |j| (i, j))) {
@@ -87,7 +90,6 @@ impl<T: Real> Constraint<T> for OrthonormalColumns {
                 *d = T::of(d.f64() - normal);
             }
         }
-        true
     }
 }
 

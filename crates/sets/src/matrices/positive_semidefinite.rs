@@ -3,10 +3,10 @@
 //! The one design choice: the set lies in the space of all square matrices, so the projection makes
 //! symmetric first; that part is orthogonal to the rest.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::matrices::singular::{eigen, positive_part};
+use crate::matrices::eigen::{eigen, positive_part};
 use crate::numeric::{forgive, larger, norm_of, rounding};
 
 /// $\{ W : W = W^\top,\; x^\top W x \ge 0 \text{ for every } x \}$, by $W \leftarrow \sum_k
@@ -36,7 +36,7 @@ fn decompose<T: Real>(shape: Shape, value: &[T]) -> (Vec<(f64, Vec<f64>)>, f64, 
     (eigen(n, &mut symmetric), asymmetry, slack)
 }
 
-fn missed(pairs: &[(f64, Vec<f64>)], asymmetry: f64, slack: f64) -> f64 {
+fn violation_of(pairs: &[(f64, Vec<f64>)], asymmetry: f64, slack: f64) -> f64 {
     pairs
         .iter()
         .fold(forgive(asymmetry, slack), |worst, (value, _)| larger(worst, forgive(-value, slack)))
@@ -48,7 +48,7 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             return value.fill(T::nan());
         }
         let (pairs, asymmetry, slack) = decompose(shape, value);
-        if missed(&pairs, asymmetry, slack) == 0.0 {
+        if violation_of(&pairs, asymmetry, slack) == 0.0 {
             return;
         }
         let n = shape.dims()[0];
@@ -64,7 +64,7 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             return f64::NAN;
         }
         let (pairs, asymmetry, slack) = decompose(shape, value);
-        missed(&pairs, asymmetry, slack)
+        violation_of(&pairs, asymmetry, slack)
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
@@ -86,14 +86,18 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
         "W = W^T, lambda_min(W) >= 0"
     }
 
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { tangent: true, ..Capabilities::default() }
+    }
+
     /// With the eigenvectors $N$ of the eigenvalues 0 and the symmetric part $D$:
     /// $D \leftarrow D + N B_- N^\top$, where $-B_-$ is the part of $N^\top D N$ with eigenvalues
     /// below
     /// 0. The cone is $\{ D = D^\top : N^\top D N \text{ positive semidefinite} \}$.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         if !at.iter().chain(&*direction).all(|w| w.is_finite()) {
             direction.fill(T::nan());
-            return true;
+            return;
         }
         let n = shape.dims()[0];
         let (pairs, _, slack) = decompose(shape, at);
@@ -114,7 +118,6 @@ impl<T: Real> Constraint<T> for PositiveSemidefinite {
             let d = T::of(symmetric[i * n + j] + raised);
             (direction[i * n + j], direction[j * n + i]) = (d, d);
         }
-        true
     }
 
     /// All entries when an eigenvalue is 0.

@@ -3,13 +3,14 @@
 //! The one design choice: the radius is that of the set, and no group is divided by a norm with
 //! something added to it; what is inside stays as it is, bit for bit.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::entries::boxes::Interval;
 use crate::maps::OpenBall;
-use crate::multiplier::{Clipped, multiplier};
-use crate::numeric::{forgive, gain, norm_of, rounding, settle, stop};
+use crate::multiplier::{ClippedLine, find_multiplier};
+use crate::numeric::{clear_direction, forgive, inverse_weight, norm_of, rounding};
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : \sum_i |w_i| \le r \}$, by $w_i \leftarrow \mathrm{sign}(w_i) \max(|w_i| - \tau, 0)$
 /// with the $\tau$ that gives the radius. Convex; exact in every diagonal metric. Cost: O(n) a
@@ -49,13 +50,13 @@ pub struct LInfBall {
 
 impl L1Ball {
     fn solve<T: Real>(self, metric: Option<&[T]>, value: &mut [T]) {
-        let term = |i: usize, w: T| Clipped {
-            w: w.f64().abs(),
-            gain: gain(metric, i),
+        let term = |i: usize, w: T| ClippedLine {
+            start: w.f64().abs(),
+            slope: inverse_weight(metric, i),
             min: 0.0,
             max: f64::INFINITY,
         };
-        let tau = multiplier(value.len(), |i| term(i, value[i]), self.radius);
+        let tau = find_multiplier(value.len(), |i| term(i, value[i]), self.radius);
         for (i, w) in value.iter_mut().enumerate() {
             let size = T::of(term(i, *w).at(tau));
             *w = if *w < T::zero() { -size } else { size };
@@ -65,7 +66,7 @@ impl L1Ball {
 
 impl<T: Real> Constraint<T> for L1Ball {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| self.solve(None, w));
+        project_until_inside(self, shape, value, |w| self.solve(None, w));
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -77,14 +78,13 @@ impl<T: Real> Constraint<T> for L1Ball {
         check_radius("l1 ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         vertex.fill(T::zero());
         let largest = (0..gradient.len())
             .reduce(|a, b| if gradient[b].abs() > gradient[a].abs() { b } else { a });
         if let Some(i) = largest {
             vertex[i] = T::of(-self.radius) * gradient[i].signum();
         }
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -95,52 +95,54 @@ impl<T: Real> Constraint<T> for L1Ball {
         "sum |w| <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| self.solve(Some(metric), w));
     }
 
     /// On the sphere: $\{ d : \sum_{w_i \ne 0} \mathrm{sign}(w_i) d_i + \sum_{w_i = 0} |d_i| \le 0
     /// \}$, one more equation for a multiplier.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let norm: f64 = at.iter().map(|w| w.f64().abs()).sum();
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
-            return true;
+            return;
         }
         let is_zero = |i: usize| at[i].f64().abs() <= rounding::<T>(1) * self.radius;
         // Growth of each term of the norm; where the entry is 0 it cannot shrink.
         let term = |i: usize, d: T| {
             let at_zero = is_zero(i);
             let growth = if at_zero { d.abs() } else { d * at[i].signum() };
-            Clipped {
-                w: growth.f64(),
-                gain: 1.0,
+            ClippedLine {
+                start: growth.f64(),
+                slope: 1.0,
                 min: if at_zero { 0.0 } else { f64::NEG_INFINITY },
                 max: f64::INFINITY,
             }
         };
-        let grows: f64 = direction.iter().enumerate().map(|(i, d)| term(i, *d).w).sum();
+        let grows: f64 = direction.iter().enumerate().map(|(i, d)| term(i, *d).start).sum();
         if grows <= 0.0 {
-            return true;
+            return;
         }
         if (0..at.len()).all(is_zero) {
             // The radius is 0, and so is the cone.
-            stop(direction);
-            return true;
+            clear_direction(direction);
+            return;
         }
-        let tau = multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
+        let tau = find_multiplier(direction.len(), |i| term(i, direction[i]), 0.0);
         for (i, d) in direction.iter_mut().enumerate() {
             let sign = if is_zero(i) { d.signum() } else { at[i].signum() };
             *d = sign * T::of(term(i, *d).at(tau));
         }
-        true
     }
 
     /// On the face of the signs that are left, the mean along it is taken away; off it there is
     /// nothing. Inside, the gradient as it is.
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         if at == projected {
-            return true;
+            return;
         }
         let sign = |p: &T| if *p == T::zero() { 0.0 } else { p.f64().signum() };
         let (mut sum, mut count) = (0.0, 0.0);
@@ -152,7 +154,6 @@ impl<T: Real> Constraint<T> for L1Ball {
             let sign = sign(p);
             *g = if sign == 0.0 { T::zero() } else { T::of(g.f64() - sign * sum / count) };
         }
-        true
     }
 
     /// All entries when the norm is the radius.
@@ -165,7 +166,7 @@ impl<T: Real> Constraint<T> for L1Ball {
 
 impl<T: Real> Constraint<T> for L2Ball {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| rescale(self.radius, w));
+        project_until_inside(self, shape, value, |w| rescale(self.radius, w));
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -176,11 +177,10 @@ impl<T: Real> Constraint<T> for L2Ball {
         check_radius("l2 ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
+    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) {
         let norm = length(gradient);
         let factor = if norm > 0.0 { -self.radius / norm } else { 0.0 };
         vertex.iter_mut().zip(gradient).for_each(|(s, g)| *s = T::of(factor * g.f64()));
-        true
     }
 
     fn kind(&self) -> Kind {
@@ -191,34 +191,31 @@ impl<T: Real> Constraint<T> for L2Ball {
         "||w||_2 <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| {
-                if self.radius > 0.0 { rescale_in(metric, self.radius, w) } else { rescale(0.0, w) }
-            },
-        );
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| {
+            if self.radius > 0.0 { rescale_in(metric, self.radius, w) } else { rescale(0.0, w) }
+        });
     }
 
     /// On the sphere, what leads outwards is taken away.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let norm = length(at);
         if norm < self.radius * (1.0 - rounding::<T>(at.len())) {
-            return true;
+            return;
         }
         if norm == 0.0 {
-            stop(direction);
-        } else if leads_out(outwards(at, direction, norm)) {
-            flatten(at, direction, norm);
+            clear_direction(direction);
+        } else if is_outward(radial_part(at, direction, norm)) {
+            remove_radial_part(at, direction, norm);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        radial(at, projected, gradient);
-        true
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        pull_back_rescaling(at, projected, gradient);
     }
 
     /// $r v / \sqrt{r^2 + \lVert v \rVert^2}$. A start beyond 0.99 $r$ is moved there.
@@ -252,8 +249,8 @@ impl<T: Real> Constraint<T> for LInfBall {
         check_radius("l-infinity ball", self.radius)
     }
 
-    fn minimize_linear(&self, _: Shape, gradient: &[T], vertex: &mut [T]) -> bool {
-        crate::entries::boxes::corner(gradient, vertex, |_| (-self.radius, self.radius))
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        self.interval().minimize_linear(shape, gradient, vertex);
     }
 
     fn kind(&self) -> Kind {
@@ -264,16 +261,20 @@ impl<T: Real> Constraint<T> for LInfBall {
         "max |w| <= r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.interval().project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.interval().project_tangent(shape, at, direction)
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.interval().project_in_metric(shape, metric, value);
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        self.interval().project_vjp(shape, at, projected, gradient)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.interval().project_tangent(shape, at, direction);
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        self.interval().project_vjp(shape, at, projected, gradient);
     }
 
     fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -345,39 +346,39 @@ pub(crate) fn rescale_in<T: Real>(metric: &[T], radius: f64, value: &mut [T]) {
 
 /// The derivative of a rescaling to a norm, $\frac{r}{\lVert w \rVert} (g - u (u \cdot g))$ with
 /// $u = w / \lVert w \rVert$; of what was not moved, the identity.
-fn radial<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+fn pull_back_rescaling<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     if at != projected {
-        onto_sphere(at, projected, gradient);
+        pull_back_onto_sphere(at, projected, gradient);
     }
 }
 
 /// The same also where the point was on the sphere already.
-pub(crate) fn onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
+pub(crate) fn pull_back_onto_sphere<T: Real>(at: &[T], projected: &[T], gradient: &mut [T]) {
     let norm = length(at);
     if norm == 0.0 {
         // Every direction is radial: the projection has no derivative here, and no side of it is to
         // be preferred.
-        stop(gradient);
+        clear_direction(gradient);
         return;
     }
-    flatten(at, gradient, norm);
+    remove_radial_part(at, gradient, norm);
     let factor = length(projected) / norm;
     gradient.iter_mut().for_each(|g| *g = T::of(g.f64() * factor));
 }
 
 /// The part of a direction along the unit vector of a point.
-pub(crate) fn outwards<T: Real>(at: &[T], direction: &[T], norm: f64) -> f64 {
+pub(crate) fn radial_part<T: Real>(at: &[T], direction: &[T], norm: f64) -> f64 {
     at.iter().zip(direction).map(|(w, d)| w.f64() / norm * d.f64()).sum()
 }
 
 /// Whether a part leads outwards; what is not a number does, so that it is seen in the result.
-pub(crate) fn leads_out(part: f64) -> bool {
+pub(crate) fn is_outward(part: f64) -> bool {
     part > 0.0 || part.is_nan()
 }
 
 /// Takes that part away.
-pub(crate) fn flatten<T: Real>(at: &[T], direction: &mut [T], norm: f64) {
-    let part = outwards(at, direction, norm);
+pub(crate) fn remove_radial_part<T: Real>(at: &[T], direction: &mut [T], norm: f64) {
+    let part = radial_part(at, direction, norm);
     for (w, d) in at.iter().zip(direction) {
         *d = T::of(d.f64() - part * (w.f64() / norm));
     }
@@ -423,10 +424,10 @@ mod tests {
             set.project([2].into(), &mut value);
             assert_eq!(value, [0.0, 0.0], "{set:?}");
             let mut value = [3.0, -4.0];
-            assert!(set.project_in_metric([2].into(), &[1.0, 2.0], &mut value));
+            set.project_in_metric([2].into(), &[1.0, 2.0], &mut value);
             assert_eq!(value, [0.0, 0.0], "{set:?}");
             let mut direction = [3.0, -4.0];
-            assert!(set.project_tangent([2].into(), &value, &mut direction));
+            set.project_tangent([2].into(), &value, &mut direction);
             assert_eq!(direction, [0.0, 0.0], "{set:?}");
         }
     }

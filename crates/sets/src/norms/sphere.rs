@@ -3,12 +3,15 @@
 //! The one design choice: 0, which every point of the sphere is as near to, goes to the point with
 //! equal entries, so that the map is defined everywhere and prefers no coordinate.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::norms::ball::{flatten, leads_out, length, onto_sphere, outwards, rescale, rescale_in};
-use crate::numeric::{forgive, rounding, settle};
+use crate::norms::ball::{
+    is_outward, length, pull_back_onto_sphere, radial_part, remove_radial_part, rescale, rescale_in,
+};
+use crate::numeric::{forgive, rounding};
 use crate::projected::Projected;
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : \lVert w \rVert_2 = r \}$, by $w \leftarrow r w / \lVert w \rVert$; 0 goes to the point
 /// with entries $r / \sqrt{n}$. Not convex; a nearest point, O(n). This is what Keras' `UnitNorm`
@@ -81,18 +84,21 @@ impl<T: Real> Constraint<T> for Sphere {
         "||w||_2 = r"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.annulus().project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.annulus().project_in_metric(shape, metric, value);
     }
 
     /// The tangent plane: what is radial is taken away.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.annulus().project_tangent(shape, at, direction)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.annulus().project_tangent(shape, at, direction);
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        onto_sphere(at, projected, gradient);
-        true
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        pull_back_onto_sphere(at, projected, gradient);
     }
 
     /// The projection itself, $r v / \lVert v \rVert$, which is smooth but at 0.
@@ -103,18 +109,14 @@ impl<T: Real> Constraint<T> for Sphere {
 
 impl<T: Real> Constraint<T> for Annulus {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| {
-                let norm = length(w);
-                if norm == 0.0 {
-                    w.fill(T::one());
-                }
-                let inside = if norm < self.min { self.min } else { self.max };
-                rescale(inside, w);
-            },
-        );
+        project_until_inside(self, shape, value, |w| {
+            let norm = length(w);
+            if norm == 0.0 {
+                w.fill(T::one());
+            }
+            let inside = if norm < self.min { self.min } else { self.max };
+            rescale(inside, w);
+        });
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -136,27 +138,27 @@ impl<T: Real> Constraint<T> for Annulus {
         "a <= ||w||_2 <= b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w),
-        );
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| {
+            rescale_in(metric, if length(w) < self.min { self.min } else { self.max }, w);
+        });
     }
 
     /// At a bound, what leads out is taken away.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let norm = length(at);
         if norm == 0.0 {
-            return true;
+            return;
         }
-        let out = outwards(at, direction, norm);
+        let out = radial_part(at, direction, norm);
         let [at_min, at_max] = self.at_bounds::<T>(norm, at.len());
-        if (at_max && leads_out(out)) || (at_min && leads_out(-out)) {
-            flatten(at, direction, norm);
+        if (at_max && is_outward(out)) || (at_min && is_outward(-out)) {
+            remove_radial_part(at, direction, norm);
         }
-        true
     }
 
     /// All entries when the norm is at a bound.
@@ -216,7 +218,7 @@ mod tests {
             let m = [f64::from(m.0), f64::from(m.1)];
             let cost = |v: [f64; 2]| m[0] * (v[0] - w[0]).powi(2) + m[1] * (v[1] - w[1]).powi(2);
             let (set, mut found) = (Sphere { radius: 1.5 }, w);
-            prop_assert!(set.project_in_metric([2].into(), &m, &mut found));
+            set.project_in_metric([2].into(), &m, &mut found);
             prop_assert_eq!(set.violation([2].into(), &found), 0.0, "{:?}", found);
             let angles = (0..3600).map(|k| f64::from(k) * std::f64::consts::TAU / 3600.0);
             for (sine, cosine) in angles.map(f64::sin_cos) {
@@ -243,7 +245,7 @@ mod tests {
                 .collect();
             let (set, n) = (Sphere { radius: 10f64.powi(radius) }, Shape::from([w.len()]));
             let mut v = w.clone();
-            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            set.project_in_metric(n, &m, &mut v);
             prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
             // The multiplier from the entry that determines it best.
             let part = |i: usize| m[i] * (w[i] - v[i]) / v[i];
@@ -257,7 +259,7 @@ mod tests {
             }
             let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
             let (m, mut v) = (single(&m), single(&w));
-            prop_assert!(set.project_in_metric(n, &m, &mut v));
+            set.project_in_metric(n, &m, &mut v);
             prop_assert_eq!(set.violation(n, &v), 0.0, "{:?}", v);
         }
     }
@@ -266,20 +268,16 @@ mod tests {
     fn in_a_metric_what_is_left_goes_to_the_entries_of_least_weight() {
         // The third alone has 2 * 0.5 / (2 - 1) = 1 at most, as far as the Lagrangian is convex.
         let mut value = [0.0f64, 0.0, 0.5];
-        assert!(Sphere { radius: 3.0 }.project_in_metric([3].into(), &[1.0, 1.0, 2.0], &mut value));
+        Sphere { radius: 3.0 }.project_in_metric([3].into(), &[1.0, 1.0, 2.0], &mut value);
         assert!(
             (value[0] - 2.0).abs() < 1e-15 && value[0] == value[1] && value[2] == 1.0,
             "{value:?}"
         );
         let mut value = [0.0f32; 4];
-        assert!(Annulus { min: 1.0, max: 2.0 }.project_in_metric(
-            [4].into(),
-            &[3.0; 4],
-            &mut value
-        ));
+        Annulus { min: 1.0, max: 2.0 }.project_in_metric([4].into(), &[3.0; 4], &mut value);
         assert_eq!(value, [0.5; 4]);
         let mut value = [f64::NAN, 1.0];
-        assert!(Sphere { radius: 1.0 }.project_in_metric([2].into(), &[1.0, 2.0], &mut value));
+        Sphere { radius: 1.0 }.project_in_metric([2].into(), &[1.0, 2.0], &mut value);
         assert!(value.iter().all(|w| w.is_nan()));
     }
 

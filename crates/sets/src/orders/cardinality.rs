@@ -3,10 +3,10 @@
 //! The one design choice: of entries of the same magnitude the first are kept, so that the result
 //! is a function of the value.
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::entries::boxes::pass;
+use crate::entries::boxes::clear_where_moved;
 use crate::numeric::larger;
 use crate::scratch::with_scratch;
 
@@ -92,29 +92,30 @@ impl<T: Real> Constraint<T> for Cardinality {
     }
 
     /// What was set to 0 has no gradient.
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
-        pass(at, projected, gradient);
-        true
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
+        clear_where_moved(at, projected, gradient);
     }
 
     fn formula(&self) -> &'static str {
         "#{w != 0} <= k"
     }
 
-    fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) {
         self.solve(value, |i, w| w.f64().abs() * metric[i].f64().sqrt());
-        true
     }
 
     /// The cone of directions with at most $k - s$ entries where the point's are 0, for a point
     /// with $s$ that are not: those of the point stay, and of the others the $k - s$ of largest
     /// magnitude.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         self.solve(
             direction,
             |i, d| if at[i] == T::zero() { d.f64().abs() } else { f64::INFINITY },
         );
-        true
     }
 
     /// The zeros, unless every entry may differ from 0.

@@ -4,7 +4,7 @@
 //! is kept by comparisons of the results, so that the image lies in the set without any tolerance,
 //! in every precision.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
 use crate::maps::{Increments, Side};
@@ -131,24 +131,26 @@ impl<T: Real> Constraint<T> for Isotonic {
         }
     }
 
-    fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) {
         self.solve(Some(metric), value);
-        true
     }
 
     /// Directions that are monotone along every run of equal entries.
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let mut start = 0;
         while start < at.len() {
             let run = at[start..].iter().take_while(|w| **w == at[start]).count().max(1);
             self.solve(None, &mut direction[start..start + run]);
             start += run;
         }
-        true
     }
 
     /// A block that was pooled is its mean: each of its entries gets the mean of the gradient.
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         let mut start = 0;
         while start < at.len() {
             let run =
@@ -161,7 +163,6 @@ impl<T: Real> Constraint<T> for Isotonic {
             }
             start += run;
         }
-        true
     }
 
     /// Sums of softplus. Neighbours of the start within 0.01 of one another are moved apart.

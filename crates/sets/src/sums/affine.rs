@@ -3,12 +3,13 @@
 //! The one design choice: the rows are made orthonormal once, when the set is made, so that a
 //! projection is two products and dependent rows are no special case.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor};
 
-use crate::numeric::{forgive, larger, rounding, settle};
+use crate::numeric::{forgive, larger, rounding};
 use crate::projected::Projected;
 use crate::scratch::with_scratch;
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : A w = b \}$, kept as $Q w = c$ with orthonormal rows, by
 /// $w \leftarrow w - Q^\top (Q w - c)$. Convex; exact in every diagonal metric. Cost: O(m n) for m
@@ -66,7 +67,7 @@ impl Affine {
 
     fn solve<T: Real>(&self, metric: Option<&[T]>, value: &mut [T]) {
         let Some(metric) = metric else {
-            return descend(&self.rows, &self.products, |_| 1.0, value);
+            return project_on_rows(&self.rows, &self.products, |_| 1.0, value);
         };
         // In the coordinates sqrt(m) w the metric is Euclidean and the rows are Q / sqrt(m).
         let root = |i: usize| 1.0 / metric[i].f64().sqrt();
@@ -80,13 +81,18 @@ impl Affine {
             // Independent rows stay so; what a metric of wild range makes of them is seen as a
             // violation.
             let kept = orthonormalize(rows, self.n, products).unwrap_or(self.products.len());
-            descend(&rows[..kept * self.n], &products[..kept], root, value);
+            project_on_rows(&rows[..kept * self.n], &products[..kept], root, value);
         });
     }
 }
 
 /// One step per row: $w \leftarrow w - q (q \cdot w - c)$ in coordinates divided by `root`.
-fn descend<T: Real>(rows: &[f64], products: &[f64], root: impl Fn(usize) -> f64, value: &mut [T]) {
+fn project_on_rows<T: Real>(
+    rows: &[f64],
+    products: &[f64],
+    root: impl Fn(usize) -> f64,
+    value: &mut [T],
+) {
     let n = value.len();
     with_scratch(n, |w: &mut [f64]| {
         w.iter_mut().zip(value.iter()).enumerate().for_each(|(i, (w, v))| *w = v.f64() / root(i));
@@ -132,7 +138,7 @@ fn orthonormalize(rows: &mut [f64], n: usize, products: &mut [f64]) -> Result<us
 
 impl<T: Real> Constraint<T> for Affine {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| self.solve(None, w));
+        project_until_inside(self, shape, value, |w| self.solve(None, w));
     }
 
     /// The largest amount by which one of the orthonormal equations is missed.
@@ -165,21 +171,23 @@ impl<T: Real> Constraint<T> for Affine {
         "A w = b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| self.solve(Some(metric), w));
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| self.solve(Some(metric), w));
+    }
+
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
         with_scratch(self.products.len(), |zeros: &mut [f64]| {
-            descend(&self.rows, zeros, |_| 1.0, direction);
+            project_on_rows(&self.rows, zeros, |_| 1.0, direction);
         });
-        true
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.

@@ -3,11 +3,12 @@
 //! The one design choice: these are hyperplanes whose normal is written down nowhere, so that they
 //! fit every shape.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::numeric::{forgive, gain, rounding, settle};
+use crate::numeric::{forgive, inverse_weight, rounding};
 use crate::projected::Projected;
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : \sum_i w_i = s \}$, by adding the same to every entry. Convex; exact in every diagonal
 /// metric, O(n).
@@ -34,11 +35,11 @@ pub struct FixedMean {
 
 impl<T: Real> Constraint<T> for FixedSum {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| shift(self.sum, None, w));
+        project_until_inside(self, shape, value, |w| shift_to_sum(self.sum, None, w));
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
-        missed(self.sum, value)
+        sum_violation(self.sum, value)
     }
 
     fn accepts(&self, shape: Shape) -> Result<(), ShapeError> {
@@ -53,19 +54,21 @@ impl<T: Real> Constraint<T> for FixedSum {
         "sum w = s"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(value, |w| self.violation(shape, w), |w| shift(self.sum, Some(metric), w));
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
-        shift(0.0, None, direction);
-        true
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| shift_to_sum(self.sum, Some(metric), w));
+    }
+
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
+        shift_to_sum(0.0, None, direction);
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.
@@ -101,16 +104,20 @@ impl<T: Real> Constraint<T> for FixedMean {
         "mean w = m"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        self.as_sum(value.len()).project_in_metric(shape, metric, value)
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
-        self.as_sum(at.len()).project_tangent(shape, at, direction)
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        self.as_sum(value.len()).project_in_metric(shape, metric, value);
     }
 
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
+        self.as_sum(at.len()).project_tangent(shape, at, direction);
+    }
+
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.
@@ -119,16 +126,16 @@ impl<T: Real> Constraint<T> for FixedMean {
     }
 }
 
-fn shift<T: Real>(sum: f64, metric: Option<&[T]>, value: &mut [T]) {
-    let gains: f64 = (0..value.len()).map(|i| gain(metric, i)).sum();
-    let step = (sum - value.iter().map(|w| w.f64()).sum::<f64>()) / gains;
+fn shift_to_sum<T: Real>(sum: f64, metric: Option<&[T]>, value: &mut [T]) {
+    let inverse_weights: f64 = (0..value.len()).map(|i| inverse_weight(metric, i)).sum();
+    let step = (sum - value.iter().map(|w| w.f64()).sum::<f64>()) / inverse_weights;
     for (i, w) in value.iter_mut().enumerate() {
-        *w = T::of(w.f64() + step * gain(metric, i));
+        *w = T::of(w.f64() + step * inverse_weight(metric, i));
     }
 }
 
 /// By how much the sum is missed, but for rounding.
-pub(crate) fn missed<T: Real>(sum: f64, value: &[T]) -> f64 {
+pub(crate) fn sum_violation<T: Real>(sum: f64, value: &[T]) -> f64 {
     let (found, size) =
         value.iter().fold((0.0, sum.abs()), |(s, size), w| (s + w.f64(), size + w.f64().abs()));
     forgive((found - sum).abs(), rounding::<T>(value.len()) * size)

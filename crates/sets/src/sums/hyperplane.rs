@@ -1,14 +1,15 @@
-//! What one linear equation or inequality leaves: hyperplanes and halfspaces.
+//! Hyperplanes and halfspaces: one linear equation or inequality.
 //!
 //! The one design choice: sums run in `f64`, and a value that misses the equation by rounding only
 //! is left as it is.
 
-use crate::{Constraint, Kind, Parametrization};
+use crate::{Capabilities, Constraint, Kind, Parametrization};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::norms::ball::leads_out;
-use crate::numeric::{forgive, gain, rounding, settle};
+use crate::norms::ball::is_outward;
+use crate::numeric::{forgive, inverse_weight, rounding};
 use crate::projected::Projected;
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : a \cdot w = b \}$, by $w \leftarrow w + \frac{b - a \cdot w}{\lVert a \rVert^2} a$.
 /// Convex; exact in every diagonal metric, O(n).
@@ -40,7 +41,9 @@ pub struct Halfspace {
 
 impl<T: Real> Constraint<T> for Hyperplane {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| reach(&self.normal, self.offset, None, w));
+        project_until_inside(self, shape, value, |w| {
+            move_to_plane(&self.normal, self.offset, None, w);
+        });
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -60,23 +63,23 @@ impl<T: Real> Constraint<T> for Hyperplane {
         "a . w = b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| reach(&self.normal, self.offset, Some(metric), w),
-        );
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) -> bool {
-        reach(&self.normal, 0.0, None, direction);
-        true
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| {
+            move_to_plane(&self.normal, self.offset, Some(metric), w);
+        });
+    }
+
+    fn project_tangent(&self, _: Shape, _: &[T], direction: &mut [T]) {
+        move_to_plane(&self.normal, 0.0, None, direction);
     }
 
     /// The projection is affine: that of directions, which is its own transpose.
-    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) -> bool {
-        self.project_tangent(shape, at, gradient)
+    fn project_vjp(&self, shape: Shape, at: &[T], _: &[T], gradient: &mut [T]) {
+        self.project_tangent(shape, at, gradient);
     }
 
     /// The projection itself, which is linear up to a constant.
@@ -87,7 +90,9 @@ impl<T: Real> Constraint<T> for Hyperplane {
 
 impl<T: Real> Constraint<T> for Halfspace {
     fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(value, |w| self.violation(shape, w), |w| reach(&self.normal, self.offset, None, w));
+        project_until_inside(self, shape, value, |w| {
+            move_to_plane(&self.normal, self.offset, None, w);
+        });
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
@@ -107,29 +112,28 @@ impl<T: Real> Constraint<T> for Halfspace {
         "a . w <= b"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |w| reach(&self.normal, self.offset, Some(metric), w),
-        );
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
+        project_until_inside(self, shape, value, |w| {
+            move_to_plane(&self.normal, self.offset, Some(metric), w);
+        });
+    }
+
+    fn project_tangent(&self, _: Shape, at: &[T], direction: &mut [T]) {
         let (excess, slack) = excess(&self.normal, self.offset, at);
         let outwards = dot(&self.normal, direction).0;
-        if excess >= -slack && leads_out(outwards) {
-            reach(&self.normal, 0.0, None, direction);
+        if excess >= -slack && is_outward(outwards) {
+            move_to_plane(&self.normal, 0.0, None, direction);
         }
-        true
     }
 
-    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         if at != projected {
-            reach(&self.normal, 0.0, None, gradient);
+            move_to_plane(&self.normal, 0.0, None, gradient);
         }
-        true
     }
 
     /// All entries with a part in the inequality, when it is an equality.
@@ -141,13 +145,14 @@ impl<T: Real> Constraint<T> for Halfspace {
 }
 
 /// Goes to the nearest point of the hyperplane.
-fn reach<T: Real>(normal: &[f64], offset: f64, metric: Option<&[T]>, value: &mut [T]) {
+fn move_to_plane<T: Real>(normal: &[f64], offset: f64, metric: Option<&[T]>, value: &mut [T]) {
     let missed = offset - dot(normal, value).0;
-    let length: f64 = normal.iter().enumerate().map(|(i, a)| a * a * gain(metric, i)).sum();
+    let length: f64 =
+        normal.iter().enumerate().map(|(i, a)| a * a * inverse_weight(metric, i)).sum();
     let factor = missed / length;
     for (i, (w, a)) in value.iter_mut().zip(normal).enumerate() {
         if *a != 0.0 {
-            *w = T::of(w.f64() + factor * a * gain(metric, i));
+            *w = T::of(w.f64() + factor * a * inverse_weight(metric, i));
         }
     }
 }

@@ -1,22 +1,28 @@
-//! What several linear inequalities leave.
+//! Polyhedra: the points that satisfy several linear inequalities.
 //!
 //! The one design choice: an active-set method on the dual, which ends after finitely many
 //! exchanges at the exact projection, instead of an iteration that approaches it. Source: C. Lawson
 //! and R. Hanson, *Solving least squares problems* (1974); the exchange at dependent rows is that
 //! of D. Goldfarb and A. Idnani (1983).
 
-use crate::{Constraint, Kind};
+use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
-use crate::numeric::{forgive, larger, rounding, settle};
+use crate::numeric::{forgive, larger, rounding};
+use crate::until_inside::project_until_inside;
 
 /// $\{ w : a_j \cdot w \le b_j \text{ for every } j \}$, by the multipliers $\lambda \ge 0$ with
 /// $v = w - M^{-1} A^\top \lambda$ feasible and $\lambda_j (a_j \cdot v - b_j) = 0$. Convex; exact
 /// in every diagonal metric.
 ///
+/// An inequality on one entry is a bound, at which the entry is clipped. One on several entries is
+/// solved for with numbers of the size of the whole value. So `violation` forgives in it, beside
+/// the rounding of its own terms, 1e-12 of what it could come to: $\sum_i |a_i| \max_k |w_k| +
+/// |b|$. Where nothing but rounding is left of all entries, as at the corner of a cone, they become
+/// 0.
+///
 /// Cost: one exchange for each inequality that becomes active, each O(p³ + the entries of the rows)
-/// for p active ones; nothing but a test where the value is inside. It takes memory. In
-/// `violation`, rounding of a row is forgiven and 1e-12 of the sum of its terms' magnitudes.
+/// for p active ones; nothing but a test where the value is inside. It takes memory.
 ///
 /// ```
 /// use morphograd_sets::{Constraint, Polyhedron};
@@ -66,12 +72,34 @@ impl Row {
         self.entries.iter().map(|(i, a)| (a * w[*i]).abs()).sum::<f64>() + self.offset.abs()
     }
 
-    fn product(&self, other: &Self, gain: impl Fn(usize) -> f64) -> f64 {
+    /// What it could come to where no entry is larger.
+    fn size_at_most(&self, largest: f64) -> f64 {
+        self.entries.iter().map(|(_, a)| a.abs()).sum::<f64>() * largest + self.offset.abs()
+    }
+
+    /// What is forgiven in values of the type; `largest` is their largest entry.
+    fn slack<T: Real>(&self, w: &[f64], largest: f64) -> f64 {
+        let solved =
+            if self.entries.len() > 1 { TOLERANCE * self.size_at_most(largest) } else { 0.0 };
+        rounding::<T>(self.entries.len()) * self.size(w) + solved
+    }
+
+    /// Moves the entry of a bound there if it is beyond it.
+    fn clip(&self, w: &mut [f64]) {
+        let &[(i, a)] = &self.entries[..] else { return };
+        // Plus 0, so that no zero is negative.
+        let bound = self.offset / a + 0.0;
+        if if a > 0.0 { w[i] > bound } else { w[i] < bound } {
+            w[i] = bound;
+        }
+    }
+
+    fn product(&self, other: &Self, inverse_weight: impl Fn(usize) -> f64) -> f64 {
         let (mut sum, mut next) = (0.0, other.entries.iter().peekable());
         for (i, a) in &self.entries {
             while next.next_if(|(j, _)| j < i).is_some() {}
             if let Some((_, b)) = next.next_if(|(j, _)| j == i) {
-                sum += a * b * gain(*i);
+                sum += a * b * inverse_weight(*i);
             }
         }
         sum
@@ -108,12 +136,12 @@ impl Polyhedron {
         }
         let set = Self { n, rows: all };
         let mut point = vec![0.0; n];
-        let found = set.project_with_proof(None, &mut point);
-        let size = set.rows.iter().fold(0.0, |m: f64, row| m.max(row.size(&point)));
-        if found.violation <= 1e-9 * size {
+        set.project([n].into(), &mut point);
+        let missed = set.violation([n].into(), &point);
+        if missed == 0.0 {
             return Ok(set);
         }
-        let found = format!("a point that misses one by {} at best", found.violation);
+        let found = format!("a point that misses one by {missed} at best");
         Err(ShapeError::new(NAME, "inequalities that one point satisfies", found))
     }
 
@@ -132,15 +160,19 @@ impl Polyhedron {
             value.fill(f64::NAN);
             return Optimality { violation: f64::NAN, gap: f64::NAN, active: 0, exchanges: 0 };
         }
-        let gain = |i: usize| metric.map_or(1.0, |m| 1.0 / m[i]);
+        let inverse_weight = |i: usize| metric.map_or(1.0, |m| 1.0 / m[i]);
         let start = value.to_vec();
-        let mut active =
-            Active { set: self, gain, start: &start, rows: Vec::new(), multipliers: Vec::new() };
+        let mut active = Active {
+            set: self,
+            inverse_weight,
+            start: &start,
+            rows: Vec::new(),
+            multipliers: Vec::new(),
+        };
         let mut refused = vec![false; self.rows.len()];
         // What the terms of a row can come to: its value is known to the rounding of that.
-        let largest = start.iter().fold(f64::MIN_POSITIVE, |m: f64, w| m.max(w.abs()));
-        let sizes: Vec<f64> =
-            self.rows.iter().map(|row| row.size(&vec![largest; self.n])).collect();
+        let largest = largest_of(&start).max(f64::MIN_POSITIVE);
+        let sizes: Vec<f64> = self.rows.iter().map(|row| row.size_at_most(largest)).collect();
         let mut exchanges = 0;
         while exchanges < 20 * (self.n + self.rows.len()) {
             // The row that is missed by most, of those without a multiplier.
@@ -160,6 +192,7 @@ impl Polyhedron {
             }
             active.write(value);
         }
+        self.rows.iter().for_each(|row| row.clip(value));
         let missed = |row: &Row| row.dot(value) - row.offset;
         Optimality {
             violation: self.rows.iter().fold(0.0, |worst, row| larger(worst, missed(row))),
@@ -174,25 +207,40 @@ impl Polyhedron {
         }
     }
 
+    /// Projects, in the metric if there is one, until the value is inside.
+    fn project_all<T: Real>(&self, metric: Option<&[f64]>, value: &mut [T]) {
+        let shape = Shape::from([self.n]);
+        let contains_zero = self.rows.iter().all(|row| row.offset >= 0.0);
+        let mut passes = 0;
+        project_until_inside(self, shape, value, |value| {
+            let mut w: Vec<f64> = value.iter().map(|w| w.f64()).collect();
+            let before = largest_of(&w);
+            self.project_with_proof(metric, &mut w);
+            // The first pass leaves the rounding of what there was. If the second leaves the
+            // rounding of that, there is nothing else.
+            if passes > 0 && contains_zero && largest_of(&w) < 1e-8 * before {
+                w.fill(0.0);
+            }
+            passes += 1;
+            value.iter_mut().zip(w).for_each(|(v, w)| *v = T::of(w));
+        });
+    }
+
     /// The rows that a point meets with equality, as inequalities on directions.
     fn tangent<T: Real>(&self, at: &[T]) -> Self {
         let at: Vec<f64> = at.iter().map(|w| w.f64()).collect();
-        let rows = self.rows.iter().filter(|row| row.dot(&at) - row.offset >= -row.slack::<T>(&at));
+        let largest = largest_of(&at);
+        let is_tight = |row: &&Row| row.dot(&at) - row.offset >= -row.slack::<T>(&at, largest);
+        let rows = self.rows.iter().filter(is_tight);
         let rows = rows.map(|row| Row { entries: row.entries.clone(), offset: 0.0 });
         Self { n: self.n, rows: rows.collect() }
-    }
-}
-
-impl Row {
-    fn slack<T: Real>(&self, w: &[f64]) -> f64 {
-        (rounding::<T>(self.entries.len()) + 1e-12) * self.size(w)
     }
 }
 
 /// The rows with a multiplier, and what it is.
 struct Active<'a, G> {
     set: &'a Polyhedron,
-    gain: G,
+    inverse_weight: G,
     start: &'a [f64],
     rows: Vec<usize>,
     multipliers: Vec<f64>,
@@ -264,7 +312,7 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
     }
 
     fn product(&self, k: usize, l: usize) -> f64 {
-        self.set.rows[self.rows[k]].product(&self.set.rows[self.rows[l]], &self.gain)
+        self.set.rows[self.rows[k]].product(&self.set.rows[self.rows[l]], &self.inverse_weight)
     }
 
     fn is_independent(&self) -> bool {
@@ -317,7 +365,7 @@ impl<G: Fn(usize) -> f64> Active<'_, G> {
         value.copy_from_slice(self.start);
         for (j, l) in self.rows.iter().zip(multipliers) {
             for (i, a) in &self.set.rows[*j].entries {
-                value[*i] -= l * a * (self.gain)(*i);
+                value[*i] -= l * a * (self.inverse_weight)(*i);
             }
         }
     }
@@ -336,26 +384,27 @@ fn solve_factored(factor: &[Vec<f64>], mut y: Vec<f64>) -> Vec<f64> {
     y
 }
 
+/// The largest magnitude of an entry that is finite.
+fn largest_of(w: &[f64]) -> f64 {
+    w.iter().map(|w| w.abs()).filter(|w| w.is_finite()).fold(0.0, f64::max)
+}
+
 const NAME: &str = "polyhedron";
 
+/// What an inequality on several entries is solved to, relative to what it could come to.
+const TOLERANCE: f64 = 1e-12;
+
 impl<T: Real> Constraint<T> for Polyhedron {
-    fn project(&self, shape: Shape, value: &mut [T]) {
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |value| {
-                let mut w: Vec<f64> = value.iter().map(|w| w.f64()).collect();
-                self.project_with_proof(None, &mut w);
-                value.iter_mut().zip(w).for_each(|(v, w)| *v = T::of(w));
-            },
-        );
+    fn project(&self, _: Shape, value: &mut [T]) {
+        self.project_all(None, value);
     }
 
     fn violation(&self, _: Shape, value: &[T]) -> f64 {
         let value: Vec<f64> = value.iter().map(|w| w.f64()).collect();
         let whole = value.iter().fold(0.0, |sum: f64, w| if w.is_nan() { f64::NAN } else { sum });
+        let largest = largest_of(&value);
         self.rows.iter().fold(whole, |worst, row| {
-            larger(worst, forgive(row.dot(&value) - row.offset, row.slack::<T>(&value)))
+            larger(worst, forgive(row.dot(&value) - row.offset, row.slack::<T>(&value, largest)))
         })
     }
 
@@ -374,24 +423,18 @@ impl<T: Real> Constraint<T> for Polyhedron {
         "a_j . w <= b_j for every j"
     }
 
-    fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) -> bool {
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+    }
+
+    fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) {
         let metric: Vec<f64> = metric.iter().map(|m| m.f64()).collect();
-        settle(
-            value,
-            |w| self.violation(shape, w),
-            |value| {
-                let mut w: Vec<f64> = value.iter().map(|w| w.f64()).collect();
-                self.project_with_proof(Some(&metric), &mut w);
-                value.iter_mut().zip(w).for_each(|(v, w)| *v = T::of(w));
-            },
-        );
-        true
+        self.project_all(Some(&metric), value);
     }
 
     /// The inequalities that the point meets with equality, on directions.
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         self.tangent(at).project(shape, direction);
-        true
     }
 
     /// The entries that an inequality which is an equality has a part of.

@@ -1,22 +1,16 @@
-"""Writes batch_norm.safetensors and global_pooling.safetensors: what Keras computes for small random images.
+"""Batch normalization and pooling of whole images, as Keras does them for small random images.
 
-Requirements: python 3.11, tensorflow-cpu==2.21.0 keras==3.15.1 safetensors==0.8.0
-Run: python batch_norm.py (the seed is fixed)
+`batch_norm`: two training steps of a BatchNormalization with Keras' defaults and given gamma and
+beta, that are not changed, on x0 and x1 with the gradient dy of the output; then y, the output in
+evaluation for x0. Rank-5 input too, in the tensors named `volume_*`.
 
-batch_norm: two training steps of a BatchNormalization with Keras' defaults and given gamma and beta, that are not changed, on x0 and x1 with
-the gradient dy of the output; then y, the output in evaluation for x0. Rank-5 input too, in the tensors named `volume_*`.
-
-global_pooling: a tied image x and the gradients of both layers. Keras' maximum shares its gradient among all tied positions.
+`global_pooling`: a tied image x and the gradients of both layers. Keras' maximum shares its
+gradient among all tied positions.
 """
-
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import save_file
-
-FOLDER = Path(__file__).parent
 
 
 def gradients(layer, x, dy, variables, **options):
@@ -24,11 +18,13 @@ def gradients(layer, x, dy, variables, **options):
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x, **options)
-    return y.numpy(), [g.numpy() for g in tape.gradient(y, [x, *variables], output_gradients=tf.constant(dy))]
+    gradients = tape.gradient(y, [x, *variables], output_gradients=tf.constant(dy))
+    return y.numpy(), [g.numpy() for g in gradients]
 
 
 def batch_norm(rng, shape, prefix):
-    images = [(rng.normal(size=shape) * [1.0, 3.0, 0.2] + [0.0, 5.0, -2.0]).astype(np.float32) for _ in range(2)]
+    spread, centre = [1.0, 3.0, 0.2], [0.0, 5.0, -2.0]
+    images = [(rng.normal(size=shape) * spread + centre).astype(np.float32) for _ in range(2)]
     dy = rng.normal(size=shape).astype(np.float32)
     gamma, beta = (rng.normal(size=3).astype(np.float32) for _ in range(2))
     layer = keras.layers.BatchNormalization()
@@ -50,13 +46,16 @@ def global_pooling(rng):
     x = rng.integers(0, 4, (2, 3, 4, 3)).astype(np.float32)
     dy = rng.normal(size=(2, 3)).astype(np.float32)
     out = {"x": x, "dy": dy}
-    for name, layer in [("max", keras.layers.GlobalMaxPooling2D()), ("mean", keras.layers.GlobalAveragePooling2D())]:
+    known = keras.layers
+    layers = {"max": known.GlobalMaxPooling2D(), "mean": known.GlobalAveragePooling2D()}
+    for name, layer in layers.items():
         y, (dx,) = gradients(layer, x, dy, [])
         out |= {name: y, f"{name}_dx": dx}
     return out
 
 
-rng = np.random.default_rng(20240301)
-image, volume = (batch_norm(rng, shape, prefix) for shape, prefix in [((3, 4, 5, 3), ""), ((2, 3, 4, 2, 3), "volume_")])
-save_file(image | volume, FOLDER / "batch_norm.safetensors")
-save_file(global_pooling(rng), FOLDER / "global_pooling.safetensors")
+def cases():
+    rng = np.random.default_rng(20240301)
+    image = batch_norm(rng, (3, 4, 5, 3), "")
+    volume = batch_norm(rng, (2, 3, 4, 2, 3), "volume_")
+    return {"batch_norm": image | volume, "global_pooling": global_pooling(rng)}

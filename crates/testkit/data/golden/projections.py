@@ -1,35 +1,33 @@
-"""Writes projections.safetensors: what Optax, JAXopt and SciPy compute for small random arrays, in double precision.
+"""Projections on sets, by Optax, JAXopt and SciPy in double precision, of small random arrays.
 
-Requirements: python 3.11, numpy==2.4.6 scipy==1.17.1 jax==0.10.2 optax==0.2.8 jaxopt==0.8.5 safetensors==0.8.0
-Run: python projections.py (the seed is fixed)
-
-`x` [8, 9] are eight points, `m` [8, 9] a weight for each entry, `a` [9] a normal, `A` [3, 9] and `b` [3] equations, `lower` and `upper` [9] bounds. Each other tensor
-of this shape holds the projections of the eight points, by the library its name begins with:
+`x` [8, 9] are eight points, `m` [8, 9] a weight for each entry, `a` [9] a normal, `A` [3, 9] and
+`b` [3] equations, `lower` and `upper` [9] bounds. Each other tensor of this shape holds the
+projections of the eight points, by the library its name begins with:
 
 - `optax_*`: the projections of optax.projections. Its sphere of l1 is left out: we have none.
-- `jaxopt_*`: what Optax does not have: the capped simplex is a box section, the affine set by QR, isotonic regression.
-- `scipy_isotonic` and `scipy_isotonic_weighted`: scipy.optimize.isotonic_regression, with the weights m.
-- `slsqp_*`: scipy.optimize.minimize on the definition, for what no library has: projections in the metric m, and concave sequences. To 1e-6 or so.
+- `jaxopt_*`: what Optax does not have: the capped simplex is a box section, the affine set by QR,
+  isotonic regression.
+- `scipy_isotonic` and `scipy_isotonic_weighted`: scipy.optimize.isotonic_regression, with the
+  weights m.
+- `slsqp_*`: scipy.optimize.minimize on the definition, for what no library has: projections in the
+  metric m, and concave sequences. To 1e-6 or so.
 - `kkt_affine`: in the metric m, by numpy.linalg.solve.
 
-`matrices` [4, 5, 3] and `square` [4, 4, 4] are matrices; `svd_*`, `polar` and `eigh` are their projections by SciPy's decompositions, singular
-values being projected by Optax.
+`matrices` [4, 5, 3] and `square` [4, 4, 4] are matrices; `svd_*`, `polar` and `eigh` are their
+projections by SciPy's decompositions, singular values being projected by Optax.
 """
-
-from pathlib import Path
 
 import jax
 
 jax.config.update("jax_enable_x64", True)
 
 import jax.numpy as jnp
-import jaxopt
 import numpy as np
 import optax
 import scipy
 from jaxopt.isotonic import isotonic_l2_pav
+from jaxopt.projection import projection_affine_set, projection_box_section
 from optax import projections
-from safetensors.numpy import save_file
 from scipy.optimize import minimize
 
 N = 9
@@ -55,7 +53,7 @@ def kkt(x, weights, A, b):
     return np.linalg.solve(system, np.concatenate([weights * x, b]))[: len(x)]
 
 
-def main():
+def cases():
     rng = np.random.default_rng(20240229)
     x = rng.normal(0, 1.5, (8, N))
     x[0] *= 0.05  # inside many sets
@@ -64,7 +62,7 @@ def main():
     lower = -rng.uniform(0, 1, N)
     upper = rng.uniform(0, 1, N)
     ones = np.ones(N)
-    second = np.array([[(i == j) - 2 * (i == j - 1) + (i == j - 2) for j in range(N)] for i in range(N - 2)], float)
+    second = np.diff(np.eye(N), 2, axis=0)
 
     out = {"x": x, "m": m, "a": a, "A": A, "b": b, "lower": lower, "upper": upper}
     maps = {
@@ -78,8 +76,8 @@ def main():
         "optax_l2_sphere": lambda v: projections.projection_l2_sphere(v, 1.5),
         "optax_hyperplane": lambda v: projections.projection_hyperplane(v, a, 0.5),
         "optax_halfspace": lambda v: projections.projection_halfspace(v, a, -0.5),
-        "jaxopt_capped_simplex": lambda v: jaxopt.projection.projection_box_section(v, (0.0, 0.5, ones, 2.0)),
-        "jaxopt_affine": lambda v: jaxopt.projection.projection_affine_set(v, (A, b)),
+        "jaxopt_capped_simplex": lambda v: projection_box_section(v, (0.0, 0.5, ones, 2.0)),
+        "jaxopt_affine": lambda v: projection_affine_set(v, (A, b)),
         "jaxopt_isotonic_decreasing": lambda v: isotonic_l2_pav(v, increasing=False),
     }
     for name, function in maps.items():
@@ -100,7 +98,8 @@ def main():
     out["slsqp_l2_ball"] = np.stack([slsqp(row, w, ball, np.full(N, 0.1)) for row, w in rows])
     out["kkt_affine"] = np.stack([kkt(row, w, A, b) for row, w in rows])
     out["slsqp_concave"] = np.stack([slsqp(row, ones, concave, np.zeros(N)) for row in x])
-    out["slsqp_concave_weighted"] = np.stack([slsqp(row, w, concave, np.zeros(N)) for row, w in rows])
+    weighted = [slsqp(row, w, concave, np.zeros(N)) for row, w in rows]
+    out["slsqp_concave_weighted"] = np.stack(weighted)
 
     matrices = rng.normal(0, 1, (4, 5, 3))
     square = rng.normal(0, 1, (4, 4, 4))
@@ -125,8 +124,4 @@ def main():
 
     for name, value in out.items():
         assert value.dtype == np.float64 and not np.isnan(value).any(), name
-    save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, Path(__file__).with_name("projections.safetensors"))
-
-
-if __name__ == "__main__":
-    main()
+    return {"projections": out}

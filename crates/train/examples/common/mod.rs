@@ -1,11 +1,10 @@
-//! What the examples share: the data, as the command finds them, the tutorials' training, and
-//! contact sheets. A sheet has one grey scale for all of its tiles, so that they can be compared by
-//! eye.
+//! What the examples share: the data, as the command finds them, the tutorials' training, curves of
+//! accuracy, and contact sheets. A sheet has one grey scale for all of its tiles, so that they can
+//! be compared by eye.
 #![allow(dead_code, reason = "no example needs all of it")]
 
 use std::env;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -21,6 +20,9 @@ use morphograd_morphology::nn::fit::{
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::tensor::Tensor;
 use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
+use morphograd_plot::{
+    Axis, Cell, ColourBar, ImageGrid, Line, LineChart, Panel, PanelGrid, Scale, Stroke, palette,
+};
 
 /// What an example may end with.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -134,59 +136,48 @@ pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Writes `runs/examples/<name>.svg`: curves of test accuracy, each with its name.
+pub(crate) fn chart(name: &str, x: Axis<'_>, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
+    let lines = curves.iter().zip(1..).map(|((name, points), colour)| {
+        Line::new(*name, points.clone(), Stroke::solid(palette::colour(colour), 2.0))
+    });
+    let y = Axis::new("", Scale::Linear { min: 0.0, max: 1.0 });
+    let panel = Panel::new("Test accuracy", x, y, lines.collect());
+    let grids = vec![PanelGrid::new(1, 320.0, vec![panel])];
+    figure(name, &LineChart { width: 700.0, ..LineChart::new("Test accuracy", grids) }.svg())
+}
+
 /// Writes `runs/examples/<name>.svg`: the tiles in rows of `columns`, black at `black` and white at
-/// `white`; minus infinity is red.
+/// `white`. Small ones are drawn cell by cell, so that values can be read by pointing at them;
+/// there, minus infinity is red.
 pub(crate) fn sheet(
     name: &str,
     columns: usize,
     [black, white]: [f64; 2],
     tiles: &[Tile],
 ) -> Outcome<()> {
-    const SIDE: f64 = 96.0;
-    const CELL: [f64; 2] = [SIDE + 12.0, SIDE + 28.0];
-    let mut body = String::new();
-    for (n, tile) in tiles.iter().enumerate() {
-        let (left, top) =
-            (12.0 + (n % columns) as f64 * CELL[0], 22.0 + (n / columns) as f64 * CELL[1]);
-        let pixel = SIDE / tile.width as f64;
-        let middle = left + SIDE / 2.0;
-        let (label, base) = (&tile.label, top - 6.0);
-        writeln!(body, r#"<text x="{middle}" y="{base}" text-anchor="middle">{label}</text>"#)?;
-        for (row, values) in tile.values.chunks(tile.width).enumerate() {
-            let colours: Vec<String> =
-                values.iter().map(|v| colour((v - black) / (white - black))).collect();
-            let mut from = 0;
-            // Neighbours of one colour are one rectangle: most of a digit is background.
-            for run in colours.chunk_by(|a, b| a == b) {
-                // Neighbours write one number for the edge they share: a rounded width would leave
-                // a gap.
-                let [x0, x1] = [from, from + run.len()].map(|column| left + column as f64 * pixel);
-                let [y0, y1] = [row, row + 1].map(|row| top + row as f64 * pixel);
-                let fill = &run[0];
-                writeln!(
-                    body,
-                    r#"<path d="M{x0:.2} {y0:.2}H{x1:.2}V{y1:.2}H{x0:.2}z" fill="{fill}"/>"#
-                )?;
-                from += run.len();
-            }
+    const SMALL: usize = 12;
+    let cell = |row, column, value| {
+        let fill = if value == f64::NEG_INFINITY {
+            palette::colour(2).to_owned()
+        } else {
+            palette::grey((value - black) / (white - black))
+        };
+        Cell::new(fill, format!("row {row}, column {column}: {value:.4}"))
+    };
+    let tile = |Tile { label, width, values }: &Tile| {
+        if *width < SMALL {
+            morphograd_plot::Tile::heat_map(label, *width, values, cell)
+        } else {
+            morphograd_plot::Tile::image(label, *width, values, [black, white])
         }
-    }
-    let size =
-        [12.0 + columns as f64 * CELL[0], 8.0 + tiles.len().div_ceil(columns) as f64 * CELL[1]];
-    let [w, h] = size;
-    let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
-         font-family=\"sans-serif\" font-size=\"11\" \
-         shape-rendering=\"crispEdges\">\n<rect width=\"{w}\" height=\"{h}\" \
-             fill=\"#ffffff\"/>\n{body}</svg>\n"
-    );
-    figure(name, &svg)
-}
-
-fn colour(share: f64) -> String {
-    if share == f64::NEG_INFINITY {
-        return "#b03a2e".to_owned();
-    }
-    let grey = (share.clamp(0.0, 1.0) * 255.0).round() as u8;
-    format!("#{grey:02x}{grey:02x}{grey:02x}")
+    };
+    let grid = ImageGrid {
+        label: name,
+        columns,
+        lead: None,
+        tiles: tiles.iter().map(tile).collect(),
+        colours: Some(ColourBar::Grey { black, white }),
+    };
+    figure(name, &grid.svg())
 }

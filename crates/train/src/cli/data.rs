@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::data::fetch::fetch;
-use morphograd::data::{digits, manifest};
+use morphograd::data::manifest;
 
 use super::{CommandResult, folder, say};
 
@@ -31,12 +31,6 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", requires = "names")]
         dir: Option<PathBuf>,
     },
-    /// Draws the embedded digits again: the same files, bit for bit
-    Generate {
-        /// Where to put them
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
 }
 
 pub(crate) fn main(command: &Command) -> CommandResult {
@@ -60,13 +54,6 @@ pub(crate) fn main(command: &Command) -> CommandResult {
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { names, dir } => verify(names, dir.as_ref()),
-        Command::Generate { out } => {
-            let dir = out.clone().unwrap_or_else(|| folder("crates/train/datasets/digits"));
-            for path in digits::generate(&dir)? {
-                say(path.display());
-            }
-            Ok(ExitCode::SUCCESS)
-        }
     }
 }
 

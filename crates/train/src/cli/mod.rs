@@ -24,9 +24,13 @@ struct Cli {
 enum Command {
     Train(Box<train::Arguments>),
     /// Fetches, checks or regenerates data sets
-    #[command(subcommand)]
+    #[command(subcommand, after_help = GENERATE)]
     Data(data::Command),
 }
+
+/// What xtask does by itself.
+const GENERATE: &str = "In the repository, `cargo xtask data generate` draws the embedded digits \
+    again: the same files, bit for bit.";
 
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {

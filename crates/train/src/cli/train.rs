@@ -21,7 +21,6 @@ use morphograd::run::run;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
-use morphograd_morphology::nn::fit::ClassificationReport;
 use morphograd_morphology::nn::summary;
 
 use super::{CommandResult, folder, say};
@@ -335,6 +334,6 @@ impl Narrator {
             "\nConfusion matrix (rows: true classes)\n{}",
             run.confusion.text(names)
         ));
-        self.say(&ClassificationReport::new(&run.confusion, names).to_string());
+        self.say(&run.confusion.report(names).to_string());
     }
 }

@@ -8,7 +8,8 @@ use morphograd_morphology::nn::autodiff::Graph;
 use morphograd_morphology::nn::fit::{Batch, DataSet};
 use morphograd_morphology::nn::tensor::ShapeError;
 
-use super::{DataError, FILES, manifest};
+use super::error::{DataError, FILES};
+use super::manifest;
 
 /// Training and test images of one size, and the names of the classes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::DataError;
+use super::error::DataError;
 
 const MANIFEST: &str = include_str!("../../datasets/manifest.toml");
 /// No file of a data set unpacks to more; a gzip stream that does is not hashed any further.

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DataError, Dataset, FILES, manifest};
+use super::dataset::Dataset;
+use super::error::{DataError, FILES};
+use super::manifest;
 
 /// Where to look. The binary fills this in: libraries read neither the command line nor the
 /// environment.

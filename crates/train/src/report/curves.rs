@@ -1,20 +1,13 @@
 //! The figures over epochs: the comparison of all variants, the training curves of a run, and what
 //! its projection did.
 
-use super::chart::{Axis, Line, Panel, legend};
+use morphograd_plot::palette::{GREY, colour};
+use morphograd_plot::{Axis, Legend, Line, LineChart, Panel, PanelGrid, Scale, Stroke};
+
 use super::palette;
-use super::svg::{Anchor, Frame, Stroke, Svg};
 use crate::published::{self, PUBLISHED, Published};
 use crate::record::{EpochRecord, ExperimentRecord, FilterWins, RunRecord, Variant};
 use crate::tables::{Comparison, ComparisonRow};
-
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 62.0;
-const TOP: f64 = 34.0;
-/// Room under a panel for the ticks and the name of its axis.
-const UNDER: f64 = 62.0;
-/// A grey that shows on paper and on a dark page.
-const GREY: &str = "#8a8a8a";
 
 /// Validation accuracy of every run: thin lines are seeds, bold lines their mean, dashed lines the
 /// published runs. A run that stopped early counts with its last value from then on, so that the
@@ -30,30 +23,29 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     for (run, reading) in &published {
         let points =
             run.epochs().iter().map(|epoch| (epoch.epoch as f64, epoch.val_accuracy)).collect();
-        let stroke = Stroke::solid(colour(&(*reading).into()), 1.6).dashed("6 3");
-        lines.push(Line { points, stroke, title: format!("{} as published", run.constraint) });
+        let stroke = Stroke::dashed(colour(&(*reading).into()));
+        lines.push(Line::new(format!("{} as published", run.constraint), points, stroke));
     }
     let several = rows.iter().any(|row| row.seeds.len() > 1);
     for run in experiment.runs.iter().filter(|_| several) {
-        let stroke = Stroke::solid(colour(&run.variant), 0.8).faint(0.45);
+        let stroke = Stroke { opacity: 0.45, ..Stroke::solid(colour(&run.variant), 0.8) };
         let title = format!("{}, seed {}", run.variant, run.seed);
-        lines.push(Line { points: points(&run.epochs, |epoch| epoch.val_accuracy), stroke, title });
+        lines.push(Line::new(title, points(&run.epochs, |epoch| epoch.val_accuracy), stroke));
     }
+    let mean_line = |row: &ComparisonRow, value| {
+        let points = mean_over(&experiment.runs_of(&row.variant), value);
+        Line::new(row.variant.to_string(), points, Stroke::solid(colour(&row.variant), 2.4))
+    };
     for row in &rows {
-        let runs = experiment.runs_of(&row.variant);
-        let stroke = Stroke::solid(colour(&row.variant), 2.4);
-        lines.push(Line {
-            points: mean_over(&runs, |epoch| epoch.val_accuracy),
-            stroke,
-            title: row.variant.to_string(),
-        });
-        entries.push((row.variant.to_string(), stroke));
+        let line = mean_line(row, |epoch| epoch.val_accuracy);
+        entries.push((line.title.clone(), line.stroke));
+        lines.push(line);
     }
     if several {
         entries.push(("one seed (bold: mean)".to_owned(), Stroke::solid(GREY, 1.0)));
     }
     if !published.is_empty() {
-        entries.push(("published".to_owned(), Stroke::solid(GREY, 1.6).dashed("6 3")));
+        entries.push(("published".to_owned(), Stroke::dashed(GREY)));
     }
 
     let last = lines
@@ -67,68 +59,31 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
     let floor =
         tenth_below(lines.iter().flat_map(|line| &line.points).map(|(_, accuracy)| *accuracy))
             .min(low);
-    let copies = lines
-        .iter()
-        .map(|line| Line {
-            points: line.points.clone(),
-            stroke: line.stroke,
-            title: line.title.clone(),
-        })
-        .collect();
-    let height = 340.0;
-    let width = (WIDTH - 2.0 * LEFT - 16.0) / 2.0;
+    let accuracy = |title, min, max, lines| {
+        Panel::new(title, epochs(last), unnamed(Scale::Linear { min, max }), lines)
+    };
     let whole = Panel {
-        frame: Frame { x: LEFT, y: TOP, width, height },
-        title: "Validation accuracy",
-        x: Axis::epochs(last),
-        y: Axis::between("", floor, 1.0),
-        lines,
-        verticals: Vec::new(),
         highlight: Some((low, high)),
+        ..accuracy("Validation accuracy", floor, 1.0, lines.clone())
     };
-    let zoomed = Panel {
-        frame: Frame { x: 2.0 * LEFT + width, y: TOP, width, height },
-        title: "Enlarged",
-        x: Axis::epochs(last),
-        y: Axis::between("", low, high),
-        lines: copies,
-        verticals: Vec::new(),
-        highlight: None,
-    };
-    let mut panels = vec![whole, zoomed];
-    let outside = || rows.iter().filter(|row| row.max_violation > 0.0);
-    if outside().next().is_some() {
-        let line = |row: &ComparisonRow| Line {
-            points: mean_over(&experiment.runs_of(&row.variant), |epoch| epoch.violation),
-            stroke: Stroke::solid(colour(&row.variant), 2.4),
-            title: row.variant.to_string(),
-        };
-        let lines: Vec<Line<'_>> = outside().map(line).collect();
-        let values = lines.iter().flat_map(|line| &line.points).map(|(_, violation)| *violation);
-        panels.push(Panel {
-            frame: Frame {
-                x: LEFT,
-                y: TOP + height + UNDER + TOP,
-                width: 2.0 * width + LEFT,
-                height: 180.0,
-            },
-            title: "Violation at the end of the epoch (the others are never outside of their set)",
-            x: Axis::epochs(last),
-            y: Axis::logarithmic("", values),
-            lines,
-            verticals: Vec::new(),
-            highlight: None,
-        });
+    let zoomed = accuracy("Enlarged", low, high, lines);
+    let mut grids = vec![PanelGrid::new(2, 340.0, vec![whole, zoomed])];
+    let outside = rows.iter().filter(|row| row.max_violation > 0.0);
+    let lines: Vec<_> = outside.map(|row| mean_line(row, |epoch| epoch.violation)).collect();
+    if !lines.is_empty() {
+        let title = "Violation at the end of the epoch (the others are never outside of their set)";
+        let panel = Panel::new(title, epochs(last), unnamed(Scale::Logarithmic), lines);
+        grids.push(PanelGrid::new(1, 180.0, vec![panel]));
     }
-    finish(&panels, &entries, "Validation accuracy of every variant over the epochs")
+    draw(grids, entries, "Validation accuracy of every variant over the epochs")
 }
 
 /// Loss and accuracy of one run, on the training and on the validation images.
 pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.variant, experiment);
     let (train, validation) = (Stroke::solid(GREY, 1.4), Stroke::solid(colour, 2.2));
-    let reduced = Stroke::solid(GREY, 1.0).dashed("1.5 3");
-    let restored = Stroke::solid(colour, 1.2).dashed("7 4");
+    let reduced = Stroke { dash: "1.5 3", ..Stroke::solid(GREY, 1.0) };
+    let restored = Stroke { dash: "7 4", ..Stroke::solid(colour, 1.2) };
     let mut verticals: Vec<(f64, Stroke<'_>)> = run
         .epochs
         .windows(2)
@@ -147,42 +102,39 @@ pub(super) fn training(run: &RunRecord, experiment: &ExperimentRecord) -> String
     let label = format!("Loss and accuracy of {}, seed {}", run.variant, run.seed);
     let name = run.variant.to_string();
     let histories = [(&name[..], &run.epochs[..], [train, validation])];
-    loss_and_accuracy(&histories, &verticals, &entries, &label)
+    loss_and_accuracy(&histories, &verticals, entries, &label)
 }
 
 /// See [`super::histories`].
 pub(super) fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String {
+    let training = |colour| Stroke { dash: "4 3", ..Stroke::solid(colour, 1.2) };
     let mut entries: Vec<(String, Stroke<'_>)> = Vec::new();
     let mut drawn = Vec::new();
     for &(name, epochs) in runs {
         let known = entries.iter().position(|(entry, _)| entry == name);
-        let validation = Stroke::solid(palette::nth(known.unwrap_or(entries.len())), 1.8);
+        let validation = Stroke::solid(colour(known.unwrap_or(entries.len())), 1.8);
         if known.is_none() {
             entries.push((name.to_owned(), validation));
         }
-        drawn.push((name, epochs, [Stroke { width: 1.2, ..validation }.dashed("4 3"), validation]));
+        drawn.push((name, epochs, [training(validation.colour), validation]));
     }
-    entries.push((
-        "training images (solid: validation)".to_owned(),
-        Stroke::solid(GREY, 1.2).dashed("4 3"),
-    ));
-    loss_and_accuracy(&drawn, &[], &entries, label)
+    entries.push(("training images (solid: validation)".to_owned(), training(GREY)));
+    loss_and_accuracy(&drawn, &[], entries, label)
 }
 
 /// Two panels with two lines for each history: on the training and on the validation images.
 fn loss_and_accuracy<'a>(
     histories: &[(&str, &[EpochRecord], [Stroke<'a>; 2])],
     verticals: &[(f64, Stroke<'a>)],
-    entries: &[(String, Stroke<'a>)],
+    entries: Vec<(String, Stroke<'a>)>,
     label: &str,
 ) -> String {
-    let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 260.0);
     let records = || histories.iter().flat_map(|(_, epochs, _)| *epochs);
-    let panel = |index: f64, title: &'static str, y, values: [fn(&EpochRecord) -> f64; 2]| {
-        let line = |name: &str, images: &str, epochs: &[EpochRecord], value, stroke| Line {
-            points: points(epochs, value),
-            stroke,
-            title: format!("{name}, {images} {}", title.to_lowercase()),
+    let last = records().map(|epoch| epoch.epoch).max().unwrap_or(0);
+    let panel = |title: &'static str, scale, values: [fn(&EpochRecord) -> f64; 2]| {
+        let line = |name: &str, images: &str, epochs: &[EpochRecord], value, stroke| {
+            let title = format!("{name}, {images} {}", title.to_lowercase());
+            Line::new(title, points(epochs, value), stroke)
         };
         let lines = histories.iter().flat_map(|(name, epochs, [train, validation])| {
             [
@@ -190,33 +142,19 @@ fn loss_and_accuracy<'a>(
                 line(name, "validation", epochs, values[1], *validation),
             ]
         });
-        Panel {
-            frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
-            title,
-            x: Axis::epochs(records().map(|epoch| epoch.epoch).max().unwrap_or(0)),
-            y,
-            lines: lines.collect(),
-            verticals: verticals.to_vec(),
-            highlight: None,
-        }
+        let panel = Panel::new(title, epochs(last), unnamed(scale), lines.collect());
+        Panel { verticals: verticals.to_vec(), ..panel }
     };
-    let losses = records().flat_map(|epoch| [epoch.loss, epoch.val_loss]);
     let floor = tenth_below(records().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]));
-    let panels = [
+    let panels = vec![
+        panel("Loss", Scale::Above(0.0), [|epoch| epoch.loss, |epoch| epoch.val_loss]),
         panel(
-            0.0,
-            "Loss",
-            Axis::above("", 0.0, losses),
-            [|epoch| epoch.loss, |epoch| epoch.val_loss],
-        ),
-        panel(
-            1.0,
             "Accuracy",
-            Axis::between("", floor, 1.0),
+            Scale::Linear { min: floor, max: 1.0 },
             [|epoch| epoch.accuracy, |epoch| epoch.val_accuracy],
         ),
     ];
-    finish(&panels, entries, label)
+    draw(vec![PanelGrid::new(2, 260.0, panels)], entries, label)
 }
 
 /// What the projection did in one run: how many coordinates it moved, how far, and whether the run
@@ -225,78 +163,38 @@ fn loss_and_accuracy<'a>(
 pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.variant, experiment);
     let (bold, gradient) = (Stroke::solid(colour, 2.0), Stroke::solid(GREY, 1.4));
-    let (width, height) = ((WIDTH - 3.0 * LEFT - 16.0) / 3.0, 220.0);
-    let values = |value: fn(&EpochRecord) -> f64| run.epochs.iter().map(value);
-    // A curve breaks where a value is not a number.
-    let active = |epoch: &EpochRecord| epoch.active_share.unwrap_or(f64::NAN);
-    let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| Line {
-        points: points(&run.epochs, value),
-        stroke,
-        title: name.to_owned(),
+    let curve = |stroke, name: &str, value: fn(&EpochRecord) -> f64| {
+        Line::new(name, points(&run.epochs, value), stroke)
     };
-    let panel = |index: usize, title, y, lines| Panel {
-        frame: Frame {
-            x: LEFT + (index % 3) as f64 * (LEFT + width),
-            y: TOP + (index / 3) as f64 * (height + UNDER + TOP),
-            width,
-            height,
-        },
-        title,
-        x: Axis::epochs(run.epochs.len()),
-        y,
-        lines,
-        verticals: Vec::new(),
-        highlight: None,
-    };
-    let panels = [
-        panel(
-            0,
+    let panel =
+        |title, scale, lines| Panel::new(title, epochs(run.epochs.len()), unnamed(scale), lines);
+    let one = |title, name, value| panel(title, Scale::Above(0.0), vec![curve(bold, name, value)]);
+    let panels = vec![
+        one(
             "Share of coordinates moved",
-            Axis::above("", 0.0, values(|epoch| epoch.moved_share)),
-            vec![curve(
-                bold,
-                "share of the constrained coordinates moved by the projection",
-                |epoch| epoch.moved_share,
-            )],
+            "share of the constrained coordinates moved by the projection",
+            |epoch| epoch.moved_share,
         ),
+        one("Distance moved", "distance moved by the projection", |epoch| epoch.moved_distance),
         panel(
-            1,
-            "Distance moved",
-            Axis::above("", 0.0, values(|epoch| epoch.moved_distance)),
-            vec![curve(bold, "distance moved by the projection", |epoch| epoch.moved_distance)],
-        ),
-        panel(
-            2,
             "Norms of gradient and gradient mapping",
-            Axis::logarithmic(
-                "",
-                run.epochs.iter().flat_map(|epoch| [epoch.gradient_norm, epoch.gradient_mapping]),
-            ),
+            Scale::Logarithmic,
             vec![
                 curve(gradient, "norm of the gradient", |epoch| epoch.gradient_norm),
                 curve(bold, "norm of the gradient mapping", |epoch| epoch.gradient_mapping),
             ],
         ),
-        panel(
-            3,
+        one(
             "Share of active coordinates",
-            Axis::above("", 0.0, values(active)),
-            vec![curve(
-                bold,
-                "share of the constrained coordinates on the boundary of their set",
-                active,
-            )],
+            "share of the constrained coordinates on the boundary of their set",
+            // A curve breaks where a value is not a number.
+            |epoch| epoch.active_share.unwrap_or(f64::NAN),
         ),
-        panel(
-            4,
-            "Largest violation",
-            Axis::above("", 0.0, values(|epoch| epoch.violation)),
-            vec![curve(bold, "largest distance of a parameter from its set", |epoch| {
-                epoch.violation
-            })],
-        ),
+        one("Largest violation", "largest distance of a parameter from its set", |epoch| {
+            epoch.violation
+        }),
     ];
-    let entries = [
+    let entries = vec![
         (
             "above: mean over the steps of the epoch (right: gradient mapping); below: at its end"
                 .to_owned(),
@@ -304,57 +202,40 @@ pub(super) fn projection(run: &RunRecord, experiment: &ExperimentRecord) -> Stri
         ),
         ("above right: gradient".to_owned(), gradient),
     ];
-    finish(
-        &panels,
-        &entries,
-        &format!("Projection diagnostics of {}, seed {}", run.variant, run.seed),
-    )
+    let label = format!("Projection diagnostics of {}, seed {}", run.variant, run.seed);
+    draw(vec![PanelGrid::new(3, 220.0, panels)], entries, &label)
 }
 
 /// How the wins are spread over the entries of the structuring functions: thin lines are filters,
 /// bold ones their mean.
 pub(super) fn wins(run: &RunRecord, experiment: &ExperimentRecord) -> String {
     let colour = palette::of(&run.variant, experiment);
-    let (bold, thin) = (Stroke::solid(colour, 2.4), Stroke::solid(colour, 0.8).faint(0.45));
-    let (width, height) = ((WIDTH - 2.0 * LEFT - 16.0) / 2.0, 220.0);
+    let bold = Stroke::solid(colour, 2.4);
+    let thin = Stroke { opacity: 0.45, ..Stroke::solid(colour, 0.8) };
     let filters = run.epochs.iter().map(|epoch| epoch.filters.len()).max().unwrap_or(0);
-    let panel = |index: f64, title: &'static str, value: fn(&FilterWins) -> f64| {
+    let panel = |title, value: fn(&FilterWins) -> f64| {
         let mean = |epoch: &EpochRecord| {
             let sum: f64 = epoch.filters.iter().map(value).sum();
             sum / epoch.filters.len() as f64
         };
-        let of = |filter: usize| Line {
-            points: run
-                .epochs
-                .iter()
-                .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch.filters.get(filter)?))))
-                .collect(),
-            stroke: thin,
-            title: format!("filter {}", filter + 1),
+        let of = |filter: usize| {
+            let of =
+                |epoch: &EpochRecord| Some((epoch.epoch as f64, value(epoch.filters.get(filter)?)));
+            let points = run.epochs.iter().filter_map(of).collect();
+            Line::new(format!("filter {}", filter + 1), points, thin)
         };
         let mut lines: Vec<Line<'_>> = (0..filters).map(of).collect();
         let points = run.epochs.iter().map(|epoch| (epoch.epoch as f64, mean(epoch))).collect();
-        lines.push(Line { points, stroke: bold, title: "mean of the filters".to_owned() });
-        Panel {
-            frame: Frame { x: LEFT + index * (LEFT + width), y: TOP, width, height },
-            title,
-            x: Axis::epochs(run.epochs.len()),
-            y: Axis::above("", 0.0, run.epochs.iter().flat_map(|epoch| &epoch.filters).map(value)),
-            lines,
-            verticals: Vec::new(),
-            highlight: None,
-        }
+        lines.push(Line::new("mean of the filters", points, bold));
+        Panel::new(title, epochs(run.epochs.len()), unnamed(Scale::Above(0.0)), lines)
     };
-    let panels = [
-        panel(0.0, "Dead entries of a filter", |filter| filter.dead as f64),
-        panel(1.0, "Share of the winner-most entry", |filter| filter.largest_share),
+    let panels = vec![
+        panel("Dead entries of a filter", |filter| filter.dead as f64),
+        panel("Share of the winner-most entry", |filter| filter.largest_share),
     ];
-    let entries = [("mean of the filters".to_owned(), bold), ("one filter".to_owned(), thin)];
-    finish(
-        &panels,
-        &entries,
-        &format!("Wins of the filters' entries of {}, seed {}", run.variant, run.seed),
-    )
+    let entries = vec![("mean of the filters".to_owned(), bold), ("one filter".to_owned(), thin)];
+    let label = format!("Wins of the filters' entries of {}, seed {}", run.variant, run.seed);
+    draw(vec![PanelGrid::new(2, 220.0, panels)], entries, &label)
 }
 
 /// The published runs that belong in the comparison, each with the constraint of this experiment
@@ -417,17 +298,26 @@ fn rate(epoch: &EpochRecord) -> String {
     }
 }
 
-fn finish(panels: &[Panel<'_>], entries: &[(String, Stroke<'_>)], label: &str) -> String {
-    let mut svg = Svg::new();
-    for panel in panels {
-        panel.draw(&mut svg);
+fn epochs(last: usize) -> Axis<'static> {
+    Axis::new("epoch", Scale::Whole { first: 1, last })
+}
+
+/// An axis whose name is the title of its panel.
+fn unnamed(scale: Scale) -> Axis<'static> {
+    Axis::new("", scale)
+}
+
+fn draw<'a>(
+    grids: Vec<PanelGrid<'a>>,
+    entries: Vec<(String, Stroke<'a>)>,
+    label: &'a str,
+) -> String {
+    LineChart {
+        legend: Legend::Entries(entries),
+        empty: "no epoch was completed",
+        ..LineChart::new(label, grids)
     }
-    let bottom = panels.iter().map(|panel| panel.frame.y + panel.frame.height).fold(0.0, f64::max);
-    if panels.iter().all(|panel| panel.lines.iter().all(|line| line.points.is_empty())) {
-        svg.text(WIDTH / 2.0, bottom / 2.0, Anchor::Middle, "no epoch was completed");
-    }
-    let height = bottom + UNDER + legend(&mut svg, LEFT, bottom + UNDER, WIDTH - LEFT, entries);
-    svg.finish(WIDTH, height, label)
+    .svg()
 }
 
 #[cfg(test)]

@@ -1,15 +1,11 @@
 //! The report: every figure of an experiment as SVG, and one page with all of them that needs
-//! nothing but itself. Figures are drawn once and serve both as files and in the page.
+//! nothing but itself. Figures are drawn once and serve both as files and in the page. What is
+//! drawn is said here; how, in `morphograd-plot`.
 
-mod chart;
 mod curves;
 mod images;
 mod page;
 mod palette;
-mod plots;
-mod svg;
-
-pub use plots::{LinePlot, PlotLine, PowerPlot, Scale};
 
 use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
 
@@ -63,70 +59,6 @@ pub fn figures(experiment: &ExperimentRecord) -> Vec<(String, String)> {
 /// ```
 pub fn histories(label: &str, runs: &[(&str, &[EpochRecord])]) -> String {
     curves::histories(label, runs)
-}
-
-/// Quantities that follow powers, each in a plot of its own with logarithmic axes; `label` is what
-/// a screen reader says.
-///
-/// ```
-/// use morphograd::report::PowerPlot;
-///
-/// let lines = vec![("dilation", vec![(1.0, 2e-3), (4.0, 8e-3)])];
-/// let plot =
-///     PowerPlot { title: "Batch", x: "images", y: "seconds", ticks: vec![1.0, 4.0], lines };
-/// let svg = morphograd::report::powers("Time against the batch", &[plot]);
-/// assert!(svg.contains(">images<") && svg.contains("<title>dilation</title>"));
-/// ```
-pub fn powers(label: &str, plots: &[PowerPlot<'_>]) -> String {
-    plots::powers(label, plots)
-}
-
-/// Lines on axes of any scale, up to two plots a row; `label` is what a screen reader says. A
-/// single plot is 622 by 320 units, two are 410 by 320 each.
-///
-/// ```
-/// use morphograd::report::{LinePlot, PlotLine, Scale};
-///
-/// let line = |name, dashed| PlotLine {
-///     name,
-///     points: vec![(1.0, 1.0), (10.0, 0.1)],
-///     colour: 1,
-///     dashed,
-/// };
-/// let scale = |label| (label, Scale::Logarithmic);
-/// let lines = vec![line("measured", false), line("bound", true)];
-/// let plot = LinePlot { title: "Convex", x: scale("step"), y: scale("gap"), lines };
-/// let svg = morphograd::report::line_plots("A rate", &[plot]);
-/// assert!(svg.contains(">measured<") && svg.contains("stroke-dasharray"));
-/// ```
-pub fn line_plots(label: &str, plots: &[LinePlot<'_>]) -> String {
-    plots::line_plots(label, plots)
-}
-
-/// A bar for each named percentage, with the percentage to a whole number beside it. Above 100 a
-/// bar ends at the edge.
-///
-/// ```
-/// let svg = morphograd::report::bars("Shares", "percent of the limit", &[("dilation", 42.2)]);
-/// assert!(svg.contains(">dilation<") && svg.contains(">42<"));
-/// ```
-pub fn bars(label: &str, axis: &'static str, rows: &[(&str, f64)]) -> String {
-    plots::bars(label, axis, rows)
-}
-
-/// Positive ratios on a logarithmic axis with a line at 1: a row for each name, and in it a dot for
-/// each of its ratios. Dots of one name have one colour in all rows.
-///
-/// ```
-/// let svg = morphograd::report::dots(
-///     "Ratios",
-///     "theirs / ours",
-///     &[("dilation", vec![("A", 2.0), ("B", 0.5)])],
-/// );
-/// assert!(svg.contains("dilation, A: 2.00") && svg.contains(">B<"));
-/// ```
-pub fn dots(label: &str, axis: &'static str, rows: &[(&str, Vec<(&str, f64)>)]) -> String {
-    plots::dots(label, axis, rows)
 }
 
 /// Kind and drawing of every figure of one run. What an interrupted run did not come to has no

@@ -1,9 +1,9 @@
 //! The page around the figures. It is written as well-formed XML in HTML's vocabulary, so that a
 //! test can parse it; runs fold away under their variant, so that thirty of them stay readable.
 
-use morphograd_morphology::nn::fit::ClassificationReport;
+use morphograd_plot::escape;
+use morphograd_plot::palette::BLACK;
 
-use super::svg::escape;
 use super::{curves, palette, run_figures};
 use crate::record::{ExperimentRecord, RunRecord};
 use crate::tables::{
@@ -145,8 +145,7 @@ fn single(experiment: &ExperimentRecord, run: &RunRecord) -> String {
     for (kind, svg) in run_figures(run, experiment) {
         let figure = figure(&svg, caption(kind));
         if kind == "confusion" && experiment.class_names.len() == run.confusion.classes() {
-            let report = ClassificationReport::new(&run.confusion, &experiment.class_names);
-            let report = report.to_string();
+            let report = run.confusion.report(&experiment.class_names).to_string();
             text += &format!("<div class=\"pair\">\n{figure}{}</div>\n", preformatted(&report));
         } else {
             text += &figure;
@@ -203,8 +202,9 @@ fn caption(kind: &str) -> &'static str {
 
 fn timings(experiment: &ExperimentRecord) -> String {
     let mut table = String::from(
-        "<div class=\"scroll\"><table>\n<thead><tr><th>constraint</th><th>seed</th><th>epochs</th><th>seconds</th>\
-         <th>seconds per epoch</th><th class=\"words\">ended because</th></tr></thead>\n<tbody>\n",
+        "<div class=\"scroll\"><table>\n<thead><tr><th>constraint</th><th>seed</th>\
+         <th>epochs</th><th>seconds</th><th>seconds per epoch</th>\
+         <th class=\"words\">ended because</th></tr></thead>\n<tbody>\n",
     );
     for run in &experiment.runs {
         table += &format!(
@@ -243,7 +243,7 @@ fn preformatted(text: &str) -> String {
 }
 
 fn swatch(colour: &str) -> String {
-    let class = if colour == super::svg::BLACK { "swatch black" } else { "swatch" };
+    let class = if colour == BLACK { "swatch black" } else { "swatch" };
     format!("<i class=\"{class}\" style=\"background:{colour}\"></i>")
 }
 

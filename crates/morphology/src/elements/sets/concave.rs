@@ -4,17 +4,16 @@
 //! which is finitely many inequalities, and projected on by the active-set method of
 //! [`Polyhedron`]: exact, with a proof, where an iteration would need thousands of sweeps.
 
-use morphograd_nn::autodiff::sets::{Constraint, Kind};
-use morphograd_nn::sets::Optimality;
-use morphograd_nn::sets::Polyhedron;
+use morphograd_nn::sets::{Constraint, Kind, Optimality, Polyhedron};
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w_{d-e} - 2 w_d + w_{d+e} \le 0 \}$ for each channel and filter, for $e$ along rows,
 /// columns and both diagonals wherever all three lie in the window. Convex; exact in every diagonal
-/// metric, up to the rounding that [`Polyhedron`] forgives.
+/// metric, up to the rounding that [`Polyhedron`] forgives, relative to the largest entry of the
+/// plane.
 ///
 /// A parabola is such a function, and what a parabola stands for in a scale-space: the dilation by
 /// one has no second maximum to jump to. In one dimension (`[1, k]` and `[k, 1]`) these are the
@@ -66,6 +65,7 @@ impl Concave {
 
 impl PlaneSet for Concave {
     const NAME: &'static str = "concave";
+    const HAS_DERIVATIVE: bool = false;
 
     fn kind(&self) -> Kind {
         Kind::Convex
@@ -80,19 +80,25 @@ impl PlaneSet for Concave {
     }
 
     fn missed(&self, size: [usize; 2], rounding: f64, plane: &[f64]) -> f64 {
-        let whole =
-            plane.iter().fold(0.0, |sum: f64, w| if w.is_finite() { sum } else { f64::NAN });
-        triples(size).fold(whole, |all, [before, middle, after]| {
+        if !plane.iter().all(|w| w.is_finite()) {
+            return f64::NAN;
+        }
+        let largest = plane.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
+        triples(size).fold(0.0, |all, [before, middle, after]| {
             let terms = [plane[before], -2.0 * plane[middle], plane[after]];
-            let slack = (rounding + 1e-12) * terms.iter().map(|t| t.abs()).sum::<f64>();
+            // As of a polyhedron.
+            let slack = rounding * terms.iter().map(|t| t.abs()).sum::<f64>() + 4e-12 * largest;
             let missed = terms.iter().sum::<f64>();
             worst(if missed <= slack { 0.0 } else { missed }, all)
         })
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
-        Self::inequalities(size).project_with_proof(metric, plane);
-        true
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
+        let (inequalities, shape) = (Self::inequalities(size), [plane.len()].into());
+        match metric {
+            Some(metric) => inequalities.project_in_metric(shape, metric, plane),
+            None => inequalities.project(shape, plane),
+        }
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, at: &[f64], direction: &mut [f64]) {

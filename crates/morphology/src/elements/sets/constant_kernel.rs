@@ -6,8 +6,8 @@
 use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 use crate::StructuringElement;
 use crate::elements::structuring_element::offset;
 
@@ -94,9 +94,8 @@ impl PlaneSet for ConstantKernel {
         worst(if low == high { 0.0 } else { high - low }, off)
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.level(size, metric, f64::NEG_INFINITY, plane);
-        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

@@ -5,12 +5,12 @@
 //! only if it has to change, so that what is inside stays bit for bit. Planes of up to 1024 entries
 //! are copied without taking memory.
 
-use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
-use morphograd_nn::sets::Projected;
-use morphograd_nn::sets::with_scratch;
-use morphograd_nn::tensor::{Real, Shape, ShapeError};
+use std::fmt::Debug;
 
-use super::{rest, worst};
+use morphograd_nn::sets::{
+    Capabilities, Constraint, Kind, Parametrization, Projected, lacks_capability, with_scratch,
+};
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
 /// A set of planes `[kh, kw]`, row-major.
 pub(super) trait PlaneSet {
@@ -28,8 +28,11 @@ pub(super) trait PlaneSet {
     /// magnitudes of what is compared.
     fn missed(&self, size: [usize; 2], rounding: f64, plane: &[f64]) -> f64;
 
-    /// Projects a plane that is not in the set; false if there is a metric and the set knows none.
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool;
+    /// Projects a plane that is not in the set, in the metric if there is one.
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]);
+
+    /// Whether `solve` knows metrics.
+    const HAS_METRIC: bool = true;
 
     /// As `Constraint::project_tangent`.
     fn tangent(&self, size: [usize; 2], rounding: f64, at: &[f64], direction: &mut [f64]);
@@ -38,21 +41,28 @@ pub(super) trait PlaneSet {
     /// derivative, and it is a smooth map into the set.
     const AFFINE: bool = false;
 
-    /// As `Constraint::project_vjp`, where the projection is not affine.
-    fn pull_back(
-        &self,
-        _size: [usize; 2],
-        _at: &[f64],
-        _projected: &[f64],
-        _gradient: &mut [f64],
-    ) -> bool {
-        false
+    /// Whether the derivative of the projection is known.
+    const HAS_DERIVATIVE: bool = true;
+
+    /// As `Constraint::project_vjp`, where the projection is not affine and the derivative known.
+    fn pull_back(&self, _size: [usize; 2], _at: &[f64], _projected: &[f64], _gradient: &mut [f64]) {
+        unreachable!("{} is affine, or without a derivative", Self::NAME)
     }
 
     /// As `Constraint::active`.
     fn active(&self, _size: [usize; 2], _rounding: f64, _plane: &[f64]) -> Option<usize> {
         None
     }
+}
+
+/// The elements of a kernel at one position: its channels and filters.
+pub(super) fn rest(shape: Shape) -> usize {
+    shape.dims()[2..].iter().product()
+}
+
+/// The maximum of two numbers, NaN if one of them is: `f64::max` would lose it.
+pub(super) fn worst(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
 }
 
 fn size(shape: Shape) -> [usize; 2] {
@@ -75,13 +85,24 @@ fn scatter<T: Real>(plane: usize, rest: usize, from: &[f64], to: &mut [T]) {
     }
 }
 
-/// False, with nothing changed, if there is a metric that the set does not know.
-pub(super) fn project<T: Real>(
-    set: &impl PlaneSet,
+pub(super) fn capabilities<S: PlaneSet>(_: &S) -> Capabilities {
+    Capabilities {
+        metric: S::HAS_METRIC,
+        tangent: true,
+        derivative: S::HAS_DERIVATIVE,
+        ..Capabilities::default()
+    }
+}
+
+pub(super) fn project<T: Real, S: PlaneSet + Debug>(
+    set: &S,
     shape: Shape,
     metric: Option<&[T]>,
     value: &mut [T],
-) -> bool {
+) {
+    if metric.is_some() && !S::HAS_METRIC {
+        lacks_capability(set, "metric");
+    }
     let (size, rest) = (size(shape), rest(shape));
     let n = size[0] * size[1];
     with_scratch(2 * n, |scratch: &mut [f64]| {
@@ -97,14 +118,11 @@ pub(super) fn project<T: Real>(
                 if set.missed(size, rounding::<T>(size), plane) == 0.0 {
                     break;
                 }
-                if !set.solve(size, metric.map(|_| &*weights), plane) {
-                    return false;
-                }
+                set.solve(size, metric.map(|_| &*weights), plane);
                 scatter(p, rest, plane, value);
             }
         }
-        true
-    })
+    });
 }
 
 pub(super) fn violation<T: Real>(set: &impl PlaneSet, shape: Shape, value: &[T]) -> f64 {
@@ -142,33 +160,32 @@ pub(super) fn tangent<T: Real>(set: &impl PlaneSet, shape: Shape, at: &[T], dire
     });
 }
 
-pub(super) fn project_vjp<T: Real, S: PlaneSet>(
+pub(super) fn project_vjp<T: Real, S: PlaneSet + Debug>(
     set: &S,
     shape: Shape,
     at: &[T],
     projected: &[T],
     gradient: &mut [T],
-) -> bool {
+) {
+    if !S::HAS_DERIVATIVE {
+        lacks_capability(set, "derivative");
+    }
     if S::AFFINE {
-        tangent(set, shape, projected, gradient);
-        return true;
+        return tangent(set, shape, projected, gradient);
     }
     let (size, rest) = (size(shape), rest(shape));
     let n = size[0] * size[1];
     with_scratch(3 * n, |scratch: &mut [f64]| {
         let (point, others) = scratch.split_at_mut(n);
         let (image, plane) = others.split_at_mut(n);
-        (0..rest).all(|p| {
+        for p in 0..rest {
             gather(p, rest, at, point);
             gather(p, rest, projected, image);
             gather(p, rest, gradient, plane);
-            let known = set.pull_back(size, point, image, plane);
-            if known {
-                scatter(p, rest, plane, gradient);
-            }
-            known
-        })
-    })
+            set.pull_back(size, point, image, plane);
+            scatter(p, rest, plane, gradient);
+        }
+    });
 }
 
 pub(super) fn parametrization<T: Real, S>(set: &S) -> Option<Box<dyn Parametrization<T>>>
@@ -216,13 +233,20 @@ macro_rules! constraint_on_planes {
                 $crate::elements::sets::plane::PlaneSet::formula(self)
             }
 
+            fn capabilities(
+                &self,
+                _: morphograd_nn::tensor::Shape,
+            ) -> morphograd_nn::sets::Capabilities {
+                $crate::elements::sets::plane::capabilities(self)
+            }
+
             fn project_in_metric(
                 &self,
                 shape: morphograd_nn::tensor::Shape,
                 metric: &[T],
                 value: &mut [T],
-            ) -> bool {
-                $crate::elements::sets::plane::project(self, shape, Some(metric), value)
+            ) {
+                $crate::elements::sets::plane::project(self, shape, Some(metric), value);
             }
 
             fn project_tangent(
@@ -230,9 +254,8 @@ macro_rules! constraint_on_planes {
                 shape: morphograd_nn::tensor::Shape,
                 at: &[T],
                 direction: &mut [T],
-            ) -> bool {
+            ) {
                 $crate::elements::sets::plane::tangent(self, shape, at, direction);
-                true
             }
 
             fn project_vjp(
@@ -241,8 +264,8 @@ macro_rules! constraint_on_planes {
                 at: &[T],
                 projected: &[T],
                 gradient: &mut [T],
-            ) -> bool {
-                $crate::elements::sets::plane::project_vjp(self, shape, at, projected, gradient)
+            ) {
+                $crate::elements::sets::plane::project_vjp(self, shape, at, projected, gradient);
             }
 
             fn parametrization(

@@ -9,8 +9,8 @@ use morphograd_nn::sets::pool_adjacent_violators;
 use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 use crate::PixelDistance;
 use crate::elements::structuring_element::offset;
 
@@ -155,9 +155,8 @@ impl PlaneSet for RadiallyNonIncreasing {
         )
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.regress(size, |_| 0.0, metric, plane);
-        true
     }
 
     /// The same order among the entries of each height: only those can change places.
@@ -168,13 +167,7 @@ impl PlaneSet for RadiallyNonIncreasing {
 
     /// A block that was pooled is its mean: each of its entries gets the mean of the gradient.
     /// Blocks are the entries of one height.
-    fn pull_back(
-        &self,
-        size: [usize; 2],
-        at: &[f64],
-        projected: &[f64],
-        gradient: &mut [f64],
-    ) -> bool {
+    fn pull_back(&self, size: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) {
         // Plus 0: both zeros are one height.
         let height = |i: f64| projected[i as usize] + 0.0;
         self.sorted(
@@ -191,7 +184,6 @@ impl PlaneSet for RadiallyNonIncreasing {
                 }
             },
         );
-        true
     }
 
     /// The entries that equal one at another distance.

@@ -7,8 +7,8 @@ use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::sets::with_scratch;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w_{ij} = u_i + v_j \}$ for each channel and filter, the max-plus matrices of rank 1: a
 /// dilation by $w$ is one by the column $u$ after one by the row $v$. By $w_{ij} \leftarrow \bar
@@ -48,6 +48,7 @@ fn project([height, width]: [usize; 2], plane: &mut [f64]) {
 impl PlaneSet for Separable {
     const NAME: &'static str = "separable";
     const AFFINE: bool = true;
+    const HAS_METRIC: bool = false;
 
     fn kind(&self) -> Kind {
         Kind::Convex
@@ -72,12 +73,8 @@ impl PlaneSet for Separable {
         })
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
-        if metric.is_some() {
-            return false;
-        }
+    fn solve(&self, size: [usize; 2], _: Option<&[f64]>, plane: &mut [f64]) {
         project(size, plane);
-        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

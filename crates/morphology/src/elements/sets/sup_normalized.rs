@@ -7,8 +7,8 @@
 use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w \le 0,\; \max_d w_d = 0 \}$ for each channel and filter: by clipping to $w \le 0$,
 /// and, if no entry was at least 0, raising the largest to 0, the first of equal ones. Not convex;
@@ -69,9 +69,8 @@ impl PlaneSet for SupNormalized {
         plane.iter().copied().fold(f64::NEG_INFINITY, |top, w| worst(w, top)).abs()
     }
 
-    fn solve(&self, _: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, _: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         normalize(plane, |_| true, metric);
-        true
     }
 
     /// Directions that raise no zero and keep one of them.
@@ -80,19 +79,12 @@ impl PlaneSet for SupNormalized {
     }
 
     /// What was clipped or raised is 0 whatever it was.
-    fn pull_back(
-        &self,
-        _: [usize; 2],
-        at: &[f64],
-        projected: &[f64],
-        gradient: &mut [f64],
-    ) -> bool {
+    fn pull_back(&self, _: [usize; 2], at: &[f64], projected: &[f64], gradient: &mut [f64]) {
         for ((g, w), p) in gradient.iter_mut().zip(at).zip(projected) {
             if w != p && !w.is_nan() {
                 *g = 0.0;
             }
         }
-        true
     }
 
     /// The zeros.

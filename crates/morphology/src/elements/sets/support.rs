@@ -3,12 +3,11 @@
 //! The one design choice: what is off the support is $-\infty$ itself, not a number that is low
 //! enough for some images.
 
-use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
-use morphograd_nn::sets::Interval;
 use morphograd_nn::sets::maps::Coordinatewise;
+use morphograd_nn::sets::{Capabilities, Constraint, Interval, Kind, Parametrization};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use super::{rest, worst};
+use super::plane::{rest, worst};
 use crate::StructuringElement;
 use crate::elements::structuring_element::offset;
 
@@ -109,12 +108,15 @@ impl<T: Real> Constraint<T> for Support {
         "min <= w <= max on the support, -inf off it"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
-        self.project(shape, value);
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
+        self.project(shape, value);
+    }
+
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         let rest = rest(shape);
         let entries = at.chunks_exact(rest.max(1)).zip(direction.chunks_exact_mut(rest.max(1)));
         for ((at, direction), supported) in entries.zip(self.positions(shape)) {
@@ -124,11 +126,10 @@ impl<T: Real> Constraint<T> for Support {
                 direction.fill(T::zero());
             }
         }
-        true
     }
 
     /// What was clipped has no derivative, and neither has what is off the support.
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         self.interval().project_vjp(shape, at, projected, gradient);
         let rest = rest(shape);
         for (gradient, supported) in
@@ -138,7 +139,6 @@ impl<T: Real> Constraint<T> for Support {
                 gradient.fill(T::zero());
             }
         }
-        true
     }
 
     /// That of the bounds, but off the support.

@@ -7,8 +7,8 @@
 use morphograd_nn::autodiff::sets::Kind;
 use morphograd_nn::tensor::ShapeError;
 
+use super::plane::worst;
 use super::plane::{PlaneSet, constraint_on_planes};
-use super::worst;
 
 /// $\{ w : w_{gd} = w_d \text{ for every } g \text{ of a group} \}$ for each channel and filter: by
 /// the mean over each orbit. Convex, a subspace; exact in every diagonal metric (the means are
@@ -134,9 +134,8 @@ impl PlaneSet for Symmetric {
         })
     }
 
-    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) -> bool {
+    fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.average(size, metric, plane);
-        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

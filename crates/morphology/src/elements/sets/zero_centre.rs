@@ -3,12 +3,11 @@
 //! The one design choice: the centre is where a window has the pixel itself, for even sizes too, so
 //! that the law holds for every window.
 
-use morphograd_nn::autodiff::sets::{Constraint, Kind, Parametrization};
-use morphograd_nn::sets::Interval;
 use morphograd_nn::sets::maps::Coordinatewise;
+use morphograd_nn::sets::{Capabilities, Constraint, Interval, Kind, Parametrization};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
-use super::{rest, worst};
+use super::plane::{rest, worst};
 use crate::structuring_element;
 
 /// $\{ w : \min \le w \le \max,\; w_\text{centre} = 0 \}$: a box whose centre entries are zero.
@@ -72,23 +71,23 @@ impl<T: Real> Constraint<T> for ZeroCentre {
         "min <= w <= max, w_centre = 0"
     }
 
-    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) -> bool {
-        self.project(shape, value);
-        true
+    fn capabilities(&self, _: Shape) -> Capabilities {
+        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
     }
 
-    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) -> bool {
+    fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
+        self.project(shape, value);
+    }
+
+    fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         self.interval().project_tangent(shape, at, direction);
         direction[centre(shape)].fill(T::zero());
-        true
     }
 
-    /// The centre entries, and those at a bound.
     /// What was clipped has no derivative, and neither has the centre.
-    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) -> bool {
+    fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         self.interval().project_vjp(shape, at, projected, gradient);
         gradient[centre(shape)].fill(T::zero());
-        true
     }
 
     /// That of the bounds, but for the centre.
@@ -98,6 +97,7 @@ impl<T: Real> Constraint<T> for ZeroCentre {
         Some(Box::new(Coordinatewise { bounds }))
     }
 
+    /// The centre entries, and those at a bound.
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
         let centre = centre(shape);
         let others = [&value[..centre.start], &value[centre.end..]];

@@ -316,3 +316,37 @@ fn an_empty_batch_is_no_trouble_and_wrong_shapes_are_refused() {
             .starts_with("alpha_softmax2d: expected a window no larger")
     );
 }
+
+#[test]
+fn neither_large_pixels_nor_large_sharpnesses_overflow() {
+    let row = |x: &[f32]| Tensor::from_vec([1, 1, x.len(), 1], x.to_vec()).unwrap();
+    let window = Window2d { size: [1, 3], ..Window2d::default() };
+    let run = |erodes: bool, x: &[f32], s: f32| {
+        let inputs = [row(x), Tensor::zeros([1, 3, 1]), Tensor::filled([], s)];
+        let ones = vec![1.0; x.len() - 2];
+        let (y, grads) = if erodes {
+            vjp(Smooth2d::<LogSumExp<true>>::new(window), &inputs, &ones)
+        } else {
+            vjp(Smooth2d::<LogSumExp<false>>::new(window), &inputs, &ones)
+        };
+        let (mean, mean_grads) = vjp(Smooth2d::<AlphaSoftmax>::new(window), &inputs, &ones);
+        if !erodes {
+            assert_eq!((&mean, &mean_grads[0]), (&y, &grads[0]), "{x:?}, {s}");
+        }
+        (y, grads[0].clone())
+    };
+    let large = [1e38, 3e38, 2e38, 5e37];
+    for s in [8.0, 1e4, 1e38] {
+        assert_eq!(run(false, &large, s), (vec![3e38; 2], vec![0.0, 2.0, 0.0, 0.0]));
+        assert_eq!(run(true, &large, s), (vec![1e38, 5e37], vec![1.0, 0.0, 0.0, 1.0]));
+    }
+    let fine = [1e35, 4e35, 2e35, 3e35];
+    assert_eq!(run(false, &fine, 1e4), (vec![4e35; 2], vec![0.0, 2.0, 0.0, 0.0]));
+    let small = [0.0, 4.0, 2.0, 5.0, 7.0, 8.0];
+    let (y, dx) = run(false, &small, 1e38);
+    assert_eq!((y, dx), (vec![4.0, 5.0, 7.0, 8.0], vec![0.0, 1.0, 0.0, 1.0, 1.0, 1.0]));
+    // Alpha turns the mean into the smallest pixel, too.
+    let inputs = [row(&large), Tensor::zeros([1, 3, 1]), Tensor::filled([], -1e4)];
+    let (y, grads) = vjp(Smooth2d::<AlphaSoftmax>::new(window), &inputs, &[1.0; 2]);
+    assert_eq!((y, &grads[0][..]), (vec![1e38, 5e37], &[1.0, 0.0, 0.0, 1.0][..]));
+}

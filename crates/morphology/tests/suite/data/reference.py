@@ -1,27 +1,27 @@
-"""Writes reference.safetensors: what SciPy and scikit-image compute for small random images.
+"""Operators of morphology as SciPy and scikit-image compute them for small random images.
 
-Requirements: python 3.11, numpy==2.4.6 scipy==1.17.1 scikit-image==0.26.0 safetensors==0.8.0
-Run: python reference.py (always the same file: the seed is fixed).
+Run by `python crates/testkit/data/golden/generate.py morphology` from the root of the repository.
 
-Images are f32; the tied ones hold whole numbers, the others 24 random bits. Every tensor is named `<case>/<what>`. Where a library differs
-from the definition, the definition is used, and said so:
+Images are f32; the tied ones hold whole numbers, the others 24 random bits. Every tensor is named
+`<case>/<what>`. Where a library differs from the definition, the definition is used, and said so:
 
-- `skimage.morphology.h_maxima` returns a mask of the peaks of height >= h and corrects for rounding. Here the h-maxima transform is the
-  reconstruction of f from f - h, and extended maxima are the regional maxima of it (height > h).
-- `skimage.morphology.local_maxima` finds no maximum in a constant image. By definition the whole image is one.
-- `skimage.morphology.area_opening` fails on images with a side below 3 and returns 0 where the image is smaller than the area. Here the
-  pixels of such images are repeated (and the area with them), which does not change what is connected, and areas are never larger than
-  the image.
-- Grey openings and closings of SciPy use one border value for both of their steps, which is no opening. Here the dilation sees -inf
-  outside, the erosion +inf. For flat elements `skimage.morphology` with mode="ignore" has to agree.
-- SciPy mirrors the structure of a dilation and not that of an erosion, TensorFlow (and this crate) the reverse: structures are flipped.
-  Their origins then agree too, also those of structures of even size.
+- `skimage.morphology.h_maxima` returns a mask of the peaks of height >= h and corrects for
+  rounding. Here the h-maxima transform is the reconstruction of f from f - h, and extended maxima
+  are the regional maxima of it (height > h).
+- `skimage.morphology.local_maxima` finds no maximum in a constant image. By definition the whole
+  image is one.
+- `skimage.morphology.area_opening` fails on images with a side below 3 and returns 0 where the
+  image is smaller than the area. Here the pixels of such images are repeated (and the area with
+  them), which does not change what is connected, and areas are never larger than the image.
+- Grey openings and closings of SciPy use one border value for both of their steps, which is no
+  opening. Here the dilation sees -inf outside, the erosion +inf. For flat elements
+  `skimage.morphology` with mode="ignore" has to agree.
+- SciPy mirrors the structure of a dilation and not that of an erosion, TensorFlow (and this crate)
+  the reverse: structures are flipped. Their origins then agree too, also those of structures of
+  even size.
 """
 
-from pathlib import Path
-
 import numpy as np
-from safetensors.numpy import save_file
 from scipy import ndimage
 from skimage import morphology
 
@@ -40,7 +40,7 @@ OPERATORS = {
 }
 
 
-def main():
+def cases():
     rng = np.random.default_rng(20240229)
     tensors = {}
     for shape in SHAPES:
@@ -50,7 +50,7 @@ def main():
                 assert not np.isnan(value).any(), name
                 dtype = np.uint8 if value.dtype == bool else np.float32
                 tensors[f"{case}/{name}"] = np.ascontiguousarray(value, dtype=dtype)
-    save_file(tensors, Path(__file__).with_name("reference.safetensors"))
+    return {"reference": tensors}
 
 
 def image(rng, shape, kind):
@@ -108,7 +108,7 @@ def compute(rng, shape, kind):
         out[f"opening_{name}"], out[f"closing_{name}"] = opened, closed
         out[f"white_tophat_{name}"], out[f"black_tophat_{name}"] = x - opened, closed - x
 
-    for mode in ("constant", "nearest", "reflect", "wrap"):
+    for mode in ("constant", "nearest", "reflect", "mirror", "wrap"):
         for what, function in OPERATORS.items():
             out[f"{what}_{mode}"] = function(x, **mirrored(even), mode=mode, cval=0.5)
     return out
@@ -123,7 +123,8 @@ def erosion(x, kernel):
 
 
 def mirrored(kernel):
-    """SciPy's element. What is not in it is not added: an infinite pixel and an entry of -inf would be NaN."""
+    """SciPy's element. What is not in it is not added: an infinite pixel and an entry of -inf would
+    be NaN."""
     support = np.isfinite(kernel)
     structure = np.where(support, kernel, 0).astype(np.float32)
     return {"footprint": support[::-1, ::-1], "structure": structure[::-1, ::-1]}
@@ -156,6 +157,3 @@ def area_filter(function, x, area, name):
     enlarged = x.repeat(times[0], axis=0).repeat(times[1], axis=1)
     result = function(enlarged, area * times[0] * times[1], connectivity=CONNECTIVITY[name])
     return result[:: times[0], :: times[1]]
-
-
-main()

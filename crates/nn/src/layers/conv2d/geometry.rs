@@ -8,8 +8,6 @@ use std::ops::Range;
 
 use morphograd_autodiff::tensor::{Extent, Real, Shape, Window2d};
 
-use super::Convolution;
-
 /// Sizes and positions. An output pixel is a row of the patch matrix; the row holds the input under
 /// the window, in the order of the kernel, so that it is multiplied with the kernel as it lies in
 /// memory.
@@ -33,14 +31,14 @@ pub(super) struct Pixel {
 }
 
 impl Geometry {
-    pub(super) fn new(op: &Convolution, input: Shape, kernel: Shape) -> Self {
+    pub(super) fn new(window: Window2d, rectified: bool, [input, kernel]: [Shape; 2]) -> Self {
         let (&[batch, height, width, channels], &[.., filters]) = (input.dims(), kernel.dims())
         else {
             unreachable!("checked by infer")
         };
         let image = [height, width];
-        let extent = op.window.extent(image).expect("checked by infer");
-        Self { window: op.window, extent, image, batch, channels, filters, rectified: op.rectified }
+        let extent = window.extent(image).expect("checked by infer");
+        Self { window, extent, image, batch, channels, filters, rectified }
     }
 
     /// Numbers under one window.

@@ -673,7 +673,7 @@ mod tests {
         kernel: Shape,
         every: usize,
     ) -> [Vec<T>; 4] {
-        let g = Geometry::new(&op, x, kernel);
+        let g = Geometry::new(op.window, op.rectified, [x, kernel]);
         let wave =
             |n: usize, f: f64| (0..n).map(|i| T::of((i as f64 * f).sin())).collect::<Vec<_>>();
         let (x, kernel, bias) =

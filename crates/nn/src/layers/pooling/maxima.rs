@@ -8,7 +8,7 @@
 use morphograd_autodiff::tensor::simd::{Kernel, VectorKernel};
 use morphograd_autodiff::tensor::{Real, Vector};
 
-use super::{Geometry, LANES, for_channels, lanes, lanes_mut};
+use super::geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
 
 /// The maxima of one image.
 pub(super) struct Maxima<'a, T> {
