@@ -83,10 +83,12 @@ pub mod fit {
     mod error;
     mod evaluate;
     mod history;
+    mod loss;
     mod metric;
     mod model_checkpoint;
     mod monitor;
     mod network;
+    mod prediction;
     mod reduce_lr_on_plateau;
     mod step;
     mod training_loop;
@@ -101,10 +103,12 @@ pub mod fit {
     pub use error::FitError;
     pub use evaluate::{evaluate, predict};
     pub use history::{End, EpochLog, History};
-    pub use metric::{Metric, predicted_class};
+    pub use loss::Loss;
+    pub use metric::Metric;
     pub use model_checkpoint::ModelCheckpoint;
     pub use monitor::{Better, Monitor, UnknownMonitor};
-    pub use network::{Loss, Network};
+    pub use network::Network;
+    pub use prediction::predicted_class;
     pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
     pub use step::{StepError, StepOutcome, train_step};
     pub use training_loop::Fit;

@@ -3,7 +3,8 @@
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Var};
 
-use crate::fit::metric::{Metric, for_each_prediction};
+use crate::fit::metric::Metric;
+use crate::fit::prediction::for_each_prediction;
 
 /// `accuracy`: the share of the examples that are classified correctly, in [0, 1].
 ///

@@ -5,7 +5,8 @@ use std::fmt;
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Var};
 
-use crate::fit::metric::{Metric, for_each_prediction};
+use crate::fit::metric::Metric;
+use crate::fit::prediction::for_each_prediction;
 
 /// Counts of (true class, predicted class). As a [`Metric`] it takes the outputs and targets that
 /// [`Accuracy`](crate::fit::Accuracy) takes, and its number is the accuracy.

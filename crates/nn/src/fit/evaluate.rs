@@ -5,8 +5,9 @@ use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
 
 use crate::fit::data_set::DataSet;
 use crate::fit::error::{FitError, require};
+use crate::fit::loss::Loss;
 use crate::fit::metric::Metric;
-use crate::fit::network::{Loss, Network};
+use crate::fit::network::Network;
 
 /// A model and what its outputs cost: what a training step and an evaluation record alike.
 pub(super) struct Task<'a, T> {

@@ -1,12 +1,9 @@
-//! What is trained: a computation of outputs from inputs. And what its outputs cost.
+//! What is trained: a computation of outputs from inputs.
 
 use morphograd_autodiff::tensor::{Real, ShapeError};
-use morphograd_autodiff::{Graph, Op, Var};
+use morphograd_autodiff::{Graph, Var};
 
 use crate::fit::batch::Vars;
-use crate::loss::{
-    BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy,
-};
 use crate::model::{Layer, Model};
 
 /// A computation of outputs from inputs: a [`Model`], or a function of a graph and the inputs that
@@ -56,68 +53,5 @@ where
 {
     fn outputs(&self, graph: &mut Graph<'_, T>, inputs: &[Var]) -> Result<Vars, ShapeError> {
         self(graph, inputs).map(Into::into)
-    }
-}
-
-/// What outputs cost, given the targets: one of the [losses](crate::loss) of one output and one
-/// target, or a function of a graph, the outputs and the targets that returns a scalar. It is the
-/// mean over the batch: the loss of an epoch is the mean over the examples.
-pub trait Loss<T: Real> {
-    /// Records the loss on the graph.
-    ///
-    /// # Errors
-    /// If the shapes, or the numbers of outputs or targets, do not fit.
-    fn loss(
-        &self,
-        graph: &mut Graph<'_, T>,
-        outputs: &[Var],
-        targets: &[Var],
-    ) -> Result<Var, ShapeError>;
-}
-
-impl<T, F> Loss<T> for F
-where
-    T: Real,
-    F: Fn(&mut Graph<'_, T>, &[Var], &[Var]) -> Result<Var, ShapeError>,
-{
-    fn loss(
-        &self,
-        graph: &mut Graph<'_, T>,
-        outputs: &[Var],
-        targets: &[Var],
-    ) -> Result<Var, ShapeError> {
-        self(graph, outputs, targets)
-    }
-}
-
-macro_rules! losses {
-    ($($loss:ty),*) => {$(
-        impl<T: Real> Loss<T> for $loss {
-            fn loss(
-                &self,
-                graph: &mut Graph<'_, T>,
-                outputs: &[Var],
-                targets: &[Var],
-            ) -> Result<Var, ShapeError> {
-                let pair = one_of_each(Op::<T>::name(self), outputs, targets)?;
-                graph.apply(*self, pair)
-            }
-        }
-    )*};
-}
-losses!(BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy);
-
-/// The only output and the only target.
-pub(super) fn one_of_each(
-    what: &'static str,
-    outputs: &[Var],
-    targets: &[Var],
-) -> Result<[Var; 2], ShapeError> {
-    match (outputs, targets) {
-        ([output], [target]) => Ok([*output, *target]),
-        _ => {
-            let found = format!("{} and {}", outputs.len(), targets.len());
-            Err(ShapeError::new(what, "one output and one target", found))
-        }
     }
 }

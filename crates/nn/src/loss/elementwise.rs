@@ -1,7 +1,7 @@
 //! What losses of two tensors of one shape share: the mean over all elements of a function of two
 //! numbers.
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel, sum};
 use morphograd_autodiff::{Backward, Forward};
 
 /// A scalar, for two inputs of one shape that are not empty.
@@ -17,16 +17,21 @@ pub(super) fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, 
     Ok(Shape::scalar())
 }
 
-/// $\frac1n \sum_i f(a_i, b_i)$.
+/// Elements that one task computes.
+const PIECE: usize = 1 << 13;
+
+/// $\frac1n \sum_i f(a_i, b_i)$, by a sum that is accurate however many there are.
 pub(super) fn forward<T: Real>(pass: Forward<'_, T>, f: impl Fn(T, T) -> T + Send + Sync) {
     let (a, b) = (pass.inputs[0].data, pass.inputs[1].data);
-    let mut total = [T::zero()];
-    parallel::sum_into(&mut total, a.len(), pass.scratch, |items, partial| {
-        for (a, b) in a[items.clone()].iter().zip(&b[items]) {
-            partial[0] += f(*a, *b);
+    let terms = pass.scratch;
+    terms.resize(a.len(), T::zero());
+    parallel::for_each_piece(terms, PIECE, |piece, terms| {
+        let items = piece * PIECE..piece * PIECE + terms.len();
+        for (term, (a, b)) in terms.iter_mut().zip(a[items.clone()].iter().zip(&b[items])) {
+            *term = f(*a, *b);
         }
     });
-    pass.output[0] = total[0] / T::of(a.len() as f64);
+    pass.output[0] = sum(terms) / T::of(a.len() as f64);
 }
 
 /// Adds $g f'(a_i, b_i) / n$ to the gradients of both, where $f'$ gives the two derivatives.
@@ -37,5 +42,20 @@ pub(super) fn backward<T: Real>(pass: Backward<'_, T>, derivatives: impl Fn(T, T
         for (d, (a, b)) in d.into_iter().flatten().zip(a.iter().zip(b)) {
             *d += g * derivatives(*a, *b)[k];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use morphograd_autodiff::tensor::Tensor;
+    use morphograd_testkit::vjp;
+
+    use crate::loss::MeanAbsoluteError;
+
+    #[test]
+    fn the_mean_of_ten_million_numbers_is_accurate() {
+        let n = 10_000_000;
+        let inputs = [Tensor::filled([n], 0.1f32), Tensor::zeros([n])];
+        assert_eq!(vjp(MeanAbsoluteError, &inputs, &[1.0]).0, [0.1]);
     }
 }

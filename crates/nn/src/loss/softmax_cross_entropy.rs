@@ -5,8 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Backward, Forward, Op};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, sum};
+use morphograd_autodiff::{Backward, Forward, Op, Saved};
 
 use crate::layers::activation::largest;
 
@@ -18,7 +18,8 @@ use crate::layers::activation::largest;
 /// Derivatives: $\partial L / \partial z_{ik} = (p_{ik} \sum_j t_{ij} - t_{ik}) / n$, $\partial L /
 /// \partial t_{ik} = -\log p_{ik} / n$; labels have none. Logarithms are computed as
 /// $z - m - \log \sum e^{z - m}$ with $m = \max z$, exact where softmax would round to 0. A logit
-/// of NaN or ±∞ gives a loss of NaN or ∞. Cost: one exponential an element.
+/// of NaN or ±∞ gives a loss of NaN or ∞. Sums are accurate however many rows or classes there are.
+/// Cost: one exponential an element.
 ///
 /// # Panics
 /// When it is applied to a label that is not a whole number below the number of classes.
@@ -72,26 +73,32 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
     fn forward(&self, pass: Forward<'_, T>) {
         let (logits, targets) = (pass.inputs[0], pass.inputs[1]);
         let (batch, classes) = (logits.shape.dims()[0], logits.shape.dims()[1]);
-        // The backward pass needs the logarithms of the probabilities.
-        let log_p = if pass.needs_grad { &mut pass.saved.values } else { pass.scratch };
-        log_p.clear();
-        log_p.extend_from_slice(logits.data);
-        for row in log_p.chunks_exact_mut(classes) {
-            let top = largest(row);
-            let sum: T = row.iter().map(|z| (*z - top).exp()).sum();
-            let log_sum = sum.ln();
-            row.iter_mut().for_each(|z| *z = *z - top - log_sum);
-        }
-        let loss = if targets.shape == logits.shape {
-            sum(log_p.iter().zip(targets.data).map(|(log_p, t)| -(*t * *log_p)))
-        } else {
-            sum(log_p.chunks_exact(classes).zip(targets.data).map(|(log_p, label)| {
+        let is_one_hot = targets.shape == logits.shape;
+        let Saved { values: saved, .. } = pass.saved;
+        saved.clear();
+        pass.scratch.resize(batch + classes, T::zero());
+        let (losses, row) = pass.scratch.split_at_mut(batch);
+        let row = &mut row[..classes];
+        for (i, loss) in losses.iter_mut().enumerate() {
+            let z = &logits.data[i * classes..][..classes];
+            let top = largest(z);
+            row.iter_mut().zip(z).for_each(|(exp, z)| *exp = (*z - top).exp());
+            let log_sum = sum(row).ln();
+            row.iter_mut().zip(z).for_each(|(log_p, z)| *log_p = *z - top - log_sum);
+            if pass.needs_grad {
+                saved.extend_from_slice(row); // the logarithms of the probabilities
+            }
+            if is_one_hot {
+                let t = &targets.data[i * classes..][..classes];
+                row.iter_mut().zip(t).for_each(|(term, t)| *term = -(*t * *term));
+                *loss = sum(row);
+            } else {
                 // 0 times what is not finite is NaN, as in the product with a one-hot row.
-                let own = log_p[class_of(*label, classes)];
-                log_p.iter().fold(-own, |loss, log_p| loss - T::zero() * *log_p)
-            }))
-        };
-        pass.output[0] = loss / T::of(batch as f64);
+                let own = row[class_of(targets.data[i], classes)];
+                *loss = row.iter().fold(-own, |loss, log_p| loss - T::zero() * *log_p);
+            }
+        }
+        pass.output[0] = sum(losses) / T::of(batch as f64);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
@@ -114,7 +121,7 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
         if let Some(dz) = d_logits {
             let rows = log_p.chunks_exact(classes).zip(targets.data.chunks_exact(classes));
             for (dz, (log_p, t)) in dz.chunks_exact_mut(classes).zip(rows) {
-                let total: T = t.iter().copied().sum();
+                let total = sum(t);
                 for ((dz, log_p), t) in dz.iter_mut().zip(log_p).zip(t) {
                     *dz += g * (log_p.exp() * total - *t);
                 }
@@ -124,11 +131,6 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
             dt.iter_mut().zip(log_p).for_each(|(dt, log_p)| *dt -= g * *log_p);
         }
     }
-}
-
-/// The sum over a batch.
-fn sum<T: Real>(terms: impl Iterator<Item = T>) -> T {
-    terms.fold(T::zero(), |sum, term| sum + term)
 }
 
 fn class_of<T: Real>(label: T, classes: usize) -> usize {
@@ -228,6 +230,21 @@ mod tests {
     fn large_logits_are_exact() {
         assert_eq!(entropy([1000.0, -1000.0], [0.0, 1.0]), (2000.0, vec![1.0, -1.0]));
         assert_eq!(entropy([1000.0, -1000.0], [1.0, 0.0]), (0.0, vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn the_mean_over_a_million_rows_and_the_sum_over_a_million_classes_are_accurate() {
+        let n = 1_000_000;
+        for (shape, targets, expected) in [
+            ([n, 1], Tensor::filled([n, 1], 0.1f32), 0.0),
+            ([n / 2, 2], Tensor::filled([n / 2, 2], 0.1), 0.2 * 2f64.ln()),
+            ([n / 2, 2], Tensor::zeros([n / 2]), 2f64.ln()),
+            ([1, n], Tensor::zeros([1]), (n as f64).ln()),
+        ] {
+            let (loss, _) = vjp(SoftmaxCrossEntropy, &[Tensor::zeros(shape), targets], &[1.0]);
+            let error = (f64::from(loss[0]) - expected).abs();
+            assert!(error <= 3e-7 * expected, "{shape:?}: {} for {expected}", loss[0]);
+        }
     }
 
     #[test]
