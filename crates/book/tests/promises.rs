@@ -17,7 +17,7 @@ fn page(name: &str) -> String {
 fn every_set_is_in_the_table_of_derivations() {
     let (reference, derivations) =
         (page("constraints.md"), page("projected-gradient/convex-sets.md"));
-    let sections = ["## The sets of `morphograd-nn`", "## The sets of `morphograd-morphology`"];
+    let sections = ["## The sets of `morphograd-sets`", "## The sets of `morphograd-morphology`"];
     let mut found = 0;
     for section in sections {
         let text = reference.split(section).nth(1).expect(section);

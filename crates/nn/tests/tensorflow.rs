@@ -121,10 +121,13 @@ fn softmax_and_cross_entropy() {
     assert_close("softmax", &softmax, golden.tensor("softmax").data(), TOLERANCE);
 }
 
+/// A loss and a gradient, from inputs.
+type Computation<'a> = dyn Fn(&[Tensor<f32>]) -> (Vec<f32>, Vec<f32>) + 'a;
+
 #[test]
 fn losses() {
     let golden = Golden::read("losses");
-    let agree = |name: &str, target: &str, op: &dyn Fn(&[Tensor<f32>]) -> (Vec<f32>, Vec<f32>)| {
+    let agree = |name: &str, target: &str, op: &Computation| {
         let (value, gradient) = op(&["x", target].map(|name| golden.tensor::<f32>(name)));
         assert_close(name, &value, golden.tensor(name).data(), TOLERANCE);
         let expected = golden.tensor(&format!("{name}_dx"));
