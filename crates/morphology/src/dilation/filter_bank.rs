@@ -27,10 +27,11 @@ use crate::neighbourhood::window_layout::WindowLayout;
 /// `[batch, rows, columns, filters * channels]`.
 ///
 /// - **Border**: pixels outside the image never win (padding by $-\infty$ for a dilation, $+\infty$
-///   for an erosion), unless another [`Border`] is chosen.
+///   for an erosion), unless another [`Border`](crate::Border) is chosen.
 /// - **Orientation**: a dilation does not mirror its kernel, an erosion does.
 /// - **Ties**: the first tied position in raster order of the window gets the whole gradient, in
-///   the image and in the kernel, unless another rule is chosen ([`Ties`]).
+///   the image and in the kernel, unless another rule is chosen
+///   ([`Ties`](morphograd_nn::autodiff::Ties)).
 /// - **NaN** never wins; a window of NaN only gives the bottom ($-\infty$ for a dilation).
 /// - **Cost**: one addition and one comparison for each output, channel and tap; backward two
 ///   additions for each output and channel. While a gradient may be asked for, two bytes for each

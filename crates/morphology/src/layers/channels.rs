@@ -19,7 +19,8 @@ pub enum Merge {
     All(Reduction),
 }
 
-/// How several channels become one. Ties and NaN: see [`order`](crate::order).
+/// How several channels become one. Ties and NaN: see
+/// [`MaxAxes`](morphograd_nn::autodiff::MaxAxes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// Their sum.

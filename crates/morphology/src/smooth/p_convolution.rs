@@ -22,7 +22,7 @@ pub(crate) const EPSILON: f64 = 1e-6;
 /// the channels' for every filter:
 /// $$y_{i,j} = \frac{\sum_d f_d^{p+1} w_d}{\sum_d f_d^p w_d}, \qquad f_d = \max(x_{s i + r d - t}, ε).$$
 ///
-/// - **Domain**: pixels and kernel are positive. What is below [`EPSILON`] counts as [`EPSILON`]
+/// - **Domain**: pixels and kernel are positive. What is below 10⁻⁶ counts as 10⁻⁶
 ///   and has derivative 0; at it, the derivative is the one from above, so that an entry that a
 ///   constraint put there can leave.
 /// - **Limits**: $p \to \infty$ gives the flat dilation (the largest pixel), $p \to -\infty$ the
@@ -87,7 +87,7 @@ pub struct PConvolution2d<T> {
     pub rates: [usize; 2],
     /// Rule at the border.
     pub padding: Padding,
-    /// The weights; by default from 1 and at least [`EPSILON`].
+    /// The weights; by default from 1 and at least 10⁻⁶.
     pub kernel: Weight<T>,
     /// The exponent; by default learned, one for each filter, from 0.
     pub p: Sharpness<T>,

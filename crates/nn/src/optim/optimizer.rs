@@ -50,9 +50,9 @@ pub trait Rule<T>: Debug + Send + Sync {
 /// [`Optimizer::with_momentum`] says what becomes of a momentum that leads out of a set.
 ///
 /// The step with learning rate $η$ is $θ \leftarrow P(θ + Δ)$, where the rule gives $Δ$ ($-η g$ for
-/// plain [`Sgd`]) and $P$ is the constraints' projection, which [`Params::update`] applies. What is
-/// remembered belongs to the parameter at the same place, so the optimizer has to be used with the
-/// parameters it was made for.
+/// plain [`Sgd`](crate::optim::Sgd)) and $P$ is the constraints' projection, which
+/// [`Params::update`] applies. What is remembered belongs to the parameter at the same place, so
+/// the optimizer has to be used with the parameters it was made for.
 ///
 /// Cost: about 4 passes over the parameters, 2 more over those with a constraint; after the first
 /// step nothing is allocated.
