@@ -1,8 +1,5 @@
 """What Keras' callbacks make of made-up losses.
 
-Requirements: python 3.11, tensorflow-cpu==2.21.0 keras==3.15.1 safetensors==0.8.0
-Run: python callbacks.py (the seed is fixed)
-
 `callbacks`: `values` is [sequences, epochs], losses that fall and stay. `stopping` has a row of
 settings (min_delta, patience, start_from_epoch, baseline) a case, and `stopped` [cases, sequences]
 the epoch, from 1, at which EarlyStopping ends the training, 0 for never, `best` the best one.
@@ -10,13 +7,9 @@ the epoch, from 1, at which EarlyStopping ends the training, 0 for never, `best`
 epochs] the learning rate after every epoch of ReduceLROnPlateau, from 0.01.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
-from safetensors.numpy import save_file
 
-FOLDER = Path(__file__).parent
 STOPPING = [
     (0.0, 0, 0, np.inf),
     (0.0, 1, 0, np.inf),
@@ -94,8 +87,3 @@ def cases():
         "rates": np.array([[rates(row, *settings) for row in values] for settings in PLATEAU]),
     }
     return {"callbacks": {k: np.ascontiguousarray(v, np.float64) for k, v in out.items()}}
-
-
-if __name__ == "__main__":
-    for case, tensors in cases().items():
-        save_file(tensors, FOLDER / f"{case}.safetensors")

@@ -29,11 +29,14 @@ def tensorflow():
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import batch_norm
+    import callbacks
+    import losses
     import operators
     import training
 
     rng = np.random.default_rng(20261)  # one stream: the order of the cases decides their inputs
-    return operators.cases(rng) | training.cases(rng) | batch_norm.cases()
+    drawn = operators.cases(rng) | training.cases(rng)
+    return drawn | batch_norm.cases() | losses.cases() | callbacks.cases()
 
 
 def projections():

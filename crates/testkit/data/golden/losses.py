@@ -1,22 +1,14 @@
 """Losses as Keras computes them, in single precision: values and gradients.
 
-Requirements: python 3.11, tensorflow-cpu==2.21.0 keras==3.15.1 safetensors==0.8.0
-Run: python losses.py (the seed is fixed)
-
 `losses`: `x` is a prediction (or logits) of shape [5, 4], `target` what it is compared with by
 `mse`, `mae` and `huber` (delta 0.7), `probability` by `bce`, `labels` by `sce`. Some elements of
 `target` are equal to those of `x`, at the kink of `mae`. `<loss>` is the value and `<loss>_dx` the
 gradient for `x`.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import save_file
-
-FOLDER = Path(__file__).parent
 
 
 def cases():
@@ -44,8 +36,3 @@ def cases():
         out[name] = np.reshape(value.numpy(), 1)
         out[f"{name}_dx"] = tape.gradient(value, variable).numpy()
     return {"losses": out}
-
-
-if __name__ == "__main__":
-    for case, tensors in cases().items():
-        save_file(tensors, FOLDER / f"{case}.safetensors")
