@@ -9,12 +9,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let images = Tensor::from_fn([8, 16, 16, 1], |_| noise.uniform() as f32);
     let entries = vec![-0.4, -0.1, -0.3, -0.2, 0.0, -0.1, -0.5, -0.2, -0.4];
     let hidden = Tensor::from_vec([3, 3, 1], entries)?;
-    let window = Window2d { size: [3, 3], ..Window2d::default() };
+    let window = Window2d::new([3, 3]);
     // A dilation to learn.
     let kernel = Weight::zeros().constrained(ZeroCentre { min: -1.0, max: 0.0 });
     let mut params = Params::new();
     let model = Sequential::new()
-        .add("dilation", Dilation2d { size: [3, 3], kernel, ..Dilation2d::default() })
+        .add(
+            "dilation",
+            Dilation2d {
+                neighbourhood: Neighbourhood2d::new([3, 3]),
+                kernel,
+                ..Dilation2d::default()
+            },
+        )
         .build_model(&mut params, 0, [16, 16, 1])?;
     let mut optimizer = Optimizer::new(&params, optim::Adam::default(), 0.01);
     let mut tape = Tape::new();

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     check_projection(&Palindrome, [3].into(), &[1.0, 5.0, -2.0], &[vec![0.5, 0.0, 9.0]]);
     let kernel = Weight::new(initializer::GlorotUniform).constrained(Palindrome);
     let mut params = Params::<f32>::new();
-    let conv = Conv2d { filters: 1, size: [3, 3], kernel, ..Conv2d::default() };
+    let conv = Conv2d { filters: 1, window: Window2d::new([3, 3]), kernel, ..Conv2d::default() };
     Sequential::new().add("conv", conv).build_model(&mut params, 0, [9, 9, 1])?;
     println!("{:?}", params.value(params.find("conv.kernel").expect("its parameter")).data);
     Ok(())

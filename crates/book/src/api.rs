@@ -1,7 +1,8 @@
 //! The public interface of a crate as text, a line an item: what a reviewer reads when it changes.
 //!
 //! The one design choice: the source is read, not the compiler's output, so the text is the same
-//! with every compiler. Items of a macro appear as the macro's call.
+//! with every compiler. Items of a macro appear as the macro's call, and beside the
+//! macro's name what of its definition is public.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -105,6 +106,13 @@ fn items(items: &[Item], dir: &Path, module: &str, lines: &mut BTreeSet<String>)
                 let tokens = without_documentation(&text(&m.mac.tokens));
                 add(format!("{}!({tokens})", text(&m.mac.path)));
             }
+            Item::Macro(m) => {
+                let name = m.ident.as_ref().expect("the others have none");
+                let tokens = without_documentation(&text(&m.mac.tokens));
+                public_parts(&tokens).for_each(|part| {
+                    add(format!("macro {name}: {part}"));
+                });
+            }
             _ => (),
         }
     }
@@ -136,6 +144,24 @@ fn fields(fields: &Fields, mut add: impl FnMut(String) -> bool) {
         let name = field.ident.as_ref().map_or_else(|| i.to_string(), ToString::to_string);
         add(format!("{name}: {}", text(&field.ty)));
     }
+}
+
+/// The heads of the public items and fields in the definition of a macro.
+fn public_parts(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("pub ").filter(|(at, _)| text[..*at].ends_with(' ')).map(|(at, _)| {
+        let (mut depth, mut before) = (0, ' ');
+        let end = text[at..].find(|c| {
+            match c {
+                '(' | '<' | '[' => depth += 1,
+                '>' if before == '-' => (),
+                ')' | '>' | ']' => depth -= 1,
+                _ => (),
+            }
+            before = c;
+            depth == 0 && matches!(c, ',' | ';' | '{') || depth < 0
+        });
+        text[at..].split_at(end.unwrap_or(text.len() - at)).0.trim()
+    })
 }
 
 fn is_public(visibility: &Visibility) -> bool {

@@ -3,7 +3,7 @@
 
 use morphograd::morphology::nn::autodiff::sets::Constraint;
 use morphograd::morphology::nn::sets::{Interval, NonNegative, NonPositive};
-use morphograd::morphology::nn::tensor::{Padding, Tensor, Window2d};
+use morphograd::morphology::nn::tensor::{Tensor, Window2d};
 use morphograd::morphology::{
     Concave, ConstantKernel, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
 };
@@ -18,7 +18,7 @@ const ROUNDING: f64 = 1e-12;
 
 fn dilate(x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new(size).same();
     evaluate([x.view(), w.view()], |graph, [x, w]| dilation2d(graph, x, w, window)).unwrap()
 }
 

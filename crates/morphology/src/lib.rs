@@ -121,16 +121,17 @@ pub mod connected {
 /// Smooth operators that come near to dilations and erosions.
 pub mod smooth {
     pub mod alpha_softmax;
+    pub(crate) mod layer;
     pub mod log_sum_exp;
     pub mod p_convolution;
     pub(crate) mod window_fold;
 
     pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
+    pub use layer::Sharpness;
     pub use log_sum_exp::{
         SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
     };
     pub use p_convolution::{PConvolution2d, p_convolution2d};
-    pub use window_fold::Sharpness;
 }
 
 /// Layers of any operator, and those with a computation of their own.

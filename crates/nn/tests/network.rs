@@ -1,7 +1,7 @@
 //! All layers together: a model that is built, inferred, and trained by plain gradient descent.
 
 use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
-use morphograd_nn::tensor::{Padding, ShapeError, Tensor};
+use morphograd_nn::tensor::{ShapeError, Tensor, Window2d};
 use morphograd_nn::{
     Activation, AvgPool2d, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, Model,
     Sequential, SoftmaxCrossEntropy,
@@ -17,12 +17,12 @@ fn model(params: &mut Params<f32>) -> Result<Model<f32>, BuildError> {
             "conv",
             Conv2d {
                 filters: 4,
-                padding: Padding::Same,
+                window: Window2d::new([3, 3]).same(),
                 activation: Activation::Tanh,
                 ..Conv2d::default()
             },
         )
-        .add("mean", AvgPool2d { size: [3, 3], strides: Some([2, 2]), padding: Padding::Same })
+        .add("mean", AvgPool2d { window: Window2d::new([3, 3]).strides([2, 2]).same() })
         .add("relu", Activation::Relu)
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: 0.1 })

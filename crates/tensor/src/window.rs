@@ -47,11 +47,52 @@ pub struct Extent {
 
 impl Default for Window2d {
     fn default() -> Self {
-        Self { size: [1, 1], strides: [1, 1], rates: [1, 1], padding: Padding::Valid }
+        Self::new([1, 1])
     }
 }
 
 impl Window2d {
+    /// A dense window of `size` taps that moves by one pixel, with valid padding.
+    ///
+    /// ```
+    /// use morphograd_tensor::{Padding, Window2d};
+    /// let window = Window2d::new([5, 3]).strides([2, 2]).same();
+    /// assert_eq!((window.strides, window.rates), ([2, 2], [1, 1]));
+    /// assert_eq!(window.padding, Padding::Same);
+    /// ```
+    pub const fn new(size: [usize; 2]) -> Self {
+        Self { size, strides: [1, 1], rates: [1, 1], padding: Padding::Valid }
+    }
+
+    /// Windows of `size` pixels side by side: the strides are the size. The usual pooling.
+    pub const fn tiles(size: [usize; 2]) -> Self {
+        Self::new(size).strides(size)
+    }
+
+    /// This window with other strides.
+    #[must_use]
+    pub const fn strides(self, strides: [usize; 2]) -> Self {
+        Self { strides, ..self }
+    }
+
+    /// This window with other rates.
+    #[must_use]
+    pub const fn rates(self, rates: [usize; 2]) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// This window with another padding.
+    #[must_use]
+    pub const fn padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// This window with [`Padding::Same`].
+    #[must_use]
+    pub const fn same(self) -> Self {
+        self.padding(Padding::Same)
+    }
+
     /// The number of taps.
     pub fn taps(&self) -> usize {
         self.size[0] * self.size[1]
@@ -78,13 +119,8 @@ impl Window2d {
     /// larger than the image.
     ///
     /// ```
-    /// use morphograd_tensor::{Padding, Window2d};
-    /// let window = Window2d {
-    ///     size: [3, 2],
-    ///     strides: [2, 2],
-    ///     padding: Padding::Same,
-    ///     ..Window2d::default()
-    /// };
+    /// use morphograd_tensor::Window2d;
+    /// let window = Window2d::new([3, 2]).strides([2, 2]).same();
     /// let extent = window.extent([5, 5])?;
     /// assert_eq!((extent.output, extent.before, extent.padded), ([3, 3], [1, 0], [7, 6]));
     /// # Ok::<(), morphograd_tensor::ShapeError>(())

@@ -24,11 +24,8 @@ pub fn tied_tensor(shape: impl Into<Shape>) -> impl Strategy<Value = Tensor<f64>
 pub fn window() -> impl Strategy<Value = Window2d> {
     let axis = || (1..=3usize, 1..=3usize, 1..=2usize);
     (axis(), axis(), prop_oneof![Just(Padding::Valid), Just(Padding::Same)]).prop_map(
-        |((k0, s0, r0), (k1, s1, r1), padding)| Window2d {
-            size: [k0, k1],
-            strides: [s0, s1],
-            rates: [r0, r1],
-            padding,
+        |((k0, s0, r0), (k1, s1, r1), padding)| {
+            Window2d::new([k0, k1]).strides([s0, s1]).rates([r0, r1]).padding(padding)
         },
     )
 }

@@ -35,12 +35,12 @@ fn main() -> Outcome<()> {
     let digits: Vec<Tensor<f64>> = (0..5).map(|i| images(&data.test, i..i + 1, 255.0)).collect();
 
     // A structuring element says which neighbours take part (its support), and by how much each is
-    // lowered. A flat one lowers none; the parabola lowers a neighbour at distance d by 8 d². Off
+    // lowered. A flat one lowers none; the parabola lowers a neighbour at distance d by 4 d². Off
     // the support an entry is minus infinity and never wins.
     let elements = [
         ("flat", StructuringElement::square(3)?),
         ("cross", StructuringElement::cross(1)?),
-        ("parabola", StructuringElement::quadratic([11, 11], 0.03125)?),
+        ("parabola", StructuringElement::quadratic([11, 11], 0.25)?),
     ];
 
     for (name, element) in &elements {

@@ -14,19 +14,18 @@ use morphograd::data::Images;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Sum, Tape};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::optim::CosineDecay;
-use morphograd_morphology::nn::tensor::{Padding, Tensor, TensorRef, Window2d};
+use morphograd_morphology::nn::tensor::{Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{
-    Dilation2d, Morphological2d, Operator, Residuation, StructuringElement, StructuringFunction,
-    ZeroCentre, dilation2d, evaluate, opening2d,
+    Dilation2d, Morphological2d, Neighbourhood2d, Operator, Residuation, StructuringElement,
+    StructuringFunction, ZeroCentre, dilation2d, evaluate, opening2d,
 };
 
 const OFF: f64 = f64::NEG_INFINITY;
 /// Half a cross, flat: the pixel, its neighbour above and its neighbour to the left. A mirrored
 /// answer would show.
 const HALF_CROSS: [f64; 9] = [OFF, 0.0, OFF, 0.0, 0.0, OFF, OFF, OFF, OFF];
-const WINDOW: Window2d =
-    Window2d { size: [3, 3], strides: [1, 1], rates: [1, 1], padding: Padding::Same };
+const WINDOW: Window2d = Window2d::new([3, 3]).same();
 
 fn main() -> Outcome<()> {
     let data = dataset()?;
@@ -52,13 +51,16 @@ fn identify(train: &Images) -> Outcome<()> {
 
 fn learn_dilation(train: &Images) -> Outcome<()> {
     println!("\n(b) A dilation by a parabola, learned from images");
-    let window = Window2d { size: [7, 7], ..WINDOW };
-    let parabola = StructuringElement::quadratic([7, 7], 9.0)?.kernel_within::<f64>([7, 7], 1)?;
+    let window = Window2d::new([7, 7]).same();
+    let parabola = StructuringElement::quadratic([7, 7], 3.0)?.kernel_within::<f64>([7, 7], 1)?;
     let x = images(train, 0..150, 1.0);
     let y = transformed(dilation2d, &x, parabola.data(), window)?;
     // The kernel starts flat, at zero. Each output sends its error to the one entry that won there.
-    let layer =
-        Dilation2d { filters: 1, size: [7, 7], padding: Padding::Same, ..Dilation2d::default() };
+    let layer = Dilation2d {
+        filters: 1,
+        neighbourhood: Neighbourhood2d::new([7, 7]).same(),
+        ..Dilation2d::default()
+    };
     let learned = fit(layer, [&x, &y], 60)?;
     // An entry that never wins under the true parabola leaves no trace in the images, and cannot be
     // learned. The gradient of the sum of all outputs counts the wins of each entry.
@@ -85,8 +87,12 @@ fn learn_opening(train: &Images) -> Outcome<()> {
     // could drift: adding a number to all entries does not change an opening.
     let weight = Weight::zeros().constrained(ZeroCentre { min: -1.0, max: 0.0 });
     let kernel = StructuringFunction::Free(weight);
-    let layer =
-        Morphological2d { operator: opening2d, size: [3, 3], kernel, ..Morphological2d::default() };
+    let layer = Morphological2d {
+        operator: opening2d,
+        neighbourhood: Neighbourhood2d::new([3, 3]).same(),
+        kernel,
+        ..Morphological2d::default()
+    };
     let learned = fit(layer, [&x, &y], 40)?;
     // Entries off the support stop falling once they no longer win.
     print_kernel(&learned);

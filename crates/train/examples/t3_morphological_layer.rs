@@ -13,12 +13,13 @@ use morphograd_morphology::initializer::SparseNumZeros;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::fit::{ConfusionMatrix, DataSet, Fit};
 use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::tensor::Padding;
+use morphograd_morphology::nn::tensor::Window2d;
 use morphograd_morphology::nn::{
     Dense, Dropout, Flatten, MaxPool2d, Optimizer, Sequential, SoftmaxCrossEntropy, Weight, summary,
 };
 use morphograd_morphology::{
-    Merge, Morphological2d, StructuringElement, StructuringFunction, Support, gradient2d,
+    Merge, Morphological2d, Neighbourhood2d, StructuringElement, StructuringFunction, Support,
+    gradient2d,
 };
 
 const FILTERS: usize = 9;
@@ -43,8 +44,7 @@ fn main() -> Outcome<()> {
     let gradient = Morphological2d {
         operator: gradient2d,
         filters: FILTERS,
-        size: [SIZE, SIZE],
-        padding: Padding::Valid,
+        neighbourhood: Neighbourhood2d::new([SIZE, SIZE]),
         kernel: StructuringFunction::Free(elements),
         merge: Merge::None,
         ..Morphological2d::default()
@@ -52,7 +52,7 @@ fn main() -> Outcome<()> {
     let mut params = Params::<f32>::new();
     let model = Sequential::new()
         .add("gradient", gradient)
-        .add("pool", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
+        .add("pool", MaxPool2d { window: Window2d::tiles([2, 2]), ..MaxPool2d::default() })
         .add("flatten", Flatten)
         .add("dropout", Dropout { rate: 0.5 })
         .add("dense", Dense { units: data.class_names.len(), ..Dense::default() })

@@ -16,12 +16,12 @@ use morphograd::record::EpochRecord;
 use morphograd::report::histories;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::fit::predict;
-use morphograd_morphology::nn::tensor::Padding;
+use morphograd_morphology::nn::tensor::Window2d;
 use morphograd_morphology::nn::{
     Activation, Build, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential,
     summary,
 };
-use morphograd_morphology::{Merge, Morphological2d, dilation2d};
+use morphograd_morphology::{Merge, Morphological2d, Neighbourhood2d, dilation2d};
 
 const FILTERS: usize = 25;
 const POOL: [usize; 2] = [2, 2];
@@ -126,7 +126,7 @@ fn interval(values: impl ExactSizeIterator<Item = f64> + Clone) -> [f64; 2] {
 /// place.
 fn run(seed: u64, data: &Dataset, test: &Images) -> Outcome<Run> {
     let mut pooled = Params::new();
-    let max_pool = || MaxPool2d { size: POOL, padding: Padding::Same, ..MaxPool2d::default() };
+    let max_pool = || MaxPool2d { window: Window2d::tiles(POOL).same(), ..MaxPool2d::default() };
     let pooling = network(&mut pooled, seed, data, max_pool)?;
     let first = train(&pooling, &mut pooled, data, EPOCHS, seed)?;
 
@@ -134,9 +134,7 @@ fn run(seed: u64, data: &Dataset, test: &Images) -> Outcome<Run> {
     // Windows lie as those of the pooling, and what is outside the image wins in neither.
     let learned_pool = || Morphological2d {
         operator: dilation2d,
-        size: POOL,
-        strides: POOL,
-        padding: Padding::Same,
+        neighbourhood: Neighbourhood2d::new(POOL).strides(POOL).same(),
         merge: Merge::None,
         ..Morphological2d::default()
     };

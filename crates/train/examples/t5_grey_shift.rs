@@ -18,7 +18,7 @@ use morphograd_morphology::nn::autodiff::{Graph, Params, Sub, Var};
 use morphograd_morphology::nn::fit::{Batch, DataSet, Fit, predict, predicted_class};
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::random::Stream;
-use morphograd_morphology::nn::tensor::{Padding, Real, ShapeError, Tensor, TensorRef};
+use morphograd_morphology::nn::tensor::{Real, ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{
     Activation, BatchNorm, Branches, BuildError, Conv2d, Dense, GlobalMaxPool, MaxPool2d, Model,
     Optimizer, Sequential, SoftmaxCrossEntropy, Weight, summary,
@@ -49,9 +49,9 @@ fn dilation_minus_identity<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
 ) -> Result<Var, ShapeError> {
-    let dilated = dilation2d(graph, x, kernel, scan)?;
+    let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [dilated, x])
 }
 
@@ -101,7 +101,7 @@ fn main() -> Outcome<()> {
 
 /// The law on test images, printed and drawn.
 fn operators(test: &Images) -> Outcome<()> {
-    let element = StructuringElement::quadratic([5, 5], 4.0)?;
+    let element = StructuringElement::quadratic([5, 5], 2.0)?;
     let (kernel, window) = (element.kernel(1), element.window());
     let digits: Vec<_> = (0..8).map(|i| images(test, i..i + 1, 1.0)).collect();
     println!(
@@ -140,7 +140,7 @@ fn morphological() -> Branches<f32> {
     let pair = |operator| Morphological2d {
         operator,
         filters: 2,
-        size: [5, 5],
+        neighbourhood: Neighbourhood2d::new([5, 5]).same(),
         kernel: StructuringFunction::Free(Weight::new(SparseNumZeros { count: 6, outside: -1.0 })),
         merge: Merge::None,
         ..Morphological2d::default()
@@ -153,7 +153,7 @@ fn morphological() -> Branches<f32> {
 
 /// Six convolutions of the same size.
 fn convolution() -> Branches<f32> {
-    let conv = Conv2d { filters: 6, size: [5, 5], padding: Padding::Same, ..Conv2d::default() };
+    let conv = Conv2d { filters: 6, window: Window2d::new([5, 5]).same(), ..Conv2d::default() };
     Branches::default().add("conv", conv)
 }
 
@@ -164,7 +164,7 @@ fn network(
     params: &mut Params<f32>,
 ) -> Result<Model<f32>, BuildError> {
     let conv =
-        |filters| Conv2d { filters, size: [3, 3], padding: Padding::Same, ..Conv2d::default() };
+        |filters| Conv2d { filters, window: Window2d::new([3, 3]).same(), ..Conv2d::default() };
     Sequential::new()
         .add("stem", stem())
         .add("conv1", conv(16))

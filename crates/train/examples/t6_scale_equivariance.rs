@@ -28,7 +28,7 @@ use morphograd_morphology::ScaleSpace2d;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape};
 use morphograd_morphology::nn::fit::{Accuracy, Batch, DataSet, Fit};
 use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor};
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor, Window2d};
 use morphograd_morphology::nn::{
     Activation, BatchNorm, BuildError, Conv2d, Dense, GlobalMaxPool, Model, Optimizer, ScaleConv2d,
     Sequential, SoftmaxCrossEntropy, summary,
@@ -101,8 +101,12 @@ fn convolutions(
     shape: [usize; 3],
     classes: usize,
 ) -> Result<Model<f32>, BuildError> {
-    let conv =
-        |filters| Conv2d { filters, padding: Padding::Same, bias: None, ..Conv2d::default() };
+    let conv = |filters| Conv2d {
+        filters,
+        window: Window2d::new([3, 3]).same(),
+        bias: None,
+        ..Conv2d::default()
+    };
     Sequential::new()
         .add("conv1", conv(16))
         .add("norm1", BatchNorm::default())

@@ -10,14 +10,15 @@ use std::path::Path;
 
 use morphograd::data::{DataSource, Dataset, Images, Search};
 use morphograd::experiment::Config;
-use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::{Params, Snapshot, Tape, Ties};
 use morphograd_morphology::nn::fit::{Accuracy, DataSet, Fit, train_step};
 use morphograd_morphology::nn::optim::Adam;
+use morphograd_morphology::nn::tensor::Window2d;
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, Model, Optimizer,
     Sequential, SoftmaxCrossEntropy,
 };
+use morphograd_morphology::{Dilation2d, Neighbourhood2d};
 
 const SEEDS: u64 = 3;
 const EPOCHS: usize = 10;
@@ -128,12 +129,20 @@ fn network(
     seed: u64,
     params: &mut Params<f32>,
 ) -> Result<Model<f32>, BuildError> {
-    let conv =
-        Conv2d { filters: 32, size: [3, 3], activation: Activation::Relu, ..Conv2d::default() };
+    let conv = Conv2d {
+        filters: 32,
+        window: Window2d::new([3, 3]),
+        activation: Activation::Relu,
+        ..Conv2d::default()
+    };
     Sequential::new()
         .add(
             "dilation2d",
-            Dilation2d { filters: config.filters, size: [5, 5], ties, ..Dilation2d::default() },
+            Dilation2d {
+                filters: config.filters,
+                neighbourhood: Neighbourhood2d::new([5, 5]).ties(ties),
+                ..Dilation2d::default()
+            },
         )
         .add("max_pooling2d", MaxPool2d::default())
         .add("conv2d", conv)

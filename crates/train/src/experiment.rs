@@ -1,11 +1,12 @@
 //! The tutorial's experiment: its settings, its network, and the runs over constraints and seeds.
 
-use morphograd_morphology::Dilation2d;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::fit::{EarlyStopping, Monitor, ReduceLrOnPlateau};
+use morphograd_morphology::nn::tensor::Window2d;
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential, Weight,
 };
+use morphograd_morphology::{Dilation2d, Neighbourhood2d};
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
@@ -214,22 +215,28 @@ impl Config {
                 DILATION,
                 Dilation2d {
                     filters: self.filters,
-                    size: self.kernel,
+                    neighbourhood: Neighbourhood2d::new(self.kernel),
                     kernel,
                     ..Dilation2d::default()
                 },
             )
-            .add("max_pooling2d", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
+            .add(
+                "max_pooling2d",
+                MaxPool2d { window: Window2d::tiles([2, 2]), ..MaxPool2d::default() },
+            )
             .add(
                 "conv2d",
                 Conv2d {
                     filters: 32,
-                    size: [3, 3],
+                    window: Window2d::new([3, 3]),
                     activation: Activation::Relu,
                     ..Conv2d::default()
                 },
             )
-            .add("max_pooling2d_1", MaxPool2d { size: [2, 2], ..MaxPool2d::default() })
+            .add(
+                "max_pooling2d_1",
+                MaxPool2d { window: Window2d::tiles([2, 2]), ..MaxPool2d::default() },
+            )
             .add("flatten", Flatten)
             .add("dropout", Dropout { rate: self.dropout })
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })

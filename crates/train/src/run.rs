@@ -64,7 +64,7 @@ pub fn run(
     let path = folder.run(&variant, seed)?;
     let mut history = HistoryWriter::create(&path.join("history.csv"))?;
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
-    let window = Window2d { size: config.kernel, ..Window2d::default() };
+    let window = Window2d::new(config.kernel);
     let dilation = FirstDilation { kernel, scan: window.into() };
 
     let (mut stopping, mut plateau) = config.callbacks();

@@ -1,7 +1,7 @@
 //! Flat dilations, erosions and an opening of one image: what libraries of image processing do with
 //! a rectangle.
 
-use morphograd::morphology::nn::tensor::{Padding, Window2d};
+use morphograd::morphology::nn::tensor::Window2d;
 use morphograd::morphology::{Operator, dilation2d, erosion2d, opening2d};
 
 use super::{Fill, Pass, on_tape};
@@ -25,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
 /// One case of them. The work is that of memory: whatever the side of the rectangle, a pixel has to
 /// be read and written once.
 pub fn case(name: &str, word: &str, operator: Operator<f32>, image: usize, side: usize) -> Case {
-    let window = Window2d { size: [side, side], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([side, side]).same();
     let inputs =
         [([1, image, image, 1].into(), Fill::Uniform), ([side, side, 1].into(), Fill::Zeros)];
     let prepare = on_tape(inputs, Pass::Forward, move |graph, vars| {

@@ -49,7 +49,7 @@ pub fn convolution(
         ([side, side, channels, filters].into(), Fill::Normal(0.1)),
         ([filters].into(), Fill::Zeros),
     ];
-    let window = Window2d { size: [side, side], ..Window2d::default() };
+    let window = Window2d::new([side, side]);
     let prepare = on_tape(inputs, pass, move |graph, vars| {
         graph.apply(Convolution { window, rectified: true }, vars)
     });

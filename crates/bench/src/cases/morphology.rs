@@ -65,7 +65,5 @@ pub(super) fn apply<L: Lattice>(
     size: [usize; 2],
 ) -> impl Fn(&mut Graph<'_, f32>, &[Var]) -> Result<Var, ShapeError> + Clone + Send + Sync + 'static
 {
-    move |graph, vars| {
-        graph.apply(FilterBank2d::<L>::new(Window2d { size, ..Window2d::default() }), vars)
-    }
+    move |graph, vars| graph.apply(FilterBank2d::<L>::new(Window2d::new(size)), vars)
 }

@@ -1,7 +1,7 @@
 //! Figures of the max-plus chapters: a signal, its dilation and erosion, and what opening and
 //! closing leave.
 
-use morphograd::morphology::nn::tensor::{Padding, ShapeError, Tensor, Window2d};
+use morphograd::morphology::nn::tensor::{ShapeError, Tensor, Window2d};
 use morphograd::morphology::{closing2d, dilation2d, erosion2d, evaluate, opening2d};
 use morphograd_plot::{Axis, Line, Panel, Scale};
 
@@ -26,7 +26,7 @@ fn signal() -> Result<String, ShapeError> {
     let radius = (SIZE / 2) as f64;
     let kernel =
         Tensor::<f64>::from_fn([1, SIZE, 1], |i| -0.08 * ((i as f64 - radius) / radius).powi(2));
-    let window = Window2d { size: [1, SIZE], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([1, SIZE]).same();
     let (x, w) = (image.view(), kernel.view());
     let dilated = evaluate([x, w], |graph, [x, w]| dilation2d(graph, x, w, window))?;
     let eroded = evaluate([x, w], |graph, [x, w]| erosion2d(graph, x, w, window))?;

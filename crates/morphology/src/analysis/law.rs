@@ -9,10 +9,10 @@
 //! and a violation of a few units in the last place is rounding.
 //!
 //! ```
-//! use morphograd_morphology::nn::tensor::{Padding, Tensor, TensorRef, Window2d};
+//! use morphograd_morphology::nn::tensor::{Tensor, TensorRef, Window2d};
 //! use morphograd_morphology::{evaluate, law, opening2d};
 //!
-//! let window = Window2d { size: [2, 3], padding: Padding::Same, ..Window2d::default() };
+//! let window = Window2d::new([2, 3]).same();
 //! let flat = Tensor::<f32>::zeros([2, 3, 1]);
 //! let opening = |x: TensorRef<'_, f32>| {
 //!     evaluate([x, flat.view()], |graph, [x, w]| opening2d(graph, x, w, window))

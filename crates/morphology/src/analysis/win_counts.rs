@@ -22,11 +22,12 @@ const OUTPUTS: usize = 1 << 20;
 /// output depends on it, and it gets no gradient.
 ///
 /// Takes images `x` `[batch, height, width, channels]` and a kernel `[kh, kw, channels, filters]`.
-/// Ties are resolved by the scan: with [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an
-/// output gives equal parts of 1 to all that are tied, else the counts are whole. Of each channel
-/// and filter they add up to the number of outputs, except where a window has no candidate. Cost:
-/// the forward pass of [`FilterBank2d`], and two additions for each output and channel. Exact in
-/// `f32` up to $2^{24}$ windows an image, for any number of images.
+/// Ties are resolved by the neighbourhood: with
+/// [`Ties::Split`](morphograd_nn::autodiff::Ties::Split) an output gives equal parts of 1 to all
+/// that are tied, else the counts are whole. Of each channel and filter they add up to the number
+/// of outputs, except where a window has no candidate. Cost: the forward pass of [`FilterBank2d`],
+/// and two additions for each output and channel. Exact in `f32` up to $2^{24}$ windows an image,
+/// for any number of images.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -36,16 +37,16 @@ const OUTPUTS: usize = 1 << 20;
 /// use morphograd_morphology::{MaxPlus, win_counts};
 /// let x = TensorRef::new([1, 1, 4, 1], &[0.0, 5.0, 0.0, 0.0]);
 /// let kernel = TensorRef::new([1, 2, 1, 1], &[0.0, -1.0]);
-/// let window = Window2d { size: [1, 2], ..Window2d::default() };
+/// let window = Window2d::new([1, 2]);
 /// assert_eq!(win_counts::<f32, MaxPlus>(x, kernel, window)?.data(), [2.0, 1.0]);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
 pub fn win_counts<T: Real, L: Lattice>(
     x: TensorRef<'_, T>,
     kernel: TensorRef<'_, T>,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Tensor<f64>, ShapeError> {
-    let op = FilterBank2d::<L>::new(scan);
+    let op = FilterBank2d::<L>::new(neighbourhood);
     let outputs = Op::<T>::infer(&op, &[x.shape, kernel.shape])?.len();
     let &[images, height, width, channels] = x.shape.dims() else { unreachable!("inferred") };
     let mut counts = Tensor::zeros(kernel.shape);
@@ -92,8 +93,8 @@ mod tests {
             let x: Vec<f32> = x.into_iter().map(f32::from).collect();
             let w: Vec<f32> = w.into_iter().map(f32::from).collect();
             let ties = if last { Ties::Last } else { Ties::First };
-            let window = Window2d { size: [2, 3], ..Window2d::default() };
-            let scan = Neighbourhood2d { ties, ..window.into() };
+            let window = Window2d::new([2, 3]);
+            let neighbourhood = Neighbourhood2d { ties, ..window.into() };
             let (images, kernel) =
                 (TensorRef::new([2, 5, 6, 2], &x), TensorRef::new([2, 3, 2, 3], &w));
             let (mut dilated, mut eroded) = (vec![0.0; w.len()], vec![0.0; w.len()]);
@@ -116,17 +117,16 @@ mod tests {
                     eroded[least.1] += 1.0;
                 }
             }
-            let found = win_counts::<f32, MaxPlus>(images, kernel, scan).unwrap();
+            let found = win_counts::<f32, MaxPlus>(images, kernel, neighbourhood).unwrap();
             prop_assert_eq!(found.data(), &dilated[..]);
-            let found = win_counts::<f32, MinMinus>(images, kernel, scan).unwrap();
+            let found = win_counts::<f32, MinMinus>(images, kernel, neighbourhood).unwrap();
             prop_assert_eq!(found.data(), &eroded[..]);
         }
     }
 
     #[test]
     fn no_images_have_no_winners_and_wrong_shapes_are_refused() {
-        let (kernel, window) = (TensorRef::new([2, 2, 1, 1], &[0.0f32; 4]), Window2d::default());
-        let window = Window2d { size: [2, 2], ..window };
+        let (kernel, window) = (TensorRef::new([2, 2, 1, 1], &[0.0f32; 4]), Window2d::new([2, 2]));
         let none =
             win_counts::<f32, MaxPlus>(TensorRef::new([0, 3, 3, 1], &[]), kernel, window).unwrap();
         assert_eq!(none.data(), [0.0; 4]);
@@ -138,7 +138,7 @@ mod tests {
     fn images_that_are_counted_in_groups_are_all_counted() {
         let (height, width) = (300, 1000);
         let ramps = Tensor::<f32>::from_fn([7, height, width, 1], |i| (i % width) as f32);
-        let window = Window2d { size: [1, 2], ..Window2d::default() };
+        let window = Window2d::new([1, 2]);
         let kernel = Tensor::zeros([1, 2, 1, 1]);
         let all = (7 * height * (width - 1)) as f64;
         let most = win_counts::<_, MaxPlus>(ramps.view(), kernel.view(), window).unwrap();

@@ -28,9 +28,8 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 ///
 /// - **Border**: there are no samples outside, which is the adjoint of the infinite border; others
 ///   are refused. A pixel that no window covers is $+\infty$: the dilation does not see it.
-/// - **Ties**: by default the first in raster order of the samples gets the gradient; the scan's
-///   rule chooses, as in [`Depthwise2d`], with which $+\infty$ in a covered pixel has its gradient
-///   in common too. A sample outside gets none.
+/// - **Ties**: the rule of the neighbourhood, as in [`Depthwise2d`], on samples in raster order.
+///   $+\infty$ in a covered pixel is tied too. A sample outside gets no gradient.
 /// - **Cost**: that of an erosion of the full image, and one copy of it.
 ///
 /// Source: H. Heijmans, *Morphological Image Operators* (1994), ch. 3: every dilation has exactly
@@ -42,14 +41,9 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 /// ```
 /// use morphograd_morphology::{
 ///     adjoint_erosion2d, dilation2d, evaluate,
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 /// };
-/// let window = Window2d {
-///     size: [1, 3],
-///     strides: [1, 2],
-///     padding: Padding::Same,
-///     ..Window2d::default()
-/// };
+/// let window = Window2d::new([1, 3]).strides([1, 2]).same();
 /// let x = TensorRef::new([1, 1, 5, 1], &[1.0, 0.0, 7.0, 0.0, 2.0]);
 /// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
 /// let y = evaluate([x, flat], |graph, [x, w]| dilation2d(graph, x, w, window))?;
@@ -65,10 +59,10 @@ pub fn adjoint_erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    adjoint::<T, MinMinus>(graph, y, kernel, scan.into(), image)
+    adjoint::<T, MinMinus>(graph, y, kernel, neighbourhood.into(), image)
 }
 
 /// The adjoint of [`erosion2d`](crate::erosion2d) by the same kernel and window: the dual of
@@ -84,10 +78,10 @@ pub fn adjoint_dilation2d<T: Real>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    adjoint::<T, MaxPlus>(graph, y, kernel, scan.into().adjoint(), image)
+    adjoint::<T, MaxPlus>(graph, y, kernel, neighbourhood.into().adjoint(), image)
 }
 
 /// The operator of a lattice that is adjoint to the other's with this window, as it stands.
@@ -95,20 +89,21 @@ fn adjoint<T: Real, L: Lattice>(
     graph: &mut Graph<'_, T>,
     y: Var,
     kernel: Var,
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
     image: [usize; 2],
 ) -> Result<Var, ShapeError> {
-    if scan.border != Border::Infinity {
+    if neighbourhood.border != Border::Infinity {
         return Err(ShapeError::new(
             "adjoint",
             "the infinite border",
-            format!("{:?}", scan.border),
+            format!("{:?}", neighbourhood.border),
         ));
     }
-    let spread =
-        graph.apply(Spread::<L> { window: scan.window, image, lattice: PhantomData }, [y])?;
-    let window = Window2d { strides: [1, 1], padding: Padding::Valid, ..scan.window };
-    graph.apply(Depthwise2d::<L>::new(Neighbourhood2d { window, ..scan }), [spread, kernel])
+    let spread = graph
+        .apply(Spread::<L> { window: neighbourhood.window, image, lattice: PhantomData }, [y])?;
+    let window = neighbourhood.window.strides([1, 1]).padding(Padding::Valid);
+    graph
+        .apply(Depthwise2d::<L>::new(Neighbourhood2d { window, ..neighbourhood }), [spread, kernel])
 }
 
 /// The samples of a window's outputs, each where the mirrored window has it under its last tap, and
@@ -221,11 +216,8 @@ mod tests {
         let padding =
             prop::sample::select(vec![Padding::Valid, Padding::Same, Padding::SameMirrored]);
         let axis = || (1..=4usize, 1..=3usize, 1..=2usize);
-        (axis(), axis(), padding).prop_map(|((k0, s0, r0), (k1, s1, r1), padding)| Window2d {
-            size: [k0, k1],
-            strides: [s0, s1],
-            rates: [r0, r1],
-            padding,
+        (axis(), axis(), padding).prop_map(|((k0, s0, r0), (k1, s1, r1), padding)| {
+            Window2d::new([k0, k1]).strides([s0, s1]).rates([r0, r1]).padding(padding)
         })
     }
 
@@ -303,15 +295,11 @@ mod tests {
         fn at_stride_1_with_same_padding_the_adjoints_are_the_operators(
             (window, x, _, kernel) in integers(),
         ) {
-            let window = Window2d {
-                strides: [1, 1],
-                padding: if window.padding == Padding::Valid {
-                    Padding::Same
-                } else {
-                    window.padding
-                },
-                ..window
+            let same = match window.padding {
+                Padding::Valid => Padding::Same,
+                same => same,
             };
+            let window = window.strides([1, 1]).padding(same);
             for (operator, adjoint) in [
                 (erosion2d as Operator, adjoint_erosion2d as Adjoint),
                 (dilation2d, adjoint_dilation2d),
@@ -358,7 +346,7 @@ mod tests {
                 prop_assert_eq!(checked, Ok(()));
             }
             let dense =
-                Window2d { strides: [1, 1], rates: [1, 1], padding: Padding::Same, ..window };
+                window.strides([1, 1]).rates([1, 1]).same();
             let spread = Spread::<MaxPlus> {
                 window: Window2d { size: [1, 1], ..dense },
                 image: [7, 8],
@@ -371,7 +359,7 @@ mod tests {
     #[test]
     fn values_and_gradients_worked_out_by_hand() {
         // Samples at 0 and 3, windows over 0..2 and 3..5: pixels 2 and 5 are not covered.
-        let window = Window2d { size: [1, 2], strides: [1, 3], ..Window2d::default() };
+        let window = Window2d::new([1, 2]).strides([1, 3]);
         let run = |adjoint: Adjoint| {
             let mut params = Params::new();
             let y = params
@@ -407,7 +395,7 @@ mod tests {
     fn of_tied_samples_the_first_the_last_or_all_get_the_gradient() {
         // Windows over 0..3 and 2..5: pixel 2 lies under both, and meets the last entry of the
         // first and the first of the second.
-        let window = Window2d { size: [1, 3], strides: [1, 2], ..Window2d::default() };
+        let window = Window2d::new([1, 3]).strides([1, 2]);
         let run = |adjoint: Adjoint<Neighbourhood2d>, ties| {
             let mut params = Params::new();
             let y = params.add("y", Tensor::filled([1, 1, 2, 1], 5.0), None).unwrap();
@@ -415,8 +403,8 @@ mod tests {
             let mut tape = Tape::new();
             let mut graph = tape.record(&params, Mode::Train { step: 0 });
             let vars = [graph.param(y), graph.param(w)];
-            let scan = Neighbourhood2d { ties, ..window.into() };
-            let x = adjoint(&mut graph, vars[0], vars[1], scan, [1, 5]).unwrap();
+            let neighbourhood = Neighbourhood2d { ties, ..window.into() };
+            let x = adjoint(&mut graph, vars[0], vars[1], neighbourhood, [1, 5]).unwrap();
             graph.backward_with(x, &[0.0, 0.0, 4.0, 0.0, 0.0]);
             (tape.grad(y).unwrap().to_vec(), tape.grad(w).unwrap().to_vec())
         };
@@ -434,12 +422,7 @@ mod tests {
 
     #[test]
     fn samples_of_another_size_are_refused_by_name_and_empty_batches_are_not() {
-        let window = Window2d {
-            size: [3, 3],
-            strides: [2, 2],
-            padding: Padding::Same,
-            ..Window2d::default()
-        };
+        let window = Window2d::new([3, 3]).strides([2, 2]).same();
         let refused = |image: [usize; 2]| {
             let (y, w) = (Tensor::<f64>::zeros([1, 3, 3, 1]), Tensor::zeros([3, 3, 1]));
             let adjoint = |graph: &mut Graph<'_, f64>, [y, w]: [Var; 2]| {

@@ -26,24 +26,24 @@ use crate::neighbourhood::window_layout::WindowLayout;
 ///
 /// Border, orientation, ties and NaN are those of [`FilterBank2d`](crate::FilterBank2d). Cost: one
 /// addition and one comparison for each output and tap; backward two additions for each output. A
-/// kernel whose entries are all the same number (a flat rectangle), at stride and rate 1, costs a
+/// kernel whose entries are all the same number (a rectangle), at stride and rate 1, costs a
 /// few comparisons an output whatever its size, if no gradient may be asked for
 /// ([`Mode::Eval`](morphograd_nn::autodiff::Mode), or inputs that are no parameters).
 #[derive(Debug, Clone, Copy)]
 pub struct Depthwise2d<L> {
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
     lattice: PhantomData<L>,
 }
 
 impl<L: Lattice> Depthwise2d<L> {
     /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
     /// the kernel has to have the window's size.
-    pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
-        Self { scan: scan.into(), lattice: PhantomData }
+    pub fn new(neighbourhood: impl Into<Neighbourhood2d>) -> Self {
+        Self { neighbourhood: neighbourhood.into(), lattice: PhantomData }
     }
 
     fn place(&self, x: Shape) -> Result<WindowLayout, ShapeError> {
-        WindowLayout::new(L::NAME, self.scan.window, self.scan.border, x)
+        WindowLayout::new(L::NAME, self.neighbourhood.window, self.neighbourhood.border, x)
     }
 }
 
@@ -58,7 +58,7 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let place = self.place(inputs[0])?;
-        let [kh, kw] = self.scan.window.size;
+        let [kh, kw] = self.neighbourhood.window.size;
         if *inputs[1].dims() != [kh, kw, place.channels] {
             return Err(ShapeError::new(
                 L::NAME,
@@ -74,13 +74,13 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         match van_herk::height(&pass, &place, LAYOUT) {
             Some(height) => van_herk::correlate::<T, L>(Level::best(), pass, &place, height),
-            None => correlate::<T, L>(Level::best(), pass, &place, LAYOUT, self.scan.ties),
+            None => correlate::<T, L>(Level::best(), pass, &place, LAYOUT, self.neighbourhood.ties),
         }
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
-        distribute::<T, L>(pass, &place, LAYOUT, self.scan.ties);
+        distribute::<T, L>(pass, &place, LAYOUT, self.neighbourhood.ties);
     }
 
     fn overwrites(&self) -> bool {

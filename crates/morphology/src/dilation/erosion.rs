@@ -1,14 +1,11 @@
 //! Erosion: the smallest of the pixels under a window, each lowered by its entry of the mirrored
 //! kernel.
 
-use morphograd_nn::autodiff::{Graph, Ties, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::tensor::{Real, ShapeError};
 
 use crate::dilation::depthwise::Depthwise2d;
-use crate::dilation::filter_bank::FilterBank2d;
-use crate::dilation::layer::FilterLayer;
-use crate::neighbourhood::border::Border;
+use crate::dilation::layer::filter_layer;
 use crate::neighbourhood::lattice::MinMinus;
 use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 
@@ -35,13 +32,13 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 /// use morphograd_morphology::{
 ///     erosion2d,
 ///     nn::autodiff::{Mode, Params, Tape},
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 /// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 4, 1], &[5.0, 0.0, 5.0, 5.0]));
 /// let w = graph.input(TensorRef::new([1, 3, 1], &[-1.0, 0.0, -2.0]));
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let y = erosion2d(&mut graph, x, w, window)?;
 /// assert_eq!(graph.value(y).data, [1.0, 0.0, 2.0, 5.0]);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
@@ -50,73 +47,40 @@ pub fn erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    graph.apply(Depthwise2d::<MinMinus>::new(scan.into().adjoint()), [x, kernel])
+    graph.apply(Depthwise2d::<MinMinus>::new(neighbourhood.into().adjoint()), [x, kernel])
 }
 
-/// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the
-/// results, $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$. It is `Erosion2D` of
-/// morpholayers but for kernels of even size with same padding at stride 1: here the window is
-/// mirrored with the kernel, as in [`erosion2d`], which also says what strides do.
-///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
-/// `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`. Cost: see
-/// [`FilterBank2d`].
-///
-/// ```
-/// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, Erosion2d};
-/// let mut params = Params::<f32>::new();
-/// let model = Sequential::new()
-///     .add("erosion", Erosion2d { filters: 8, size: [5, 5], ..Erosion2d::default() })
-///     .build_model(&mut params, 1, [28, 28, 1])?;
-/// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
-/// # Ok::<(), morphograd_morphology::nn::BuildError>(())
-/// ```
-#[derive(Debug)]
-pub struct Erosion2d<T> {
-    /// Number of filters.
-    pub filters: usize,
-    /// Height and width of the kernel.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule for the size of the output.
-    pub padding: Padding,
-    /// What lies outside the image, with same padding.
-    pub border: Border,
-    /// Who gets the gradient where several candidates are the smallest.
-    pub ties: Ties,
-    /// The structuring functions; zero by default, which is a flat erosion.
-    pub kernel: Weight<T>,
-    /// Added to each filter; none by default.
-    pub bias: Option<Weight<T>>,
-    /// Applied last.
-    pub activation: Activation,
-}
-
-impl<T: Real> Default for Erosion2d<T> {
-    fn default() -> Self {
-        let Window2d { size, strides, rates, padding } = Window2d::default();
-        let (border, ties) = (Border::default(), Ties::default());
-        let (kernel, bias, activation) = (Weight::zeros(), None, Activation::Linear);
-        Self { filters: 1, size, strides, rates, padding, border, ties, kernel, bias, activation }
-    }
-}
-
-impl<T: Real> Build<T> for Erosion2d<T> {
-    fn build(
-        self,
-        builder: &mut Builder<'_, T>,
-        input: Shape,
-    ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, border, ties, .. } = self;
-        let Self { kernel, bias, activation, .. } = self;
-        let window = Window2d { size, strides, rates, padding };
-        let scan = Neighbourhood2d { window, border, ties };
-        let op = FilterBank2d::<MinMinus>::new(scan.adjoint());
-        FilterLayer::build(builder, input, op, filters, kernel, bias, activation)
-    }
+filter_layer! {
+    /// A layer of learned erosions: filter `f` erodes every channel by its own kernel and sums the
+    /// results, $y_f = a\big(\sum_c \varepsilon_{w_{c,f}}(x_c) + b_f\big)$. It is `Erosion2D` of
+    /// morpholayers but for kernels of even size with same padding at stride 1: here the window is
+    /// mirrored with the kernel, as in [`erosion2d`], which also says what strides do.
+    ///
+    /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`;
+    /// parameters `kernel` `[kh, kw, channels, filters]` and, if asked for, `bias` `[filters]`.
+    /// Cost: see [`FilterBank2d`](crate::FilterBank2d).
+    ///
+    /// ```
+    /// use morphograd_morphology::Neighbourhood2d;
+    /// use morphograd_morphology::{
+    ///     Erosion2d,
+    ///     nn::{Sequential, autodiff::Params},
+    /// };
+    /// let mut params = Params::<f32>::new();
+    /// let model = Sequential::new()
+    ///     .add(
+    ///         "erosion",
+    ///         Erosion2d {
+    ///             filters: 8,
+    ///             neighbourhood: Neighbourhood2d::new([5, 5]),
+    ///             ..Erosion2d::default()
+    ///         },
+    ///     )
+    ///     .build_model(&mut params, 1, [28, 28, 1])?;
+    /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 200));
+    /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
+    /// ```
+    Erosion2d, MinMinus, |neighbourhood| neighbourhood.adjoint()
 }

@@ -3,7 +3,7 @@
 //!
 //! $$y_{b,i,j,f} = \sum_c \max_{d} \; x_{b,\,s i + r d - p,\,c} + w_{d,c,f}$$ for a dilation; an erosion takes the minimum of
 //! $x - w_{k-1-d}$. Here are the shapes and the choice between the two computations, that by any
-//! kernel in `forward.rs` and that by flat rectangles in `van_herk.rs`; the gradient is in
+//! kernel in `forward.rs` and that by constant kernels in `van_herk.rs`; the gradient is in
 //! `backward.rs`.
 
 use std::marker::PhantomData;
@@ -36,10 +36,10 @@ use crate::neighbourhood::window_layout::WindowLayout;
 /// - **Cost**: one addition and one comparison for each output, channel and tap; backward two
 ///   additions for each output and channel. While a gradient may be asked for, two bytes for each
 ///   output and channel are kept. One filter on one channel whose entries are equal, without a
-///   gradient: as a flat [`Depthwise2d`](crate::Depthwise2d).
+///   gradient: as a constant kernel of [`Depthwise2d`](crate::Depthwise2d).
 #[derive(Debug, Clone, Copy)]
 pub struct FilterBank2d<L> {
-    pub(crate) scan: Neighbourhood2d,
+    pub(crate) neighbourhood: Neighbourhood2d,
     marginal: bool,
     lattice: PhantomData<L>,
 }
@@ -47,8 +47,8 @@ pub struct FilterBank2d<L> {
 impl<L: Lattice> FilterBank2d<L> {
     /// The operation for a window, or a [`Neighbourhood2d`] with other rules than the default ones;
     /// the kernel has to have the window's size.
-    pub fn new(scan: impl Into<Neighbourhood2d>) -> Self {
-        Self { scan: scan.into(), marginal: false, lattice: PhantomData }
+    pub fn new(neighbourhood: impl Into<Neighbourhood2d>) -> Self {
+        Self { neighbourhood: neighbourhood.into(), marginal: false, lattice: PhantomData }
     }
 
     /// Without the sum over the channels: filter `f` on channel `c` gives the output channel
@@ -59,7 +59,7 @@ impl<L: Lattice> FilterBank2d<L> {
     }
 
     pub(crate) fn place(&self, x: Shape) -> Result<WindowLayout, ShapeError> {
-        WindowLayout::new(L::NAME, self.scan.window, self.scan.border, x)
+        WindowLayout::new(L::NAME, self.neighbourhood.window, self.neighbourhood.border, x)
     }
 
     fn layout(&self, kernel: Shape) -> Layout {
@@ -78,7 +78,7 @@ impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let place = self.place(inputs[0])?;
-        let [kh, kw] = self.scan.window.size;
+        let [kh, kw] = self.neighbourhood.window.size;
         match *inputs[1].dims() {
             [h, w, c, filters] if [h, w] == [kh, kw] && c == place.channels => {
                 let [rows, columns] = place.extent.output;
@@ -98,14 +98,14 @@ impl<T: Real, L: Lattice> Op<T> for FilterBank2d<L> {
         let layout = self.layout(pass.inputs[1].shape);
         match van_herk::height(&pass, &place, layout) {
             Some(height) => van_herk::correlate::<T, L>(Level::best(), pass, &place, height),
-            None => correlate::<T, L>(Level::best(), pass, &place, layout, self.scan.ties),
+            None => correlate::<T, L>(Level::best(), pass, &place, layout, self.neighbourhood.ties),
         }
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
         let layout = self.layout(pass.inputs[1].shape);
-        distribute::<T, L>(pass, &place, layout, self.scan.ties);
+        distribute::<T, L>(pass, &place, layout, self.neighbourhood.ties);
     }
 
     fn overwrites(&self) -> bool {

@@ -64,7 +64,7 @@ pub(crate) fn correlate<T: Real, L: Lattice>(
     });
 }
 
-/// Rearranges the kernel as `[channel][tap][filter]`, the taps in the order of the scan, mirrored
+/// Rearranges the kernel as `[channel][tap][filter]`, the taps in the order of the search, mirrored
 /// if the lattice says so; room without a filter holds 0, whose results are not used.
 fn pack<T: Real, L: Lattice>(
     place: &WindowLayout,
@@ -142,7 +142,7 @@ mod tests {
             )
                 .prop_flat_map(|(channels, filters, width, kh, kw, same)| {
                     let padding = if same || kw > width { Padding::Same } else { Padding::Valid };
-                    let window = Window2d { size: [kh, kw], padding, ..Window2d::default() };
+                    let window = Window2d::new([kh, kw]).padding(padding);
                     (
                         numbers([2, 5, width, channels]),
                         numbers([kh, kw, channels, filters]),

@@ -45,11 +45,11 @@ impl<L: Lattice> FusedMaxPool2d<L> {
         pool: MaxPool2d,
         [x, kernel]: [Shape; 2],
     ) -> Option<Self> {
-        let window = bank.scan.window;
+        let window = bank.neighbourhood.window;
         let one = x.rank() == 4 && x.dims()[3] == 1;
-        let dense = [window.strides, window.rates] == [[1, 1]; 2];
-        let valid = [window.padding, pool.padding] == [Padding::Valid; 2];
-        let first = [bank.scan.ties, pool.ties] == [Ties::First; 2];
+        let dense = [window.strides, window.rates, pool.window.rates] == [[1, 1]; 3];
+        let valid = [window.padding, pool.window.padding] == [Padding::Valid; 2];
+        let first = [bank.neighbourhood.ties, pool.ties] == [Ties::First; 2];
         if !(L::IS_MAXIMUM && one && dense && valid && first) {
             return None;
         }
@@ -59,11 +59,10 @@ impl<L: Lattice> FusedMaxPool2d<L> {
     }
 
     fn joint(&self, x: Shape) -> Result<Joint, ShapeError> {
-        let (kernel, block) = (self.bank.scan.window.size, self.pool.size);
+        let (kernel, block) = (self.bank.neighbourhood.window.size, self.pool.window.size);
         // Saturating: what is larger than any image is refused.
         let size = [0, 1].map(|axis| kernel[axis].saturating_add(block[axis]).saturating_sub(1));
-        let strides = self.pool.strides.unwrap_or(block);
-        let window = Window2d { size, strides, ..self.bank.scan.window };
+        let window = Window2d::new(size).strides(self.pool.window.strides);
         let place = WindowLayout::new(L::NAME, window, Border::Infinity, x)?;
         Ok(Joint { place, kernel, block })
     }
@@ -325,7 +324,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Dilation2d, MaxPlus};
+    use crate::{Dilation2d, MaxPlus, Neighbourhood2d};
 
     /// Numbers of which many are tied and all sums are exact; `-inf`, as an entry off a support,
     /// and NaN among them.
@@ -356,7 +355,11 @@ mod tests {
     /// one.
     fn run(x: &Tensor<f64>, w: &Tensor<f64>, pool: MaxPool2d, joint: bool) -> [Vec<f64>; 3] {
         let [kh, kw, _, filters] = *w.shape().dims() else { unreachable!("a kernel") };
-        let dilation = Dilation2d { filters, size: [kh, kw], ..Dilation2d::default() };
+        let dilation = Dilation2d {
+            filters,
+            neighbourhood: Neighbourhood2d::new([kh, kw]),
+            ..Dilation2d::default()
+        };
         let mut params = Params::new();
         let model = Sequential::new()
             .add("dilation", dilation)
@@ -391,7 +394,7 @@ mod tests {
         pool: MaxPool2d,
     ) -> (Vec<u64>, Vec<u16>) {
         let size = [w.shape().dims()[0], w.shape().dims()[1]];
-        let window = Window2d { size, ..Window2d::default() };
+        let window = Window2d::new(size);
         let op = FusedMaxPool2d { bank: FilterBank2d::<L>::new(window), pool };
         let shape = Op::<f64>::infer(&op, &[x.shape(), w.shape()]).unwrap();
         let (mut output, mut saved) = (vec![f64::NAN; shape.len()], Saved::default());
@@ -414,7 +417,8 @@ mod tests {
         fn a_model_gives_the_values_and_gradients_of_its_layers_one_by_one(
             (x, w, size, strides) in case(),
         ) {
-            let pool = MaxPool2d { size, strides: Some(strides), ..MaxPool2d::default() };
+            let window = Window2d::new(size).strides(strides);
+            let pool = MaxPool2d { window, ..MaxPool2d::default() };
             prop_assert_eq!(run(&x, &w, pool, true), run(&x, &w, pool, false));
         }
 
@@ -422,7 +426,8 @@ mod tests {
         fn every_level_gives_the_bits_of_the_scalar_one(
             (x, w, pool) in (4..=40usize, 5..=40usize, [1..=4usize, 1..=4usize], 1..=2usize)
                 .prop_flat_map(|(filters, width, [kh, kw], stride)| {
-                    let pool = MaxPool2d { strides: Some([2, stride]), ..MaxPool2d::default() };
+                    let window = Window2d::new([2, 2]).strides([2, stride]);
+                    let pool = MaxPool2d { window, ..MaxPool2d::default() };
                     (numbers([2, 6, width, 1]), numbers([kh, kw, 1, filters]), Just(pool))
                 }),
         ) {
@@ -437,12 +442,12 @@ mod tests {
             x in morphograd_testkit::strategy::tensor([2, 7, 8, 1]),
             w in morphograd_testkit::strategy::tensor([3, 2, 1, 5]),
         ) {
-            let window = Window2d { size: [3, 2], ..Window2d::default() };
+            let window = Window2d::new([3, 2]);
             let inputs = [x, w];
             let halves = MaxPool2d::default();
             let bank = FilterBank2d::<MaxPlus>::new(window);
             check_op(FusedMaxPool2d { bank, pool: halves }, &inputs);
-            let pool = MaxPool2d { size: [2, 3], strides: Some([2, 1]), ..halves };
+            let pool = MaxPool2d { window: Window2d::new([2, 3]).strides([2, 1]), ..halves };
             check_op(FusedMaxPool2d { bank: FilterBank2d::<MaxPlus>::new(window), pool }, &inputs);
         }
     }
@@ -454,7 +459,7 @@ mod tests {
             let random = || Weight::new(Uniform { low: -1.0, high: 1.0 });
             let dilation = Dilation2d {
                 filters: 6,
-                size: [3, 3],
+                neighbourhood: Neighbourhood2d::new([3, 3]),
                 kernel: random(),
                 bias: Some(random()),
                 ..Dilation2d::default()

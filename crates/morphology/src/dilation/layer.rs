@@ -1,4 +1,4 @@
-//! The built layer of dilations and erosions.
+//! The layers of dilations and erosions.
 //!
 //! The one design choice: a max-pooling behind a layer of dilations is computed with it where that
 //! is the same and costs less. `fused_max_pool.rs` says where.
@@ -12,6 +12,55 @@ use morphograd_nn::{Activation, BuildError, Builder, Layer, MaxPool2d, Weight};
 use crate::dilation::filter_bank::FilterBank2d;
 use crate::dilation::fused_max_pool::FusedMaxPool2d;
 use crate::neighbourhood::lattice::Lattice;
+
+/// Defines a layer by its name, its lattice, and the neighbourhood of its operation.
+macro_rules! filter_layer {
+    ($(#[$doc:meta])* $name:ident, $lattice:ty, |$neighbourhood:ident| $of:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<T> {
+            /// Number of filters.
+            pub filters: usize,
+            /// The window, of the kernel's size, with its border and ties; one pixel and valid
+            /// padding by default.
+            pub neighbourhood: Neighbourhood2d,
+            /// The structuring functions; zero by default, which is a flat element.
+            pub kernel: ::morphograd_nn::Weight<T>,
+            /// Added to each filter; none by default.
+            pub bias: Option<::morphograd_nn::Weight<T>>,
+            /// Applied last.
+            pub activation: ::morphograd_nn::Activation,
+        }
+
+        impl<T: Real> Default for $name<T> {
+            fn default() -> Self {
+                Self {
+                    filters: 1,
+                    neighbourhood: Neighbourhood2d::default(),
+                    kernel: ::morphograd_nn::Weight::zeros(),
+                    bias: None,
+                    activation: ::morphograd_nn::Activation::Linear,
+                }
+            }
+        }
+
+        impl<T: Real> ::morphograd_nn::Build<T> for $name<T> {
+            fn build(
+                self,
+                builder: &mut ::morphograd_nn::Builder<'_, T>,
+                input: ::morphograd_nn::tensor::Shape,
+            ) -> Result<Box<dyn ::morphograd_nn::Layer<T>>, ::morphograd_nn::BuildError> {
+                let Self { filters, kernel, bias, activation, neighbourhood: $neighbourhood } =
+                    self;
+                let op = $crate::dilation::filter_bank::FilterBank2d::<$lattice>::new($of);
+                $crate::dilation::layer::FilterLayer::build(
+                    builder, input, op, filters, kernel, bias, activation,
+                )
+            }
+        }
+    };
+}
+pub(crate) use filter_layer;
 
 /// A bank of filters with its parameters: what `Dilation2d` and `Erosion2d` build.
 #[derive(Debug)]
@@ -39,7 +88,7 @@ impl<L: Lattice> FilterLayer<L> {
         }
         // Before a kernel is drawn: a window that does not fit may be of any size.
         let channels = op.place(input.batched(1))?.channels;
-        let [kh, kw] = op.scan.window.size;
+        let [kh, kw] = op.neighbourhood.window.size;
         let shape = Shape::from([kh, kw, channels, filters]);
         let kernel = builder.param("kernel", shape, kernel)?;
         let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
@@ -107,7 +156,7 @@ fn add_bias<T: Real>(
 #[cfg(test)]
 mod tests {
     use morphograd_nn::autodiff::{Params, Ties};
-    use morphograd_nn::tensor::{Padding, Tensor, Window2d};
+    use morphograd_nn::tensor::{Tensor, Window2d};
 
     use super::*;
     use crate::{MaxPlus, MinMinus};
@@ -124,7 +173,7 @@ mod tests {
             let mut params = Params::<f32>::new();
             let kernel =
                 params.add("kernel", Tensor::zeros([size, size, channels, filters]), None).unwrap();
-            let op = FilterBank2d::<L>::new(Window2d { size: [size, size], ..Window2d::default() });
+            let op = FilterBank2d::<L>::new(Window2d::new([size, size]));
             let shape = Shape::from([size, size, channels, filters]);
             let layer = FilterLayer { op, shape, kernel, bias: None, activation };
             layer.fused(pool, [12, 12, channels].into()).is_some()
@@ -136,9 +185,27 @@ mod tests {
         assert!(!joint::<MaxPlus>(5, 3, 1, linear, halves));
         assert!(!joint::<MaxPlus>(5, 8, 2, linear, halves));
         assert!(!joint::<MaxPlus>(5, 8, 1, Activation::Relu, halves));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { strides: Some([1, 1]), ..halves }));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { padding: Padding::Same, ..halves }));
+        assert!(!joint::<MaxPlus>(
+            5,
+            8,
+            1,
+            linear,
+            MaxPool2d { window: halves.window.strides([1, 1]), ..halves }
+        ));
+        assert!(!joint::<MaxPlus>(
+            5,
+            8,
+            1,
+            linear,
+            MaxPool2d { window: halves.window.same(), ..halves }
+        ));
         assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { ties: Ties::Last, ..halves }));
-        assert!(!joint::<MaxPlus>(5, 8, 1, linear, MaxPool2d { size: [9, 9], ..halves }));
+        assert!(!joint::<MaxPlus>(
+            5,
+            8,
+            1,
+            linear,
+            MaxPool2d { window: Window2d::tiles([9, 9]), ..halves }
+        ));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Row<'a, T, L> {
     pub(crate) planes: &'a Planes,
     /// The planes of one image.
     pub(crate) image: &'a [T],
-    /// The distance of every tap from its window's first pixel, in the order of the scan.
+    /// The distance of every tap from its window's first pixel, in the order of the search.
     pub(crate) offsets: &'a [u32],
     /// The kernel `[channel][tap][filter]`, the taps in that order, with [`room`].
     pub(crate) packed: &'a [T],

@@ -1,5 +1,4 @@
-//! Dilation and erosion by flat rectangles: the cost of a pixel does not depend on the size of the
-//! rectangle.
+//! Dilation and erosion by constant kernels: the cost of a pixel does not depend on their size.
 //!
 //! The one design choice: rows first, then columns, each by what suits its direction. Along a row
 //! neighbours are adjacent, so the maxima of $1, 2, 4, …$ pixels are taken from one another in
@@ -7,7 +6,7 @@
 //! Herk's and Gil and Werman's algorithm takes three comparisons a pixel whatever the height:
 //! maxima from the end of each block of rows, maxima from the start of the next, and one of both.
 //!
-//! A kernel is flat if its entries are the same finite number; adding that number commutes with the
+//! The entries of a constant kernel are the same finite number. Adding it commutes with the
 //! maximum, rounding included. So the values are those of the general computation, but that of tied
 //! zeros of both signs the sign may differ. Only values: the gradient asks for a winner. Sources:
 //! M. van Herk, *A fast algorithm for local minimum and maximum filters* (1992); J. Gil and M.
@@ -324,21 +323,27 @@ mod tests {
     use crate::{Depthwise2d, MaxPlus, MinMinus, Neighbourhood2d};
 
     /// The general computation: that of a recording in which a gradient may be asked for.
-    fn general<L: Lattice>(x: &Tensor<f32>, w: &Tensor<f32>, scan: Neighbourhood2d) -> Vec<f32> {
+    fn general<L: Lattice>(
+        x: &Tensor<f32>,
+        w: &Tensor<f32>,
+        neighbourhood: Neighbourhood2d,
+    ) -> Vec<f32> {
         let (params, mut tape) = (Params::new(), Tape::new());
         let mut graph = tape.record(&params, Mode::Train { step: 0 });
         let (x, w) = (graph.variable(x.view()), graph.variable(w.view()));
-        let y = graph.apply(Depthwise2d::<L>::new(scan), [x, w]).unwrap();
+        let y = graph.apply(Depthwise2d::<L>::new(neighbourhood), [x, w]).unwrap();
         graph.value(y).data.to_vec()
     }
 
-    fn flat<L: Lattice>(
+    fn constant<L: Lattice>(
         level: Level,
         x: &Tensor<f32>,
         w: &Tensor<f32>,
-        scan: Neighbourhood2d,
+        neighbourhood: Neighbourhood2d,
     ) -> Vec<f32> {
-        let place = WindowLayout::new("test", scan.window, scan.border, x.shape()).unwrap();
+        let place =
+            WindowLayout::new("test", neighbourhood.window, neighbourhood.border, x.shape())
+                .unwrap();
         let [rows, columns] = place.extent.output;
         let shape = Shape::from([x.shape().dims()[0], rows, columns, place.channels]);
         let mut y = vec![f32::NAN; shape.len()];
@@ -389,8 +394,8 @@ mod tests {
                 (_, true) => Padding::SameMirrored,
                 (_, false) => Padding::Same,
             };
-            let window = Window2d { size: [kh, kw], padding, ..Window2d::default() };
-            let scan = Neighbourhood2d { border, ..window.into() };
+            let window = Window2d::new([kh, kw]).padding(padding);
+            let around = Neighbourhood2d { border, ..window.into() };
             let x = Tensor::from_fn([2, rows, columns, channels], |i| {
                 match (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 20 {
                     n if n % 97 == 0 => f32::NAN,
@@ -400,11 +405,11 @@ mod tests {
             });
             let kernel = Tensor::filled([kh, kw, channels], w);
             let (dilated, eroded) =
-                (general::<MaxPlus>(&x, &kernel, scan), general::<MinMinus>(&x, &kernel, scan));
+                (general::<MaxPlus>(&x, &kernel, around), general::<MinMinus>(&x, &kernel, around));
             for level in Level::available() {
-                let found = flat::<MaxPlus>(level, &x, &kernel, scan);
+                let found = constant::<MaxPlus>(level, &x, &kernel, around);
                 prop_assert_eq!(&found, &dilated, "{:?}", level);
-                let found = flat::<MinMinus>(level, &x, &kernel, scan);
+                let found = constant::<MinMinus>(level, &x, &kernel, around);
                 prop_assert_eq!(&found, &eroded, "{:?}", level);
             }
         }
@@ -428,11 +433,11 @@ mod tests {
             };
             height(&pass, &place, Layout { filters: 1, marginal: true })
         };
-        let window = Window2d { size: [4, 4], ..Window2d::default() };
+        let window = Window2d::new([4, 4]);
         let mut kernel = [0.25f32; 16];
         assert_eq!(found(window, &kernel, false), Some(0.25));
         assert_eq!(found(window, &kernel, true), None);
-        assert_eq!(found(Window2d { strides: [1, 2], ..window }, &kernel, false), None);
+        assert_eq!(found(window.strides([1, 2]), &kernel, false), None);
         kernel[7] = 0.5;
         assert_eq!(found(window, &kernel, false), None);
         assert_eq!(found(window, &[f32::NEG_INFINITY; 16], false), None);

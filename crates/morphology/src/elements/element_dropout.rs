@@ -35,7 +35,7 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 /// let w = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
 /// let dropped = ElementDropout { rate: 0.9 }.apply(&mut graph, w, 42)?;
 /// let y =
-///     dilation2d(&mut graph, x, dropped, Window2d { size: [1, 3], ..Window2d::default() })?;
+///     dilation2d(&mut graph, x, dropped, Window2d::new([1, 3]))?;
 /// assert!([1.0, 2.0, 3.0].contains(&graph.value(y).data[0]));
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
@@ -193,10 +193,7 @@ mod tests {
         gradcheck(&mut params, |graph| {
             let [x, w] = [x, w].map(|id| graph.param(id));
             let w = ElementDropout { rate: 0.6 }.apply(graph, w, 9)?;
-            graph.apply(
-                Depthwise2d::<MaxPlus>::new(Window2d { size: [3, 3], ..Window2d::default() }),
-                [x, w],
-            )
+            graph.apply(Depthwise2d::<MaxPlus>::new(Window2d::new([3, 3])), [x, w])
         })
         .unwrap();
     }

@@ -91,7 +91,7 @@ pub struct UniformWithCentre {
 }
 
 /// The parabola $w_d = -c\,|d|^2 / t^2$ around the centre; [`StructuringElement::quadratic`] of
-/// scale $t^2 / (4 c)$.
+/// scale $t / (2 \sqrt c)$.
 #[derive(Debug, Clone, Copy)]
 pub struct Quadratic {
     /// The distance $t$ at which the parabola has fallen by $c$.
@@ -234,7 +234,7 @@ mod tests {
             let repeated: Vec<f64> = expected.iter().flat_map(|w| [*w; 10]).collect();
             assert_eq!(start(initializer, &[3, 3, 2, 5]), repeated, "{initializer:?}");
         }
-        let quadratic = StructuringElement::quadratic([5, 7], 4.0 / (4.0 * 0.2)).unwrap();
+        let quadratic = StructuringElement::quadratic([5, 7], 2.0 / (2.0 * 0.2f64.sqrt())).unwrap();
         let found = start(&Quadratic::default(), &[5, 7]);
         for (found, expected) in
             found.iter().zip(quadratic.kernel_within::<f64>([5, 7], 1).unwrap().data())

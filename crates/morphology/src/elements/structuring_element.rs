@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use morphograd_nn::tensor::{Padding, Real, ShapeError, Tensor, Window2d};
+use morphograd_nn::tensor::{Real, ShapeError, Tensor, Window2d};
 
 /// A structuring function $w : \mathbb{Z}^2 \to \mathbb{R} \cup \{-\infty\}$ with a support that is
 /// finite and not empty. Offsets are `[down, right]` from the origin. Flat elements are 0 on their
@@ -333,7 +333,7 @@ impl StructuringElement {
         let (first, last) = (self.first, self.last());
         let reach = |axis: usize| first[axis].unsigned_abs().max(last[axis].unsigned_abs());
         let size = [2 * reach(0) + 1, 2 * reach(1) + 1];
-        Window2d { size, padding: Padding::Same, ..Window2d::default() }
+        Window2d::new(size).same()
     }
 
     /// # Errors

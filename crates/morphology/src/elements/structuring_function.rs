@@ -91,12 +91,18 @@ impl<T: Real> StructuringFunction<T> {
     /// `[kh, kw, 1, filters]`.
     ///
     /// ```
+    /// use morphograd_morphology::Neighbourhood2d;
     /// use morphograd_morphology::{
     ///     Morphological2d, StructuringElement, StructuringFunction,
     ///     nn::{Sequential, autodiff::Params},
     /// };
     /// let kernel = StructuringFunction::default().on(StructuringElement::disk(2)?);
-    /// let layer = Morphological2d { filters: 4, size: [5, 5], kernel, ..Default::default() };
+    /// let layer = Morphological2d {
+    ///     filters: 4,
+    ///     neighbourhood: Neighbourhood2d::new([5, 5]).same(),
+    ///     kernel,
+    ///     ..Default::default()
+    /// };
     /// let mut params = Params::<f32>::new();
     /// let model =
     ///     Sequential::new().add("disks", layer).build_model(&mut params, 1, [28, 28, 1])?;

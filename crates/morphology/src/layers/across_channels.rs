@@ -5,7 +5,7 @@
 //! too, so every operator acts along the channels without being written again.
 
 use morphograd_nn::autodiff::{Graph, ParamId, Ties, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
 use crate::dilation::dilation::dilation2d;
@@ -62,7 +62,7 @@ pub fn across_channels<T: Real>(
             format!("shapes {shape} and {}", graph.shape(kernel)),
         ));
     };
-    let window = Window2d { size: [1, k], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([1, k]).same();
     let turned = graph.reshape(x, [batch, height * width, channels, 1])?;
     let kernel = graph.reshape(kernel, [1, k, 1])?;
     let y = operator(graph, turned, kernel, Neighbourhood2d { window, border, ties })?;
@@ -127,9 +127,7 @@ impl<T: Real> Build<T> for Separable3d<T> {
         let Self { operator, size: [kh, kw, kc], border, ties, space, channels } = self;
         let space = Morphological2d {
             operator,
-            size: [kh, kw],
-            border,
-            ties,
+            neighbourhood: Neighbourhood2d::new([kh, kw]).same().border(border).ties(ties),
             kernel: StructuringFunction::Shared(space),
             merge: Merge::None,
             ..Morphological2d::default()

@@ -4,14 +4,13 @@
 //! The one design choice: an operator is a value. There is no struct for each of them; what the
 //! crate's functions compute with a given kernel, [`Morphological2d`] computes with a learned one.
 
-use morphograd_nn::autodiff::{Add, Graph, ParamId, Ties, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
+use morphograd_nn::tensor::{Real, Shape, ShapeError};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::dilation::dilation::dilation2d;
 use crate::elements::structuring_function::{Function, StructuringFunction};
 use crate::layers::channels::{Merge, Reduction, RepeatChannels};
-use crate::neighbourhood::border::Border;
 use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::neighbourhood::window_layout::WindowLayout;
 use crate::operators::hit_or_miss::probing2d;
@@ -24,8 +23,8 @@ use crate::operators::operator::{Operator, PairOperator};
 /// Input `[batch, height, width, channels]`; output `[batch, rows, columns, outputs]`, where
 /// `outputs` is `filters * channels` without merging, `filters` if the channels merge, and 1 if
 /// everything does. Parameters: those of the [`StructuringFunction`], and `bias` `[outputs]` if
-/// asked for. What windows it accepts and its cost are the operator's, which `border` and `ties`
-/// are handed to; a layer with several filters copies its input once for each of them.
+/// asked for. What windows it accepts and its cost are the operator's, which the
+/// neighbourhood is handed to; a layer with several filters copies its input once for each of them.
 ///
 /// | layer | operator and merging |
 /// |---|---|
@@ -36,6 +35,7 @@ use crate::operators::operator::{Operator, PairOperator};
 /// | toggle mappings in 3 steps | the closure `\|graph, x, w, window\| toggle2d(graph, x, w, window, 3)` |
 ///
 /// ```
+/// use morphograd_morphology::Neighbourhood2d;
 /// use morphograd_morphology::{
 ///     Merge, Morphological2d,
 ///     nn::{Sequential, autodiff::Params},
@@ -48,7 +48,7 @@ use crate::operators::operator::{Operator, PairOperator};
 ///         Morphological2d {
 ///             operator: white_top_hat2d,
 ///             filters: 4,
-///             size: [5, 5],
+///             neighbourhood: Neighbourhood2d::new([5, 5]).same(),
 ///             merge: Merge::None,
 ///             ..Default::default()
 ///         },
@@ -58,7 +58,7 @@ use crate::operators::operator::{Operator, PairOperator};
 ///         Morphological2d {
 ///             operator: opening2d,
 ///             filters: 8,
-///             size: [3, 3],
+///             neighbourhood: Neighbourhood2d::new([3, 3]).same(),
 ///             ..Default::default()
 ///         },
 ///     )
@@ -72,18 +72,9 @@ pub struct Morphological2d<T> {
     pub operator: Operator<T>,
     /// Number of structuring functions for each channel.
     pub filters: usize,
-    /// Height and width of the kernel.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule for the size of the output; same by default, which every operator accepts.
-    pub padding: Padding,
-    /// What lies outside the image, with same padding.
-    pub border: Border,
-    /// Who gets the gradient where several candidates are the best.
-    pub ties: Ties,
+    /// The window, of the kernel's size, with its border and ties; one pixel and same padding by
+    /// default. Every operator accepts same padding.
+    pub neighbourhood: Neighbourhood2d,
     /// The structuring functions; every entry free, and zero, by default.
     pub kernel: StructuringFunction<T>,
     /// What becomes of the channels; each filter sums them by default.
@@ -99,6 +90,7 @@ pub struct Morphological2d<T> {
 /// parameters begin with `first` and `second`.
 ///
 /// ```
+/// use morphograd_morphology::Neighbourhood2d;
 /// use morphograd_morphology::{
 ///     MorphologicalPair2d, hit_or_miss2d,
 ///     nn::{Sequential, autodiff::Params},
@@ -107,15 +99,11 @@ pub struct Morphological2d<T> {
 /// let layer = MorphologicalPair2d {
 ///     operator: hit_or_miss2d,
 ///     filters: 8,
-///     size: [3, 3],
+///     neighbourhood: Neighbourhood2d::new([3, 3]).same(),
 ///     ..Default::default()
 /// };
-/// let model =
-///     Sequential::new().add("corners", layer).build_model(&mut params, 1, [28, 28, 1])?;
-/// assert_eq!(
-///     params.name(params.find("corners.second.kernel").unwrap()),
-///     "corners.second.kernel"
-/// );
+/// let model = Sequential::new().add("corners", layer).build_model(&mut params, 1, [28, 28, 1])?;
+/// assert_eq!(params.name(params.find("corners.second.kernel").unwrap()), "corners.second.kernel");
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -124,18 +112,9 @@ pub struct MorphologicalPair2d<T> {
     pub operator: PairOperator<T>,
     /// Number of pairs for each channel.
     pub filters: usize,
-    /// Height and width of both kernels.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule for the size of the output; same by default.
-    pub padding: Padding,
-    /// What lies outside the image, with same padding.
-    pub border: Border,
-    /// Who gets the gradient where several candidates are the best.
-    pub ties: Ties,
+    /// The window, of both kernels' size, with its border and ties; one pixel and same padding by
+    /// default. Every operator accepts same padding.
+    pub neighbourhood: Neighbourhood2d,
     /// The structuring functions; every entry free, and zero, by default.
     pub kernels: [StructuringFunction<T>; 2],
     /// What becomes of the channels; each filter sums them by default.
@@ -149,7 +128,7 @@ pub struct MorphologicalPair2d<T> {
 /// Everything around the operator of a layer: how channels multiply, merge, and end.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    pub(crate) scan: Neighbourhood2d,
+    pub(crate) neighbourhood: Neighbourhood2d,
     pub(crate) channels: usize,
     pub(crate) filters: usize,
     merge: Merge,
@@ -173,48 +152,28 @@ struct Pair<T> {
 
 impl<T: Real> Default for Morphological2d<T> {
     fn default() -> Self {
-        let Window2d { size, strides, rates, .. } = Window2d::default();
-        let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
-        let (operator, kernel): (Operator<T>, _) = (dilation2d, StructuringFunction::default());
-        let (bias, activation) = (None, Activation::Linear);
-        let (border, ties) = (Border::default(), Ties::default());
         Self {
-            operator,
+            operator: dilation2d,
             filters: 1,
-            size,
-            strides,
-            rates,
-            padding,
-            border,
-            ties,
-            kernel,
-            merge,
-            bias,
-            activation,
+            neighbourhood: Neighbourhood2d::new([1, 1]).same(),
+            kernel: StructuringFunction::default(),
+            merge: Merge::Channels(Reduction::Sum),
+            bias: None,
+            activation: Activation::Linear,
         }
     }
 }
 
 impl<T: Real> Default for MorphologicalPair2d<T> {
     fn default() -> Self {
-        let Window2d { size, strides, rates, .. } = Window2d::default();
-        let (padding, merge) = (Padding::Same, Merge::Channels(Reduction::Sum));
-        let (operator, kernels): (PairOperator<T>, _) = (probing2d, Default::default());
-        let (bias, activation) = (None, Activation::Linear);
-        let (border, ties) = (Border::default(), Ties::default());
         Self {
-            operator,
+            operator: probing2d,
             filters: 1,
-            size,
-            strides,
-            rates,
-            padding,
-            border,
-            ties,
-            kernels,
-            merge,
-            bias,
-            activation,
+            neighbourhood: Neighbourhood2d::new([1, 1]).same(),
+            kernels: Default::default(),
+            merge: Merge::Channels(Reduction::Sum),
+            bias: None,
+            activation: Activation::Linear,
         }
     }
 }
@@ -225,11 +184,9 @@ impl<T: Real> Build<T> for Morphological2d<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, filters, size, kernel, merge, bias, activation, .. } = self;
-        let Self { strides, rates, padding, border, ties, .. } = self;
-        let scan =
-            Neighbourhood2d { window: Window2d { size, strides, rates, padding }, border, ties };
-        let frame = Frame::new(scan, input, filters, merge, activation)?;
+        let Self { operator, filters, neighbourhood, kernel, merge, bias, activation } = self;
+        let size = neighbourhood.window.size;
+        let frame = Frame::new(neighbourhood, input, filters, merge, activation)?;
         let kernel = kernel.build(builder, size, frame.channels, filters)?;
         Ok(Box::new(Single { operator, kernel, frame: frame.with_bias(builder, bias)? }))
     }
@@ -241,11 +198,9 @@ impl<T: Real> Build<T> for MorphologicalPair2d<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, filters, size, kernels, merge, bias, activation, .. } = self;
-        let Self { strides, rates, padding, border, ties, .. } = self;
-        let scan =
-            Neighbourhood2d { window: Window2d { size, strides, rates, padding }, border, ties };
-        let frame = Frame::new(scan, input, filters, merge, activation)?;
+        let Self { operator, filters, neighbourhood, kernels, merge, bias, activation } = self;
+        let size = neighbourhood.window.size;
+        let frame = Frame::new(neighbourhood, input, filters, merge, activation)?;
         let [first, second] = kernels;
         let first = first.build(&mut builder.scope("first"), size, frame.channels, filters)?;
         let second = second.build(&mut builder.scope("second"), size, frame.channels, filters)?;
@@ -258,7 +213,7 @@ impl<T: Real> Layer<T> for Single<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let x = self.frame.begin(graph, x)?;
         let kernel = self.kernel.forward(graph)?;
-        let y = (self.operator)(graph, x, kernel, self.frame.scan)?;
+        let y = (self.operator)(graph, x, kernel, self.frame.neighbourhood)?;
         self.frame.end(graph, y)
     }
 }
@@ -267,7 +222,7 @@ impl<T: Real> Layer<T> for Pair<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let x = self.frame.begin(graph, x)?;
         let kernels = [self.kernels[0].forward(graph)?, self.kernels[1].forward(graph)?];
-        let y = (self.operator)(graph, x, kernels, self.frame.scan)?;
+        let y = (self.operator)(graph, x, kernels, self.frame.neighbourhood)?;
         self.frame.end(graph, y)
     }
 }
@@ -275,7 +230,7 @@ impl<T: Real> Layer<T> for Pair<T> {
 impl Frame {
     /// Checks what can be checked before any parameter is declared.
     pub(crate) fn new(
-        scan: Neighbourhood2d,
+        neighbourhood: Neighbourhood2d,
         input: Shape,
         filters: usize,
         merge: Merge,
@@ -284,9 +239,13 @@ impl Frame {
         if filters == 0 {
             return Err(ShapeError::new("morphological layer", "at least one filter", "0"));
         }
-        let place =
-            WindowLayout::new("morphological layer", scan.window, scan.border, input.batched(1))?;
-        Ok(Self { scan, channels: place.channels, filters, merge, bias: None, activation })
+        let place = WindowLayout::new(
+            "morphological layer",
+            neighbourhood.window,
+            neighbourhood.border,
+            input.batched(1),
+        )?;
+        Ok(Self { neighbourhood, channels: place.channels, filters, merge, bias: None, activation })
     }
 
     /// Declares the bias, after the kernel.

@@ -6,7 +6,7 @@
 use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Ties, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{AvgPool2d, Build, BuildError, Builder, Layer, MaxPool2d, Weight};
 
 macro_rules! pool {
@@ -14,20 +14,17 @@ macro_rules! pool {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name {
-            /// Height and width of the window.
-            pub size: [usize; 2],
-            /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
-            pub strides: Option<[usize; 2]>,
-            /// Rule at the border.
-            pub padding: Padding,
+            /// The sliding window, without gaps between its pixels; [`Window2d::tiles`] for windows
+            /// side by side.
+            pub window: Window2d,
             /// Who gets the gradient where an extremum is reached more than once.
             pub ties: Ties,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding, ties } = MaxPool2d::default();
-                Self { size, strides, padding, ties }
+                let MaxPool2d { window, ties } = MaxPool2d::default();
+                Self { window, ties }
             }
         }
 
@@ -47,8 +44,8 @@ macro_rules! pool {
                         $graph: &mut Graph<'_, T>,
                         $x: Var,
                     ) -> Result<Var, ShapeError> {
-                let Self { size, strides, padding, ties } = *self;
-                let $max = MaxPool2d { size, strides, padding, ties };
+                let Self { window, ties } = *self;
+                let $max = MaxPool2d { window, ties };
                 $body
             }
         }
@@ -100,12 +97,9 @@ macro_rules! mixed {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<T> {
-            /// Height and width of the window.
-            pub size: [usize; 2],
-            /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
-            pub strides: Option<[usize; 2]>,
-            /// Rule at the border.
-            pub padding: Padding,
+            /// The sliding window, without gaps between its pixels; [`Window2d::tiles`] for windows
+            /// side by side.
+            pub window: Window2d,
             /// Who gets the gradient where an extremum is reached more than once.
             pub ties: Ties,
             /// The share α of the maximum, a scalar; by default from 0.5 and kept in [0, 1].
@@ -114,9 +108,9 @@ macro_rules! mixed {
 
         impl<T: Real> Default for $name<T> {
             fn default() -> Self {
-                let MaxPool2d { size, strides, padding, ties } = MaxPool2d::default();
+                let MaxPool2d { window, ties } = MaxPool2d::default();
                 let alpha = Weight::new(Constant(0.5)).constrained(Interval { min: 0.0, max: 1.0 });
-                Self { size, strides, padding, ties, alpha }
+                Self { window, ties, alpha }
             }
         }
 
@@ -149,9 +143,9 @@ macro_rules! mixed {
                     }
                 }
 
-                let Self { size, strides, padding, ties, alpha } = self;
+                let Self { window, ties, alpha } = self;
                 let alpha = builder.param("alpha", Shape::scalar(), alpha)?;
-                let max = MaxPool2d { size, strides, padding, ties };
+                let max = MaxPool2d { window, ties };
                 Ok(Box::new(Built { max, alpha }))
             }
         }
@@ -180,8 +174,7 @@ mixed! {
     /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
     /// ```
     MixedPool2d, |graph, x, max| {
-        let MaxPool2d { size, strides, padding, .. } = max;
-        graph.apply(AvgPool2d { size, strides, padding }, [x])
+        graph.apply(AvgPool2d { window: max.window }, [x])
     }
 }
 
@@ -211,15 +204,14 @@ mod tests {
     const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
 
     /// One of the four, by number, with a free α.
-    fn build(kind: usize, w: Window2d, ties: Ties, params: &mut Params<f64>) -> Model<f64> {
-        let (size, strides, padding) = (w.size, Some(w.strides), w.padding);
+    fn build(kind: usize, window: Window2d, ties: Ties, params: &mut Params<f64>) -> Model<f64> {
         let alpha = Weight::new(Constant(ALPHA));
         let builder = Sequential::new();
         match kind {
-            0 => builder.add("pool", MinPool2d { size, strides, padding, ties }),
-            1 => builder.add("pool", RangePool2d { size, strides, padding, ties }),
-            2 => builder.add("pool", MixedPool2d { size, strides, padding, ties, alpha }),
-            _ => builder.add("pool", MixedMaxMinPool2d { size, strides, padding, ties, alpha }),
+            0 => builder.add("pool", MinPool2d { window, ties }),
+            1 => builder.add("pool", RangePool2d { window, ties }),
+            2 => builder.add("pool", MixedPool2d { window, ties, alpha }),
+            _ => builder.add("pool", MixedMaxMinPool2d { window, ties, alpha }),
         }
         .build_model(params, 0, [5, 6, 2])
         .unwrap()
@@ -258,7 +250,7 @@ mod tests {
             kind in 0..4usize,
             ties in prop::sample::select(RULES.to_vec()),
         ) {
-            let w = Window2d { rates: [1, 1], ..w };
+            let w = w.rates([1, 1]);
             let mut params = Params::new();
             let model = build(kind, w, ties, &mut params);
             let image = params.add("x", x.clone(), None).unwrap();
@@ -295,7 +287,7 @@ mod tests {
     fn grad(kind: usize, ties: Ties, x: [f64; 4], threads: usize) -> Vec<f64> {
         let run = || {
             let mut params = Params::new();
-            let window = Window2d { size: [2, 2], strides: [2, 2], ..Window2d::default() };
+            let window = Window2d::new([2, 2]).strides([2, 2]);
             let model = build(kind, window, ties, &mut params);
             let mut tape = Tape::new();
             let mut graph = tape.record(&params, Mode::Train { step: 0 });

@@ -7,7 +7,7 @@
 use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::NonNegative;
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Build, BuildError, Builder, Layer, Weight};
 
 use crate::dilation::dilation::dilation2d;
@@ -133,9 +133,10 @@ impl<T: Real> Layer<T> for Lifting {
             let (reach, scale) = (2 * (self.radius << k) + 1, self.scale * f64::from(1 << k));
             for size in [[reach, 1], [1, reach]] {
                 let w = graph.apply(QuadraticKernel { size, scale }, [curvature])?;
-                let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
-                let scan = Neighbourhood2d { window, border: self.border, ties: self.ties };
-                *level = dilation2d(graph, *level, w, scan)?;
+                let window = Window2d::new(size).same();
+                let neighbourhood =
+                    Neighbourhood2d { window, border: self.border, ties: self.ties };
+                *level = dilation2d(graph, *level, w, neighbourhood)?;
             }
         }
         graph.stack(&levels[..self.levels], 1)

@@ -5,15 +5,14 @@
 //! operator with any reduction: max-plus (dilations and the maximum), min-plus (erosions and the
 //! minimum), or sums.
 
-use morphograd_nn::autodiff::{Graph, Ties, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
 
 use crate::dilation::dilation::dilation2d;
 use crate::elements::structuring_function::StructuringFunction;
 use crate::layers::channels::{Merge, Reduction};
 use crate::layers::morphological::{Frame, Morphological2d};
-use crate::neighbourhood::border::Border;
 use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 use crate::operators::operator::Operator;
 
@@ -40,6 +39,7 @@ pub enum Separation {
 /// stages; a full bank costs `filters` times the depthwise one.
 ///
 /// ```
+/// use morphograd_morphology::Neighbourhood2d;
 /// use morphograd_morphology::{
 ///     Reduction, Separable2d, erosion2d,
 ///     nn::{Sequential, autodiff::Params},
@@ -49,11 +49,10 @@ pub enum Separation {
 ///     operator: erosion2d,
 ///     reduction: Reduction::Min,
 ///     filters: 8,
-///     size: [5, 5],
+///     neighbourhood: Neighbourhood2d::new([5, 5]).same(),
 ///     ..Default::default()
 /// };
-/// let model =
-///     Sequential::new().add("erosion", layer).build_model(&mut params, 1, [28, 28, 3])?;
+/// let model = Sequential::new().add("erosion", layer).build_model(&mut params, 1, [28, 28, 3])?;
 /// assert_eq!((model.output().dims(), params.count()), (&[28, 28, 8][..], 25 * 3 + 3 * 8));
 /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
 /// ```
@@ -69,19 +68,9 @@ pub struct Separable2d<T> {
     pub filters: usize,
     /// Number of depthwise structuring functions for each channel.
     pub multiplier: usize,
-    /// Height and width of the depthwise kernel.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule for the size of the output; same by default.
-    pub padding: Padding,
-    /// What lies outside the image, with same padding.
-    pub border: Border,
-    /// Who gets the gradient where several candidates of an operator are the best; the reduction
-    /// has its own rule, see [`Reduction`].
-    pub ties: Ties,
+    /// The window, of the depthwise kernel's size, with its border and ties; one pixel and same
+    /// padding by default. The reduction has its own rule at ties, see [`Reduction`].
+    pub neighbourhood: Neighbourhood2d,
     /// The structuring functions of the depthwise stage; every entry free, and zero, by default.
     pub depthwise: StructuringFunction<T>,
     /// The weights of the pointwise stage; zero by default.
@@ -99,19 +88,13 @@ struct Stages<T> {
 
 impl<T: Real> Default for Separable2d<T> {
     fn default() -> Self {
-        let Window2d { size, strides, rates, .. } = Window2d::default();
         Self {
             operator: dilation2d,
             reduction: Reduction::Max,
             separation: Separation::default(),
             filters: 1,
             multiplier: 1,
-            size,
-            strides,
-            rates,
-            padding: Padding::Same,
-            border: Border::default(),
-            ties: Ties::default(),
+            neighbourhood: Neighbourhood2d::new([1, 1]).same(),
             depthwise: StructuringFunction::default(),
             pointwise: Weight::zeros(),
             bias: None,
@@ -126,29 +109,16 @@ impl<T: Real> Build<T> for Separable2d<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { operator, reduction, separation, filters, multiplier, bias, activation, .. } =
-            self;
-        let Self { size, strides, rates, padding, border, ties, .. } = self;
+        let Self { operator, reduction, separation, filters, multiplier, .. } = self;
+        let Self { neighbourhood, bias, activation, .. } = self;
         // The first stage's output is the second's input, so the input is checked here.
-        let window = Window2d { size, strides, rates, padding };
-        let frame = Frame::new(
-            Neighbourhood2d { window, border, ties },
-            input,
-            filters,
-            Merge::None,
-            activation,
-        )?;
+        let frame = Frame::new(neighbourhood, input, filters, Merge::None, activation)?;
         let [height, width] = [input.dims()[0], input.dims()[1]];
-        let [rows, columns] = window.extent([height, width])?.output;
+        let [rows, columns] = neighbourhood.window.extent([height, width])?.output;
 
         let depthwise = Morphological2d {
             operator,
-            size,
-            strides,
-            rates,
-            padding,
-            border,
-            ties,
+            neighbourhood,
             kernel: self.depthwise,
             merge: Merge::None,
             ..Morphological2d::default()
@@ -156,8 +126,7 @@ impl<T: Real> Build<T> for Separable2d<T> {
         let pointwise = Morphological2d {
             operator,
             filters,
-            border,
-            ties,
+            neighbourhood: Neighbourhood2d { window: Window2d::new([1, 1]), ..neighbourhood },
             kernel: self.pointwise.into(),
             merge: Merge::Channels(reduction),
             ..Morphological2d::default()

@@ -24,11 +24,11 @@ use crate::neighbourhood::window_layout::WindowLayout;
 /// - **Cost**: two copies.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{Border, Pad2d, evaluate, smooth_dilation2d};
-/// let valid = Window2d { size: [1, 3], ..Window2d::default() };
+/// let valid = Window2d::new([1, 3]);
 /// let around = Pad2d {
-///     window: Window2d { padding: Padding::Same, ..valid },
+///     window: valid.same(),
 ///     border: Border::Periodic,
 /// };
 /// let inputs = [
@@ -146,7 +146,7 @@ mod tests {
             (window, x, w, dy, border) in (strategy::window(), 1..=2usize, borders()).prop_flat_map(
                 |(window, channels, border)| {
                     let [kh, kw] = window.size;
-                    let window = Window2d { padding: Padding::Same, ..window };
+                    let window = window.same();
                     let [rows, columns] = window.extent([7, 8]).unwrap().output;
                     (
                         Just(window),
@@ -175,7 +175,7 @@ mod tests {
                 vjp(pad, std::slice::from_ref(&x), &vec![0.0; shape.len()]).0,
             )
             .unwrap();
-            let valid = Window2d { padding: Padding::Valid, ..window };
+            let valid = window.padding(Padding::Valid);
             let (y, through) = vjp(Depthwise2d::<MaxPlus>::new(valid), &[padded, w], dy.data());
             prop_assert_eq!(y, expected);
             prop_assert_eq!(&through[1], &gradients[1]);
@@ -185,10 +185,7 @@ mod tests {
 
     #[test]
     fn an_empty_batch_is_no_trouble() {
-        let pad = Pad2d {
-            window: Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() },
-            border: Border::Reflect,
-        };
+        let pad = Pad2d { window: Window2d::new([3, 3]).same(), border: Border::Reflect };
         assert_eq!(vjp(pad, &[Tensor::<f64>::zeros([0, 4, 5, 2])], &[]), (vec![], vec![vec![]]));
     }
 

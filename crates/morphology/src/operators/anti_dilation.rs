@@ -21,9 +21,9 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{anti_dilation2d, anti_erosion2d, evaluate};
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let (x, flat) =
 ///     (TensorRef::new([1, 1, 3, 1], &[1.0, 2.0, 3.0]), TensorRef::new([1, 3, 1], &[0.0; 3]));
 /// let found = evaluate([x, flat], |graph, [x, w]| {
@@ -37,10 +37,10 @@ pub fn anti_dilation2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
     let negated = graph.apply(Scale(-1.0), [x])?;
-    dilation2d(graph, negated, kernel, scan)
+    dilation2d(graph, negated, kernel, neighbourhood)
 }
 
 /// The anti-erosion $\varepsilon_w(-x)$: decreasing, and an infimum becomes a supremum. As
@@ -52,8 +52,8 @@ pub fn anti_erosion2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
     let negated = graph.apply(Scale(-1.0), [x])?;
-    erosion2d(graph, negated, kernel, scan)
+    erosion2d(graph, negated, kernel, neighbourhood)
 }

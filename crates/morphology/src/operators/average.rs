@@ -25,9 +25,9 @@ use crate::operators::operator::keeps_size;
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{average2d, evaluate, sift2d};
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let (x, flat) = (
 ///     TensorRef::new([1, 1, 4, 1], &[0.0, 0.0, 4.0, 4.0]),
 ///     TensorRef::new([1, 3, 1], &[0.0; 3]),
@@ -43,11 +43,11 @@ pub fn average2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
-    let dilated = dilation2d(graph, x, kernel, scan)?;
-    let eroded = erosion2d(graph, x, kernel, scan)?;
+    let neighbourhood = neighbourhood.into();
+    let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
+    let eroded = erosion2d(graph, x, kernel, neighbourhood)?;
     let sum = graph.apply(Add, [dilated, eroded])?;
     graph.apply(Scale(0.5), [sum])
 }
@@ -62,9 +62,9 @@ pub fn sift2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("sift", scan)?;
-    let mean = average2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("sift", neighbourhood)?;
+    let mean = average2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [x, mean])
 }

@@ -26,11 +26,11 @@ use crate::operators::operator::keeps_size;
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{
 ///     evaluate, external_gradient2d, gradient2d, internal_gradient2d, laplacian2d,
 /// };
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let step = TensorRef::new([1, 1, 6, 1], &[0.0, 0.0, 0.0, 4.0, 4.0, 4.0]);
 /// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
 /// let found = evaluate([step, flat], |graph, [x, w]| {
@@ -53,11 +53,11 @@ pub fn gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
-    let dilated = dilation2d(graph, x, kernel, scan)?;
-    let eroded = erosion2d(graph, x, kernel, scan)?;
+    let neighbourhood = neighbourhood.into();
+    let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
+    let eroded = erosion2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [dilated, eroded])
 }
 
@@ -70,10 +70,10 @@ pub fn internal_gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("internal gradient", scan)?;
-    let eroded = erosion2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("internal gradient", neighbourhood)?;
+    let eroded = erosion2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [x, eroded])
 }
 
@@ -86,10 +86,10 @@ pub fn external_gradient2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("external gradient", scan)?;
-    let dilated = dilation2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("external gradient", neighbourhood)?;
+    let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [dilated, x])
 }
 
@@ -106,11 +106,11 @@ pub fn laplacian2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("laplacian", scan)?;
-    let dilated = dilation2d(graph, x, kernel, scan)?;
-    let eroded = erosion2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("laplacian", neighbourhood)?;
+    let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
+    let eroded = erosion2d(graph, x, kernel, neighbourhood)?;
     let sum = graph.apply(Add, [dilated, eroded])?;
     let twice = graph.apply(Scale(2.0), [x])?;
     graph.apply(Sub, [sum, twice])

@@ -26,9 +26,9 @@ use crate::operators::anti_dilation::anti_dilation2d;
 /// If the shapes do not fit.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{evaluate, probing2d};
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// const OUT: f32 = f32::NEG_INFINITY; // a segment from above, a point from below
 /// let x = TensorRef::new([1, 1, 4, 1], &[0.0, 0.0, 4.0, 4.0]);
 /// let (upper, lower) =
@@ -43,11 +43,11 @@ pub fn probing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [upper, lower]: [Var; 2],
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
-    let dilated = dilation2d(graph, x, upper, scan)?;
-    let eroded = erosion2d(graph, x, lower, scan)?;
+    let neighbourhood = neighbourhood.into();
+    let dilated = dilation2d(graph, x, upper, neighbourhood)?;
+    let eroded = erosion2d(graph, x, lower, neighbourhood)?;
     graph.apply(Sub, [dilated, eroded])
 }
 
@@ -72,7 +72,7 @@ pub fn probing2d<T: Real>(
 /// use morphograd_morphology::{
 ///     hit_or_miss2d,
 ///     nn::autodiff::{Mode, Params, Tape},
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 /// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
@@ -81,7 +81,7 @@ pub fn probing2d<T: Real>(
 /// let out = f32::NEG_INFINITY;
 /// let hit = graph.input(TensorRef::new([1, 3, 1], &[out, 0.0, out]));
 /// let miss = graph.input(TensorRef::new([1, 3, 1], &[0.0, out, out]));
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let y = hit_or_miss2d(&mut graph, x, [hit, miss], window)?;
 /// assert_eq!(graph.value(y).data[1..], [1.0, 0.0, 0.0, 0.0, 0.0]);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
@@ -90,12 +90,12 @@ pub fn hit_or_miss2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     [hit, miss]: [Var; 2],
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
+    let neighbourhood = neighbourhood.into();
     // The smallest x - h is the largest h - x, negated: an erosion without its mirror.
-    let missing = anti_dilation2d(graph, x, hit, scan)?;
-    let excess = dilation2d(graph, x, miss, scan)?;
+    let missing = anti_dilation2d(graph, x, hit, neighbourhood)?;
+    let excess = dilation2d(graph, x, miss, neighbourhood)?;
     let gap = graph.apply(Add, [missing, excess])?;
     let margin = graph.apply(Scale(-1.0), [gap])?;
     Activation::Relu.apply(graph, margin)

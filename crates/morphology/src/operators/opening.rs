@@ -35,7 +35,7 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 /// ```
 /// use morphograd_morphology::{
 ///     nn::autodiff::{Mode, Params, Tape},
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 ///     opening2d,
 /// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
@@ -43,7 +43,7 @@ use crate::neighbourhood::neighbourhood::Neighbourhood2d;
 /// let x =
 ///     graph.input(TensorRef::new([1, 1, 8, 1], &[0.0, 9.0, 0.0, 5.0, 6.0, 7.0, 0.0, 0.0]));
 /// let flat = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let y = opening2d(&mut graph, x, flat, window)?;
 /// assert_eq!(graph.value(y).data, [0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 0.0, 0.0]);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
@@ -52,11 +52,11 @@ pub fn opening2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
-    let eroded = erosion2d(graph, x, kernel, scan.dense())?;
-    dilation2d(graph, eroded, kernel, scan)
+    let neighbourhood = neighbourhood.into();
+    let eroded = erosion2d(graph, x, kernel, neighbourhood.dense())?;
+    dilation2d(graph, eroded, kernel, neighbourhood)
 }
 
 /// The closing $\varphi_w(x) = \varepsilon_w(\delta_w(x))$ of every channel by its own kernel, the
@@ -70,9 +70,9 @@ pub fn closing2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = scan.into();
-    let dilated = dilation2d(graph, x, kernel, scan.dense())?;
-    erosion2d(graph, dilated, kernel, scan)
+    let neighbourhood = neighbourhood.into();
+    let dilated = dilation2d(graph, x, kernel, neighbourhood.dense())?;
+    erosion2d(graph, dilated, kernel, neighbourhood)
 }

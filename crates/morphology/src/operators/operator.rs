@@ -23,12 +23,12 @@ pub type PairOperator<T> =
 /// with its own transform.
 pub(crate) fn keeps_size(
     operation: &'static str,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Neighbourhood2d, ShapeError> {
-    let scan = scan.into();
-    let window = scan.window;
+    let neighbourhood = neighbourhood.into();
+    let window = neighbourhood.window;
     if window.strides == [1, 1] && (window.padding != Padding::Valid || window.size == [1, 1]) {
-        return Ok(scan);
+        return Ok(neighbourhood);
     }
     let found = format!("strides {:?} and {:?} padding", window.strides, window.padding);
     Err(ShapeError::new(operation, "strides [1, 1] and same padding", found))

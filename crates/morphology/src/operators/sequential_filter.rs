@@ -5,7 +5,7 @@
 //! members may be of any sizes and may be learned.
 
 use morphograd_nn::autodiff::{Graph, Scale, Sub, Var};
-use morphograd_nn::tensor::{Padding, Real, ShapeError};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 use morphograd_nn::{AvgPool2d, Layer};
 
 use crate::neighbourhood::neighbourhood::Neighbourhood2d;
@@ -37,9 +37,9 @@ pub enum First {
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{alternating_sequential2d, evaluate, sequential_filter::First};
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// // Noise of both signs on a step.
 /// let x = TensorRef::new([1, 1, 10, 1], &[0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 5.0, 1.0, 5.0]);
 /// let flat = TensorRef::new([1, 3, 1], &[0.0; 3]);
@@ -55,16 +55,16 @@ pub fn alternating_sequential2d<T: Real>(
     family: &[(Var, impl Into<Neighbourhood2d> + Copy)],
     first: First,
 ) -> Result<Var, ShapeError> {
-    family.iter().try_fold(x, |x, &(kernel, scan)| {
-        let scan = keeps_size("alternating sequential filter", scan)?;
+    family.iter().try_fold(x, |x, &(kernel, neighbourhood)| {
+        let neighbourhood = keeps_size("alternating sequential filter", neighbourhood)?;
         match first {
             First::Closing => {
-                let closed = closing2d(graph, x, kernel, scan)?;
-                opening2d(graph, closed, kernel, scan)
+                let closed = closing2d(graph, x, kernel, neighbourhood)?;
+                opening2d(graph, closed, kernel, neighbourhood)
             }
             First::Opening => {
-                let opened = opening2d(graph, x, kernel, scan)?;
-                closing2d(graph, opened, kernel, scan)
+                let opened = opening2d(graph, x, kernel, neighbourhood)?;
+                closing2d(graph, opened, kernel, neighbourhood)
             }
         }
     })
@@ -82,9 +82,9 @@ pub fn alternating_sequential2d<T: Real>(
 /// If the shapes do not fit, a stride is not 1, or a padding is not same.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{evaluate, granulometry2d};
-/// let segment = |n| Window2d { size: [1, n], padding: Padding::Same, ..Window2d::default() };
+/// let segment = |n| Window2d::new([1, n]).same();
 /// // Grains of 1 and 3 pixels.
 /// let x = TensorRef::new([1, 1, 8, 1], &[0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
 /// let (three, five) =
@@ -101,9 +101,9 @@ pub fn granulometry2d<T: Real>(
     x: Var,
     family: &[(Var, impl Into<Neighbourhood2d> + Copy)],
 ) -> Result<Vec<Var>, ShapeError> {
-    let open = |&(kernel, scan): &(Var, _)| {
-        let scan = keeps_size("granulometry", scan)?;
-        opening2d(graph, x, kernel, scan)
+    let open = |&(kernel, neighbourhood): &(Var, _)| {
+        let neighbourhood = keeps_size("granulometry", neighbourhood)?;
+        opening2d(graph, x, kernel, neighbourhood)
     };
     family.iter().map(open).collect()
 }
@@ -124,7 +124,7 @@ pub fn granulometry2d<T: Real>(
 /// ```
 /// use morphograd_morphology::{
 ///     nn::autodiff::{Mode, Params, Tape},
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 ///     pattern_spectrum2d,
 /// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
@@ -132,7 +132,7 @@ pub fn granulometry2d<T: Real>(
 /// let x =
 ///     // Grains of 1 and 3 pixels.
 ///     graph.input(TensorRef::new([1, 1, 8, 1], &[0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]));
-/// let segment = |n| Window2d { size: [1, n], padding: Padding::Same, ..Window2d::default() };
+/// let segment = |n| Window2d::new([1, n]).same();
 /// let family = [3, 5].map(|n| (graph.input_with([1, n, 1], |w| w.fill(0.0)), segment(n)));
 /// let spectrum = pattern_spectrum2d(&mut graph, x, &family)?;
 /// assert_eq!(
@@ -160,6 +160,6 @@ pub fn pattern_spectrum2d<T: Real>(
 /// The mean over the whole image, times the number of its pixels.
 fn sum_of_pixels<T: Real>(graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
     let size = [graph.shape(x).dims()[1], graph.shape(x).dims()[2]];
-    let mean = AvgPool2d { size, strides: None, padding: Padding::Valid }.forward(graph, x)?;
+    let mean = AvgPool2d { window: Window2d::tiles(size) }.forward(graph, x)?;
     graph.apply(Scale((size[0] * size[1]) as f64), [mean])
 }

@@ -76,14 +76,14 @@ impl<T: Real> Op<T> for Toggle {
 /// ```
 /// use morphograd_morphology::{
 ///     nn::autodiff::{Mode, Params, Tape},
-///     nn::tensor::{Padding, TensorRef, Window2d},
+///     nn::tensor::{TensorRef, Window2d},
 ///     toggle2d,
 /// };
 /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
 /// let mut graph = tape.record(&params, Mode::Eval);
 /// let x = graph.input(TensorRef::new([1, 1, 6, 1], &[0.0, 0.0, 2.0, 7.0, 9.0, 9.0]));
 /// let flat = graph.input(TensorRef::new([1, 3, 1], &[0.0; 3]));
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// let y = toggle2d(&mut graph, x, flat, window, 1)?;
 /// assert_eq!(graph.value(y).data, [0.0, 0.0, 0.0, 9.0, 9.0, 9.0]);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
@@ -92,14 +92,14 @@ pub fn toggle2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
     steps: usize,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("toggle", scan)?;
+    let neighbourhood = keeps_size("toggle", neighbourhood)?;
     let mut x = x;
     for _ in 0..steps {
-        let dilated = dilation2d(graph, x, kernel, scan)?;
-        let eroded = erosion2d(graph, x, kernel, scan)?;
+        let dilated = dilation2d(graph, x, kernel, neighbourhood)?;
+        let eroded = erosion2d(graph, x, kernel, neighbourhood)?;
         x = graph.apply(Toggle, [x, dilated, eroded])?;
     }
     Ok(x)

@@ -24,9 +24,9 @@ use crate::operators::operator::keeps_size;
 /// If the shapes do not fit, the stride is not 1, or the padding is not same.
 ///
 /// ```
-/// use morphograd_morphology::nn::tensor::{Padding, TensorRef, Window2d};
+/// use morphograd_morphology::nn::tensor::{TensorRef, Window2d};
 /// use morphograd_morphology::{black_top_hat2d, evaluate, white_top_hat2d};
-/// let window = Window2d { size: [1, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([1, 3]).same();
 /// // A spike on the ground and a notch in the wall.
 /// let x = TensorRef::new(
 ///     [1, 1, 14, 1],
@@ -44,10 +44,10 @@ pub fn white_top_hat2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("white top-hat", scan)?;
-    let opened = opening2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("white top-hat", neighbourhood)?;
+    let opened = opening2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [x, opened])
 }
 
@@ -59,9 +59,9 @@ pub fn black_top_hat2d<T: Real>(
     graph: &mut Graph<'_, T>,
     x: Var,
     kernel: Var,
-    scan: impl Into<Neighbourhood2d>,
+    neighbourhood: impl Into<Neighbourhood2d>,
 ) -> Result<Var, ShapeError> {
-    let scan = keeps_size("black top-hat", scan)?;
-    let closed = closing2d(graph, x, kernel, scan)?;
+    let neighbourhood = keeps_size("black top-hat", neighbourhood)?;
+    let closed = closing2d(graph, x, kernel, neighbourhood)?;
     graph.apply(Sub, [closed, x])
 }

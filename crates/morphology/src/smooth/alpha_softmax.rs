@@ -4,12 +4,12 @@
 //! The one design choice: one α for each filter, starting at 0, so that training alone decides
 //! which of them becomes what.
 
+use morphograd_nn::Weight;
 use morphograd_nn::autodiff::{Graph, Var};
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 
-use crate::elements::element_dropout::ElementDropout;
-use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
+use crate::smooth::layer::{Sharpness, smooth_layer};
+use crate::smooth::window_fold::{Candidate, Family, Smooth2d};
 
 /// The α-softmax of every channel of `x` `[batch, height, width, channels]` with its own kernel
 /// `[kh, kw, channels]`, or, with a kernel `[kh, kw, channels, filters]`, the sums of the channels'
@@ -52,7 +52,7 @@ use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, S
 ///         x,
 ///         w,
 ///         alpha,
-///         Window2d { size: [1, 3], ..Window2d::default() },
+///         Window2d::new([1, 3]),
 ///     )
 ///     .unwrap();
 ///     graph.value(y).data[0]
@@ -69,74 +69,39 @@ pub fn alpha_softmax2d<T: Real>(
     Smooth2d::<AlphaSoftmax>::apply(graph, [x, kernel, alpha], window)
 }
 
-/// A layer of learned α-softmaxes (SMorph): filter `f` has a kernel for every channel and sums the
-/// results, see [`alpha_softmax2d`].
-///
-/// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`; parameters
-/// `kernel` `[kh, kw, channels, filters]`, `alpha` unless it is fixed, and, if asked for, `bias`
-/// `[filters]`.
-///
-/// ```
-/// use morphograd_morphology::{nn::{autodiff::Params, Sequential}, AlphaSoftmax2d};
-/// let mut params = Params::<f32>::new();
-/// let model = Sequential::new()
-///     .add("smorph", AlphaSoftmax2d { filters: 8, size: [5, 5], ..AlphaSoftmax2d::default() })
-///     .build_model(&mut params, 1, [28, 28, 1])?;
-/// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 208));
-/// # Ok::<(), morphograd_morphology::nn::BuildError>(())
-/// ```
-#[derive(Debug)]
-pub struct AlphaSoftmax2d<T> {
-    /// Number of filters.
-    pub filters: usize,
-    /// Height and width of the kernel.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule at the border.
-    pub padding: Padding,
+smooth_layer! {
+    /// A layer of learned α-softmaxes (SMorph): filter `f` has a kernel for every channel and sums
+    /// the results, see [`alpha_softmax2d`].
+    ///
+    /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`;
+    /// parameters `kernel` `[kh, kw, channels, filters]`, `alpha` unless it is fixed, and, if asked
+    /// for, `bias` `[filters]`.
+    ///
+    /// ```
+    /// use morphograd_morphology::nn::tensor::Window2d;
+    /// use morphograd_morphology::{
+    ///     AlphaSoftmax2d,
+    ///     nn::{Sequential, autodiff::Params},
+    /// };
+    /// let mut params = Params::<f32>::new();
+    /// let model = Sequential::new()
+    ///     .add(
+    ///         "smorph",
+    ///         AlphaSoftmax2d {
+    ///             filters: 8,
+    ///             window: Window2d::new([5, 5]),
+    ///             ..AlphaSoftmax2d::default()
+    ///         },
+    ///     )
+    ///     .build_model(&mut params, 1, [28, 28, 1])?;
+    /// assert_eq!((model.output().dims(), params.count()), (&[24, 24, 8][..], 208));
+    /// # Ok::<(), morphograd_morphology::nn::BuildError>(())
+    /// ```
+    AlphaSoftmax2d, AlphaSoftmax,
     /// The structuring functions; zero by default.
-    pub kernel: Weight<T>,
+    kernel: Weight::zeros(),
     /// The sharpness α; by default learned, one for each filter, from 0.
-    pub alpha: Sharpness<T>,
-    /// Added to each filter; none by default.
-    pub bias: Option<Weight<T>>,
-    /// Applied last.
-    pub activation: Activation,
-}
-
-impl<T: Real> Default for AlphaSoftmax2d<T> {
-    fn default() -> Self {
-        let Window2d { size, strides, rates, padding } = Window2d::default();
-        let (kernel, alpha) = (Weight::zeros(), Sharpness::PerFilter(Weight::zeros()));
-        Self {
-            filters: 1,
-            size,
-            strides,
-            rates,
-            padding,
-            kernel,
-            alpha,
-            bias: None,
-            activation: Activation::Linear,
-        }
-    }
-}
-
-impl<T: Real> Build<T> for AlphaSoftmax2d<T> {
-    fn build(
-        self,
-        builder: &mut Builder<'_, T>,
-        input: Shape,
-    ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, kernel, alpha, bias, activation } = self;
-        let window = Window2d { size, strides, rates, padding };
-        let element_dropout = ElementDropout::default();
-        let bank = Bank { filters, kernel, sharpness: alpha, element_dropout, bias, activation };
-        SmoothLayer::<AlphaSoftmax>::build(builder, input, window, bank)
-    }
+    alpha: Sharpness::PerFilter(Weight::zeros()),
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -5,14 +5,14 @@
 //! operation serves a constant β, a learned one, and one that a schedule raises while training
 //! ([`anneal`](morphograd_nn::optim::anneal)).
 
+use morphograd_nn::Weight;
 use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 
-use crate::elements::element_dropout::ElementDropout;
-use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
+use crate::smooth::layer::{Sharpness, smooth_layer};
+use crate::smooth::window_fold::{Candidate, Family, Smooth2d};
 
 /// The smooth dilation of every channel of `x` `[batch, height, width, channels]` by its own kernel
 /// `[kh, kw, channels]`, or, with a kernel `[kh, kw, channels, filters]`, the sums of the channels'
@@ -49,7 +49,7 @@ use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, S
 ///     x,
 ///     w,
 ///     beta,
-///     Window2d { size: [1, 2], ..Window2d::default() },
+///     Window2d::new([1, 2]),
 /// )?;
 /// // A tie, and two maxima that are far above the rest.
 /// assert_eq!(graph.value(y).data, [1.0 + 2f32.ln() / 10.0, 5.0, 5.0]);
@@ -90,88 +90,36 @@ pub fn log_sum_exp_gap(n: usize, beta: f64) -> f64 {
     (n as f64).ln() / beta
 }
 
-macro_rules! layer {
-    ($(#[$doc:meta])* $name:ident, $family:ty) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name<T> {
-            /// Number of filters.
-            pub filters: usize,
-            /// Height and width of the kernel.
-            pub size: [usize; 2],
-            /// Step between neighbouring windows.
-            pub strides: [usize; 2],
-            /// Distance between neighbouring taps.
-            pub rates: [usize; 2],
-            /// Rule at the border.
-            pub padding: Padding,
-            /// The structuring functions; zero by default.
-            pub kernel: Weight<T>,
-            /// The sharpness β, above 0; by default learned, shared by the filters, from 8 and at
-            /// least 0.001.
-            pub beta: Sharpness<T>,
-            /// Entries of the kernel that are left out while training; none by default.
-            pub element_dropout: ElementDropout,
-            /// Added to each filter; none by default.
-            pub bias: Option<Weight<T>>,
-            /// Applied last.
-            pub activation: Activation,
-        }
-
-        impl<T: Real> Default for $name<T> {
-            fn default() -> Self {
-                let Window2d { size, strides, rates, padding } = Window2d::default();
-                let positive = Interval { min: 1e-3, max: f64::INFINITY };
-                Self {
-                    filters: 1,
-                    size,
-                    strides,
-                    rates,
-                    padding,
-                    kernel: Weight::zeros(),
-                    beta: Sharpness::Shared(Weight::new(Constant(8.0)).constrained(positive)),
-                    element_dropout: ElementDropout::default(),
-                    bias: None,
-                    activation: Activation::Linear,
-                }
-            }
-        }
-
-        impl<T: Real> Build<T> for $name<T> {
-            fn build(
-                self,
-                builder: &mut Builder<'_, T>,
-                input: Shape,
-            ) -> Result<Box<dyn Layer<T>>, BuildError> {
-                let Self { filters, size, strides, rates, padding, .. } = self;
-                let Self { kernel, beta, element_dropout, bias, activation, .. } = self;
-                if let Sharpness::Fixed(beta) = beta && beta <= 0.0 {
-                    let found = format!("{beta}");
-                    return Err(ShapeError::new(<$family>::NAME, "beta above 0", found).into());
-                }
-                let window = Window2d { size, strides, rates, padding };
-                let sharpness = beta;
-                let bank = Bank { filters, kernel, sharpness, element_dropout, bias, activation };
-                SmoothLayer::<$family>::build(builder, input, window, bank)
-            }
-        }
-    };
-}
-
-layer! {
+smooth_layer! {
     /// A layer of smooth dilations: filter `f` dilates every channel by its own kernel and sums the
     /// results, $y_f = a\big(\sum_c \delta^β_{w_{c,f}}(x_c) + b_f\big)$, see [`smooth_dilation2d`].
     ///
     /// Input `[batch, height, width, channels]`, output `[batch, rows, columns, filters]`;
     /// parameters `kernel` `[kh, kw, channels, filters]`, `beta` unless it is fixed, and, if asked
     /// for, `bias` `[filters]`.
-    SmoothDilation2d, LogSumExp<false>
+    SmoothDilation2d, LogSumExp<false>,
+    /// The structuring functions; zero by default.
+    kernel: Weight::zeros(),
+    /// The sharpness β, above 0; by default learned, shared by the filters, from 8 and at least
+    /// 0.001.
+    beta: learned(),
 }
 
-layer! {
+smooth_layer! {
     /// A layer of smooth erosions, $y_f = a\big(\sum_c \varepsilon^β_{w_{c,f}}(x_c) + b_f\big)$,
     /// see [`smooth_erosion2d`]; otherwise as [`SmoothDilation2d`].
-    SmoothErosion2d, LogSumExp<true>
+    SmoothErosion2d, LogSumExp<true>,
+    /// The structuring functions; zero by default.
+    kernel: Weight::zeros(),
+    /// The sharpness β, above 0; by default learned, shared by the filters, from 8 and at least
+    /// 0.001.
+    beta: learned(),
+}
+
+/// The sharpness of a layer by default.
+fn learned<T: Real>() -> Sharpness<T> {
+    let positive = Interval { min: 1e-3, max: f64::INFINITY };
+    Sharpness::Shared(Weight::new(Constant(8.0)).constrained(positive))
 }
 
 /// The family of both; an erosion is computed as $-\delta^β$ of $-x$ with the mirrored kernel.
@@ -181,6 +129,7 @@ pub(crate) struct LogSumExp<const EROSION: bool>;
 impl<const EROSION: bool> Family for LogSumExp<EROSION> {
     const NAME: &'static str = if EROSION { "smooth_erosion2d" } else { "smooth_dilation2d" };
     const SHARPNESS: &'static str = "beta";
+    const POSITIVE: bool = true;
     const MIRRORED: bool = EROSION;
 
     fn prepare<T: Real>(_: &mut Graph<'_, T>, inputs: [Var; 2]) -> Result<[Var; 2], ShapeError> {

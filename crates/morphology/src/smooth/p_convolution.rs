@@ -2,17 +2,16 @@
 //! positive image, from pseudo-erosion to pseudo-dilation.
 //!
 //! The one design choice: it is computed on logarithms, $f^p w = e^{p \log f + \log w}$, so that no
-//! power of a pixel can overflow; one small operation takes them and holds the rule for what is not
-//! positive.
+//! power of a pixel can overflow.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::Weight;
+use morphograd_nn::autodiff::{Graph, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
-use morphograd_nn::tensor::{Padding, Real, Shape, ShapeError, Window2d};
-use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 
-use crate::elements::element_dropout::ElementDropout;
-use crate::smooth::window_fold::{Bank, Candidate, Family, Sharpness, Smooth2d, SmoothLayer};
+use crate::smooth::layer::{Sharpness, smooth_layer};
+use crate::smooth::window_fold::{Candidate, Family, Smooth2d};
 
 /// Smaller pixels and kernel entries count as this number; their derivative is 0.
 pub(crate) const EPSILON: f64 = 1e-6;
@@ -55,7 +54,7 @@ pub(crate) const EPSILON: f64 = 1e-6;
 /// let w = graph.input(TensorRef::new([1, 2, 1], &[1.0, 1.0]));
 /// let p = graph.input(TensorRef::new([], &[1.0]));
 /// let y =
-///     p_convolution2d(&mut graph, x, w, p, Window2d { size: [1, 2], ..Window2d::default() })?;
+///     p_convolution2d(&mut graph, x, w, p, Window2d::new([1, 2]))?;
 /// assert!((graph.value(y).data[0] - (1.0 + 9.0) / (1.0 + 3.0)).abs() < 1e-12);
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
@@ -69,66 +68,19 @@ pub fn p_convolution2d<T: Real>(
     Smooth2d::<CounterHarmonic>::apply(graph, [x, kernel, p], window)
 }
 
-/// A layer of learned p-convolutions (PConv): filter `f` has a kernel for every channel and sums
-/// the results, see [`p_convolution2d`].
-///
-/// Input `[batch, height, width, channels]`, positive; output `[batch, rows, columns, filters]`;
-/// parameters `kernel` `[kh, kw, channels, filters]`, `p` unless it is fixed, and, if asked for,
-/// `bias` `[filters]`.
-#[derive(Debug)]
-pub struct PConvolution2d<T> {
-    /// Number of filters.
-    pub filters: usize,
-    /// Height and width of the kernel.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps.
-    pub rates: [usize; 2],
-    /// Rule at the border.
-    pub padding: Padding,
+smooth_layer! {
+    /// A layer of learned p-convolutions (PConv): filter `f` has a kernel for every channel and
+    /// sums the results, see [`p_convolution2d`].
+    ///
+    /// Input `[batch, height, width, channels]`, positive; output `[batch, rows, columns,
+    /// filters]`; parameters `kernel` `[kh, kw, channels, filters]`, `p` unless it is fixed, and,
+    /// if asked for, `bias` `[filters]`.
+    PConvolution2d, CounterHarmonic,
     /// The weights; by default from 1 and at least 10⁻⁶.
-    pub kernel: Weight<T>,
+    kernel: Weight::new(Constant(1.0))
+        .constrained(Interval { min: EPSILON, max: f64::INFINITY }),
     /// The exponent; by default learned, one for each filter, from 0.
-    pub p: Sharpness<T>,
-    /// Added to each filter; none by default.
-    pub bias: Option<Weight<T>>,
-    /// Applied last.
-    pub activation: Activation,
-}
-
-impl<T: Real> Default for PConvolution2d<T> {
-    fn default() -> Self {
-        let Window2d { size, strides, rates, padding } = Window2d::default();
-        let kernel =
-            Weight::new(Constant(1.0)).constrained(Interval { min: EPSILON, max: f64::INFINITY });
-        let p = Sharpness::PerFilter(Weight::zeros());
-        Self {
-            filters: 1,
-            size,
-            strides,
-            rates,
-            padding,
-            kernel,
-            p,
-            bias: None,
-            activation: Activation::Linear,
-        }
-    }
-}
-
-impl<T: Real> Build<T> for PConvolution2d<T> {
-    fn build(
-        self,
-        builder: &mut Builder<'_, T>,
-        input: Shape,
-    ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { filters, size, strides, rates, padding, kernel, p, bias, activation } = self;
-        let window = Window2d { size, strides, rates, padding };
-        let element_dropout = ElementDropout::default();
-        let bank = Bank { filters, kernel, sharpness: p, element_dropout, bias, activation };
-        SmoothLayer::<CounterHarmonic>::build(builder, input, window, bank)
-    }
+    p: Sharpness::PerFilter(Weight::zeros()),
 }
 
 /// The family on logarithms: $x = \log f$ and $w = \log$ of the entry.
@@ -144,7 +96,7 @@ impl Family for CounterHarmonic {
         graph: &mut Graph<'_, T>,
         [x, kernel]: [Var; 2],
     ) -> Result<[Var; 2], ShapeError> {
-        Ok([graph.apply(Log, [x])?, graph.apply(Log, [kernel])?])
+        Ok([log(graph, x)?, log(graph, kernel)?])
     }
 
     #[inline(always)]
@@ -174,41 +126,18 @@ impl Family for CounterHarmonic {
     }
 }
 
-/// $y = \log \max(x, ε)$, derivative $1 / x$ for $x \ge ε$ and 0 below. NaN stays NaN.
-#[derive(Debug, Clone, Copy)]
-struct Log;
-
-impl<T: Real> Op<T> for Log {
-    fn name(&self) -> &'static str {
-        "log"
-    }
-
-    fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        Ok(inputs[0])
-    }
-
-    fn forward(&self, pass: Forward<'_, T>) {
-        let epsilon = T::of(EPSILON);
-        for (y, x) in pass.output.iter_mut().zip(pass.inputs[0].data) {
-            *y = if *x < epsilon { epsilon } else { *x }.ln();
-        }
-    }
-
-    fn backward(&self, pass: Backward<'_, T>) {
-        let [Some(dx), ..] = pass.grad_inputs else { return };
-        let epsilon = T::of(EPSILON);
-        for ((dx, g), x) in dx.iter_mut().zip(pass.grad_output).zip(pass.inputs[0].data) {
-            *dx += if *x < epsilon { T::zero() } else { *g / *x };
-        }
-    }
+/// $\log \max(x, ε)$; at ε the derivative is that of the logarithm.
+fn log<T: Real>(graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
+    let epsilon = graph.input_with(Shape::scalar(), |value| value[0] = T::of(EPSILON));
+    let positive = graph.maximum(x, epsilon)?;
+    graph.log(positive)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use morphograd_nn::autodiff::{Params, gradcheck};
-    use morphograd_nn::tensor::Tensor;
-    use morphograd_testkit::{check_op, vjp};
+    use morphograd_nn::autodiff::{Mode, Params, Tape, gradcheck};
+    use morphograd_nn::tensor::{Tensor, TensorRef};
 
     #[test]
     fn gradients_agree_with_differences_through_the_logarithms() {
@@ -222,7 +151,7 @@ mod tests {
             add("w", [2, 3, 2, 2].into(), 0.3),
             add("p", [2].into(), -0.5),
         ];
-        let window = Window2d { size: [2, 3], padding: Padding::Same, ..Window2d::default() };
+        let window = Window2d::new([2, 3]).same();
         gradcheck(&mut params, |graph| {
             let [x, w, p] = ids.map(|id| graph.param(id));
             p_convolution2d(graph, x, w, p, window)
@@ -232,12 +161,15 @@ mod tests {
 
     #[test]
     fn what_is_below_epsilon_counts_as_epsilon_and_has_no_gradient() {
-        check_op(Log, &[Tensor::from_vec([3], vec![-1.0, 0.2, 2.0]).unwrap()]);
-        let x = Tensor::from_vec([4], vec![-1.0, 0.0, EPSILON, 2.0]).unwrap();
-        let (y, grads) = vjp(Log, &[x], &[1.0; 4]);
-        assert_eq!(y[..3], [EPSILON.ln(); 3]);
-        assert_eq!((y[3], &grads[0][..]), (2f64.ln(), &[0.0, 0.0, 1.0 / EPSILON, 0.5][..]));
-        let (y, _) = vjp(Log, &[Tensor::filled([1], f64::NAN)], &[0.0]);
-        assert!(y[0].is_nan());
+        let (params, mut tape) = (Params::new(), Tape::new());
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let values = [-1.0, 0.0, EPSILON, 2.0, f64::NAN];
+        let x = graph.variable(TensorRef::new([5], &values));
+        let y = log(&mut graph, x).unwrap();
+        let values = graph.value(y).data;
+        assert_eq!(values[..3], [EPSILON.ln(); 3]);
+        assert!(values[3] == 2f64.ln() && values[4].is_nan());
+        graph.backward_with(y, &[1.0; 5]);
+        assert_eq!(graph.grad(x).unwrap()[..4], [0.0, 0.0, 1.0 / EPSILON, 0.5]);
     }
 }

@@ -12,22 +12,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::{Range, RangeInclusive};
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
 use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
-use morphograd_nn::{Activation, BuildError, Builder, Layer, Weight};
-
-use crate::elements::element_dropout::ElementDropout;
-
-/// How sharp a smooth operator is: the number $β$, $α$ or $p$ of its formula.
-#[derive(Debug)]
-pub enum Sharpness<T> {
-    /// A constant.
-    Fixed(f64),
-    /// A parameter of shape `[]` that all filters share.
-    Shared(Weight<T>),
-    /// A parameter of shape `[filters]`.
-    PerFilter(Weight<T>),
-}
 
 /// One operator: what it makes of a pixel $x$ and the kernel entry $w$ that meets it. `s` is the
 /// sharpness.
@@ -35,6 +21,8 @@ pub(crate) trait Family: Copy + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// The name of the parameter that holds the sharpness.
     const SHARPNESS: &'static str;
+    /// Whether the formula holds for positive sharpness only.
+    const POSITIVE: bool = false;
     /// Whether position `d` of the window meets the entry $k - 1 - d$ of the kernel.
     const MIRRORED: bool;
 
@@ -477,90 +465,6 @@ fn exponent<T: Real>(candidate: Candidate<T>, z: T, offset: T, s: T) -> T {
 fn add<T: Real>(sum: Option<&mut [T]>, x: &[T]) {
     if let Some(sum) = sum {
         sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
-    }
-}
-
-/// What the layers of all families are described by, but for the window.
-pub(crate) struct Bank<T> {
-    pub(crate) filters: usize,
-    pub(crate) kernel: Weight<T>,
-    pub(crate) sharpness: Sharpness<T>,
-    pub(crate) element_dropout: ElementDropout,
-    pub(crate) bias: Option<Weight<T>>,
-    pub(crate) activation: Activation,
-}
-
-/// A built layer.
-#[derive(Debug)]
-pub(crate) struct SmoothLayer<F> {
-    op: Smooth2d<F>,
-    kernel: ParamId,
-    sharpness: Held,
-    element_dropout: ElementDropout,
-    seed: u64,
-    bias: Option<ParamId>,
-    activation: Activation,
-}
-
-/// Where a layer has its sharpness.
-#[derive(Debug)]
-enum Held {
-    Constant(f64),
-    Param(ParamId),
-}
-
-impl<F: Family> SmoothLayer<F> {
-    pub(crate) fn build<T: Real>(
-        builder: &mut Builder<'_, T>,
-        input: Shape,
-        window: Window2d,
-        bank: Bank<T>,
-    ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Bank { filters, kernel, sharpness, element_dropout, bias, activation } = bank;
-        let (&[_, _, channels], 1..) = (input.dims(), filters) else {
-            let found = format!("{filters} filters on an input of shape {input}");
-            let expected = "at least 1 filter on [height, width, channels]";
-            return Err(ShapeError::new(F::NAME, expected, found).into());
-        };
-        let [kh, kw] = window.size;
-        let kernel = builder.param("kernel", [kh, kw, channels, filters].into(), kernel)?;
-        let sharpness = match sharpness {
-            Sharpness::Fixed(s) if s.is_finite() => Held::Constant(s),
-            Sharpness::Fixed(s) => {
-                return Err(ShapeError::new(
-                    F::NAME,
-                    format!("a finite {}", F::SHARPNESS),
-                    format!("{s}"),
-                )
-                .into());
-            }
-            Sharpness::Shared(weight) => {
-                Held::Param(builder.param(F::SHARPNESS, Shape::scalar(), weight)?)
-            }
-            Sharpness::PerFilter(weight) => {
-                Held::Param(builder.param(F::SHARPNESS, [filters].into(), weight)?)
-            }
-        };
-        let bias = bias.map(|bias| builder.param("bias", [filters].into(), bias)).transpose()?;
-        let (op, seed) = (Smooth2d::<F>::new(window), builder.seed());
-        Ok(Box::new(Self { op, kernel, sharpness, element_dropout, seed, bias, activation }))
-    }
-}
-
-impl<T: Real, F: Family> Layer<T> for SmoothLayer<F> {
-    fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
-        let kernel = graph.param(self.kernel);
-        let kernel = self.element_dropout.apply(graph, kernel, self.seed)?;
-        let sharpness = match self.sharpness {
-            Held::Constant(s) => graph.input_with(Shape::scalar(), |value| value[0] = T::of(s)),
-            Held::Param(id) => graph.param(id),
-        };
-        let mut y = Smooth2d::<F>::apply(graph, [x, kernel, sharpness], self.op.window)?;
-        if let Some(bias) = self.bias {
-            let bias = graph.param(bias);
-            y = graph.apply(Add, [y, bias])?;
-        }
-        self.activation.apply(graph, y)
     }
 }
 

@@ -5,7 +5,7 @@
 use morphograd_morphology::First;
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Ties, Var};
 use morphograd_morphology::nn::random::Stream;
-use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Layer, Sequential};
 use morphograd_morphology::*;
 use morphograd_testkit::strategy;
@@ -37,18 +37,29 @@ const ALL: &str = "icrfmp";
 /// An operator with one kernel as one with two, of which it takes the first.
 macro_rules! single {
     ($operator:expr) => {
-        |graph, x, [w, _], scan| $operator(graph, x, w, scan)
+        |graph, x, [w, _], neighbourhood| $operator(graph, x, w, neighbourhood)
     };
 }
 
 fn table() -> Vec<Row> {
-    let toggle: PairOperator<f64> = |graph, x, [w, _], scan| toggle2d(graph, x, w, scan, 2);
+    let toggle: PairOperator<f64> =
+        |graph, x, [w, _], neighbourhood| toggle2d(graph, x, w, neighbourhood, 2);
     let filter: [PairOperator<f64>; 2] = [
-        |graph, x, [w, part], scan| {
-            alternating_sequential2d(graph, x, &[(part, scan), (w, scan)], First::Closing)
+        |graph, x, [w, part], neighbourhood| {
+            alternating_sequential2d(
+                graph,
+                x,
+                &[(part, neighbourhood), (w, neighbourhood)],
+                First::Closing,
+            )
         },
-        |graph, x, [w, part], scan| {
-            alternating_sequential2d(graph, x, &[(part, scan), (w, scan)], First::Opening)
+        |graph, x, [w, part], neighbourhood| {
+            alternating_sequential2d(
+                graph,
+                x,
+                &[(part, neighbourhood), (w, neighbourhood)],
+                First::Opening,
+            )
         },
     ];
     let row = |name, operator, keeps, grey, dual| Row { name, operator, keeps, grey, dual };
@@ -99,14 +110,14 @@ fn centre_and_ring(
     graph: &mut Graph<'_, f64>,
     x: Var,
     _: [Var; 2],
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
 ) -> Result<Var, ShapeError> {
-    let [kh, kw] = scan.window.size;
+    let [kh, kw] = neighbourhood.window.size;
     let centre = (kh - 1) / 2 * kw + (kw - 1) / 2;
     let mut template =
         |on: f64, off: f64| graph.input_with([kh, kw, 1], |w| (w.fill(off), w[centre] = on).0);
     let templates = [template(0.0, f64::NEG_INFINITY), template(f64::NEG_INFINITY, 0.0)];
-    hit_or_miss2d(graph, x, templates, scan)
+    hit_or_miss2d(graph, x, templates, neighbourhood)
 }
 
 /// A flat element that contains its centre, a part of it that does so too, and images; of halves,
@@ -139,23 +150,20 @@ fn cases() -> Vec<Case> {
     (0..28).map(case).collect()
 }
 
-fn scan(w: &Tensor<f64>, border: Border) -> Neighbourhood2d {
+fn around(w: &Tensor<f64>, border: Border) -> Neighbourhood2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    Neighbourhood2d {
-        border,
-        ..Window2d { size, padding: Padding::Same, ..Window2d::default() }.into()
-    }
+    Neighbourhood2d { border, ..Window2d::new(size).same().into() }
 }
 
 fn function(
     operator: PairOperator<f64>,
     kernels: [Tensor<f64>; 2],
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
 ) -> impl Fn(TensorRef<'_, f64>) -> Tensor<f64> {
     move |x| {
         let [w, part] = &kernels;
         evaluate([x, w.view(), part.view()], |graph, [x, w, part]| {
-            operator(graph, x, [w, part], scan)
+            operator(graph, x, [w, part], neighbourhood)
         })
         .unwrap()
     }
@@ -183,7 +191,7 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
                 function(
                     row.operator,
                     [case.element.clone(), case.part.clone()],
-                    scan(&case.element, border),
+                    around(&case.element, border),
                 )
             };
             check("extensive", row.keeps[0], &|case| law::extensivity(&of(case), &case.images));
@@ -198,9 +206,13 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
             check("translation", "p", &|case| law::translation(&of(case), &case.images, [2, 3], 0));
             let Some(dual) = row.dual else { continue };
             let mirrored = |case: &Case, border: Border| {
-                let scan = scan(&case.element, border);
+                let neighbourhood = around(&case.element, border);
                 let kernels = [reversed(&case.element), reversed(&case.part)];
-                function(dual, kernels, Neighbourhood2d { window: scan.window.adjoint(), ..scan })
+                function(
+                    dual,
+                    kernels,
+                    Neighbourhood2d { window: neighbourhood.window.adjoint(), ..neighbourhood },
+                )
             };
             check("dual", "irfmp", &|case| {
                 law::duality(&of(case), &mirrored(case, border), &case.images)
@@ -216,7 +228,7 @@ fn every_operator_keeps_exactly_the_laws_of_the_table_on_every_border() {
                     function(
                         dual,
                         [case.element.clone(), case.part.clone()],
-                        scan(&case.element, border),
+                        around(&case.element, border),
                     )
                 };
                 check("adjunction", "ip", &|case| {
@@ -236,7 +248,7 @@ fn away_from_the_border_every_operator_commutes_with_translations_whatever_the_b
         let mut random = Stream::new(1, "image", 0);
         let images = [Tensor::from_fn([1, 12, 13, 1], |_| random.below(5) as f64)];
         for (_, border) in BORDERS {
-            let operator = function(row.operator, [w.clone(), w.clone()], scan(&w, border));
+            let operator = function(row.operator, [w.clone(), w.clone()], around(&w, border));
             assert_eq!(
                 law::translation(&operator, &images, [1, 2], 4),
                 0.0,
@@ -267,12 +279,12 @@ fn decreasing_elements() -> [Tensor<f64>; 4] {
 fn gradients(
     operator: PairOperator<f64>,
     [x, w, dy]: [&Tensor<f64>; 3],
-    scan: Neighbourhood2d,
+    neighbourhood: Neighbourhood2d,
 ) -> [Tensor<f64>; 2] {
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let vars = [x, w].map(|value| graph.variable(value.view()));
-    let y = operator(&mut graph, vars[0], [vars[1]; 2], scan).unwrap();
+    let y = operator(&mut graph, vars[0], [vars[1]; 2], neighbourhood).unwrap();
     graph.backward_with(y, dy.data());
     let none = |value: &Tensor<f64>| vec![0.0; value.data().len()];
     [(x, vars[0]), (w, vars[1])].map(|(value, var)| {
@@ -306,7 +318,7 @@ proptest! {
         for row in table().iter().filter(|row| row.name != "hit-or-miss") {
             for w in decreasing_elements() {
                 let with = |border| {
-                    function(row.operator, [w.clone(), w.clone()], scan(&w, border))(x.view())
+                    function(row.operator, [w.clone(), w.clone()], around(&w, border))(x.view())
                 };
                 let expected = with(Border::Infinity);
                 for border in [Border::Replicate, Border::Reflect, Border::Mirror] {
@@ -327,7 +339,7 @@ proptest! {
                 gradients(
                     row.operator,
                     inputs.each_ref(),
-                    Neighbourhood2d { ties, ..scan(&inputs[1], border) },
+                    Neighbourhood2d { ties, ..around(&inputs[1], border) },
                 )
             };
             let back = |ties| with(&turned, ties).each_ref().map(reversed);
@@ -351,8 +363,8 @@ proptest! {
                     let pool =
                         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     pool.install(|| {
-                        let scan = Neighbourhood2d { ties, ..scan(w, border) };
-                        gradients(row.operator, [x, w, dy], scan)
+                        let neighbourhood = Neighbourhood2d { ties, ..around(w, border) };
+                        gradients(row.operator, [x, w, dy], neighbourhood)
                     })
                 };
                 let alone = with(1);
@@ -367,8 +379,9 @@ fn each_step_of_an_opening_breaks_its_ties_by_the_chosen_rule() {
     let [x, w, dy] =
         [Tensor::zeros([1, 1, 3, 1]), Tensor::zeros([1, 3, 1]), Tensor::filled([1, 1, 3, 1], 1.0)];
     let with = |ties| {
-        let scan = Neighbourhood2d { ties, ..scan(&w, Border::Infinity) };
-        gradients(single!(opening2d), [&x, &w, &dy], scan).map(|gradient| gradient.data().to_vec())
+        let neighbourhood = Neighbourhood2d { ties, ..around(&w, Border::Infinity) };
+        gradients(single!(opening2d), [&x, &w, &dy], neighbourhood)
+            .map(|gradient| gradient.data().to_vec())
     };
     // The dilation takes positions 0, 0, 1 of the erosion, by the entries 1, 0, 0; these take
     // pixels 0, 0, by the mirrored entries 1, 2.
@@ -388,43 +401,53 @@ fn layers_hand_their_border_and_their_ties_to_the_operator() {
         graph: &mut Graph<'_, f64>,
         x: Var,
         w: Var,
-        scan: Neighbourhood2d,
+        neighbourhood: Neighbourhood2d,
     ) -> Result<Var, ShapeError> {
-        assert_eq!((scan.border, scan.ties), (Border::Reflect, Ties::Last));
-        erosion2d(graph, x, w, scan)
+        assert_eq!((neighbourhood.border, neighbourhood.ties), (Border::Reflect, Ties::Last));
+        erosion2d(graph, x, w, neighbourhood)
     }
     fn probe(
         graph: &mut Graph<'_, f64>,
         x: Var,
         [above, below]: [Var; 2],
-        scan: Neighbourhood2d,
+        neighbourhood: Neighbourhood2d,
     ) -> Result<Var, ShapeError> {
-        let eroded = erode(graph, x, below, scan)?;
-        dilation2d(graph, eroded, above, scan)
+        let eroded = erode(graph, x, below, neighbourhood)?;
+        dilation2d(graph, eroded, above, neighbourhood)
     }
     let mut params = Params::new();
     let model = Sequential::new()
         .add(
             "single",
-            Morphological2d { operator: erode, size: [3, 2], border, ties, ..Default::default() },
+            Morphological2d {
+                operator: erode,
+                neighbourhood: Neighbourhood2d::new([3, 2]).same().border(border).ties(ties),
+                ..Default::default()
+            },
         )
         .add(
             "pair",
             MorphologicalPair2d {
                 operator: probe,
-                size: [3, 2],
-                border,
-                ties,
+                neighbourhood: Neighbourhood2d::new([3, 2]).same().border(border).ties(ties),
                 ..Default::default()
             },
         )
         .add(
             "parabolas",
-            LasryLions2d { operator: probe, size: [3, 3], border, ties, ..Default::default() },
+            LasryLions2d {
+                operator: probe,
+                neighbourhood: Neighbourhood2d::new([3, 3]).same().border(border).ties(ties),
+                ..Default::default()
+            },
         )
         .add(
             "separable",
-            Separable2d { operator: erode, size: [2, 2], border, ties, ..Default::default() },
+            Separable2d {
+                operator: erode,
+                neighbourhood: Neighbourhood2d::new([2, 2]).same().border(border).ties(ties),
+                ..Default::default()
+            },
         )
         .add(
             "volume",

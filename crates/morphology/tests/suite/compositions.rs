@@ -4,7 +4,7 @@
 use morphograd_morphology::First;
 use morphograd_morphology::QuadraticKernel;
 use morphograd_morphology::Toggle;
-use morphograd_morphology::nn::autodiff::tensor::{Padding, Real, Tensor, Window2d};
+use morphograd_morphology::nn::autodiff::tensor::{Real, Tensor, Window2d};
 use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
 use morphograd_morphology::nn::tensor::ShapeError;
 use morphograd_morphology::*;
@@ -55,7 +55,7 @@ fn apply(operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f6
 }
 
 fn apply_at(rate: usize, operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
-    let window = Window2d { rates: [rate; 2], ..window_of(w) };
+    let window = window_of(w).rates([rate; 2]);
     let y = run(&[x, w], None, |graph, v| operator(graph, v[0], v[1], window.into())).0;
     Tensor::from_vec(x.shape(), y).unwrap()
 }
@@ -81,7 +81,7 @@ fn check(
 
 fn window_of<T: Real>(w: &Tensor<T>) -> Window2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+    Window2d::new(size).same()
 }
 
 /// A kernel of any size up to 3 x 5, even ones too.
@@ -159,11 +159,11 @@ proptest! {
                 continue;
             }
             let window = match keeps_size {
-                true => Window2d { strides: [1, 1], padding: Padding::Same, ..window },
+                true => window.strides([1, 1]).same(),
                 false => window,
             };
-            let scan = Neighbourhood2d { border, ..window.into() };
-            check(name, &[x.clone(), w.clone()], |graph, v| operator(graph, v[0], v[1], scan));
+            let around = Neighbourhood2d { border, ..window.into() };
+            check(name, &[x.clone(), w.clone()], |graph, v| operator(graph, v[0], v[1], around));
         }
     }
 
@@ -190,11 +190,11 @@ proptest! {
             )
         }),
     ) {
-        let (inputs, scan) = ([x, w0, w1], Neighbourhood2d { border, ..window.into() });
-        check("probing", &inputs, |graph, v| probing2d(graph, v[0], [v[1], v[2]], scan));
-        check("hit or miss", &inputs, |graph, v| hit_or_miss2d(graph, v[0], [v[1], v[2]], scan));
-        check("upper", &inputs, |graph, v| lasry_lions_upper2d(graph, v[0], [v[1], v[2]], scan));
-        check("lower", &inputs, |graph, v| lasry_lions_lower2d(graph, v[0], [v[1], v[2]], scan));
+        let (inputs, around) = ([x, w0, w1], Neighbourhood2d { border, ..window.into() });
+        check("probing", &inputs, |graph, v| probing2d(graph, v[0], [v[1], v[2]], around));
+        check("hit or miss", &inputs, |graph, v| hit_or_miss2d(graph, v[0], [v[1], v[2]], around));
+        check("upper", &inputs, |graph, v| lasry_lions_upper2d(graph, v[0], [v[1], v[2]], around));
+        check("lower", &inputs, |graph, v| lasry_lions_lower2d(graph, v[0], [v[1], v[2]], around));
     }
 
     #[test]
@@ -275,7 +275,7 @@ proptest! {
     ) {
         // For an even kernel the opening is computed inside a wide margin, where the border has no
         // influence.
-        let window = Window2d { size: [2, 3], ..Window2d::default() };
+        let window = Window2d::new([2, 3]);
         let inner = run(&[&x, &w], None, |graph, v| opening2d(graph, v[0], v[1], window)).0;
         let mut naive = Vec::new();
         for (i, j, c) in
@@ -394,7 +394,7 @@ proptest! {
             )
         };
         prop_assume!(templates.contains(&0) && templates.contains(&1));
-        let window = Window2d { size: [3, 3], ..Window2d::default() };
+        let window = Window2d::new([3, 3]);
         let (found, _) = run(&[&image, &template(0), &template(1)], None, |graph, v| {
             hit_or_miss2d(graph, v[0], [v[1], v[2]], window)
         });
@@ -457,8 +457,8 @@ fn what_compares_an_image_with_its_transform_refuses_another_size() {
     let mut graph = tape.record(&params, Mode::Shapes);
     let (x, w) = (graph.input_with([1, 3, 3, 1], |_| ()), graph.input_with([3, 3, 1], |_| ()));
     // Valid padding leaves one pixel, which could be broadcast against the whole image.
-    let valid = Window2d { size: [3, 3], ..Window2d::default() };
-    let strided = Window2d { strides: [2, 1], padding: Padding::Same, ..valid };
+    let valid = Window2d::new([3, 3]);
+    let strided = valid.strides([2, 1]).same();
     for (name, operator, keeps_size) in operators() {
         if keeps_size {
             for window in [valid, strided] {

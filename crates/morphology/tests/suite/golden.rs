@@ -28,7 +28,8 @@ fn depthwise_dilation_and_erosion() {
     for (number, (strides, rates)) in CASES.into_iter().enumerate() {
         for (padding, word) in [(Padding::Valid, "valid"), (Padding::Same, "same")] {
             for ties in ["", "_ties"] {
-                let window = |size| Window2d { size, strides, rates, padding };
+                let window =
+                    |size| Window2d::new(size).strides(strides).rates(rates).padding(padding);
                 check(&format!("dilation2d_{number}_{word}{ties}"), |size| {
                     Depthwise2d::<MaxPlus>::new(window(size))
                 });
@@ -43,7 +44,7 @@ fn depthwise_dilation_and_erosion() {
 #[test]
 fn layers_that_sum_their_channels() {
     for (number, padding) in [(0, Padding::Valid), (1, Padding::Same)] {
-        let window = |size| Window2d { size, padding, ..Window2d::default() };
+        let window = |size| Window2d::new(size).padding(padding);
         check(&format!("layer_dilation2d_{number}"), |size| {
             FilterBank2d::<MaxPlus>::new(window(size))
         });

@@ -3,7 +3,7 @@
 //! `borders.rs`.
 
 use morphograd_morphology::nn::autodiff::{Graph, Var};
-use morphograd_morphology::nn::tensor::{Padding, ShapeError, Tensor, TensorRef, Window2d};
+use morphograd_morphology::nn::tensor::{ShapeError, Tensor, TensorRef, Window2d};
 use morphograd_morphology::nn::{Layer, MaxPool2d};
 use morphograd_morphology::{
     Border, Connectivity, Depthwise2d, MaxPlus, MinMinus, MinPool2d, Neighbourhood2d, Operator,
@@ -55,7 +55,7 @@ fn elements(channels: usize) -> impl Strategy<Value = Kernel> {
 
 fn window(w: &Kernel) -> Window2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+    Window2d::new(size).same()
 }
 
 /// An operator on the tape with a kernel, as a function on images.
@@ -92,13 +92,13 @@ proptest! {
         anywhere in any_border(),
     ) {
         let dilate = |border| {
-            with_kernel(&w, move |graph, x, k, scan| {
-                dilation2d(graph, x, k, Neighbourhood2d { border, ..scan })
+            with_kernel(&w, move |graph, x, k, neighbourhood| {
+                dilation2d(graph, x, k, Neighbourhood2d { border, ..neighbourhood })
             })
         };
         let erode = |border| {
-            with_kernel(&w, move |graph, x, k, scan| {
-                erosion2d(graph, x, k, Neighbourhood2d { border, ..scan })
+            with_kernel(&w, move |graph, x, k, neighbourhood| {
+                erosion2d(graph, x, k, Neighbourhood2d { border, ..neighbourhood })
             })
         };
         prop_assert_eq!(law::adjunction(&dilate(border), &erode(border), &images), 0.0);
@@ -125,8 +125,8 @@ proptest! {
         border in any_border(),
     ) {
         let of = |operator: Operator<f64>| {
-            with_kernel(&w, move |graph, x, k, scan| {
-                operator(graph, x, k, Neighbourhood2d { border, ..scan })
+            with_kernel(&w, move |graph, x, k, neighbourhood| {
+                operator(graph, x, k, Neighbourhood2d { border, ..neighbourhood })
             })
         };
         prop_assert_eq!(law::translation(&of(dilation2d), &images, [2, 1], 3), 0.0);
@@ -143,8 +143,8 @@ proptest! {
             Tensor::from_vec(w.shape(), entries.rev().flatten().copied().collect()).unwrap();
         let odd = size.iter().all(|n| n % 2 == 1);
         // Of an even window, the mirrored kernel has its mirrored window too.
-        let dilate = with_kernel(&mirrored, |graph, x, k, scan| {
-            dilation2d(graph, x, k, scan.window.adjoint())
+        let dilate = with_kernel(&mirrored, |graph, x, k, neighbourhood| {
+            dilation2d(graph, x, k, neighbourhood.window.adjoint())
         });
         prop_assert_eq!(law::duality(&dilate, &with_kernel(&w, erosion2d), &images), 0.0);
         if odd {
@@ -162,8 +162,8 @@ proptest! {
     #[test]
     fn openings_closings_and_what_they_leave((images, w) in cases(), border in algebraic()) {
         let of = |operator: Operator<f64>| {
-            with_kernel(&w, move |graph, x, k, scan| {
-                operator(graph, x, k, Neighbourhood2d { border, ..scan })
+            with_kernel(&w, move |graph, x, k, neighbourhood| {
+                operator(graph, x, k, Neighbourhood2d { border, ..neighbourhood })
             })
         };
         let (opening, closing) = (of(opening2d), of(closing2d));
@@ -232,7 +232,7 @@ proptest! {
             plain(move |graph, x| {
                 let square = graph.input_with([3, 3, channels], |w| w.fill(0.0));
                 let window =
-                    Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+                    Window2d::new([3, 3]).same();
                 let marker = shrink(graph, x, square, window.into())?;
                 rebuild(graph, marker, x, eight)
             })
@@ -328,15 +328,15 @@ proptest! {
 
     #[test]
     fn poolings((images, _) in cases(), size in (1..=3usize, 1..=3usize)) {
-        let (size, padding) = ([size.0, size.1], Padding::Same);
+        let window = Window2d::tiles([size.0, size.1]).same();
         let largest = plain(move |graph, x| {
-            MaxPool2d { size, padding, ..MaxPool2d::default() }.forward(graph, x)
+            MaxPool2d { window, ..MaxPool2d::default() }.forward(graph, x)
         });
         let smallest = plain(move |graph, x| {
-            MinPool2d { size, padding, ..MinPool2d::default() }.forward(graph, x)
+            MinPool2d { window, ..MinPool2d::default() }.forward(graph, x)
         });
         let range = plain(move |graph, x| {
-            RangePool2d { size, padding, ..RangePool2d::default() }.forward(graph, x)
+            RangePool2d { window, ..RangePool2d::default() }.forward(graph, x)
         });
         prop_assert_eq!(law::duality(&largest, &smallest, &images), 0.0);
         prop_assert_eq!(law::grey_shift(&smallest, &images, 1.5, 1.0), 0.0);
@@ -381,8 +381,8 @@ fn the_checker_finds_what_is_wrong() {
     }
     // The erosion of an even window as it stands is not the adjoint.
     let even = Tensor::zeros([1, 2, 1]);
-    let erosion = with_kernel(&even, |graph, x, k, scan| {
-        graph.apply(Depthwise2d::<MinMinus>::new(scan), [x, k])
+    let erosion = with_kernel(&even, |graph, x, k, neighbourhood| {
+        graph.apply(Depthwise2d::<MinMinus>::new(neighbourhood), [x, k])
     });
     assert!(law::adjunction(&with_kernel(&even, dilation2d), &erosion, &images) > 0.0);
 

@@ -66,7 +66,7 @@ fn apply(
 }
 
 fn same(size: [usize; 2]) -> Window2d {
-    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+    Window2d::new(size).same()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_layer_applies_its_operator_to_each_channel_with_each_filter() {
         let (params, model) = build(Morphological2d {
             operator,
             filters: 2,
-            size: SIZE,
+            neighbourhood: Neighbourhood2d::new(SIZE).same(),
             kernel: random().into(),
             merge: Merge::None,
             ..Default::default()
@@ -112,10 +112,7 @@ fn a_layer_of_summed_dilations_is_a_dilation_layer() {
     let bias = || Some(random());
     let (params, general) = build(Morphological2d {
         filters: 4,
-        size: SIZE,
-        strides,
-        rates,
-        padding,
+        neighbourhood: Neighbourhood2d::new(SIZE).strides(strides).rates(rates).padding(padding),
         kernel: random().into(),
         bias: bias(),
         activation: Activation::Tanh,
@@ -123,14 +120,10 @@ fn a_layer_of_summed_dilations_is_a_dilation_layer() {
     });
     let (twin, special) = build(Dilation2d {
         filters: 4,
-        size: SIZE,
-        strides,
-        rates,
-        padding,
+        neighbourhood: Neighbourhood2d::new(SIZE).strides(strides).rates(rates).padding(padding),
         kernel: random(),
         bias: bias(),
         activation: Activation::Tanh,
-        ..Dilation2d::default()
     });
     assert_eq!(value(&params, "layer.kernel"), value(&twin, "layer.kernel"));
     let y = evaluate(&params, &images(), |graph, x| general.forward(graph, x));
@@ -144,7 +137,7 @@ fn the_largest_of_erosions_is_over_all_channels_and_filters() {
     let layer = |merge| Morphological2d {
         operator: erosion2d,
         filters: 2,
-        size: SIZE,
+        neighbourhood: Neighbourhood2d::new(SIZE).same(),
         kernel: random().into(),
         merge,
         ..Default::default()
@@ -198,12 +191,11 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
         check(Morphological2d {
             operator: average2d,
             filters: 2,
-            size: [3, 3],
+            neighbourhood: Neighbourhood2d::new([3, 3]).same(),
             kernel,
             merge,
             bias: Some(random()),
             activation: Activation::Tanh,
-            ..Default::default()
         });
     }
     for operator in [probing2d as PairOperator<f64>, hit_or_miss2d] {
@@ -211,7 +203,7 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
         check(MorphologicalPair2d {
             operator,
             filters: 2,
-            size: SIZE,
+            neighbourhood: Neighbourhood2d::new(SIZE).same(),
             kernels,
             ..Default::default()
         });
@@ -222,7 +214,7 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
         check(LasryLions2d {
             operator,
             filters: 2,
-            size: [3, 3],
+            neighbourhood: Neighbourhood2d::new([3, 3]).same(),
             scale: 2.0,
             curvature,
             ratio,
@@ -234,7 +226,7 @@ fn gradients_agree_with_finite_differences_for_every_kind_of_layer() {
             separation,
             filters: 2,
             multiplier: 2,
-            size: SIZE,
+            neighbourhood: Neighbourhood2d::new(SIZE).same(),
             depthwise: random().into(),
             pointwise: random(),
             bias: Some(random()),
@@ -249,7 +241,7 @@ fn outside_its_support_a_function_is_minus_infinity_and_gets_no_gradient() {
     let support = Tensor::from_vec([1, 3, 1, 2], vec![out, 0.0, 0.0, 0.0, 0.0, out]).unwrap();
     let layer = Morphological2d {
         filters: 2,
-        size: [1, 3],
+        neighbourhood: Neighbourhood2d::new([1, 3]).same(),
         kernel: StructuringFunction::Shared(Weight::new(Constant(0.5))).on(support),
         merge: Merge::None,
         ..Default::default()
@@ -274,7 +266,7 @@ fn a_separable_dilation_is_one_dilation_by_the_sum_of_its_parts() {
         let (params, model) = build(Separable2d {
             separation,
             filters: 2,
-            size: SIZE,
+            neighbourhood: Neighbourhood2d::new(SIZE).same(),
             depthwise: random().into(),
             pointwise: random(),
             ..Default::default()
@@ -308,7 +300,7 @@ fn a_separable_dilation_is_one_dilation_by_the_sum_of_its_parts() {
 #[test]
 fn a_layer_of_regularizations_uses_the_flatter_parabola_first() {
     let layer = LasryLions2d {
-        size: [3, 3],
+        neighbourhood: Neighbourhood2d::new([3, 3]).same(),
         scale: 1.0,
         curvature: Weight::new(Constant(2.0)),
         ratio: Weight::new(Constant(0.25)),
@@ -341,14 +333,16 @@ fn what_does_not_fit_is_refused_by_name() {
         "layer: morphological layer: expected at least one filter, found 0"
     );
     assert_eq!(
-        refused(Morphological2d { size: [9, 9], padding: Padding::Valid, ..Default::default() }),
+        refused(Morphological2d {
+            neighbourhood: Neighbourhood2d::new([9, 9]),
+            ..Default::default()
+        }),
         "layer: morphological layer: expected a window no larger than the image [5, 6], or same \
          padding, found size [9, 9] at rates [1, 1]"
     );
     let layer = Morphological2d {
         operator: laplacian2d,
-        size: [3, 3],
-        strides: [2, 2],
+        neighbourhood: Neighbourhood2d::new([3, 3]).strides([2, 2]).same(),
         ..Default::default()
     };
     assert_eq!(
@@ -358,7 +352,7 @@ fn what_does_not_fit_is_refused_by_name() {
     );
     let supported = |support: Tensor<f32>| Morphological2d {
         filters: 2,
-        size: [3, 3],
+        neighbourhood: Neighbourhood2d::new([3, 3]).same(),
         kernel: StructuringFunction::default().on(support),
         ..Default::default()
     };
@@ -373,7 +367,11 @@ fn what_does_not_fit_is_refused_by_name() {
     let element = StructuringElement::line(5, 0.0).unwrap();
     let kernel = StructuringFunction::default().on(element);
     assert_eq!(
-        refused(Morphological2d { size: [3, 3], kernel, ..Default::default() }),
+        refused(Morphological2d {
+            neighbourhood: Neighbourhood2d::new([3, 3]).same(),
+            kernel,
+            ..Default::default()
+        }),
         "layer: structuring element: expected a support within a kernel of size [3, 3], found \
          offsets from [0, -2] to [0, 2]"
     );
@@ -411,30 +409,22 @@ fn strides_of_any_length_give_the_first_window_and_sizes_of_any_length_are_refus
         }
     }
     check(|size, strides, padding| Dilation2d {
-        size,
-        strides,
-        padding,
+        neighbourhood: Neighbourhood2d::new(size).strides(strides).padding(padding),
         kernel: random(),
         ..Dilation2d::default()
     });
     check(|size, strides, padding| Erosion2d {
-        size,
-        strides,
-        padding,
+        neighbourhood: Neighbourhood2d::new(size).strides(strides).padding(padding),
         kernel: random(),
         ..Erosion2d::default()
     });
     check(|size, strides, padding| Morphological2d {
-        size,
-        strides,
-        padding,
+        neighbourhood: Neighbourhood2d::new(size).strides(strides).padding(padding),
         kernel: random().into(),
         ..Morphological2d::default()
     });
     check(|size, strides, padding| Separable2d {
-        size,
-        strides,
-        padding,
+        neighbourhood: Neighbourhood2d::new(size).strides(strides).padding(padding),
         pointwise: random(),
         ..Separable2d::default()
     });
@@ -444,7 +434,12 @@ fn strides_of_any_length_give_the_first_window_and_sizes_of_any_length_are_refus
 fn a_function_on_an_element_is_that_on_its_kernel() {
     let gradient = |kernel: StructuringFunction<f64>| {
         let mut params = Params::new();
-        let layer = Morphological2d { filters: 2, size: [3, 4], kernel, ..Default::default() };
+        let layer = Morphological2d {
+            filters: 2,
+            neighbourhood: Neighbourhood2d::new([3, 4]).same(),
+            kernel,
+            ..Default::default()
+        };
         let model =
             Sequential::new().add("layer", layer).build_model(&mut params, 7, [5, 6, 2]).unwrap();
         let mut tape = Tape::new();
@@ -488,20 +483,34 @@ fn the_layers_pass_on_their_rules_for_ties_and_the_border() {
     ] {
         let size = [2, 2];
         assert_eq!(
-            gradient(Dilation2d { size, ties, ..Dilation2d::default() }),
+            gradient(Dilation2d {
+                neighbourhood: Neighbourhood2d::new(size).ties(ties),
+                ..Dilation2d::default()
+            }),
             dilation,
             "{ties:?}"
         );
-        assert_eq!(gradient(Erosion2d { size, ties, ..Erosion2d::default() }), erosion, "{ties:?}");
+        assert_eq!(
+            gradient(Erosion2d {
+                neighbourhood: Neighbourhood2d::new(size).ties(ties),
+                ..Erosion2d::default()
+            }),
+            erosion,
+            "{ties:?}"
+        );
     }
     let (size, padding) = ([3, 3], Padding::Same);
     let (above, below) = (Border::Constant(9.0), Border::Constant(-9.0));
-    let (params, dilation) =
-        build(Dilation2d { size, padding, border: above, ..Dilation2d::default() });
+    let (params, dilation) = build(Dilation2d {
+        neighbourhood: Neighbourhood2d::new(size).padding(padding).border(above),
+        ..Dilation2d::default()
+    });
     let y = evaluate(&params, &images(), |graph, x| dilation.forward(graph, x));
     assert_eq!(y.data()[0], 27.0);
-    let (params, erosion) =
-        build(Erosion2d { size, padding, border: below, ..Erosion2d::default() });
+    let (params, erosion) = build(Erosion2d {
+        neighbourhood: Neighbourhood2d::new(size).padding(padding).border(below),
+        ..Erosion2d::default()
+    });
     let y = evaluate(&params, &images(), |graph, x| erosion.forward(graph, x));
     assert_eq!(y.data()[0], -27.0);
 }

@@ -8,7 +8,7 @@ use morphograd_morphology::nn::sets::NonPositive;
 use morphograd_morphology::nn::tensor::{Tensor, Window2d};
 use morphograd_morphology::nn::{Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::nn::{optim::Adam, random::Stream};
-use morphograd_morphology::{Dilation2d, dilation2d};
+use morphograd_morphology::{Dilation2d, Neighbourhood2d, dilation2d};
 
 /// What the README's loop learns with this kernel, and how far it is from its set.
 fn learn(kernel: Weight<f32>) -> Result<(Vec<f32>, f64), Box<dyn std::error::Error>> {
@@ -17,9 +17,10 @@ fn learn(kernel: Weight<f32>) -> Result<(Vec<f32>, f64), Box<dyn std::error::Err
     // Raises by 0.3: a kernel that is not positive cannot follow.
     let hidden =
         Tensor::from_vec([3, 3, 1], vec![-0.4, -0.1, -0.3, -0.2, 0.3, -0.1, -0.5, -0.2, -0.4])?;
-    let window = Window2d { size: [3, 3], ..Window2d::default() };
+    let window = Window2d::new([3, 3]);
     let mut params = Params::new();
-    let dilation = Dilation2d { size: [3, 3], kernel, ..Dilation2d::default() };
+    let dilation =
+        Dilation2d { neighbourhood: Neighbourhood2d::new([3, 3]), kernel, ..Dilation2d::default() };
     let model =
         Sequential::new().add("dilation", dilation).build_model(&mut params, 0, [16, 16, 1])?;
     // The loop.

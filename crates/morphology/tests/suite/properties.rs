@@ -97,12 +97,12 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
     let (values, dx, dw) = naive::<L>(window, rules, x, w, grad);
     let grad: Vec<f64> = (0..values.len()).map(grad).collect();
     let inputs = [x.clone(), w.clone()];
-    let scan = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
+    let neighbourhood = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
     let run = || {
         if w.shape().rank() == 3 {
-            return vjp(Depthwise2d::<L>::new(scan), &inputs, &grad);
+            return vjp(Depthwise2d::<L>::new(neighbourhood), &inputs, &grad);
         }
-        let op = FilterBank2d::<L>::new(scan);
+        let op = FilterBank2d::<L>::new(neighbourhood);
         vjp(if rules.marginal { op.marginal() } else { op }, &inputs, &grad)
     };
     let [(y, grads), on_three_threads] = [1, 3].map(|threads| {
@@ -133,8 +133,8 @@ fn agrees<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tenso
 fn wins_agree<L: Lattice>(window: Window2d, rules: Rules, x: &Tensor<f64>, w: &Tensor<f64>) {
     let (y, _, dw) = naive::<L>(window, Rules { marginal: true, ..rules }, x, w, |_| 1.0);
     let expected: Vec<f64> = dw.iter().map(|wins| L::SIGN * wins).collect();
-    let scan = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
-    let wins = win_counts::<f64, L>(x.view(), w.view(), scan).unwrap();
+    let neighbourhood = Neighbourhood2d { window, border: rules.border, ties: rules.ties };
+    let wins = win_counts::<f64, L>(x.view(), w.view(), neighbourhood).unwrap();
     assert_eq!(wins.shape(), w.shape());
     let tolerance = if rules.ties == Ties::Split { 1e-10 } else { 0.0 };
     for (found, expected) in wins.data().iter().zip(&expected) {
@@ -191,11 +191,11 @@ proptest! {
             ),
         ),
     ) {
-        let scan = Neighbourhood2d { border, ..window.into() };
-        check_op(FilterBank2d::<MaxPlus>::new(scan), &[x.clone(), w.clone()]);
-        check_op(FilterBank2d::<MinMinus>::new(scan).marginal(), &[x.clone(), w]);
+        let neighbourhood = Neighbourhood2d { border, ..window.into() };
+        check_op(FilterBank2d::<MaxPlus>::new(neighbourhood), &[x.clone(), w.clone()]);
+        check_op(FilterBank2d::<MinMinus>::new(neighbourhood).marginal(), &[x.clone(), w]);
         check_op(
-            Depthwise2d::<MaxPlus>::new(Neighbourhood2d { ties: Ties::Split, ..scan }),
+            Depthwise2d::<MaxPlus>::new(Neighbourhood2d { ties: Ties::Split, ..neighbourhood }),
             &[x.clone(), v.clone()],
         );
         check_op(Depthwise2d::<MinMinus>::new(window), &[x, v]);
@@ -238,11 +238,11 @@ proptest! {
             )
         }),
     ) {
-        let window = Window2d { rates: [rates.0, rates.1], ..window_of(&w) };
-        let scan = Neighbourhood2d { border, ..window.into() };
+        let window = window_of(&w).rates([rates.0, rates.1]);
+        let around = Neighbourhood2d { border, ..window.into() };
         let (delta, epsilon) = (
-            Depthwise2d::<MaxPlus>::new(scan),
-            Depthwise2d::<MinMinus>::new(Neighbourhood2d { window: window.adjoint(), ..scan }),
+            Depthwise2d::<MaxPlus>::new(around),
+            Depthwise2d::<MinMinus>::new(Neighbourhood2d { window: window.adjoint(), ..around }),
         );
         let below = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
         let zeros = vec![0.0; x.data().len()];
@@ -304,19 +304,18 @@ proptest! {
 
 fn window_of(w: &Tensor<f64>) -> Window2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
-    Window2d { size, padding: Padding::Same, ..Window2d::default() }
+    Window2d::new(size).same()
 }
 
 #[test]
 fn an_empty_batch_and_a_window_without_a_pixel_are_no_trouble() {
-    let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([3, 3]).same();
     let (x, w) = (Tensor::<f64>::zeros([0, 5, 5, 1]), Tensor::zeros([3, 3, 1, 2]));
     let (y, grads) = vjp(FilterBank2d::<MaxPlus>::new(window), &[x, w], &[]);
     assert!(y.is_empty() && grads[0].is_empty() && grads[1].iter().all(|g| *g == 0.0));
 
     // One pixel, two taps at distance 2: both lie outside.
-    let window =
-        Window2d { size: [1, 2], rates: [1, 2], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([1, 2]).rates([1, 2]).same();
     let (x, w) = (Tensor::filled([1, 1, 1, 1], 3.0), Tensor::zeros([1, 2, 1]));
     let (y, grads) = vjp(Depthwise2d::<MaxPlus>::new(window), &[x, w], &[1.0]);
     assert_eq!((y[0], grads[0][0], &grads[1][..]), (f64::NEG_INFINITY, 0.0, &[0.0, 0.0][..]));
@@ -324,7 +323,7 @@ fn an_empty_batch_and_a_window_without_a_pixel_are_no_trouble() {
 
 #[test]
 fn nan_never_wins_and_infinities_are_true() {
-    let window = Window2d { size: [1, 2], ..Window2d::default() };
+    let window = Window2d::new([1, 2]);
     let x =
         Tensor::from_vec([1, 1, 4, 1], vec![f64::NAN, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY])
             .unwrap();
@@ -359,13 +358,13 @@ fn wrong_shapes_are_refused_by_name() {
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Shapes);
     let (x, w) = (graph.input_with([2, 6, 7, 3], |_| ()), graph.input_with([3, 3, 1, 4], |_| ()));
-    let window = Window2d { size: [3, 3], ..Window2d::default() };
+    let window = Window2d::new([3, 3]);
     let error = graph.apply(FilterBank2d::<MaxPlus>::new(window), [x, w]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "dilation2d: expected a kernel [3, 3, 3, filters], found shape [3, 3, 1, 4]"
     );
-    let window = Window2d { size: [9, 9], ..Window2d::default() };
+    let window = Window2d::new([9, 9]);
     let error = graph.apply(FilterBank2d::<MinMinus>::new(window), [x, w]).unwrap_err();
     assert!(
         error
@@ -380,7 +379,7 @@ fn an_erosion_at_stride_2_takes_every_second_pixel_for_odd_sizes_and_not_for_eve
     let eroded = |side: usize, k: usize, stride: usize, padding: Padding| {
         let x = Tensor::from_fn([1, side, side, 1], |i| (i * 37 % 101) as f64);
         let w = Tensor::<f64>::zeros([k, k, 1]);
-        let window = Window2d { size: [k; 2], strides: [stride; 2], padding, rates: [1, 1] };
+        let window = Window2d::new([k; 2]).strides([stride; 2]).padding(padding);
         evaluate([x.view(), w.view()], |graph, [x, w]| erosion2d(graph, x, w, window)).unwrap()
     };
     for (side, k, padding, expected) in [

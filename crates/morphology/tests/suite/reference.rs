@@ -1,7 +1,7 @@
 //! Operators on images against SciPy and scikit-image, exactly: `data/reference.py` has what
 //! they compute and says how.
 
-use morphograd_morphology::nn::tensor::{Padding, Shape, ShapeError, Tensor, Window2d};
+use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor, Window2d};
 use morphograd_morphology::{
     Border, Connectivity, Neighbourhood2d, Operator, PixelDistance, area_closing, area_opening,
     black_top_hat2d, closing2d, dilation2d, distance_transform, erosion2d, evaluate,
@@ -163,7 +163,7 @@ const OPERATORS: [(&str, Operator<f32>); 7] = [
 fn kernel(case: &Case, name: &str) -> (Tensor<f32>, Window2d) {
     let kernel = case.tensor(name);
     let &[_, rows, columns, _] = kernel.shape().dims() else { unreachable!("an image") };
-    let window = Window2d { size: [rows, columns], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([rows, columns]).same();
     (Tensor::from_vec([rows, columns, 1], kernel.into_vec()).unwrap(), window)
 }
 
@@ -194,10 +194,11 @@ fn operators_agree_on_every_border() {
     for case in Case::all() {
         let (x, (w, window)) = (case.tensor("x"), kernel(&case, "kernel_even"));
         for (mode, border) in borders {
-            let scan = Neighbourhood2d { border, ..window.into() };
+            let neighbourhood = Neighbourhood2d { border, ..window.into() };
             for (name, operator) in OPERATORS {
-                let found =
-                    evaluate([x.view(), w.view()], |graph, [x, w]| operator(graph, x, w, scan));
+                let found = evaluate([x.view(), w.view()], |graph, [x, w]| {
+                    operator(graph, x, w, neighbourhood)
+                });
                 case.check(&format!("{name}_{mode}"), found);
             }
         }

@@ -159,7 +159,7 @@ fn a_hidden_element_is_found_with_its_support() {
 
 #[test]
 fn what_nothing_bounds_is_the_upper_bound() {
-    let window = Window2d { size: [1, 2], ..Window2d::default() };
+    let window = Window2d::new([1, 2]);
     let (no, inf) = (f64::NEG_INFINITY, f64::INFINITY);
     let identify = |x: &[f64], y: &[f64], max| {
         let (x, y) = (TensorRef::new([1, 1, 3, 1], x), TensorRef::new([1, 1, 2, 1], y));
@@ -180,7 +180,7 @@ fn what_nothing_bounds_is_the_upper_bound() {
 
 #[test]
 fn wrong_shapes_and_nan_are_refused_by_name() {
-    let window = Window2d { size: [3, 3], ..Window2d::default() };
+    let window = Window2d::new([3, 3]);
     let refused = |x: [usize; 4], y: [usize; 4]| {
         let (x, y) = (Tensor::<f32>::zeros(x), Tensor::zeros(y));
         Residuation::new(window).erosion(x.view(), y.view()).unwrap_err().to_string()

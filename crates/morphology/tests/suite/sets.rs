@@ -238,11 +238,7 @@ proptest! {
         mut w in strategy::tensor([3, 3, 1]),
     ) {
         Symmetric::LeftRight.project(w.shape(), w.data_mut());
-        let window = morphograd_morphology::nn::tensor::Window2d {
-            size: [3, 3],
-            padding: morphograd_morphology::nn::tensor::Padding::Same,
-            ..Default::default()
-        };
+        let window = morphograd_morphology::nn::tensor::Window2d::new([3, 3]).same();
         let dilate = |x: &Tensor<f64>| {
             evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap()
         };
@@ -260,7 +256,7 @@ proptest! {
     ) {
         SupNormalized.project(w.shape(), w.data_mut());
         let window =
-            morphograd_morphology::nn::tensor::Window2d { size: [3, 3], ..Default::default() };
+            morphograd_morphology::nn::tensor::Window2d::new([3, 3]);
         let dilate = |x: &Tensor<f64>, w: &Tensor<f64>| {
             evaluate([x.view(), w.view()], |g, [x, w]| dilation2d(g, x, w, window)).unwrap()
         };

@@ -6,9 +6,9 @@ use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::tensor::{Padding, Tensor, Window2d};
 use morphograd_morphology::nn::{Build, Layer, MeanSquaredError, Optimizer, Sequential, Weight};
 use morphograd_morphology::{
-    AlphaSoftmax2d, Dilation2d, ElementDropout, Erosion2d, PConvolution2d, Sharpness,
-    SmoothDilation2d, SmoothErosion2d, alpha_softmax2d, dilation2d, erosion2d, log_sum_exp_gap,
-    p_convolution2d, smooth_dilation2d, smooth_erosion2d,
+    AlphaSoftmax2d, Dilation2d, ElementDropout, Erosion2d, Neighbourhood2d, PConvolution2d,
+    Sharpness, SmoothDilation2d, SmoothErosion2d, alpha_softmax2d, dilation2d, erosion2d,
+    log_sum_exp_gap, p_convolution2d, smooth_dilation2d, smooth_erosion2d,
 };
 
 const BETA: f64 = 1e6;
@@ -43,10 +43,7 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
         &output(
             SmoothDilation2d {
                 filters,
-                size,
-                strides,
-                rates,
-                padding,
+                window: Window2d::new(size).strides(strides).rates(rates).padding(padding),
                 kernel: kernel(),
                 beta: Sharpness::Fixed(BETA),
                 ..SmoothDilation2d::default()
@@ -56,10 +53,10 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
         &output(
             Dilation2d {
                 filters,
-                size,
-                strides,
-                rates,
-                padding,
+                neighbourhood: Neighbourhood2d::new(size)
+                    .strides(strides)
+                    .rates(rates)
+                    .padding(padding),
                 kernel: kernel(),
                 ..Dilation2d::default()
             },
@@ -71,10 +68,7 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
         &output(
             SmoothErosion2d {
                 filters,
-                size,
-                strides,
-                rates,
-                padding,
+                window: Window2d::new(size).strides(strides).rates(rates).padding(padding),
                 kernel: kernel(),
                 beta: Sharpness::Fixed(BETA),
                 ..SmoothErosion2d::default()
@@ -84,10 +78,10 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
         &output(
             Erosion2d {
                 filters,
-                size,
-                strides,
-                rates,
-                padding,
+                neighbourhood: Neighbourhood2d::new(size)
+                    .strides(strides)
+                    .rates(rates)
+                    .padding(padding),
                 kernel: kernel(),
                 ..Erosion2d::default()
             },
@@ -100,7 +94,7 @@ fn sharp_layers_and_functions_are_dilations_and_erosions() {
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Eval);
     // Even, so that the erosion's window is mirrored.
-    let window = Window2d { size: [3, 2], padding, ..Window2d::default() };
+    let window = Window2d::new([3, 2]).padding(padding);
     let x = graph.input(image().view());
     let w = graph.input(Tensor::from_fn([3, 2, 2], |i| (i as f64 * 0.9).cos()).view());
     let flat = graph.input(Tensor::filled([3, 2, 2], 1.0).view());
@@ -144,16 +138,24 @@ fn learned(name: &str, learner: impl Build<f64>, teacher: impl Build<f64>) -> Ve
 #[test]
 fn the_sharpness_of_a_teacher_is_learned() {
     let (filters, size, padding) = (2, [3, 3], Padding::Same);
-    let dilation =
-        |beta| SmoothDilation2d { filters, size, padding, beta, ..SmoothDilation2d::default() };
+    let dilation = |beta| SmoothDilation2d {
+        filters,
+        window: Window2d::new(size).padding(padding),
+        beta,
+        ..SmoothDilation2d::default()
+    };
     let beta = learned(
         "beta",
         dilation(SmoothDilation2d::default().beta),
         dilation(Sharpness::Fixed(3.0)),
     );
     close(&beta, &[3.0], 1e-3);
-    let softmax =
-        |alpha| AlphaSoftmax2d { filters, size, padding, alpha, ..AlphaSoftmax2d::default() };
+    let softmax = |alpha| AlphaSoftmax2d {
+        filters,
+        window: Window2d::new(size).padding(padding),
+        alpha,
+        ..AlphaSoftmax2d::default()
+    };
     for alpha in [2.0, -2.0] {
         let found = learned(
             "alpha",
@@ -162,7 +164,12 @@ fn the_sharpness_of_a_teacher_is_learned() {
         );
         close(&found, &[alpha; 2], 1e-3);
     }
-    let convolution = |p| PConvolution2d { filters, size, padding, p, ..PConvolution2d::default() };
+    let convolution = |p| PConvolution2d {
+        filters,
+        window: Window2d::new(size).padding(padding),
+        p,
+        ..PConvolution2d::default()
+    };
     let shared = Sharpness::Shared(Weight::new(Constant(0.0)));
     close(&learned("p", convolution(shared), convolution(Sharpness::Fixed(2.0))), &[2.0], 1e-3);
 }
@@ -170,7 +177,7 @@ fn the_sharpness_of_a_teacher_is_learned() {
 #[test]
 fn element_dropout_acts_while_training_only() {
     let layer = |rate| SmoothDilation2d {
-        size: [3, 3],
+        window: Window2d::new([3, 3]),
         element_dropout: ElementDropout { rate },
         ..SmoothDilation2d::default()
     };
@@ -194,11 +201,11 @@ fn descriptions_that_make_no_sense_are_refused_by_name() {
         |beta| SmoothDilation2d { beta: Sharpness::Fixed(beta), ..SmoothDilation2d::default() };
     assert_eq!(
         error(with(0.0), &[5, 5, 1]),
-        "layer: smooth_dilation2d: expected beta above 0, found 0"
+        "layer: smooth_dilation2d: expected a finite beta above 0, found 0"
     );
     assert_eq!(
         error(with(f64::NAN), &[5, 5, 1]),
-        "layer: smooth_dilation2d: expected a finite beta, found NaN"
+        "layer: smooth_dilation2d: expected a finite beta above 0, found NaN"
     );
     assert_eq!(
         error(SmoothDilation2d { filters: 0, ..SmoothDilation2d::default() }, &[5, 5, 1]),

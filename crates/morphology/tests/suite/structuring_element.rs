@@ -160,7 +160,7 @@ proptest! {
         x in strategy::tied_tensor([2, 8, 7, 2]),
     ) {
         // Valid windows: each holds the whole support.
-        let window = Window2d { size: a.window().size, ..Window2d::default() };
+        let window = Window2d::new(a.window().size);
         let w = a.kernel::<f64>(2);
         let four =
             Tensor::from_vec([window.size[0], window.size[1], 2, 1], w.data().to_vec()).unwrap();
@@ -213,7 +213,7 @@ fn the_parts_of_generated_elements_are_small_add_up_and_dilate_alike_up_to_the_b
         (E::diamond(6), 6, 30),
         (E::octagon(5, 4), 6, 30),
         (E::octagon(4, 2), 4, 18),
-        (E::quadratic([9, 7], 3.0), 2, 16),
+        (E::quadratic([9, 7], 2.0), 2, 16),
         (E::disk(12), 5, 229), // no sum of crosses and squares alone, but what remains is smaller
         (E::cross(1), 1, 5),
         (E::cross(5), 1, 21),

@@ -13,7 +13,8 @@ use morphograd_morphology::nn::{
     Layer, MeanSquaredError, Optimizer, Sequential, Weight, checkpoint,
 };
 use morphograd_morphology::{
-    Depthwise2d, Dilation2d, Erosion2d, MaxPlus, StructuringElement, Support, ZeroCentre,
+    Depthwise2d, Dilation2d, Erosion2d, MaxPlus, Neighbourhood2d, StructuringElement, Support,
+    ZeroCentre,
 };
 use morphograd_testkit::{check_projection, strategy, vjp};
 use proptest::collection::vec;
@@ -101,11 +102,7 @@ proptest! {
         mut w in strategy::tied_tensor([2, 4, 1]),
     ) {
         ZeroCentre { min: -1.0, max: 0.0 }.project(w.shape(), w.data_mut());
-        let window = morphograd_morphology::nn::tensor::Window2d {
-            size: [2, 4],
-            padding: Padding::Same,
-            ..Default::default()
-        };
+        let window = morphograd_morphology::nn::tensor::Window2d::new([2, 4]).same();
         let y = vjp(Depthwise2d::<MaxPlus>::new(window), &[x.clone(), w], &[0.0; 42]).0;
         prop_assert!(x.data().iter().zip(&y).all(|(x, y)| x <= y));
     }
@@ -171,9 +168,21 @@ fn minus_infinity_stays_through_training_with_finite_diagnostics_and_through_a_c
         Sequential::new()
             .add(
                 "dilation",
-                Dilation2d { filters, size, padding, kernel: weight(), ..Dilation2d::default() },
+                Dilation2d {
+                    filters,
+                    neighbourhood: Neighbourhood2d::new(size).padding(padding),
+                    kernel: weight(),
+                    ..Dilation2d::default()
+                },
             )
-            .add("erosion", Erosion2d { size, padding, kernel: weight(), ..Erosion2d::default() })
+            .add(
+                "erosion",
+                Erosion2d {
+                    neighbourhood: Neighbourhood2d::new(size).padding(padding),
+                    kernel: weight(),
+                    ..Erosion2d::default()
+                },
+            )
             .build_model(params, 3, [6, 6, 1])
             .unwrap()
     };

@@ -17,13 +17,22 @@ use crate::model::layer::Layer;
 /// branches, under their names. Cost: that of the branches, and a copy each way.
 ///
 /// ```
+/// use morphograd_nn::tensor::Window2d;
 /// use morphograd_nn::{AvgPool2d, Branches, Conv2d, MaxPool2d, Sequential, autodiff::Params};
 /// let mut params = Params::<f32>::new();
 /// let branches = Branches::default()
-///     .add("conv", Conv2d { filters: 4, size: [2, 2], strides: [2, 2], ..Conv2d::default() })
+///     .add(
+///         "conv",
+///         Conv2d {
+///             filters: 4,
+///             window: Window2d::new([2, 2]).strides([2, 2]),
+///             ..Conv2d::default()
+///         },
+///     )
 ///     .add("largest", MaxPool2d::default())
 ///     .add("mean", AvgPool2d::default());
-/// let model = Sequential::new().add("stem", branches).build_model(&mut params, 42, [28, 28, 1])?;
+/// let model =
+///     Sequential::new().add("stem", branches).build_model(&mut params, 42, [28, 28, 1])?;
 /// assert_eq!(model.output().dims(), [14, 14, 6]);
 /// assert!(params.find("stem.conv.kernel").is_some());
 /// # Ok::<(), morphograd_nn::BuildError>(())
@@ -96,7 +105,7 @@ impl<T> fmt::Debug for Branches<T> {
 mod tests {
     use super::*;
     use crate::{AvgPool2d, Dense, MaxPool2d, Sequential};
-    use morphograd_autodiff::tensor::Tensor;
+    use morphograd_autodiff::tensor::{Tensor, Window2d};
     use morphograd_autodiff::{Mode, Params, Tape};
 
     fn tensor(shape: &[usize], data: &[f64]) -> Tensor<f64> {
@@ -127,7 +136,7 @@ mod tests {
             let builder = Sequential::new().add("stem", branches);
             builder.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
-        let pool = |size| MaxPool2d { size, ..MaxPool2d::default() };
+        let pool = |size| MaxPool2d { window: Window2d::tiles(size), ..MaxPool2d::default() };
         assert_eq!(
             error(&[4, 4, 1], Branches::default()),
             "stem: branches: expected between 1 and 8 branches, found 0"

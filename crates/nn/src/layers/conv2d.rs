@@ -12,7 +12,7 @@ mod tile;
 use std::ops::RangeInclusive;
 
 use morphograd_autodiff::tensor::simd::Level;
-use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, TensorRef, Window2d};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -28,7 +28,7 @@ use passes::{Gradients, Operands};
 
 /// $y_{ijf} = a\bigl(b_f + \sum_{d, c} x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1 c f}\bigr)$:
 /// `[batch, height, width, channels]` → `[batch, height', width', filters]`. Parameters: `kernel`
-/// of shape `[size[0], size[1], channels, filters]` and, unless `bias` is `None`, `bias` of shape
+/// of shape `[kh, kw, channels, filters]` and, unless `bias` is `None`, `bias` of shape
 /// `[filters]`.
 ///
 /// Outside the image (same padding) $x$ is 0. The default has 1 filter of 3 x 3 taps, strides and
@@ -49,14 +49,8 @@ use passes::{Gradients, Operands};
 pub struct Conv2d<T> {
     /// Number of channels of the output.
     pub filters: usize,
-    /// Height and width of the kernel, in taps.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows, in pixels.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps, in pixels.
-    pub rates: [usize; 2],
-    /// Rule at the border.
-    pub padding: Padding,
+    /// The sliding window; its size is the kernel's.
+    pub window: Window2d,
     /// The function $a$.
     pub activation: Activation,
     /// The kernel $W$.
@@ -79,10 +73,7 @@ impl<T: Real> Default for Conv2d<T> {
     fn default() -> Self {
         Self {
             filters: 1,
-            size: [3, 3],
-            strides: [1, 1],
-            rates: [1, 1],
-            padding: Padding::Valid,
+            window: Window2d::new([3, 3]),
             activation: Activation::Linear,
             kernel: Weight::new(GlorotUniform),
             bias: Some(Weight::zeros()),
@@ -96,15 +87,10 @@ impl<T: Real> Build<T> for Conv2d<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let window = Window2d {
-            size: self.size,
-            strides: self.strides,
-            rates: self.rates,
-            padding: self.padding,
-        };
+        let Self { window, .. } = self;
         let op = Convolution { window, rectified: self.activation == Activation::Relu };
         let channels = input.dims().last().copied().unwrap_or(0);
-        let kernel = Shape::from([self.size[0], self.size[1], channels, self.filters]);
+        let kernel = Shape::from([window.size[0], window.size[1], channels, self.filters]);
         // Refused before the kernel is allocated: a mistyped size can be huge.
         Op::<T>::infer(&op, &[input.batched(1), kernel])?;
         let kernel = builder.param("kernel", kernel, self.kernel)?;
@@ -230,7 +216,7 @@ mod tests {
     use super::*;
     use crate::Sequential;
     use morphograd_autodiff::Params;
-    use morphograd_autodiff::tensor::Tensor;
+    use morphograd_autodiff::tensor::{Padding, Tensor};
     use morphograd_testkit::{assert_close, check_op, strategy, vjp};
     use proptest::prelude::*;
 
@@ -343,7 +329,7 @@ mod tests {
             for (padding, rectified) in
                 [(Padding::Same, true), (Padding::Same, false), (Padding::Valid, true)]
             {
-                let window = Window2d { size: [3, 3], padding, ..Window2d::default() };
+                let window = Window2d::new([3, 3]).padding(padding);
                 agrees(Convolution { window, rectified }, &inputs);
             }
         }
@@ -377,7 +363,7 @@ mod tests {
             model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
-            build(&[5, 7, 1], Conv2d { size: [6, 6], ..Conv2d::default() }),
+            build(&[5, 7, 1], Conv2d { window: Window2d::new([6, 6]), ..Conv2d::default() }),
             "stem: conv2d: expected a window no larger than the image [5, 7], or same padding, \
              found size [6, 6] at rates [1, 1]"
         );
@@ -392,13 +378,16 @@ mod tests {
              found shape [3, 3, 3, 0]"
         );
         assert!(
-            build(&[8, 8, 3], Conv2d { strides: [1, 0], ..Conv2d::default() })
-                .contains("strides [1, 0]")
+            build(
+                &[8, 8, 3],
+                Conv2d { window: Window2d::new([3, 3]).strides([1, 0]), ..Conv2d::default() }
+            )
+            .contains("strides [1, 0]")
         );
         assert!(
             build(
                 &[8, 8, 3],
-                Conv2d { size: [usize::MAX; 2], padding: Padding::Same, ..Conv2d::default() }
+                Conv2d { window: Window2d::new([usize::MAX; 2]).same(), ..Conv2d::default() }
             )
             .contains("fits in memory")
         );

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Extent, Padding, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Extent, Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -20,7 +20,7 @@ use crate::model::weight::Weight;
 /// $y_{i,j,\,c M + m} = a\bigl(b_{c M + m} + \sum_d x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1
 /// c m}\bigr)$ with $M$ kernels a channel: `[batch, height, width, channels]` → `[batch, height',
 /// width', channels * multiplier]`, in the order of Keras' `DepthwiseConv2D`. Parameters: `kernel`
-/// of shape `[size[0], size[1], channels, multiplier]` and, unless `bias` is `None`, `bias` of
+/// of shape `[kh, kw, channels, multiplier]` and, unless `bias` is `None`, `bias` of
 /// shape `[channels * multiplier]`.
 ///
 /// Outside the image (same padding) $x$ is 0. The default has 1 kernel of 3 x 3 taps a channel,
@@ -41,14 +41,8 @@ use crate::model::weight::Weight;
 pub struct DepthwiseConv2d<T> {
     /// Number of kernels for each channel.
     pub multiplier: usize,
-    /// Height and width of the kernels, in taps.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows, in pixels.
-    pub strides: [usize; 2],
-    /// Distance between neighbouring taps, in pixels.
-    pub rates: [usize; 2],
-    /// Rule at the border.
-    pub padding: Padding,
+    /// The sliding window; its size is the kernels'.
+    pub window: Window2d,
     /// The function $a$.
     pub activation: Activation,
     /// The kernels $W$.
@@ -69,10 +63,7 @@ impl<T: Real> Default for DepthwiseConv2d<T> {
     fn default() -> Self {
         Self {
             multiplier: 1,
-            size: [3, 3],
-            strides: [1, 1],
-            rates: [1, 1],
-            padding: Padding::Valid,
+            window: Window2d::new([3, 3]),
             activation: Activation::Linear,
             kernel: Weight::new(GlorotUniform),
             bias: Some(Weight::zeros()),
@@ -86,15 +77,10 @@ impl<T: Real> Build<T> for DepthwiseConv2d<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let window = Window2d {
-            size: self.size,
-            strides: self.strides,
-            rates: self.rates,
-            padding: self.padding,
-        };
+        let Self { window, .. } = self;
         let op = DepthwiseConvolution { window };
         let channels = input.dims().last().copied().unwrap_or(0);
-        let kernel = Shape::from([self.size[0], self.size[1], channels, self.multiplier]);
+        let kernel = Shape::from([window.size[0], window.size[1], channels, self.multiplier]);
         // Refused before the kernel is allocated: a mistyped size can be huge.
         Op::<T>::infer(&op, &[input.batched(1), kernel])?;
         let kernel = builder.param("kernel", kernel, self.kernel)?;
@@ -337,7 +323,7 @@ mod tests {
         let mut params = Params::<f64>::new();
         let layer = DepthwiseConv2d {
             multiplier: 2,
-            size: [1, 1],
+            window: Window2d::new([1, 1]),
             activation: Activation::Relu,
             ..Default::default()
         };
@@ -377,7 +363,7 @@ mod tests {
             error(&[2, 2, 1], DepthwiseConv2d::default())
                 .contains("a window no larger than the image [2, 2]")
         );
-        let window = Window2d { size: [2, 2], ..Window2d::default() };
+        let window = Window2d::new([2, 2]);
         let inputs = [Tensor::<f64>::zeros([0, 3, 3, 2]), Tensor::filled([2, 2, 2, 1], 1.0)];
         let (y, grads) = vjp(DepthwiseConvolution { window }, &inputs, &[]);
         assert!(y.is_empty() && grads[1] == [0.0; 8]);

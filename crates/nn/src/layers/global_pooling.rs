@@ -4,7 +4,7 @@
 //! batch and channels is laid in a row, and [`MaxPool2d`] and [`AvgPool2d`] do the rest, ties and
 //! NaN included.
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, sums};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, Window2d, sums};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::layers::pooling::{AvgPool2d, MaxPool2d};
@@ -94,13 +94,13 @@ macro_rules! global {
 global!(
     GlobalMaxPool,
     "global_max_pool",
-    |self, size| MaxPool2d { size, ties: self.ties, ..MaxPool2d::default() },
+    |self, size| MaxPool2d { window: Window2d::tiles(size), ties: self.ties },
     Op::forward
 );
 global!(
     GlobalAveragePool,
     "global_average_pool",
-    |self, size| AvgPool2d { size, ..AvgPool2d::default() },
+    |self, size| AvgPool2d { window: Window2d::tiles(size) },
     |_: &AvgPool2d, pass| mean(pass)
 );
 

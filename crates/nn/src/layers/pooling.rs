@@ -8,7 +8,7 @@ mod geometry;
 mod maxima;
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
-use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::model::build::Build;
@@ -30,18 +30,13 @@ use maxima::{Maxima, Parts, Winners};
 /// pass.
 ///
 /// ```
-/// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Padding};
+/// use morphograd_nn::{MaxPool2d, Sequential, autodiff::Params, tensor::Window2d};
 /// let mut params = Params::<f32>::new();
 /// let model = Sequential::new()
 ///     .add("pool", MaxPool2d::default())
 ///     .add(
 ///         "dilation",
-///         MaxPool2d {
-///             size: [3, 3],
-///             strides: Some([1, 1]),
-///             padding: Padding::Same,
-///             ..MaxPool2d::default()
-///         },
+///         MaxPool2d { window: Window2d::new([3, 3]).same(), ..MaxPool2d::default() },
 ///     )
 ///     .build_model(&mut params, 42, [25, 25, 8])?;
 /// assert_eq!(model.output().dims(), [12, 12, 8]);
@@ -49,12 +44,9 @@ use maxima::{Maxima, Parts, Winners};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool2d {
-    /// Height and width of the window.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
-    pub strides: Option<[usize; 2]>,
-    /// Rule at the border.
-    pub padding: Padding,
+    /// The sliding window, without gaps between its pixels; [`Window2d::tiles`] for windows side by
+    /// side.
+    pub window: Window2d,
     /// Who gets the gradient where the maximum is reached more than once.
     pub ties: Ties,
 }
@@ -64,23 +56,20 @@ pub struct MaxPool2d {
 /// cover). The gradient is shared equally among those pixels. Same default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvgPool2d {
-    /// Height and width of the window.
-    pub size: [usize; 2],
-    /// Step between neighbouring windows; `None`: the size, so that windows do not overlap.
-    pub strides: Option<[usize; 2]>,
-    /// Rule at the border.
-    pub padding: Padding,
+    /// The sliding window, without gaps between its pixels; [`Window2d::tiles`] for windows side by
+    /// side.
+    pub window: Window2d,
 }
 
 impl Default for MaxPool2d {
     fn default() -> Self {
-        Self { size: [2, 2], strides: None, padding: Padding::Valid, ties: Ties::default() }
+        Self { window: Window2d::tiles([2, 2]), ties: Ties::default() }
     }
 }
 
 impl Default for AvgPool2d {
     fn default() -> Self {
-        Self { size: [2, 2], strides: None, padding: Padding::Valid }
+        Self { window: Window2d::tiles([2, 2]) }
     }
 }
 
@@ -114,16 +103,16 @@ impl<T: Real> Op<T> for MaxPool2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        if self.size[0].saturating_mul(self.size[1]) > MOST_PIXELS {
-            let found = format!("size {:?}", self.size);
+        let size = self.window.size;
+        if size[0].saturating_mul(size[1]) > MOST_PIXELS {
+            let found = format!("size {size:?}");
             return Err(ShapeError::new("max_pool2d", "a window of at most 2^24 pixels", found));
         }
-        Geometry::output("max_pool2d", window(self.size, self.strides, self.padding), inputs[0])
+        output("max_pool2d", self.window, inputs[0])
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry =
-            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
         let x = pass.inputs[0].data;
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         let image = |i: usize| &x[i * in_image..(i + 1) * in_image];
@@ -157,8 +146,7 @@ impl<T: Real> Op<T> for MaxPool2d {
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry =
-            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         if dx.is_empty() {
             return;
@@ -197,12 +185,11 @@ impl<T: Real> Op<T> for AvgPool2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        Geometry::output("avg_pool2d", window(self.size, self.strides, self.padding), inputs[0])
+        output("avg_pool2d", self.window, inputs[0])
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry =
-            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
         let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
         let x = pass.inputs[0].data;
         if pass.output.is_empty() {
@@ -215,8 +202,7 @@ impl<T: Real> Op<T> for AvgPool2d {
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry =
-            Geometry::new(window(self.size, self.strides, self.padding), pass.inputs[0].shape);
+        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
         let out_image = geometry.out_image();
         if dx.is_empty() {
             return;
@@ -236,8 +222,12 @@ impl<T: Real> Op<T> for AvgPool2d {
     }
 }
 
-fn window(size: [usize; 2], strides: Option<[usize; 2]>, padding: Padding) -> Window2d {
-    Window2d { size, strides: strides.unwrap_or(size), padding, ..Window2d::default() }
+fn output(operation: &'static str, window: Window2d, input: Shape) -> Result<Shape, ShapeError> {
+    if window.rates != [1, 1] {
+        let found = format!("rates {:?}", window.rates);
+        return Err(ShapeError::new(operation, "a window without gaps, rates [1, 1]", found));
+    }
+    Geometry::output(operation, window, input)
 }
 
 /// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`,
@@ -315,8 +305,9 @@ mod tests {
         let ties = prop_oneof![Just(Ties::First), Just(Ties::Last), Just(Ties::Split)];
         (strategy::window(), any::<bool>(), ties, 1..3usize, channels).prop_flat_map(
             move |(w, own, ties, batch, channels)| {
-                let strides = own.then_some(w.strides);
-                let pool = MaxPool2d { size: w.size, strides, padding: w.padding, ties };
+                let strides = if own { w.strides } else { w.size };
+                let window = Window2d { strides, rates: [1, 1], ..w };
+                let pool = MaxPool2d { window, ties };
                 let shape = [batch, 5, 6, channels];
                 let x = if tied {
                     strategy::tied_tensor(shape).boxed()
@@ -329,12 +320,12 @@ mod tests {
     }
 
     fn average(pool: MaxPool2d) -> AvgPool2d {
-        AvgPool2d { size: pool.size, strides: pool.strides, padding: pool.padding }
+        AvgPool2d { window: pool.window }
     }
 
     /// The pixels of every window inside the image, in raster order, and the output's shape.
     fn windows(pool: MaxPool2d, x: &Tensor<f64>) -> Vec<Vec<usize>> {
-        let window = window(pool.size, pool.strides, pool.padding);
+        let window = pool.window;
         let &[batch, height, width, channels] = x.shape().dims() else { unreachable!() };
         let extent = window.extent([height, width]).unwrap();
         let mut all = Vec::new();
@@ -410,9 +401,7 @@ mod tests {
         // 16 pixels, of which windows at the border cover fewer; 13 channels: a vector, half a
         // vector and single ones.
         let pool = MaxPool2d {
-            size: [4, 4],
-            strides: Some([3, 2]),
-            padding: Padding::Same,
+            window: Window2d::new([4, 4]).strides([3, 2]).same(),
             ..MaxPool2d::default()
         };
         let x = Tensor::from_fn([2, 7, 6, 13], |i| ((i * 37 % 11) as f64 * 0.5).sin());
@@ -444,8 +433,7 @@ mod tests {
         }
         let expected = [[1.0, 10.0, 0.0], [0.0, 1.0, 10.0], [0.5, 5.5, 5.0]];
         for (ties, expected) in RULES.into_iter().zip(expected) {
-            let pool =
-                MaxPool2d { size: [1, 2], strides: Some([1, 1]), ties, ..MaxPool2d::default() };
+            let pool = MaxPool2d { window: Window2d::new([1, 2]), ties };
             assert_eq!(
                 vjp(pool, &[image(1, &[3.0, 3.0, 3.0])], &[1.0, 10.0]).1[0],
                 expected,
@@ -471,12 +459,7 @@ mod tests {
 
     #[test]
     fn padding_neither_wins_nor_dilutes() {
-        let same = MaxPool2d {
-            size: [3, 3],
-            strides: Some([1, 1]),
-            padding: Padding::Same,
-            ..MaxPool2d::default()
-        };
+        let same = MaxPool2d { window: Window2d::new([3, 3]).same(), ..MaxPool2d::default() };
         let x = [image(1, &[-1.0, -2.0])];
         assert_eq!(vjp(same, &x, &[0.0; 2]).0, [-1.0, -1.0]);
         assert_eq!(vjp(average(same), &x, &[0.0; 2]).0, [-1.5, -1.5]);
@@ -503,7 +486,10 @@ mod tests {
             model.build_model(&mut params, 0, Shape::new(input)).unwrap_err().to_string()
         };
         assert_eq!(
-            build(&[2, 5, 3], MaxPool2d { size: [3, 3], ..MaxPool2d::default() }),
+            build(
+                &[2, 5, 3],
+                MaxPool2d { window: Window2d::tiles([3, 3]), ..MaxPool2d::default() }
+            ),
             "pool: max_pool2d: expected a window no larger than the image [2, 5], or same \
              padding, found size [3, 3] at rates [1, 1]"
         );
@@ -513,13 +499,13 @@ mod tests {
              shape [1, 30]"
         );
         let large =
-            MaxPool2d { size: [usize::MAX, 2], padding: Padding::Same, ..MaxPool2d::default() };
+            MaxPool2d { window: Window2d::tiles([usize::MAX, 2]).same(), ..MaxPool2d::default() };
         assert!(
             build(&[4, 4, 1], large)
                 .contains("expected a window of at most 2^24 pixels, found size [")
         );
         let error = Op::<f32>::infer(
-            &AvgPool2d { size: [0, 1], ..AvgPool2d::default() },
+            &AvgPool2d { window: Window2d::tiles([0, 1]) },
             &[[1, 4, 4, 1].into()],
         );
         assert_eq!(

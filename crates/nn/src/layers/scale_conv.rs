@@ -5,7 +5,7 @@
 //! [`Conv2d`](crate::Conv2d) at another rate; this layer only says which level meets which part of
 //! the kernel. It costs a copy of each level on the way in and out.
 
-use morphograd_autodiff::tensor::{Padding, Real, Shape, ShapeError, Window2d};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_autodiff::{Add, Graph, MAX_INPUTS, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -146,8 +146,7 @@ impl<T: Real> Layer<T> for Built {
 /// The convolution at a level; the kernel's plane and the image have the same rate at every level
 /// that it reads.
 fn convolution(size: [usize; 2], level: usize) -> Convolution {
-    let window =
-        Window2d { size, rates: [1 << level; 2], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new(size).rates([1 << level; 2]).same();
     Convolution { window, rectified: false }
 }
 

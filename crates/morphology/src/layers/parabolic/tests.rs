@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{QuadraticKernel, dilation2d, erosion2d, evaluate, law};
-use morphograd_nn::tensor::{Padding, Tensor, TensorRef, Window2d};
+use morphograd_nn::tensor::{Tensor, TensorRef, Window2d};
 use morphograd_testkit::{assert_close, check_op, strategy, vjp};
 use proptest::prelude::*;
 
@@ -150,7 +150,7 @@ proptest! {
     fn a_window_that_covers_the_image_gives_the_same([x, b] in random(3.0)) {
         let &[_, h, w, _] = x.shape().dims() else { unreachable!() };
         let size = [2 * h + 1, 2 * w + 1];
-        let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
+        let window = Window2d::new(size).same();
         let kernel = evaluate([b.view()], |graph, [b]| {
             graph.apply(QuadraticKernel { size, scale: 3.0 }, [b])
         })

@@ -259,7 +259,7 @@ fn line(x: &[f64], w: &[f64], s: f64) -> [Tensor<f64>; 3] {
 #[test]
 fn an_entry_of_minus_infinity_is_not_in_the_structuring_element() {
     let minus = f64::NEG_INFINITY;
-    let window = Window2d { size: [1, 3], ..Window2d::default() };
+    let window = Window2d::new([1, 3]);
     fn check<F: Family>(window: Window2d, w: [f64; 3], expected: f64) {
         for s in [2.0, 0.0, -2.0].into_iter().take(if F::SHARPNESS == "beta" { 1 } else { 3 }) {
             let (y, grads) =
@@ -278,7 +278,7 @@ fn an_entry_of_minus_infinity_is_not_in_the_structuring_element() {
 
 #[test]
 fn large_numbers_do_not_overflow_infinite_pixels_are_true_and_nan_is_seen() {
-    let window = Window2d { size: [1, 2], ..Window2d::default() };
+    let window = Window2d::new([1, 2]);
     let inputs = line(&[1e300, 1e300, -1e300, f64::NAN], &[0.0, 0.0], 1e5);
     let (y, grads) = vjp(Smooth2d::<LogSumExp<false>>::new(window), &inputs, &[1.0, 1.0, 0.0]);
     assert_eq!(y[..2], [1e300, 1e300]);
@@ -291,7 +291,7 @@ fn large_numbers_do_not_overflow_infinite_pixels_are_true_and_nan_is_seen() {
 
 #[test]
 fn an_empty_batch_is_no_trouble_and_wrong_shapes_are_refused() {
-    let window = Window2d { size: [3, 3], ..Window2d::default() };
+    let window = Window2d::new([3, 3]);
     let op = Smooth2d::<AlphaSoftmax>::new(window);
     let (y, grads) = vjp(
         op,
@@ -320,7 +320,7 @@ fn an_empty_batch_is_no_trouble_and_wrong_shapes_are_refused() {
 #[test]
 fn neither_large_pixels_nor_large_sharpnesses_overflow() {
     let row = |x: &[f32]| Tensor::from_vec([1, 1, x.len(), 1], x.to_vec()).unwrap();
-    let window = Window2d { size: [1, 3], ..Window2d::default() };
+    let window = Window2d::new([1, 3]);
     let run = |erodes: bool, x: &[f32], s: f32| {
         let inputs = [row(x), Tensor::zeros([1, 3, 1]), Tensor::filled([], s)];
         let ones = vec![1.0; x.len() - 2];

@@ -722,12 +722,12 @@ mod tests {
 
     #[test]
     fn every_level_gives_the_same_bits_but_for_fusing() {
-        let window = Window2d { size: [3, 3], ..Window2d::default() };
+        let window = Window2d::new([3, 3]);
         let windows = [
             window,
-            Window2d { size: [3, 2], padding: Padding::Same, ..window },
-            Window2d { size: [1, 5], strides: [2, 1], ..window },
-            Window2d { size: [2, 2], rates: [1, 2], padding: Padding::SameMirrored, ..window },
+            Window2d::new([3, 2]).same(),
+            Window2d::new([1, 5]).strides([2, 1]),
+            Window2d::new([2, 2]).rates([1, 2]).padding(Padding::SameMirrored),
         ];
         // Numbers of filters and channels below, at and above those of a vector, of two, and of a
         // tile.
