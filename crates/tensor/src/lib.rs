@@ -19,4 +19,4 @@ pub use shape::{MAX_RANK, Shape};
 pub use sum::{sum, sums};
 pub use tensor::{Tensor, TensorRef};
 pub use vector::{MAX_LANES, Vector};
-pub use window::{Extent, Padding, Window2d};
+pub use window::{Extent, Padding, Taps2d, Window2d};

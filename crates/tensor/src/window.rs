@@ -1,7 +1,9 @@
 //! The arithmetic of sliding windows, shared by convolution, pooling and morphology, so that there
 //! is one place where padding is decided. The rules are TensorFlow's.
 
-use crate::ShapeError;
+use std::ops::Range;
+
+use crate::{Shape, ShapeError};
 
 /// What happens where the window would leave the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -175,9 +177,163 @@ impl Window2d {
     }
 }
 
+/// The taps of a window on images of one size: which pixel is under which tap. `axis` 0 is the
+/// rows, 1 the columns; window `[i, j]` is the one of output row `i` and column `j`. Every method
+/// is a few operations on integers.
+///
+/// ```
+/// use morphograd_tensor::{Taps2d, Window2d};
+/// let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+/// let taps = Taps2d::new("blur", window, [1, 5, 5, 2].into())?;
+/// // The window of the upper left pixel: its first row and column of taps are outside.
+/// assert_eq!((taps.inside(0, 0), taps.covered(0, 0)), (1..3, 0..2));
+/// assert_eq!((taps.pixel([0, 0], 2), taps.pixel([0, 0], 5)), (None, Some(1)));
+/// // That of the pixel in row 1 and column 2 begins at row 0 and column 1.
+/// assert_eq!((taps.whole([0, 0]), taps.whole([1, 2])), (None, Some(1)));
+/// # Ok::<(), morphograd_tensor::ShapeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taps2d {
+    /// The window.
+    pub window: Window2d,
+    /// Where it fits.
+    pub extent: Extent,
+    /// Number of images.
+    pub batch: usize,
+    /// Height and width of an image, in pixels.
+    pub image: [usize; 2],
+    /// Numbers of a pixel.
+    pub channels: usize,
+    /// Pixels from the first tap to the last, both counted.
+    reach: [usize; 2],
+}
+
+impl Taps2d {
+    /// The taps on an input of shape `[batch, height, width, channels]`.
+    ///
+    /// # Errors
+    /// If the input has another rank or the window does not fit ([`Window2d::extent`]), in the name
+    /// of `operation`.
+    pub fn new(
+        operation: &'static str,
+        window: Window2d,
+        input: Shape,
+    ) -> Result<Self, ShapeError> {
+        let &[batch, height, width, channels] = input.dims() else {
+            return Err(ShapeError::new(operation, IMAGES, format!("shape {input}")));
+        };
+        let image = [height, width];
+        let extent = window.extent(image).map_err(|error| ShapeError { operation, ..error })?;
+        let reach = [0, 1].map(|axis| (window.size[axis] - 1) * window.rates[axis] + 1);
+        Ok(Self { window, extent, batch, image, channels, reach })
+    }
+
+    /// As [`Taps2d::new`], for an operation that needs a channel.
+    ///
+    /// # Errors
+    /// Those of [`Taps2d::new`], and if there are no channels.
+    pub fn with_channels(
+        operation: &'static str,
+        window: Window2d,
+        input: Shape,
+    ) -> Result<Self, ShapeError> {
+        let [_, _, _, (1..)] = input.dims() else {
+            let expected = format!("{IMAGES}, at least 1 channel");
+            return Err(ShapeError::new(operation, expected, format!("shape {input}")));
+        };
+        Self::new(operation, window, input)
+    }
+
+    /// The shape of an output with so many channels.
+    pub fn output(&self, channels: usize) -> Shape {
+        [self.batch, self.extent.output[0], self.extent.output[1], channels].into()
+    }
+
+    /// Windows on one image, which are the pixels of its output.
+    #[inline(always)]
+    pub fn windows(&self) -> usize {
+        self.extent.output[0] * self.extent.output[1]
+    }
+
+    /// Numbers of one image.
+    #[inline(always)]
+    pub fn image_len(&self) -> usize {
+        self.image[0] * self.image[1] * self.channels
+    }
+
+    /// Where the numbers of a pixel begin in its image.
+    #[inline(always)]
+    pub fn offset(&self, row: usize, column: usize) -> usize {
+        (row * self.image[1] + column) * self.channels
+    }
+
+    /// The row or column of the padded image under a tap of window `i`.
+    #[inline(always)]
+    pub fn padded_at(&self, axis: usize, i: usize, tap: usize) -> usize {
+        i * self.window.strides[axis] + tap * self.window.rates[axis]
+    }
+
+    /// The row or column of the image at one of the padded image; negative before the first.
+    #[inline(always)]
+    pub fn from_padded(&self, axis: usize, at: usize) -> isize {
+        at.wrapping_sub(self.extent.before[axis]) as isize
+    }
+
+    /// The row or column of the image under a tap of window `i`; `None` outside.
+    #[inline(always)]
+    pub fn along(&self, axis: usize, i: usize, tap: usize) -> Option<usize> {
+        // A negative number is a huge one without a sign, which the comparison refuses too.
+        let at = self.from_padded(axis, self.padded_at(axis, i, tap)) as usize;
+        (at < self.image[axis]).then_some(at)
+    }
+
+    /// The pixel (row-major, without channels) under a tap (row-major) of a window; `None` outside.
+    #[inline(always)]
+    pub fn pixel(&self, [i, j]: [usize; 2], tap: usize) -> Option<usize> {
+        let columns = self.window.size[1];
+        let (y, x) = (self.along(0, i, tap / columns)?, self.along(1, j, tap % columns)?);
+        Some(y * self.image[1] + x)
+    }
+
+    /// The first pixel (row-major, without channels) of a window that lies inside as a whole;
+    /// `None` for another.
+    #[inline(always)]
+    pub fn whole(&self, [i, j]: [usize; 2]) -> Option<usize> {
+        let (y, x) = (self.along(0, i, 0)?, self.along(1, j, 0)?);
+        let fits = self.reach[0] <= self.image[0] - y && self.reach[1] <= self.image[1] - x;
+        fits.then_some(y * self.image[1] + x)
+    }
+
+    /// The taps of window `i` that lie inside along an axis. If there are none, the empty range is
+    /// where they would be: the taps before it are before the image, the others behind.
+    #[inline(always)]
+    pub fn inside(&self, axis: usize, i: usize) -> Range<usize> {
+        let (size, rate, before) =
+            (self.window.size[axis], self.window.rates[axis], self.extent.before[axis]);
+        let first_at = |pixel: usize| {
+            let distance = pixel.saturating_sub(self.padded_at(axis, i, 0));
+            // Dense windows are spared the division.
+            (if rate == 1 { distance } else { distance.div_ceil(rate) }).min(size)
+        };
+        first_at(before)..first_at(before + self.image[axis])
+    }
+
+    /// The rows or columns of the image between the first and the last tap of window `i`: never
+    /// none. At rate 1 they are those under its taps.
+    #[inline(always)]
+    pub fn covered(&self, axis: usize, i: usize) -> Range<usize> {
+        let (start, before) = (self.padded_at(axis, i, 0), self.extent.before[axis]);
+        start.saturating_sub(before)..(start + self.reach[axis] - before).min(self.image[axis])
+    }
+}
+
+/// What a window slides over.
+const IMAGES: &str = "an input of shape [batch, height, width, channels]";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn window(size: usize, stride: usize, rate: usize, padding: Padding) -> Window2d {
         Window2d { size: [size; 2], strides: [stride; 2], rates: [rate; 2], padding }
@@ -213,5 +369,88 @@ mod tests {
         assert!(window(usize::MAX, 1, 1, Padding::Same).extent([4, 4]).is_err());
         assert!(window(3, 0, 1, Padding::Same).extent([4, 4]).is_err());
         assert!(window(3, 1, 1, Padding::Same).extent([0, 4]).is_err());
+    }
+
+    fn axis() -> impl Strategy<Value = [usize; 4]> {
+        (1..9usize, 1..5usize, 1..5usize, 1..4usize).prop_map(|(n, k, s, r)| [n, k, s, r])
+    }
+
+    fn padding() -> impl Strategy<Value = Padding> {
+        prop_oneof![Just(Padding::Valid), Just(Padding::Same), Just(Padding::SameMirrored)]
+    }
+
+    proptest! {
+        #[test]
+        fn taps_are_where_counting_finds_them(axes in [axis(), axis()], padding in padding()) {
+            let of = |what: usize| axes.map(|axis| axis[what]);
+            let window = Window2d { size: of(1), strides: of(2), rates: of(3), padding };
+            let (image, [rows, columns]) = (of(0), window.size);
+            let found = Taps2d::new("test", window, [2, image[0], image[1], 3].into());
+            prop_assert_eq!(found.is_ok(), window.extent(image).is_ok());
+            let Ok(taps) = found else { return Ok(()) };
+            let Extent { output, before, .. } = taps.extent;
+            prop_assert_eq!(taps.output(7), [2, output[0], output[1], 7].into());
+            prop_assert_eq!(taps.windows(), (0..output[0]).flat_map(|_| 0..output[1]).count());
+            // Where a tap is, by the definition; and whether that is in the image.
+            let at = |axis: usize, i: usize, d: usize| {
+                (i * window.strides[axis] + d * window.rates[axis]) as isize
+                    - before[axis] as isize
+            };
+            let is_inside = |axis: usize, at: isize| (0..image[axis] as isize).contains(&at);
+            for axis in 0..2 {
+                for i in 0..output[axis] {
+                    let all = (0..window.size[axis]).map(|d| at(axis, i, d)).collect::<Vec<_>>();
+                    let inside = taps.inside(axis, i);
+                    for (d, at) in all.iter().copied().enumerate() {
+                        prop_assert_eq!(taps.from_padded(axis, taps.padded_at(axis, i, d)), at);
+                        let expected = is_inside(axis, at).then_some(at as usize);
+                        prop_assert_eq!(taps.along(axis, i, d), expected);
+                        prop_assert_eq!(inside.contains(&d), expected.is_some());
+                        prop_assert_eq!(d < inside.start, at < 0);
+                    }
+                    prop_assert!(inside.end <= window.size[axis]);
+                    let between = (all[0]..=all[all.len() - 1]).filter(|at| is_inside(axis, *at));
+                    let between = between.map(|at| at as usize).collect::<Vec<_>>();
+                    prop_assert_eq!(taps.covered(axis, i).collect::<Vec<_>>(), between);
+                }
+            }
+            // The pixels of an image in order.
+            let pixels = (0..image[0]).flat_map(|y| (0..image[1]).map(move |x| [y, x]));
+            let pixels = pixels.collect::<Vec<_>>();
+            prop_assert_eq!(taps.image_len(), 3 * pixels.len());
+            for (n, [y, x]) in pixels.iter().copied().enumerate() {
+                prop_assert_eq!(taps.offset(y, x), 3 * n);
+            }
+            for [i, j] in (0..output[0]).flat_map(|i| (0..output[1]).map(move |j| [i, j])) {
+                let under = |(d, e): (usize, usize)| {
+                    let under = [at(0, i, d), at(1, j, e)];
+                    pixels.iter().position(|pixel| pixel.map(|at| at as isize) == under)
+                };
+                let expected = (0..rows).flat_map(|d| (0..columns).map(move |e| (d, e)));
+                let expected = expected.map(under).collect::<Vec<_>>();
+                for (tap, pixel) in expected.iter().enumerate() {
+                    prop_assert_eq!(taps.pixel([i, j], tap), *pixel);
+                }
+                let whole = expected.iter().all(Option::is_some).then(|| expected[0].unwrap());
+                prop_assert_eq!(taps.whole([i, j]), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_in_the_name_of_the_operation() {
+        let window = window(3, 1, 1, Padding::Valid);
+        let error = |shape: &[usize]| {
+            Taps2d::with_channels("blur", window, Shape::new(shape)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[4, 4, 1]),
+            "blur: expected an input of shape [batch, height, width, channels], at least 1 \
+             channel, found shape [4, 4, 1]"
+        );
+        assert!(error(&[1, 4, 4, 0]).ends_with("at least 1 channel, found shape [1, 4, 4, 0]"));
+        assert!(error(&[1, 2, 4, 1]).starts_with("blur: expected a window no larger than"));
+        assert!(Taps2d::new("blur", window, [1, 4, 4, 0].into()).is_ok());
+        assert!(Taps2d::new("blur", window, [4, 4, 1].into()).is_err());
     }
 }

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use morphograd_nn::autodiff::{Backward, Ties};
-use morphograd_nn::tensor::{Extent, Real, parallel};
+use morphograd_nn::tensor::{Real, parallel};
 
 use crate::dilation::layout::{Layout, saves_winners};
 use crate::dilation::planes::Planes;
@@ -107,9 +107,9 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
     /// Writes the image's gradient and, if it is wanted, adds the kernel's in the same pass. A task
     /// is one channel of a group of images.
     fn add_to_both<L: Lattice>(&self, dx: &mut [T], dw: Option<&mut [T]>, scratch: &mut Vec<T>) {
-        let &WindowLayout { image: [height, width], channels, extent, .. } = self.place;
+        let (channels, extent) = (self.place.channels, self.place.extent);
         let planes = Planes::new(*self.place);
-        let pixels = height * width * channels;
+        let pixels = self.place.image_len();
         let (images, rows) = (dx.len() / pixels, extent.output[0]);
         let group = images.div_ceil(MAX_GROUPS);
         let groups = images.div_ceil(group);
@@ -335,12 +335,11 @@ struct Output {
 
 impl<T: Real> Search<'_, T> {
     fn add_to_image<L: Lattice>(&self, dx: &mut [T]) {
-        let &WindowLayout { image: [height, width], channels, extent, .. } = self.place;
-        let rows = extent.output[0];
-        parallel::for_each_piece(dx, height * width * channels, |image, dx| {
+        let (channels, rows) = (self.place.channels, self.place.extent.output[0]);
+        parallel::for_each_piece(dx, self.place.image_len(), |image, dx| {
             dx.fill(T::zero());
             self.for_each_share::<L>(image * rows..(image + 1) * rows, |output, tap, share| {
-                if let Some(pixel) = self.place.pixel(output.at, tap) {
+                if let Some(pixel) = self.place.seen(output.at, tap) {
                     dx[pixel * channels + output.channel] += share;
                 }
             });
@@ -361,8 +360,7 @@ impl<T: Real> Search<'_, T> {
     /// Calls `f(output, tap, share)` for every share of the gradients of some rows of outputs,
     /// counted over all images.
     fn for_each_share<L: Lattice>(&self, lines: Range<usize>, mut f: impl FnMut(Output, usize, T)) {
-        let &WindowLayout { extent: Extent { output: [rows, columns], .. }, channels, .. } =
-            self.place;
+        let (channels, [rows, columns]) = (self.place.channels, self.place.extent.output);
         let Layout { filters, marginal } = self.layout;
         let outputs = self.layout.outputs(channels);
         for (line, j) in lines.flat_map(|line| (0..columns).map(move |j| (line, j))) {
@@ -377,19 +375,21 @@ impl<T: Real> Search<'_, T> {
 
     /// Divides the gradient of one output among the taps that reach its value, as the rule says.
     fn divide<L: Lattice>(&self, output: Output, grad: T, f: &mut impl FnMut(Output, usize, T)) {
-        let &WindowLayout { window, image: [height, width], channels, border, .. } = self.place;
+        let channels = self.place.channels;
         let Output { image, at, channel, filter } = output;
         let candidate = |tap: usize| -> Option<T> {
             let entry = self.place.entry::<L>(tap);
             let w = self.kernel[(entry * channels + channel) * self.layout.filters + filter];
-            let x = match (self.place.pixel(at, tap), border) {
-                (Some(pixel), _) => self.x[(image * height * width + pixel) * channels + channel],
+            let x = match (self.place.seen(at, tap), self.place.border) {
+                (Some(pixel), _) => {
+                    self.x[image * self.place.image_len() + pixel * channels + channel]
+                }
                 (None, Border::Constant(value)) => T::of(value),
                 (None, _) => return None,
             };
             Some(L::candidate(x, w))
         };
-        let taps = 0..window.taps();
+        let taps = 0..self.place.window.taps();
         let better = |best: T, next: T| if L::beats(next, best) { next } else { best };
         let best = taps.clone().filter_map(candidate).fold(L::bottom(), better);
         let mut tied = taps.filter(|tap| candidate(*tap) == Some(best));

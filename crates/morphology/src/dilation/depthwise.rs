@@ -66,8 +66,7 @@ impl<T: Real, L: Lattice> Op<T> for Depthwise2d<L> {
                 format!("shape {}", inputs[1]),
             ));
         }
-        let [rows, columns] = place.extent.output;
-        Ok([inputs[0].dims()[0], rows, columns, place.channels].into())
+        Ok(place.output(place.channels))
     }
 
     fn forward(&self, pass: Forward<'_, T>) {

@@ -116,7 +116,7 @@ struct Joint {
 impl Joint {
     /// Whether one computation costs less than two.
     fn pays(&self) -> bool {
-        let (WindowLayout { window, .. }, [kh, kw]) = (self.place, self.kernel);
+        let (window, [kh, kw]) = (self.place.window, self.kernel);
         self.candidates() < usize::from(NONE)
             && window.taps() < kh * kw * window.strides[0] * window.strides[1]
     }

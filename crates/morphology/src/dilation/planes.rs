@@ -150,14 +150,10 @@ impl Planes {
     /// from row and column `at` of it, which are the pixels from `source` on of the image
     /// (row-major, without channels), or have no source.
     fn for_each_run(&self, mut f: impl FnMut(Option<usize>, [usize; 2], usize, usize)) {
-        let WindowLayout {
-            border,
-            extent: Extent { before: [top, left], padded, .. },
-            image: [height, width],
-            ..
-        } = self.place;
+        let ([_, left], padded) = (self.place.extent.before, self.place.extent.padded);
+        let width = self.place.image[1];
         for y in 0..padded[0] {
-            let row = border.source(y as isize - top as isize, height);
+            let row = self.place.source(0, y);
             for c in 0..self.place.channels {
                 let Some(row) = row else {
                     f(None, [y, 0], padded[1], c);
@@ -165,7 +161,7 @@ impl Planes {
                 };
                 f(Some(row * width), [y, left], width, c);
                 for x in (0..left).chain(left + width..padded[1]) {
-                    let source = border.source(x as isize - left as isize, width);
+                    let source = self.place.source(1, x);
                     f(source.map(|x| row * width + x), [y, x], 1, c);
                 }
             }

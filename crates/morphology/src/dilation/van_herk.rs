@@ -114,7 +114,7 @@ fn lay_out<T: Real, L: Lattice>(place: &WindowLayout, source: &[T], run: &mut [T
         return;
     }
     for x in (0..left).chain(left + width..place.extent.padded[1]) {
-        if let Some(from) = place.border.source(x as isize - left as isize, width) {
+        if let Some(from) = place.source(1, x) {
             run[x * channels..][..channels].copy_from_slice(&source[from * channels..][..channels]);
         }
     }
@@ -281,14 +281,7 @@ impl<T: Real, L: Lattice> Down<'_, T, L> {
     /// Where the row of the image begins that lies at a row of the padded image.
     #[inline(always)]
     fn source(&self, padded: usize) -> Option<usize> {
-        let row = padded.wrapping_sub(self.place.extent.before[0]);
-        let row = if row < self.place.image[0] { row } else { self.outside(row as isize)? };
-        Some(row * self.padded_row)
-    }
-
-    #[cold]
-    fn outside(&self, row: isize) -> Option<usize> {
-        self.place.border.source(row, self.place.image[0])
+        Some(self.place.source(0, padded)? * self.padded_row)
     }
 
     /// Takes into the best so far the elements from `k` on of a row that begins at `from`, or what

@@ -134,7 +134,7 @@ impl Residuation {
         y: TensorRef<'_, T>,
     ) -> Result<Identified<T>, ShapeError> {
         let place = WindowLayout::new(NAME, self.window, Border::Infinity, x.shape)?;
-        let (batch, [rows, columns]) = (x.shape.dims()[0], place.extent.output);
+        let (batch, [rows, columns]) = (place.batch, place.extent.output);
         let outputs = match *y.shape.dims() {
             [b, r, c, outputs]
                 if [b, r, c] == [batch, rows, columns]
@@ -181,14 +181,14 @@ fn minima<T: Real, L: Lattice>(
     }
     let length = lines.div_ceil(PIECES);
     let mut partial = vec![T::infinity(); lines.div_ceil(length) * kernel.len()];
-    let image_len = place.image[0] * place.image[1] * channels;
+    let image_len = place.image_len();
     parallel::for_each_piece(&mut partial, kernel.len(), |piece, least| {
         for line in piece * length..((piece + 1) * length).min(lines) {
             let (image, i) = (&x.data[line / rows * image_len..][..image_len], line % rows);
             for tap in 0..place.window.taps() {
                 let least = &mut least[place.entry::<L>(tap) * outputs..][..outputs];
                 for j in 0..columns {
-                    let Some(pixel) = place.pixel([i, j], tap) else { continue };
+                    let Some(pixel) = place.seen([i, j], tap) else { continue };
                     let target = &y.data[(line * columns + j) * outputs..][..outputs];
                     for (c, (least, y)) in least.iter_mut().zip(target).enumerate() {
                         let x = image[pixel * channels + if channels == 1 { 0 } else { c }];

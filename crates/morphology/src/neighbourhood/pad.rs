@@ -78,8 +78,9 @@ impl<T: Real> Op<T> for Pad2d {
         if self.border == Border::Infinity {
             return Err(ShapeError::new("pad", "a border with values", "Infinity"));
         }
-        let WindowLayout { extent, channels, .. } = self.place(inputs[0])?;
-        Ok([inputs[0].dims()[0], extent.padded[0], extent.padded[1], channels].into())
+        let place = self.place(inputs[0])?;
+        let [height, width] = place.extent.padded;
+        Ok([place.batch, height, width, place.channels].into())
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
@@ -92,25 +93,21 @@ impl<T: Real> Op<T> for Pad2d {
 
     fn backward(&self, pass: Backward<'_, T>) {
         let place = self.place(pass.inputs[0].shape).expect("shapes were inferred");
-        let WindowLayout { extent, image: [height, width], channels, .. } = place;
+        let (extent, channels) = (place.extent, place.channels);
         let [Some(dx), ..] = pass.grad_inputs else { return };
         if dx.is_empty() {
             return;
         }
-        parallel::for_each_piece(dx, height * width * channels, |image, dx| {
+        parallel::for_each_piece(dx, place.image_len(), |image, dx| {
             let grad = pass.grad_output[image * place.padded_len()..][..place.padded_len()]
                 .chunks_exact(channels);
             for (position, grad) in grad.enumerate() {
-                let source = |axis: usize, at: usize| {
-                    self.border
-                        .source(at as isize - extent.before[axis] as isize, place.image[axis])
-                };
                 let at = (
-                    source(0, position / extent.padded[1]),
-                    source(1, position % extent.padded[1]),
+                    place.source(0, position / extent.padded[1]),
+                    place.source(1, position % extent.padded[1]),
                 );
                 if let (Some(row), Some(column)) = at {
-                    let dx = &mut dx[(row * width + column) * channels..][..channels];
+                    let dx = &mut dx[place.offset(row, column)..][..channels];
                     dx.iter_mut().zip(grad).for_each(|(dx, g)| *dx += *g);
                 }
             }

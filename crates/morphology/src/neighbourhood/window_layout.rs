@@ -1,23 +1,30 @@
-//! Where the taps of a window lie on an image: the index arithmetic that forward and backward
-//! passes share.
+//! What is under the taps of a window with a border around the image: the index arithmetic that
+//! forward and backward passes share.
 //!
 //! The forward pass reads what lies outside the image from a padded copy, so that its inner loops
 //! run without a test; the true infinity of the default border loses every comparison there.
 
+use std::ops::Deref;
+
 use morphograd_nn::autodiff::Ties;
-use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Taps2d, TensorRef, Window2d, parallel};
 
 use crate::neighbourhood::border::Border;
 use crate::neighbourhood::lattice::Lattice;
 
-/// A window on images of one size.
+/// A window on images of one size, and what is outside.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowLayout {
-    pub(crate) window: Window2d,
+    taps: Taps2d,
     pub(crate) border: Border,
-    pub(crate) extent: Extent,
-    pub(crate) image: [usize; 2],
-    pub(crate) channels: usize,
+}
+
+impl Deref for WindowLayout {
+    type Target = Taps2d;
+
+    fn deref(&self) -> &Taps2d {
+        &self.taps
+    }
 }
 
 impl WindowLayout {
@@ -29,17 +36,7 @@ impl WindowLayout {
         border: Border,
         x: Shape,
     ) -> Result<Self, ShapeError> {
-        let (height, width, channels) = match *x.dims() {
-            [_, height, width, channels] if channels > 0 => (height, width, channels),
-            _ => {
-                let expected =
-                    "an input [batch, height, width, channels] with at least one channel";
-                return Err(ShapeError::new(operation, expected, format!("shape {x}")));
-            }
-        };
-        let extent =
-            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok(Self { window, border, extent, image: [height, width], channels })
+        Ok(Self { taps: Taps2d::with_channels(operation, window, x)?, border })
     }
 
     pub(crate) fn is_padded(&self) -> bool {
@@ -61,7 +58,7 @@ impl WindowLayout {
         if !self.is_padded() {
             return x.data;
         }
-        let ([height, width], [top, left]) = (self.image, self.extent.before);
+        let ([height, width], left) = (self.image, self.extent.before[1]);
         let (pixel, row, padded_row) =
             (self.channels, width * self.channels, self.extent.padded[1] * self.channels);
         let outside = match self.border {
@@ -76,13 +73,11 @@ impl WindowLayout {
         parallel::for_each_piece(scratch, self.padded_len(), |image, padded| {
             let image = &x.data[image * height * row..][..height * row];
             for (y, target) in padded.chunks_exact_mut(padded_row).enumerate() {
-                let Some(y) = self.border.source(y as isize - top as isize, height) else {
-                    continue;
-                };
+                let Some(y) = self.source(0, y) else { continue };
                 let source = &image[y * row..][..row];
                 target[left * pixel..][..row].copy_from_slice(source);
                 for x in (0..left).chain(left + width..self.extent.padded[1]) {
-                    if let Some(from) = self.border.source(x as isize - left as isize, width) {
+                    if let Some(from) = self.source(1, x) {
                         target[x * pixel..][..pixel]
                             .copy_from_slice(&source[from * pixel..][..pixel]);
                     }
@@ -90,6 +85,19 @@ impl WindowLayout {
             }
         });
         scratch
+    }
+
+    /// The row (axis 0) or column of the image that is seen at one of the padded image; `None`
+    /// where that is none.
+    #[inline(always)]
+    pub(crate) fn source(&self, axis: usize, padded: usize) -> Option<usize> {
+        let at = self.from_padded(axis, padded);
+        if (at as usize) < self.image[axis] { Some(at as usize) } else { self.outside(axis, at) }
+    }
+
+    #[cold]
+    fn outside(&self, axis: usize, at: isize) -> Option<usize> {
+        self.border.source(at, self.image[axis])
     }
 
     /// The tap that is looked at in the `n`-th place: backwards if the last of tied ones is to win,
@@ -107,18 +115,11 @@ impl WindowLayout {
             return self.in_order(ties, 0);
         }
         let along = |axis: usize, position: usize| {
-            let Extent { before, .. } = self.extent;
-            let (start, rate, last) = (
-                position * self.window.strides[axis],
-                self.window.rates[axis],
-                self.window.size[axis] - 1,
-            );
-            let divide = |distance: usize| if rate == 1 { distance } else { distance / rate };
-            if ties == Ties::Last {
-                divide((before[axis] + self.image[axis] - 1).saturating_sub(start)).min(last)
-            } else {
-                divide(before[axis].saturating_sub(start) + rate - 1).min(last)
-            }
+            let inside = self.inside(axis, position);
+            // Saturating: a vector has room for positions beyond the last.
+            let first =
+                if ties == Ties::Last { inside.end.saturating_sub(1) } else { inside.start };
+            first.min(self.window.size[axis] - 1)
         };
         along(0, i) * self.window.size[1] + along(1, j)
     }
@@ -128,42 +129,24 @@ impl WindowLayout {
         self.is_padded() && self.window.rates != [1, 1]
     }
 
-    /// The pixel of the image (row-major, without channels) under a tap of an output position;
+    /// The pixel of the image (row-major, without channels) seen under a tap of an output position;
     /// `None` where that is none.
     #[inline(always)]
-    pub(crate) fn pixel(&self, [i, j]: [usize; 2], tap: usize) -> Option<usize> {
-        let (dy, dx) = (tap / self.window.size[1], tap % self.window.size[1]);
-        // Left of or above the image the subtraction wraps to a huge number, which the comparison
-        // refuses too.
-        let along = |axis: usize, position: usize, d: usize| {
-            (position * self.window.strides[axis] + d * self.window.rates[axis])
-                .wrapping_sub(self.extent.before[axis])
-        };
-        let (y, x) = (along(0, i, dy), along(1, j, dx));
-        let [height, width] = self.image;
-        if y < height && x < width {
-            Some(y * width + x)
-        } else {
-            self.pixel_outside(y as isize, x as isize)
-        }
+    pub(crate) fn seen(&self, at: [usize; 2], tap: usize) -> Option<usize> {
+        self.pixel(at, tap).or_else(|| self.seen_outside(at, tap))
     }
 
     #[cold]
-    fn pixel_outside(&self, y: isize, x: isize) -> Option<usize> {
-        let [height, width] = self.image;
-        Some(self.border.source(y, height)? * width + self.border.source(x, width)?)
+    fn seen_outside(&self, [i, j]: [usize; 2], tap: usize) -> Option<usize> {
+        let (dy, dx) = (tap / self.window.size[1], tap % self.window.size[1]);
+        let y = self.source(0, self.padded_at(0, i, dy))?;
+        Some(y * self.image[1] + self.source(1, self.padded_at(1, j, dx))?)
     }
 
     /// Whether a tap of an output position is a candidate at all: always, unless it lies in the
     /// infinity around the image.
-    pub(crate) fn counts(&self, [i, j]: [usize; 2], tap: usize) -> bool {
-        let inside = |axis: usize, position: usize, d: usize| {
-            let at = position * self.window.strides[axis] + d * self.window.rates[axis];
-            (self.extent.before[axis]..self.extent.before[axis] + self.image[axis]).contains(&at)
-        };
-        let columns = self.window.size[1];
-        self.border != Border::Infinity
-            || (inside(0, i, tap / columns) && inside(1, j, tap % columns))
+    pub(crate) fn counts(&self, at: [usize; 2], tap: usize) -> bool {
+        self.border != Border::Infinity || self.pixel(at, tap).is_some()
     }
 
     /// The kernel entry that meets a tap.

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::ops::{Range, RangeInclusive};
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
-use morphograd_nn::tensor::{Extent, Real, Shape, ShapeError, TensorRef, Window2d, parallel};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Taps2d, TensorRef, Window2d, parallel};
 
 /// One operator: what it makes of a pixel $x$ and the kernel entry $w$ that meets it. `s` is the
 /// sharpness.
@@ -103,18 +103,8 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let &[batch, height, width, channels] = inputs[0].dims() else {
-            let found = format!("shape {}", inputs[0]);
-            return Err(ShapeError::new(
-                F::NAME,
-                "an input [batch, height, width, channels]",
-                found,
-            ));
-        };
-        let extent = self
-            .window
-            .extent([height, width])
-            .map_err(|error| ShapeError { operation: F::NAME, ..error })?;
+        let taps = Taps2d::new(F::NAME, self.window, inputs[0])?;
+        let channels = taps.channels;
         let [kh, kw] = self.window.size;
         let outputs = match *inputs[1].dims() {
             [h, w, c] if [h, w, c] == [kh, kw, channels] => channels,
@@ -130,7 +120,7 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
             let expected = format!("one number {} or {outputs}", F::SHARPNESS);
             return Err(ShapeError::new(F::NAME, expected, format!("shape {}", inputs[2])));
         }
-        Ok([batch, extent.output[0], extent.output[1], outputs].into())
+        Ok(taps.output(outputs))
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
@@ -139,7 +129,7 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
         if pass.output.is_empty() {
             return;
         }
-        let columns = walk.extent.output[1];
+        let columns = walk.taps.extent.output[1];
         let task = |line: usize, y: &mut [T], memory: &mut [T]| {
             walk.row::<F, T>(pass.inputs, line, y, memory);
         };
@@ -182,7 +172,7 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
         };
         match dx {
             Some(dx) => {
-                let length = images * walk.image_len();
+                let length = images * walk.taps.image_len();
                 parallel::for_each_pair((dx, length), (&mut *pass.scratch, total), task);
             }
             None => parallel::for_each_piece(pass.scratch, total, |piece, sums| {
@@ -212,10 +202,7 @@ const LANES: usize = 8;
 
 /// A window on images, and the lengths of the axes.
 struct Walk {
-    window: Window2d,
-    extent: Extent,
-    image: [usize; 2],
-    channels: usize,
+    taps: Taps2d,
     /// Channels of the output.
     outputs: usize,
     /// Kernel entries under one tap: channels times filters. Pair `n` belongs to channel
@@ -226,37 +213,21 @@ struct Walk {
 
 impl Walk {
     fn new<T: Real>(window: Window2d, inputs: &[TensorRef<'_, T>], output: Shape) -> Self {
-        let &[_, height, width, channels] = inputs[0].shape.dims() else {
-            unreachable!("checked by infer")
-        };
-        let image = [height, width];
-        let extent = window.extent(image).expect("checked by infer");
+        let taps = Taps2d::new("window", window, inputs[0].shape).expect("checked by infer");
         let filters = inputs[1].shape.dims().get(3).copied().unwrap_or(1);
         let outputs = output.dims()[3];
-        Self { window, extent, image, channels, outputs, pairs: channels * filters, filters }
-    }
-
-    fn image_len(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
+        Self { taps, outputs, pairs: taps.channels * filters, filters }
     }
 
     /// Calls `f` with the pixel and the tap for every tap inside the image, in raster order.
     #[inline(always)]
     fn for_each_tap(&self, [i, j]: [usize; 2], mut f: impl FnMut(usize, usize)) {
-        let [kh, kw] = self.window.size;
+        let [kh, kw] = self.taps.window.size;
         for dy in 0..kh {
-            // Above the image the subtraction wraps to a huge number, which the comparison refuses
-            // too.
-            let row = (i * self.window.strides[0] + dy * self.window.rates[0])
-                .wrapping_sub(self.extent.before[0]);
-            if row >= self.image[0] {
-                continue;
-            }
+            let Some(row) = self.taps.along(0, i, dy) else { continue };
             for dx in 0..kw {
-                let column = (j * self.window.strides[1] + dx * self.window.rates[1])
-                    .wrapping_sub(self.extent.before[1]);
-                if column < self.image[1] {
-                    f(row * self.image[1] + column, dy * kw + dx);
+                if let Some(column) = self.taps.along(1, j, dx) {
+                    f(row * self.taps.image[1] + column, dy * kw + dx);
                 }
             }
         }
@@ -274,11 +245,11 @@ impl Walk {
         n: usize,
         mut f: impl FnMut([T; N], &[T; N], usize, usize),
     ) {
-        let last = self.window.taps() - 1;
+        let last = self.taps.window.taps() - 1;
         let channels: [usize; N] = std::array::from_fn(|lane| (n + lane) / self.filters);
         self.for_each_tap(at, |pixel, tap| {
             let entry = (if F::MIRRORED { last - tap } else { tap }) * self.pairs + n;
-            let pixels = &image[pixel * self.channels..][..self.channels];
+            let pixels = &image[pixel * self.taps.channels..][..self.taps.channels];
             let (x, w) =
                 (channels.map(|c| pixels[c]), kernel[entry..].first_chunk().expect("N entries"));
             f(x, w, pixel, entry);
@@ -293,8 +264,8 @@ impl Walk {
         y: &mut [T],
         memory: &mut [T],
     ) {
-        let rows = self.extent.output[0];
-        let image = &inputs[0].data[line / rows * self.image_len()..][..self.image_len()];
+        let rows = self.taps.extent.output[0];
+        let image = &inputs[0].data[line / rows * self.taps.image_len()..][..self.taps.image_len()];
         for (j, y) in y.chunks_exact_mut(self.outputs).enumerate() {
             let at = [line % rows, j];
             let memory =
@@ -375,14 +346,14 @@ impl Walk {
         [grad, memory]: [&[T]; 2],
         [dx, dw, ds]: [&mut [T]; 3],
     ) {
-        let [rows, columns] = self.extent.output;
+        let [rows, columns] = self.taps.extent.output;
         let first = images.start;
         for b in images {
-            let image = &inputs[0].data[b * self.image_len()..][..self.image_len()];
+            let image = &inputs[0].data[b * self.taps.image_len()..][..self.taps.image_len()];
             let own = if dx.is_empty() {
                 0..0
             } else {
-                (b - first) * self.image_len()..(b - first + 1) * self.image_len()
+                (b - first) * self.taps.image_len()..(b - first + 1) * self.taps.image_len()
             };
             let dx = &mut dx[own];
             for position in 0..rows * columns {
@@ -432,7 +403,7 @@ impl Walk {
                 }
                 let [by_x, by_w, by_s] = F::derivatives(candidate, weight, y, s[lane]);
                 if !dx.is_empty() {
-                    dx[pixel * self.channels + (n + lane) / self.filters] += g[lane] * by_x;
+                    dx[pixel * self.taps.channels + (n + lane) / self.filters] += g[lane] * by_x;
                 }
                 dw[lane] += g[lane] * by_w;
                 sum[lane] += by_s;

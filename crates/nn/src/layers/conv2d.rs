@@ -12,7 +12,7 @@ mod tile;
 use std::ops::RangeInclusive;
 
 use morphograd_autodiff::tensor::simd::Level;
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, Window2d};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, TensorRef, Window2d};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -142,15 +142,8 @@ impl<T: Real> Op<T> for Convolution {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
         let refuse =
             |expected: String, found: String| Err(ShapeError::new("conv2d", expected, found));
-        let (&[batch, height, width, channels @ (1..)], kernel) = (inputs[0].dims(), inputs[1])
-        else {
-            return refuse(
-                "an input of shape [batch, height, width, channels], at least 1 channel".to_owned(),
-                format!("shape {}", inputs[0]),
-            );
-        };
-        let extent = self.window.extent([height, width]);
-        let extent = extent.map_err(|error| ShapeError { operation: "conv2d", ..error })?;
+        let taps = Taps2d::with_channels("conv2d", self.window, inputs[0])?;
+        let (channels, kernel) = (taps.channels, inputs[1]);
         let [rows, columns] = self.window.size;
         let filters = match *kernel.dims() {
             [kh, kw, c, filters @ (1..)] if [kh, kw, c] == [rows, columns, channels] => filters,
@@ -167,7 +160,7 @@ impl<T: Real> Op<T> for Convolution {
         if let Some(bias) = inputs.get(2).filter(|bias| bias.dims() != [filters]) {
             return refuse(format!("a bias of shape [{filters}]"), format!("shape {bias}"));
         }
-        Ok([batch, extent.output[0], extent.output[1], filters].into())
+        Ok(taps.output(filters))
     }
 
     fn forward(&self, pass: Forward<'_, T>) {

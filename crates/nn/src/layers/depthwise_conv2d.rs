@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Extent, Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, Window2d, parallel};
 use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -120,17 +120,12 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let &[batch, height, width, channels @ (1..)] = inputs[0].dims() else {
-            let expected = "an input of shape [batch, height, width, channels], at least 1 channel";
-            return Err(ShapeError::new(NAME, expected, format!("shape {}", inputs[0])));
-        };
-        let extent = self.window.extent([height, width]);
-        let [rows, columns] =
-            extent.map_err(|error| ShapeError { operation: NAME, ..error })?.output;
+        let taps = Taps2d::with_channels(NAME, self.window, inputs[0])?;
+        let channels = taps.channels;
         let [kh, kw] = self.window.size;
         match *inputs[1].dims() {
             [h, w, c, multiplier @ (1..)] if [h, w, c] == [kh, kw, channels] => {
-                Ok([batch, rows, columns, channels * multiplier].into())
+                Ok(taps.output(channels * multiplier))
             }
             _ => {
                 let expected = format!(
@@ -149,7 +144,7 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
             g.visit(line, |from, to, tap| {
                 let y = y[to..to + g.outputs()].chunks_exact_mut(g.multiplier);
                 let w = kernel[tap..tap + g.outputs()].chunks_exact(g.multiplier);
-                for ((x, y), w) in x[from..from + g.channels].iter().zip(y).zip(w) {
+                for ((x, y), w) in x[from..from + g.taps.channels].iter().zip(y).zip(w) {
                     y.iter_mut().zip(w).for_each(|(y, w)| *y += *x * *w);
                 }
             });
@@ -160,9 +155,9 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
         let (x, kernel, dy) = (pass.inputs[0].data, pass.inputs[1].data, pass.grad_output);
         let g = Geometry::new(self.window, pass.inputs[0].shape, pass.inputs[1].shape);
         let [dx, d_kernel, ..] = pass.grad_inputs;
-        let rows = g.extent.output[0];
+        let rows = g.taps.extent.output[0];
         if let Some(dx) = dx {
-            let image = g.image[0] * g.image[1] * g.channels;
+            let image = g.taps.image_len();
             parallel::for_each_piece(dx, image, |n, dx| {
                 for line in n * rows..(n + 1) * rows {
                     let dy = &dy[line * g.row()..][..g.row()];
@@ -170,7 +165,7 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
                         let dy = dy[to..to + g.outputs()].chunks_exact(g.multiplier);
                         let w = kernel[tap..tap + g.outputs()].chunks_exact(g.multiplier);
                         for ((dx, dy), w) in
-                            dx[from - n * image..][..g.channels].iter_mut().zip(dy).zip(w)
+                            dx[from - n * image..][..g.taps.channels].iter_mut().zip(dy).zip(w)
                         {
                             *dx += dy.iter().zip(w).map(|(dy, w)| *dy * *w).sum();
                         }
@@ -185,7 +180,8 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
                     g.visit(line, |from, to, tap| {
                         let dy = dy[to..to + g.outputs()].chunks_exact(g.multiplier);
                         let dw = d_kernel[tap..tap + g.outputs()].chunks_exact_mut(g.multiplier);
-                        for ((x, dy), dw) in x[from..from + g.channels].iter().zip(dy).zip(dw) {
+                        for ((x, dy), dw) in x[from..from + g.taps.channels].iter().zip(dy).zip(dw)
+                        {
                             dw.iter_mut().zip(dy).for_each(|(dw, dy)| *dw += *x * *dy);
                         }
                     });
@@ -200,32 +196,24 @@ const NAME: &str = "depthwise_conv2d";
 /// Sizes and positions.
 #[derive(Debug)]
 struct Geometry {
-    window: Window2d,
-    extent: Extent,
-    image: [usize; 2],
-    channels: usize,
+    taps: Taps2d,
     multiplier: usize,
 }
 
 impl Geometry {
     fn new(window: Window2d, input: Shape, kernel: Shape) -> Self {
-        let (&[_, height, width, channels], &[.., multiplier]) = (input.dims(), kernel.dims())
-        else {
-            unreachable!("checked by infer")
-        };
-        let image = [height, width];
-        let extent = window.extent(image).expect("checked by infer");
-        Self { window, extent, image, channels, multiplier }
+        let taps = Taps2d::new(NAME, window, input).expect("checked by infer");
+        Self { taps, multiplier: *kernel.dims().last().expect("checked by infer") }
     }
 
     /// Channels of the output.
     fn outputs(&self) -> usize {
-        self.channels * self.multiplier
+        self.taps.channels * self.multiplier
     }
 
     /// Numbers in a row of outputs.
     fn row(&self) -> usize {
-        self.extent.output[1] * self.outputs()
+        self.taps.extent.output[1] * self.outputs()
     }
 
     /// Calls `f(from, to, tap)` for every output pixel of a row (counted over all images) and every
@@ -233,21 +221,15 @@ impl Geometry {
     /// input, those of the output in its row, and those of the tap in the kernel.
     #[inline(always)]
     fn visit(&self, line: usize, mut f: impl FnMut(usize, usize, usize)) {
-        let ([rows, columns], [height, width]) = (self.extent.output, self.image);
-        let Window2d { size: [kh, kw], strides, rates, .. } = self.window;
+        let ([rows, columns], [kh, kw]) = (self.taps.extent.output, self.taps.window.size);
+        let image = line / rows * self.taps.image_len();
         for d in 0..kh {
-            // Above the image the subtraction wraps to a huge number, which the comparison refuses
-            // too.
-            let y = (line % rows * strides[0] + d * rates[0]).wrapping_sub(self.extent.before[0]);
-            if y >= height {
-                continue;
-            }
+            let Some(y) = self.taps.along(0, line % rows, d) else { continue };
             for e in 0..kw {
                 for j in 0..columns {
-                    let x = (j * strides[1] + e * rates[1]).wrapping_sub(self.extent.before[1]);
-                    if x < width {
-                        let pixel = (line / rows * height + y) * width + x;
-                        f(pixel * self.channels, j * self.outputs(), (d * kw + e) * self.outputs());
+                    if let Some(x) = self.taps.along(1, j, e) {
+                        let from = image + self.taps.offset(y, x);
+                        f(from, j * self.outputs(), (d * kw + e) * self.outputs());
                     }
                 }
             }

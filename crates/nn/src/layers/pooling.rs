@@ -8,7 +8,7 @@ mod geometry;
 mod maxima;
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Window2d, parallel};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, Window2d, parallel};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 
 use crate::model::build::Build;
@@ -16,7 +16,7 @@ use crate::model::builder::Builder;
 use crate::model::error::BuildError;
 use crate::model::layer::Layer;
 
-use geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
+use geometry::{LANES, for_channels, for_each_pixel, for_each_window, lanes, lanes_mut};
 use maxima::{Maxima, Parts, Winners};
 
 /// $y_{ijc} = \max_{d} x_{s i + d_0,\, s j + d_1,\, c}$ over the pixels of the window inside the
@@ -97,6 +97,12 @@ impl<T: Real> Layer<T> for AvgPool2d {
     }
 }
 
+impl MaxPool2d {
+    fn taps(&self, input: Shape) -> Result<Taps2d, ShapeError> {
+        taps("max_pool2d", self.window, input)
+    }
+}
+
 impl<T: Real> Op<T> for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
@@ -108,13 +114,13 @@ impl<T: Real> Op<T> for MaxPool2d {
             let found = format!("size {size:?}");
             return Err(ShapeError::new("max_pool2d", "a window of at most 2^24 pixels", found));
         }
-        output("max_pool2d", self.window, inputs[0])
+        self.taps(inputs[0]).map(|taps| taps.output(taps.channels))
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
+        let taps = self.taps(pass.inputs[0].shape).expect("checked by infer");
         let x = pass.inputs[0].data;
-        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        let (in_image, out_image) = (taps.image_len(), taps.windows() * taps.channels);
         let image = |i: usize| &x[i * in_image..(i + 1) * in_image];
         if pass.output.is_empty() {
             return;
@@ -122,32 +128,20 @@ impl<T: Real> Op<T> for MaxPool2d {
         let last = self.ties == Ties::Last;
         if !pass.needs_grad || self.ties == Ties::Split {
             return parallel::for_each_piece(pass.output, out_image, |i, y| {
-                dispatch_vectors(Maxima {
-                    geometry: &geometry,
-                    x: image(i),
-                    last,
-                    y,
-                    winners: None,
-                });
+                dispatch_vectors(Maxima { taps: &taps, x: image(i), last, y, winners: None });
             });
         }
         let winners = &mut pass.saved.values;
         winners.resize(pass.output.len(), T::zero());
         parallel::for_each_pair((pass.output, out_image), (winners, out_image), |i, y, winners| {
-            dispatch_vectors(Maxima {
-                geometry: &geometry,
-                x: image(i),
-                last,
-                y,
-                winners: Some(winners),
-            });
+            dispatch_vectors(Maxima { taps: &taps, x: image(i), last, y, winners: Some(winners) });
         });
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
-        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        let taps = self.taps(pass.inputs[0].shape).expect("checked by infer");
+        let (in_image, out_image) = (taps.image_len(), taps.windows() * taps.channels);
         if dx.is_empty() {
             return;
         }
@@ -157,25 +151,20 @@ impl<T: Real> Op<T> for MaxPool2d {
             if self.ties == Ties::Split {
                 dx.fill(T::zero());
                 let x = &pass.inputs[0].data[i * in_image..(i + 1) * in_image];
-                return dispatch(Parts {
-                    geometry: &geometry,
-                    x,
-                    y: &pass.output.data[outputs],
-                    dx,
-                    g,
-                });
+                return dispatch(Parts { taps: &taps, x, y: &pass.output.data[outputs], dx, g });
             }
-            dispatch_vectors(Winners {
-                geometry: &geometry,
-                winners: &pass.saved.values[outputs],
-                dx,
-                g,
-            });
+            dispatch_vectors(Winners { taps: &taps, winners: &pass.saved.values[outputs], dx, g });
         });
     }
 
     fn overwrites(&self) -> bool {
         true
+    }
+}
+
+impl AvgPool2d {
+    fn taps(&self, input: Shape) -> Result<Taps2d, ShapeError> {
+        taps("avg_pool2d", self.window, input)
     }
 }
 
@@ -185,32 +174,32 @@ impl<T: Real> Op<T> for AvgPool2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        output("avg_pool2d", self.window, inputs[0])
+        self.taps(inputs[0]).map(|taps| taps.output(taps.channels))
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
-        let (in_image, out_image) = (geometry.in_image(), geometry.out_image());
+        let taps = self.taps(pass.inputs[0].shape).expect("checked by infer");
+        let (in_image, out_image) = (taps.image_len(), taps.windows() * taps.channels);
         let x = pass.inputs[0].data;
         if pass.output.is_empty() {
             return;
         }
         parallel::for_each_piece(pass.output, out_image, |i, y| {
-            dispatch(Means { geometry: &geometry, x: &x[i * in_image..(i + 1) * in_image], y });
+            dispatch(Means { taps: &taps, x: &x[i * in_image..(i + 1) * in_image], y });
         });
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dx), ..] = pass.grad_inputs else { return };
-        let geometry = Geometry::new(self.window, pass.inputs[0].shape);
-        let out_image = geometry.out_image();
+        let taps = self.taps(pass.inputs[0].shape).expect("checked by infer");
+        let out_image = taps.windows() * taps.channels;
         if dx.is_empty() {
             return;
         }
-        parallel::for_each_piece(dx, geometry.in_image(), |i, dx| {
+        parallel::for_each_piece(dx, taps.image_len(), |i, dx| {
             dx.fill(T::zero());
             dispatch(Shares {
-                geometry: &geometry,
+                taps: &taps,
                 dx,
                 g: &pass.grad_output[i * out_image..(i + 1) * out_image],
             });
@@ -222,12 +211,12 @@ impl<T: Real> Op<T> for AvgPool2d {
     }
 }
 
-fn output(operation: &'static str, window: Window2d, input: Shape) -> Result<Shape, ShapeError> {
+fn taps(operation: &'static str, window: Window2d, input: Shape) -> Result<Taps2d, ShapeError> {
     if window.rates != [1, 1] {
         let found = format!("rates {:?}", window.rates);
         return Err(ShapeError::new(operation, "a window without gaps, rates [1, 1]", found));
     }
-    Geometry::output(operation, window, input)
+    Taps2d::new(operation, window, input)
 }
 
 /// Pixels of the largest window of a maximum: the number of the pixel that wins is kept as `f32`,
@@ -236,7 +225,7 @@ const MOST_PIXELS: usize = 1 << 24;
 
 /// The means of one image.
 struct Means<'a, T> {
-    geometry: &'a Geometry,
+    taps: &'a Taps2d,
     x: &'a [T],
     y: &'a mut [T],
 }
@@ -246,16 +235,16 @@ impl<T: Real> Kernel for Means<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
+        let taps = self.taps;
+        for_each_window(taps, |pixel, rows, columns| {
             let count = T::of((rows.len() * columns.len()) as f64);
-            for_channels!(geometry.channels, |channel, N| {
+            for_channels!(taps.channels, |channel, N| {
                 let mut sum = [T::zero(); N];
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                for_each_pixel(taps, rows.clone(), columns.clone(), channel, |at| {
                     let x = lanes::<T, N>(self.x, at);
                     (0..N).for_each(|c| sum[c] += x[c]);
                 });
-                *lanes_mut::<_, N>(self.y, pixel * geometry.channels + channel) =
+                *lanes_mut::<_, N>(self.y, pixel * taps.channels + channel) =
                     sum.map(|sum| sum / count);
             });
         });
@@ -264,7 +253,7 @@ impl<T: Real> Kernel for Means<'_, T> {
 
 /// The gradient of the means of one image.
 struct Shares<'a, T> {
-    geometry: &'a Geometry,
+    taps: &'a Taps2d,
     dx: &'a mut [T],
     g: &'a [T],
 }
@@ -274,13 +263,13 @@ impl<T: Real> Kernel for Shares<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
+        let taps = self.taps;
+        for_each_window(taps, |pixel, rows, columns| {
             let count = T::of((rows.len() * columns.len()) as f64);
-            for_channels!(geometry.channels, |channel, N| {
+            for_channels!(taps.channels, |channel, N| {
                 let share =
-                    lanes::<T, N>(self.g, pixel * geometry.channels + channel).map(|g| g / count);
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                    lanes::<T, N>(self.g, pixel * taps.channels + channel).map(|g| g / count);
+                for_each_pixel(taps, rows.clone(), columns.clone(), channel, |at| {
                     let dx = lanes_mut::<T, N>(self.dx, at);
                     (0..N).for_each(|c| dx[c] += share[c]);
                 });
@@ -306,7 +295,7 @@ mod tests {
         (strategy::window(), any::<bool>(), ties, 1..3usize, channels).prop_flat_map(
             move |(w, own, ties, batch, channels)| {
                 let strides = if own { w.strides } else { w.size };
-                let window = Window2d { strides, rates: [1, 1], ..w };
+                let window = w.strides(strides).rates([1, 1]);
                 let pool = MaxPool2d { window, ties };
                 let shape = [batch, 5, 6, channels];
                 let x = if tied {

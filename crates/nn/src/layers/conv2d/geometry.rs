@@ -4,20 +4,16 @@
 //! the image, one after the other, they are read in place; the others, at the border or with gaps
 //! between the taps, are gathered first.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
-use morphograd_autodiff::tensor::{Extent, Real, Shape, Window2d};
+use morphograd_autodiff::tensor::{Real, Shape, Taps2d, Window2d};
 
 /// Sizes and positions. An output pixel is a row of the patch matrix; the row holds the input under
 /// the window, in the order of the kernel, so that it is multiplied with the kernel as it lies in
 /// memory.
 #[derive(Debug)]
 pub(super) struct Geometry {
-    pub(super) window: Window2d,
-    pub(super) extent: Extent,
-    pub(super) image: [usize; 2],
-    pub(super) batch: usize,
-    pub(super) channels: usize,
+    taps: Taps2d,
     pub(super) filters: usize,
     pub(super) rectified: bool,
 }
@@ -26,19 +22,22 @@ pub(super) struct Geometry {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pixel {
     image: usize,
-    row: usize,
-    column: usize,
+    at: [usize; 2],
+}
+
+impl Deref for Geometry {
+    type Target = Taps2d;
+
+    fn deref(&self) -> &Taps2d {
+        &self.taps
+    }
 }
 
 impl Geometry {
     pub(super) fn new(window: Window2d, rectified: bool, [input, kernel]: [Shape; 2]) -> Self {
-        let (&[batch, height, width, channels], &[.., filters]) = (input.dims(), kernel.dims())
-        else {
-            unreachable!("checked by infer")
-        };
-        let image = [height, width];
-        let extent = window.extent(image).expect("checked by infer");
-        Self { window, extent, image, batch, channels, filters, rectified }
+        let taps = Taps2d::new("conv2d", window, input).expect("checked by infer");
+        let filters = *kernel.dims().last().expect("checked by infer");
+        Self { taps, filters, rectified }
     }
 
     /// Numbers under one window.
@@ -50,16 +49,6 @@ impl Geometry {
     #[inline(always)]
     pub(super) fn line(&self) -> usize {
         self.window.size[1] * self.channels
-    }
-
-    /// Output pixels of one image.
-    pub(super) fn pixels(&self) -> usize {
-        self.extent.output[0] * self.extent.output[1]
-    }
-
-    /// Numbers of one input image.
-    pub(super) fn in_image(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
     }
 
     /// Numbers from one line of a window to the next in the image.
@@ -82,72 +71,44 @@ impl Geometry {
 
     /// The output pixel of an index into the batch.
     #[inline(always)]
-    pub(super) fn pixel(&self, index: usize) -> Pixel {
+    pub(super) fn output_pixel(&self, index: usize) -> Pixel {
         let [height, width] = self.extent.output;
-        Pixel {
-            image: index / (height * width),
-            row: index / width % height,
-            column: index % width,
-        }
+        Pixel { image: index / (height * width), at: [index / width % height, index % width] }
     }
 
     #[inline(always)]
-    pub(super) fn advance(&self, pixel: &mut Pixel) {
-        pixel.column += 1;
-        if pixel.column == self.extent.output[1] {
-            (pixel.column, pixel.row) = (0, pixel.row + 1);
+    pub(super) fn advance(&self, Pixel { image, at: [row, column] }: &mut Pixel) {
+        *column += 1;
+        if *column == self.extent.output[1] {
+            (*column, *row) = (0, *row + 1);
         }
-        if pixel.row == self.extent.output[0] {
-            (pixel.row, pixel.image) = (0, pixel.image + 1);
+        if *row == self.extent.output[0] {
+            (*row, *image) = (0, *image + 1);
         }
     }
 
     /// Where in the input the window of an output pixel starts, if all of it lies inside its image.
     #[inline(always)]
-    pub(super) fn inside(&self, pixel: Pixel) -> Option<usize> {
-        let reach = |axis: usize| (self.window.size[axis] - 1) * self.window.rates[axis];
-        // Left of or above the image the subtraction wraps to a huge number, which the comparison
-        // refuses too.
-        let y = (pixel.row * self.window.strides[0]).wrapping_sub(self.extent.before[0]);
-        let x = (pixel.column * self.window.strides[1]).wrapping_sub(self.extent.before[1]);
-        let [height, width] = self.image;
-        let fits = y < height && x < width && reach(0) < height - y && reach(1) < width - x;
-        fits.then(|| ((pixel.image * height + y) * width + x) * self.channels)
-    }
-
-    /// The taps of window `i` that lie inside the image along an axis; the others are before or
-    /// after them.
-    fn taps_inside(&self, axis: usize, i: usize) -> Range<usize> {
-        let (size, rate) = (self.window.size[axis], self.window.rates[axis]);
-        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        // Tap d is at start + d * rate - before; dense kernels are spared the division.
-        let first_at = |pixel: usize| {
-            let distance = pixel.saturating_sub(start);
-            (if rate == 1 { distance } else { distance.div_ceil(rate) }).min(size)
-        };
-        first_at(before)..first_at(before + self.image[axis])
+    pub(super) fn start(&self, pixel: Pixel) -> Option<usize> {
+        let first = self.whole(pixel.at)?;
+        Some(pixel.image * self.image_len() + first * self.channels)
     }
 
     /// Calls `f(line, inside, at)` for every line of taps in the window of an output pixel: `line`
     /// is where the line lies within the patch (in taps), `inside` which of its taps are in the
     /// image, and `at` where the first of these is in the input. Lines outside have nothing inside.
     fn for_each_line(&self, pixel: Pixel, mut f: impl FnMut(usize, Range<usize>, usize)) {
-        let Pixel { image, row, column } = pixel;
-        let (lines, inside) = (self.taps_inside(0, row), self.taps_inside(1, column));
+        let Pixel { image, at: [i, j] } = pixel;
+        let inside = self.inside(1, j);
+        let x = self.along(1, j, inside.start);
         for d in 0..self.window.size[0] {
             let line = d * self.window.size[1];
-            if !lines.contains(&d) || inside.is_empty() {
-                f(line, 0..0, 0);
-                continue;
+            match (self.along(0, i, d), x) {
+                (Some(y), Some(x)) => {
+                    f(line, inside.clone(), image * self.image_len() + self.offset(y, x));
+                }
+                _ => f(line, 0..0, 0),
             }
-            let y = row * self.window.strides[0] + d * self.window.rates[0] - self.extent.before[0];
-            let x = column * self.window.strides[1] + inside.start * self.window.rates[1]
-                - self.extent.before[1];
-            f(
-                line,
-                inside.clone(),
-                ((image * self.image[0] + y) * self.image[1] + x) * self.channels,
-            );
         }
     }
 

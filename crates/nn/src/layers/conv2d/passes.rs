@@ -108,14 +108,14 @@ impl<T: Real> Values<'_, T> {
     #[inline(always)]
     fn tiles<V: Vector<T>, const M: usize>(mut self) {
         let (g, filters) = (self.g, self.g.filters);
-        let mut next = g.pixel(self.first);
+        let mut next = g.output_pixel(self.first);
         for start in (0..self.y.len()).step_by(M * filters) {
             let rows = M.min((self.y.len() - start) / filters);
             // Missing rows of the last tile are computed from the first window, and not stored.
             let (mut windows, mut inside) = ([0; M], g.is_dense());
             let mut pixel = next;
             for m in 0..rows {
-                match g.inside(pixel) {
+                match g.start(pixel) {
                     Some(at) => windows[m] = at,
                     None => inside = false,
                 }
@@ -238,7 +238,7 @@ pub(super) fn backward<T: Real>(
         return;
     }
     let (depth, filters) = (g.depth(), g.filters);
-    let products = g.pixels() * depth * filters;
+    let products = g.windows() * depth * filters;
     let images = g.batch.div_ceil(MAX_TASKS).max(MIN_PRODUCTS / products.max(1)).min(g.batch);
     let tasks = g.batch.div_ceil(images);
     let sizes = Sizes::new(g);
@@ -261,7 +261,7 @@ pub(super) fn backward<T: Real>(
     };
     match dx {
         Some(dx) => {
-            let pieces = (dx, images * g.in_image());
+            let pieces = (dx, images * g.image_len());
             parallel::for_each_pair(pieces, (scratch, sizes.task()), |task, dx, region| {
                 run(task, Some(dx), region);
             });
@@ -337,7 +337,7 @@ fn backward_images<T: Real>(
     for partial in [&mut part.x, &mut part.kernel, &mut part.bias].into_iter().flatten() {
         partial.fill(T::zero());
     }
-    let (first, last) = (images.start * g.pixels(), images.end * g.pixels());
+    let (first, last) = (images.start * g.windows(), images.end * g.windows());
     for start in (first..last).step_by(CHUNK) {
         let end = (start + CHUNK).min(last);
         let (y, dy) = (
@@ -366,9 +366,9 @@ fn backward_images<T: Real>(
         if let Some(total) = &mut part.kernel {
             let (mut windows, mut inside) = ([0; CHUNK], g.is_dense());
             let windows = &mut windows[..end - start];
-            let mut pixel = g.pixel(start);
+            let mut pixel = g.output_pixel(start);
             for window in &mut *windows {
-                match g.inside(pixel) {
+                match g.start(pixel) {
                     Some(at) => *window = at,
                     None => inside = false,
                 }
@@ -377,7 +377,7 @@ fn backward_images<T: Real>(
             let (source, step) = if inside {
                 (operands.x, g.line_step())
             } else {
-                let mut pixel = g.pixel(start);
+                let mut pixel = g.output_pixel(start);
                 for (i, window) in windows.iter_mut().enumerate() {
                     *window = i * depth;
                     g.gather(operands.x, pixel, &mut patches[i * depth..][..depth]);
@@ -537,7 +537,7 @@ impl<T: Real> ImageGradient<'_, T> {
     #[inline(always)]
     fn tiles<V: Vector<T>, const M: usize>(mut self) {
         let (depth, pixels) = (self.g.depth(), self.pixels.len());
-        let mut pixel = self.g.pixel(self.pixels.start);
+        let mut pixel = self.g.output_pixel(self.pixels.start);
         for group in (0..pixels).step_by(GROUP) {
             let rows = GROUP.min(pixels - group);
             for row in (0..rows).step_by(M) {
@@ -590,7 +590,7 @@ fn scatter<T: Real, V: Vector<T>>(
     let pitch = pitch(g.depth());
     let (mut windows, mut inside, first) = ([0; GROUP], true, *pixel);
     for window in &mut windows[..rows] {
-        match g.inside(*pixel) {
+        match g.start(*pixel) {
             Some(at) => *window = at,
             None => inside = false,
         }
@@ -678,7 +678,7 @@ mod tests {
             |n: usize, f: f64| (0..n).map(|i| T::of((i as f64 * f).sin())).collect::<Vec<_>>();
         let (x, kernel, bias) =
             (wave(x.len(), 0.37), wave(kernel.len(), 1.3), wave(g.filters, 0.9));
-        let (mut y, mut scratch) = (vec![T::nan(); g.batch * g.pixels() * g.filters], Vec::new());
+        let (mut y, mut scratch) = (vec![T::nan(); g.batch * g.windows() * g.filters], Vec::new());
         forward(level, &g, &x, &kernel, Some(&bias), &mut scratch, &mut y);
         let mut dy = wave(y.len(), 0.71);
         dy.iter_mut()

@@ -77,12 +77,12 @@ impl<T: Real> SparseGradients<'_, T> {
         let (in_place, copied) = (Lines::of(g), Lines::whole(pitch));
         let fits = g.is_dense() && g.line().is_multiple_of(V::LANES);
         // Where `dx` starts in the input.
-        let skipped = self.first / g.pixels() * g.in_image();
+        let skipped = self.first / g.windows() * g.image_len();
         let (mut read, mut written) =
-            (g.pixel(self.pixels.start), g.pixel(self.pixels.start - self.first));
+            (g.output_pixel(self.pixels.start), g.output_pixel(self.pixels.start - self.first));
         for gradients in masked.chunks_exact(pitch_of_filters).take(self.pixels.len()) {
             let filters = Filters { gradients, transposed, pitch };
-            let inside = g.inside(read).filter(|_| fits);
+            let inside = g.start(read).filter(|_| fits);
             if KERNEL && inside.is_none() {
                 g.gather(x, read, &mut patch[..g.depth()]);
             }

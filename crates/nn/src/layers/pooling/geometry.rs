@@ -1,102 +1,46 @@
-//! Where the windows of a pooling lie, and the loops over the channels under them.
+//! The loops over the windows of a pooling, and over the channels under them.
 
 use std::ops::Range;
 
-use morphograd_autodiff::tensor::{Extent, Shape, ShapeError, Window2d};
+use morphograd_autodiff::tensor::Taps2d;
 
 /// How many neighbouring channels the inner loops handle at once.
 pub(super) const LANES: usize = 8;
 
-/// Where the windows lie on one image.
-#[derive(Debug)]
-pub(super) struct Geometry {
-    window: Window2d,
-    pub(super) extent: Extent,
-    image: [usize; 2],
-    pub(super) channels: usize,
+/// Whether every pixel lies in exactly one window.
+pub(super) fn is_partition(taps: &Taps2d) -> bool {
+    let along = |axis: usize| {
+        taps.window.strides[axis] == taps.window.size[axis]
+            && taps.extent.output[axis] * taps.window.size[axis] == taps.image[axis]
+    };
+    along(0) && along(1)
 }
 
-impl Geometry {
-    pub(super) fn output(
-        operation: &'static str,
-        window: Window2d,
-        input: Shape,
-    ) -> Result<Shape, ShapeError> {
-        let &[batch, height, width, channels] = input.dims() else {
-            return Err(ShapeError::new(
-                operation,
-                "an input of shape [batch, height, width, channels]",
-                format!("shape {input}"),
-            ));
-        };
-        let extent =
-            window.extent([height, width]).map_err(|error| ShapeError { operation, ..error })?;
-        Ok([batch, extent.output[0], extent.output[1], channels].into())
-    }
-
-    pub(super) fn new(window: Window2d, input: Shape) -> Self {
-        let &[_, height, width, channels] = input.dims() else { unreachable!("checked by infer") };
-        let image = [height, width];
-        Self { window, extent: window.extent(image).expect("checked by infer"), image, channels }
-    }
-
-    pub(super) fn in_image(&self) -> usize {
-        self.image[0] * self.image[1] * self.channels
-    }
-
-    pub(super) fn out_image(&self) -> usize {
-        self.extent.output[0] * self.extent.output[1] * self.channels
-    }
-
-    /// Whether every pixel lies in exactly one window.
-    pub(super) fn is_partition(&self) -> bool {
-        let along = |axis: usize| {
-            self.window.strides[axis] == self.window.size[axis]
-                && self.extent.output[axis] * self.window.size[axis] == self.image[axis]
-        };
-        along(0) && along(1)
-    }
-
-    /// Where a pixel of an image is, its first channel.
-    #[inline(always)]
-    pub(super) fn position(&self, row: usize, column: usize) -> usize {
-        (row * self.image[1] + column) * self.channels
-    }
-
-    /// The rows (or columns) of the image that window `i` covers; never none, as taps are adjacent.
-    #[inline(always)]
-    pub(super) fn covered(&self, axis: usize, i: usize) -> Range<usize> {
-        let (start, before) = (i * self.window.strides[axis], self.extent.before[axis]);
-        start.saturating_sub(before)
-            ..(start + self.window.size[axis] - before).min(self.image[axis])
-    }
-
-    /// Calls `f` with every output pixel and the rows and columns its window covers.
-    #[inline(always)]
-    pub(super) fn for_each_window(&self, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
-        let [height, width] = self.extent.output;
-        for i in 0..height {
-            let rows = self.covered(0, i);
-            for j in 0..width {
-                f(i * width + j, rows.clone(), self.covered(1, j));
-            }
+/// Calls `f` with every output pixel and the rows and columns its window covers.
+#[inline(always)]
+pub(super) fn for_each_window(taps: &Taps2d, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
+    let [height, width] = taps.extent.output;
+    for i in 0..height {
+        let rows = taps.covered(0, i);
+        for j in 0..width {
+            f(i * width + j, rows.clone(), taps.covered(1, j));
         }
     }
+}
 
-    /// Calls `f` with the position of channel `channel` of every pixel in the given rows and
-    /// columns, in raster order.
-    #[inline(always)]
-    pub(super) fn for_each_pixel(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        channel: usize,
-        mut f: impl FnMut(usize),
-    ) {
-        for row in rows {
-            for column in columns.clone() {
-                f(self.position(row, column) + channel);
-            }
+/// Calls `f` with the position of channel `channel` of every pixel in the given rows and columns,
+/// in raster order.
+#[inline(always)]
+pub(super) fn for_each_pixel(
+    taps: &Taps2d,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    channel: usize,
+    mut f: impl FnMut(usize),
+) {
+    for row in rows {
+        for column in columns.clone() {
+            f(taps.offset(row, column) + channel);
         }
     }
 }

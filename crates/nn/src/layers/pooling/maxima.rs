@@ -6,13 +6,15 @@
 //! address for each.
 
 use morphograd_autodiff::tensor::simd::{Kernel, VectorKernel};
-use morphograd_autodiff::tensor::{Real, Vector};
+use morphograd_autodiff::tensor::{Real, Taps2d, Vector};
 
-use super::geometry::{Geometry, LANES, for_channels, lanes, lanes_mut};
+use super::geometry::{
+    LANES, for_channels, for_each_pixel, for_each_window, is_partition, lanes, lanes_mut,
+};
 
 /// The maxima of one image.
 pub(super) struct Maxima<'a, T> {
-    pub(super) geometry: &'a Geometry,
+    pub(super) taps: &'a Taps2d,
     pub(super) x: &'a [T],
     /// Whether the last of tied maxima wins.
     pub(super) last: bool,
@@ -38,14 +40,14 @@ impl<T: Real> VectorKernel<T> for Maxima<'_, T> {
 impl<T: Real> Maxima<'_, T> {
     #[inline(always)]
     fn windows<V: Vector<T>, const LAST: bool, const SAVE: bool>(mut self) {
-        let geometry = self.geometry;
-        let [height, width] = geometry.extent.output;
+        let taps = self.taps;
+        let [height, width] = taps.extent.output;
         for i in 0..height {
-            let rows = geometry.covered(0, i);
+            let rows = taps.covered(0, i);
             for j in 0..width {
-                let columns = geometry.covered(1, j);
-                let first = geometry.position(rows.start, columns.start);
-                let at = (i * width + j) * geometry.channels;
+                let columns = taps.covered(1, j);
+                let first = taps.offset(rows.start, columns.start);
+                let at = (i * width + j) * taps.channels;
                 // The size of most windows is a constant, for which the loops disappear.
                 match [rows.len(), columns.len()] {
                     [2, 2] => self.window::<V, LAST, SAVE>([2, 2], first, at),
@@ -63,7 +65,7 @@ impl<T: Real> Maxima<'_, T> {
         first: usize,
         at: usize,
     ) {
-        let channels = self.geometry.channels;
+        let channels = self.taps.channels;
         let mut channel = 0;
         while channel + V::LANES <= channels {
             self.vector::<V, LAST, SAVE>(size, first + channel, at + channel);
@@ -74,7 +76,7 @@ impl<T: Real> Maxima<'_, T> {
             channel += V::Half::LANES;
         }
         for channel in channel..channels {
-            let (best, winner) = maximum::<T, LAST>(self.geometry, self.x, size, first + channel);
+            let (best, winner) = maximum::<T, LAST>(self.taps, self.x, size, first + channel);
             self.y[at + channel] = best;
             if SAVE && let Some(winners) = &mut self.winners {
                 winners[at + channel] = T::of(winner as f64);
@@ -97,7 +99,7 @@ impl<T: Real> Maxima<'_, T> {
         let (mut winner, mut number) = (zero, zero);
         for row in 0..rows {
             for column in 0..columns {
-                let x = V::load(&self.x[first + self.geometry.position(row, column)..]);
+                let x = V::load(&self.x[first + self.taps.offset(row, column)..]);
                 // A comparison is false for NaN, which has to win once, and then to stay.
                 if LAST {
                     if SAVE {
@@ -125,7 +127,7 @@ impl<T: Real> Maxima<'_, T> {
 /// the first of these is.
 #[inline(always)]
 fn maximum<T: Real, const LAST: bool>(
-    geometry: &Geometry,
+    taps: &Taps2d,
     x: &[T],
     [rows, columns]: [usize; 2],
     first: usize,
@@ -133,7 +135,7 @@ fn maximum<T: Real, const LAST: bool>(
     let (mut best, mut winner) = (x[first], 0);
     for row in 0..rows {
         for column in 0..columns {
-            let x = x[first + geometry.position(row, column)];
+            let x = x[first + taps.offset(row, column)];
             // "Not less or equal" is also true of NaN.
             #[expect(
                 clippy::neg_cmp_op_on_partial_ord,
@@ -148,7 +150,7 @@ fn maximum<T: Real, const LAST: bool>(
 
 /// The gradient of the maxima of one image, to the pixels that won: overwrites `dx`.
 pub(super) struct Winners<'a, T> {
-    pub(super) geometry: &'a Geometry,
+    pub(super) taps: &'a Taps2d,
     /// What the forward pass remembered.
     pub(super) winners: &'a [T],
     pub(super) dx: &'a mut [T],
@@ -166,7 +168,7 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
     fn run<V: Vector<T>>(mut self) {
         // Where the windows are a partition of the image, each writes its pixels; else they add to
         // zeros.
-        if self.geometry.is_partition() {
+        if is_partition(self.taps) {
             self.windows::<V, true>();
         } else {
             self.dx.fill(T::zero());
@@ -178,14 +180,14 @@ impl<T: Real> VectorKernel<T> for Winners<'_, T> {
 impl<T: Real> Winners<'_, T> {
     #[inline(always)]
     fn windows<V: Vector<T>, const PARTITION: bool>(&mut self) {
-        let geometry = self.geometry;
-        let [height, width] = geometry.extent.output;
+        let taps = self.taps;
+        let [height, width] = taps.extent.output;
         for i in 0..height {
-            let rows = geometry.covered(0, i);
+            let rows = taps.covered(0, i);
             for j in 0..width {
-                let columns = geometry.covered(1, j);
-                let first = geometry.position(rows.start, columns.start);
-                let at = (i * width + j) * geometry.channels;
+                let columns = taps.covered(1, j);
+                let first = taps.offset(rows.start, columns.start);
+                let at = (i * width + j) * taps.channels;
                 let size = [rows.len(), columns.len()];
                 match size {
                     [2, 2] => self.small::<V, PARTITION>([2, 2], first, at),
@@ -205,7 +207,7 @@ impl<T: Real> Winners<'_, T> {
         first: usize,
         at: usize,
     ) {
-        let channels = self.geometry.channels;
+        let channels = self.taps.channels;
         let mut channel = 0;
         while channel + V::LANES <= channels {
             self.vector::<V, PARTITION>(size, first + channel, at + channel);
@@ -231,7 +233,7 @@ impl<T: Real> Winners<'_, T> {
         let mut number = zero;
         for row in 0..rows {
             for column in 0..columns {
-                let dx = &mut self.dx[first + self.geometry.position(row, column)..];
+                let dx = &mut self.dx[first + self.taps.offset(row, column)..];
                 let not_before = V::select(winner.ge(number), g, zero);
                 let share = V::select(number.ge(winner), not_before, zero);
                 (if PARTITION { share } else { V::load(dx).add(share) }).store(dx);
@@ -253,13 +255,13 @@ impl<T: Real> Winners<'_, T> {
             for (row, column) in
                 (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column)))
             {
-                let pixel = first + self.geometry.position(row, column);
-                self.dx[pixel + channel..pixel + self.geometry.channels].fill(T::zero());
+                let pixel = first + self.taps.offset(row, column);
+                self.dx[pixel + channel..pixel + self.taps.channels].fill(T::zero());
             }
         }
-        for channel in channel..self.geometry.channels {
+        for channel in channel..self.taps.channels {
             let winner = self.winners[at + channel].to_usize().expect("a whole number");
-            let place = self.geometry.position(winner / size[1], winner % size[1]);
+            let place = self.taps.offset(winner / size[1], winner % size[1]);
             self.dx[first + channel + place] += self.g[at + channel];
         }
     }
@@ -267,7 +269,7 @@ impl<T: Real> Winners<'_, T> {
 
 /// The gradient of the maxima of one image, in equal parts to all maximal pixels of a window.
 pub(super) struct Parts<'a, T> {
-    pub(super) geometry: &'a Geometry,
+    pub(super) taps: &'a Taps2d,
     pub(super) x: &'a [T],
     pub(super) y: &'a [T],
     pub(super) dx: &'a mut [T],
@@ -279,10 +281,10 @@ impl<T: Real> Kernel for Parts<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let geometry = self.geometry;
-        geometry.for_each_window(|pixel, rows, columns| {
-            for_channels!(geometry.channels, |channel, N| {
-                let at = pixel * geometry.channels + channel;
+        let taps = self.taps;
+        for_each_window(taps, |pixel, rows, columns| {
+            for_channels!(taps.channels, |channel, N| {
+                let at = pixel * taps.channels + channel;
                 let (y, g) = (lanes::<T, N>(self.y, at), lanes::<T, N>(self.g, at));
                 // One for a maximal pixel, zero for any other; never all zero, as the maximum is
                 // one of the pixels.
@@ -291,12 +293,12 @@ impl<T: Real> Kernel for Parts<'_, T> {
                     if tied { T::one() } else { T::zero() }
                 };
                 let mut count = [T::zero(); N];
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                for_each_pixel(taps, rows.clone(), columns.clone(), channel, |at| {
                     let x = lanes::<T, N>(self.x, at);
                     (0..N).for_each(|c| count[c] += share(x, c));
                 });
                 let part: [T; N] = std::array::from_fn(|c| g[c] / count[c]);
-                geometry.for_each_pixel(rows.clone(), columns.clone(), channel, |at| {
+                for_each_pixel(taps, rows.clone(), columns.clone(), channel, |at| {
                     let x = lanes::<T, N>(self.x, at);
                     let dx = lanes_mut::<T, N>(self.dx, at);
                     (0..N).for_each(|c| dx[c] += part[c] * share(x, c));
