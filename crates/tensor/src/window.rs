@@ -183,7 +183,7 @@ impl Window2d {
 ///
 /// ```
 /// use morphograd_tensor::{Taps2d, Window2d};
-/// let window = Window2d { size: [3, 3], padding: Padding::Same, ..Window2d::default() };
+/// let window = Window2d::new([3, 3]).same();
 /// let taps = Taps2d::new("blur", window, [1, 5, 5, 2].into())?;
 /// // The window of the upper left pixel: its first row and column of taps are outside.
 /// assert_eq!((taps.inside(0, 0), taps.covered(0, 0)), (1..3, 0..2));
