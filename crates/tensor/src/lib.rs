@@ -16,7 +16,7 @@ pub use error::ShapeError;
 pub use gemm::{Matrix, gemm};
 pub use real::Real;
 pub use shape::{MAX_RANK, Shape};
-pub use sum::{sum, sums};
+pub use sum::{PairwiseSum, sum, sums};
 pub use tensor::{Tensor, TensorRef};
 pub use vector::{MAX_LANES, Vector};
 pub use window::{Extent, Padding, Taps2d, Window2d};

@@ -67,6 +67,66 @@ pub fn sums<T: Real>(x: &[T], [n, inner]: [usize; 2], mut f: impl FnMut(usize, T
     }
 }
 
+/// A sum of pieces of many numbers each, added in pairs: for sums that are computed piece by piece,
+/// such as products of matrices with a long inner size. Sums of 1, 2, 4, … pieces wait for their
+/// other half, as the digits of a counter do.
+///
+/// Beyond that of the pieces, rounding is at most $\log_2 p + 1$ times $\epsilon$ of the sum of
+/// magnitudes for $p$ pieces of relative precision $\epsilon$; the sum of one piece is that piece.
+///
+/// ```
+/// use morphograd_tensor::PairwiseSum;
+/// let mut memory = [0.0; PairwiseSum::<f64>::space(3, 2)];
+/// let mut sum = PairwiseSum::new(&mut memory, 2);
+/// (1..=3).for_each(|i| sum.add(|piece| piece.copy_from_slice(&[f64::from(i), 0.5])));
+/// assert_eq!(sum.finish(), [6.0, 1.5]);
+/// ```
+#[derive(Debug)]
+pub struct PairwiseSum<'a, T> {
+    memory: &'a mut [T],
+    length: usize,
+    pieces: usize,
+}
+
+impl<'a, T: Real> PairwiseSum<'a, T> {
+    /// The memory that so many pieces of `length` numbers need, in numbers.
+    pub const fn space(pieces: usize, length: usize) -> usize {
+        (usize::BITS - pieces.saturating_sub(1).leading_zeros() + 1) as usize * length
+    }
+
+    /// A sum of pieces of `length` numbers, in memory of any content.
+    pub fn new(memory: &'a mut [T], length: usize) -> Self {
+        Self { memory, length, pieces: 0 }
+    }
+
+    /// Adds a piece, which `write` overwrites: its content is undefined.
+    ///
+    /// # Panics
+    /// If the memory is too small ([`PairwiseSum::space`]).
+    pub fn add(&mut self, write: impl FnOnce(&mut [T])) {
+        let waiting = self.pieces.count_ones() as usize;
+        write(&mut self.memory[waiting * self.length..][..self.length]);
+        (0..self.pieces.trailing_ones() as usize).for_each(|k| self.fold(waiting - k));
+        self.pieces += 1;
+    }
+
+    /// The sum; 0 for no pieces.
+    pub fn finish(self) -> &'a mut [T] {
+        let mut sum = self;
+        match sum.pieces.count_ones() as usize {
+            0 => sum.memory[..sum.length].fill(T::zero()),
+            waiting => (1..waiting).rev().for_each(|k| sum.fold(k)),
+        }
+        &mut sum.memory[..sum.length]
+    }
+
+    /// Adds the waiting sum `k` to the one before it.
+    fn fold(&mut self, k: usize) {
+        let (before, last) = self.memory.split_at_mut(k * self.length);
+        add(&mut before[(k - 1) * self.length..], &last[..self.length]);
+    }
+}
+
 /// The sums of the columns of a matrix, some columns at a time.
 fn strips<T: Real, const W: usize>(x: &[T], [n, inner]: [usize; 2], f: &mut impl FnMut(usize, T)) {
     for start in (0..inner).step_by(W) {
@@ -264,5 +324,20 @@ mod tests {
                 prop_assert!((found - expected).abs() <= slack(own), "{} of {}", found, expected);
             }
         }
+    }
+
+    #[test]
+    fn pieces_are_added_in_pairs_in_memory_of_any_content() {
+        for pieces in 0..40 {
+            let mut memory = vec![f64::NAN; PairwiseSum::<f64>::space(pieces, 3)];
+            let mut sum = PairwiseSum::new(&mut memory, 3);
+            (0..pieces).for_each(|i| sum.add(|piece| piece.fill(i as f64)));
+            let expected = (pieces * pieces.saturating_sub(1) / 2) as f64;
+            assert_eq!(sum.finish(), [expected; 3], "{pieces}");
+        }
+        let mut memory = vec![f32::NAN; PairwiseSum::<f32>::space(1 << 20, 1)];
+        let mut sum = PairwiseSum::new(&mut memory, 1);
+        (0..1 << 20).for_each(|_| sum.add(|piece| piece[0] = 0.1));
+        assert_eq!(sum.finish(), [0.1 * (1 << 20) as f32]);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_tensor::{MAX_RANK, Matrix, Real, Shape, ShapeError, gemm};
+use morphograd_tensor::{MAX_RANK, Matrix, PairwiseSum, Real, Shape, ShapeError, gemm};
 
 use super::blocks::{add, for_each_block};
 use super::walk::{Walk, broadcast, copies_space, sum_copies};
@@ -204,29 +204,13 @@ fn product<T: Real>(
     if k <= LONG || c.is_empty() {
         return gemm(a, b, T::one(), c);
     }
-    let pieces = k.div_ceil(LONG);
-    // Sums of 1, 2, 4, … pieces that wait for their other half, as the digits of a counter do.
-    let (length, most) = (m * n, pieces.ilog2() as usize + 2);
-    scratch.resize(most * length, T::zero());
-    let mut waiting = 0;
-    for piece in 0..pieces {
-        let (first, terms) = (piece * LONG, LONG.min(k - piece * LONG));
+    let (pieces, length) = (k.div_ceil(LONG), m * n);
+    scratch.resize(PairwiseSum::<T>::space(pieces, length), T::zero());
+    let mut sum = PairwiseSum::new(scratch, length);
+    for first in (0..k).step_by(LONG) {
+        let terms = LONG.min(k - first);
         let a = a.transposed().rows(first, terms).transposed();
-        gemm(a, b.rows(first, terms), T::zero(), &mut scratch[waiting * length..][..length]);
-        waiting += 1;
-        for _ in 0..piece.trailing_ones() {
-            fold(scratch, &mut waiting, length);
-        }
+        sum.add(|piece| gemm(a, b.rows(first, terms), T::zero(), piece));
     }
-    while waiting > 1 {
-        fold(scratch, &mut waiting, length);
-    }
-    add(c, &scratch[..length]);
-}
-
-/// Adds the last of the waiting sums to the one before it.
-fn fold<T: Real>(sums: &mut [T], waiting: &mut usize, length: usize) {
-    *waiting -= 1;
-    let (before, last) = sums.split_at_mut(*waiting * length);
-    add(&mut before[(*waiting - 1) * length..], &last[..length]);
+    add(c, sum.finish());
 }

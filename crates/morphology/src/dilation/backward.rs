@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use morphograd_nn::autodiff::{Backward, Ties};
-use morphograd_nn::tensor::{Real, parallel};
+use morphograd_nn::tensor::{PairwiseSum, Real, parallel};
 
 use crate::dilation::layout::{Layout, saves_winners};
 use crate::dilation::planes::Planes;
@@ -100,6 +100,10 @@ struct Winners<'a, T, E> {
 /// same place; columns that are far apart seldom meet.
 const WAYS: usize = 4;
 
+/// Outputs whose gradients are added to the kernel's one after the other, about; sums of more are
+/// added in pairs.
+const LONG: usize = 4096;
+
 /// The most groups of images that have partial sums of their own.
 const MAX_GROUPS: usize = 32;
 
@@ -118,26 +122,37 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
         // `[group][channel][way][tap][filter]`.
         let in_place = planes.is_identity();
         let scattered = if in_place { 0 } else { groups * channels * group * plane };
-        let sums = if dw.is_some() { groups * channels * WAYS * entries } else { 0 };
+        // Rows whose gradients are added one after the other.
+        let in_order = (LONG / extent.output[1]).max(1);
+        let space = PairwiseSum::<T>::space((group * rows).div_ceil(in_order), WAYS * entries);
+        let sums = if dw.is_some() { groups * channels * space } else { 0 };
         scratch.resize(scattered + sums, T::zero());
         let (scattered, sums) = scratch.split_at_mut(scattered);
         let task = |index: usize, planes_of_task: &mut [T], sums: &mut [T]| {
             let (first, c) = (index / channels * group, index % channels);
             planes_of_task.fill(T::zero());
-            sums.fill(T::zero());
-            for (image, plane) in
-                (first..images.min(first + group)).zip(planes_of_task.chunks_exact_mut(plane))
-            {
-                for i in 0..rows {
-                    let (line, plane) = (image * rows + i, &mut plane[i * planes.row()..]);
-                    if sums.is_empty() {
-                        self.line::<true, false>(line, c, plane, sums);
-                    } else {
-                        self.line::<true, true>(line, c, plane, sums);
-                    }
+            let lines = first * rows..images.min(first + group) * rows;
+            let of_line = |line: usize| {
+                let start = (line / rows - first) * plane;
+                start + line % rows * planes.row()..start + plane
+            };
+            if sums.is_empty() {
+                for line in lines {
+                    self.line::<true, false>(line, c, &mut planes_of_task[of_line(line)], &mut []);
                 }
+                return;
             }
-            unite(sums);
+            let mut sum = PairwiseSum::new(sums, WAYS * entries);
+            for start in lines.clone().step_by(in_order) {
+                sum.add(|sums| {
+                    sums.fill(T::zero());
+                    for line in start..lines.end.min(start + in_order) {
+                        self.line::<true, true>(line, c, &mut planes_of_task[of_line(line)], sums);
+                    }
+                    unite(sums);
+                });
+            }
+            sum.finish();
         };
         let target = if in_place { &mut *dx } else { &mut *scattered };
         if sums.is_empty() {
@@ -145,7 +160,7 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
                 task(index, plane, &mut []);
             });
         } else {
-            parallel::for_each_pair((target, group * plane), (sums, WAYS * entries), task);
+            parallel::for_each_pair((target, group * plane), (sums, space), task);
         }
         if !in_place {
             parallel::for_each_piece(dx, pixels, |image, dx| {
@@ -154,8 +169,8 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
             });
         }
         if let Some(dw) = dw {
-            for sums in sums.chunks_exact(channels * WAYS * entries) {
-                self.add_partial::<L>(sums, dw);
+            for sums in sums.chunks_exact(channels * space) {
+                self.add_partial::<L>(sums, space, dw);
             }
         }
     }
@@ -163,7 +178,8 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
     /// The kernel's gradient alone. A task is some rows of outputs.
     fn add_to_kernel<L: Lattice>(&self, dw: &mut [T], scratch: &mut Vec<T>) {
         let channels = self.place.channels;
-        let lines = self.grad.len() / (self.place.extent.output[1] * self.layout.outputs(channels));
+        let columns = self.place.extent.output[1];
+        let lines = [self.grad.len() / (columns * self.layout.outputs(channels)), columns];
         let entries = self.entries();
         for sums in
             parallel::partial_sums(channels * WAYS * entries, lines, scratch, |lines, sums| {
@@ -175,7 +191,7 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
                 sums.chunks_exact_mut(WAYS * entries).for_each(unite);
             })
         {
-            self.add_partial::<L>(sums, dw);
+            self.add_partial::<L>(sums, WAYS * entries, dw);
         }
     }
 
@@ -185,11 +201,12 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
     }
 
     /// Adds partial sums `[channel][way][tap][filter]`, which are united in the first way: in this
-    /// order those of one channel stay in the cache while a row goes by.
-    fn add_partial<L: Lattice>(&self, sums: &[T], dw: &mut [T]) {
+    /// order those of one channel stay in the cache while a row goes by. From channel to channel
+    /// there are `space` numbers.
+    fn add_partial<L: Lattice>(&self, sums: &[T], space: usize, dw: &mut [T]) {
         let (filters, channels) = (self.layout.filters, self.place.channels);
         let (candidates, sign) = (self.offsets.len(), T::of(L::SIGN));
-        for (c, sums) in sums.chunks_exact(WAYS * self.entries()).enumerate() {
+        for (c, sums) in sums.chunks_exact(space).enumerate() {
             for (n, sums) in sums.chunks_exact(filters).take(candidates).enumerate() {
                 let entry = (self.entry)(n);
                 let dw = &mut dw[(entry * channels + c) * filters..][..filters];
@@ -348,7 +365,8 @@ impl<T: Real> Search<'_, T> {
 
     fn add_to_kernel<L: Lattice>(&self, dw: &mut [T], scratch: &mut Vec<T>) {
         let (channels, filters, sign) = (self.place.channels, self.layout.filters, T::of(L::SIGN));
-        let lines = self.grad.len() / (self.place.extent.output[1] * self.layout.outputs(channels));
+        let columns = self.place.extent.output[1];
+        let lines = [self.grad.len() / (columns * self.layout.outputs(channels)), columns];
         parallel::sum_into(dw, lines, scratch, |lines, dw| {
             self.for_each_share::<L>(lines, |Output { channel, filter, .. }, tap, share| {
                 dw[(self.place.entry::<L>(tap) * channels + channel) * filters + filter] +=

@@ -211,7 +211,8 @@ fn backward<T: Real>(pass: Backward<'_, T>, ties: Ties) {
         parallel::for_each_piece(dx, n, |member, dx| shares(member, &mut |i, _, g| dx[i] += g));
     }
     if let Some(dw) = dw {
-        parallel::sum_into(dw, pass.grad_output.len() / units, pass.scratch, |members, dw| {
+        let members = [pass.grad_output.len() / units, 1];
+        parallel::sum_into(dw, members, pass.scratch, |members, dw| {
             members.for_each(|member| shares(member, &mut |i, j, g| dw[i * units + j] += g));
         });
     }

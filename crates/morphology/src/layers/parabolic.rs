@@ -286,7 +286,8 @@ impl<T: Real, L: Lattice> Op<T> for Parabolic<L> {
         }
         if let Some(d_curvature) = d_curvature {
             let slope = |squares: f64| T::of(-L::SIGN * squares / self.unit());
-            parallel::sum_into(d_curvature, size.strips(), pass.scratch, |strips, d_curvature| {
+            let strips = [size.strips(), LANES * size.height];
+            parallel::sum_into(d_curvature, strips, pass.scratch, |strips, d_curvature| {
                 for strip in strips {
                     let plane = size.strip(strip).0;
                     let (c, at) = (plane % channels, size.pixels(plane));

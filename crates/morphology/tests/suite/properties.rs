@@ -398,3 +398,28 @@ fn an_erosion_at_stride_2_takes_every_second_pixel_for_odd_sizes_and_not_for_eve
         assert_eq!(sampled.data() == every_second, expected, "{side}, {k}, {padding:?}");
     }
 }
+
+#[test]
+fn a_kernel_gradient_of_very_many_pixels_stays_accurate() {
+    let side = 1700;
+    let x = Tensor::<f32>::zeros([1, side, side, 1]);
+    let mut params = Params::new();
+    let kernel = params.add("kernel", Tensor::zeros([1, 1, 1, 1]), None).unwrap();
+    let image = params.add("image", x.clone(), None).unwrap();
+    let mut tape = Tape::new();
+    for image_too in [false, true] {
+        let mut graph = tape.record(&params, Mode::Train { step: 0 });
+        let x = if image_too { graph.param(image) } else { graph.input(x.view()) };
+        let w = graph.param(kernel);
+        let y = graph.apply(FilterBank2d::<MaxPlus>::new(Window2d::default()), [x, w]).unwrap();
+        let sum = graph.sum(y).unwrap();
+        let y = graph.scale(sum, 0.1).unwrap();
+        graph.backward(y);
+        let found = f64::from(tape.grad(kernel).unwrap()[0]);
+        let n = (side * side) as f64;
+        let error = (found / (f64::from(0.1f32) * n) - 1.0).abs();
+        // 4096 outputs in order, as many rows of them at most as there are bits in their number.
+        let bound = (4096.0 + 32.0 + n.log2()) * f64::from(f32::EPSILON) / 2.0;
+        assert!(error < bound, "{error:e}, with the image's: {image_too}");
+    }
+}

@@ -178,13 +178,13 @@ impl<T: Real> Op<T> for Moments {
         let divide = |sums: &mut [T]| sums.iter_mut().for_each(|sum| *sum /= T::of(n as f64));
         pass.output.fill(T::zero());
         let (means, variances) = pass.output.split_at_mut(channels);
-        parallel::sum_into(means, n, pass.scratch, |items, sums| {
+        parallel::sum_into(means, [n, 1], pass.scratch, |items, sums| {
             for x in rows(x, channels, items) {
                 sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
             }
         });
         divide(means);
-        parallel::sum_into(variances, n, pass.scratch, |items, sums| {
+        parallel::sum_into(variances, [n, 1], pass.scratch, |items, sums| {
             for x in rows(x, channels, items) {
                 for ((sum, x), mean) in sums.iter_mut().zip(x).zip(&*means) {
                     *sum += (*x - *mean) * (*x - *mean);
@@ -285,7 +285,7 @@ impl<T: Real> Op<T> for Normalize {
             });
         }
         if let Some(d_moments) = d_moments {
-            parallel::sum_into(d_moments, n, pass.scratch, |items, sums| {
+            parallel::sum_into(d_moments, [n, 1], pass.scratch, |items, sums| {
                 let (d_means, d_variances) = sums.split_at_mut(channels);
                 for (x, g) in rows(x, channels, items.clone()).zip(rows(g, channels, items)) {
                     for c in 0..channels {
@@ -298,7 +298,7 @@ impl<T: Real> Op<T> for Normalize {
             });
         }
         if let Some(d_gamma) = d_gamma {
-            parallel::sum_into(d_gamma, n, pass.scratch, |items, sums| {
+            parallel::sum_into(d_gamma, [n, 1], pass.scratch, |items, sums| {
                 for (x, g) in rows(x, channels, items.clone()).zip(rows(g, channels, items)) {
                     for c in 0..channels {
                         sums[c] += scales[c] * (x[c] - means[c]) * g[c];
@@ -307,7 +307,7 @@ impl<T: Real> Op<T> for Normalize {
             });
         }
         if let Some(d_beta) = d_beta {
-            parallel::sum_into(d_beta, n, pass.scratch, |items, sums| {
+            parallel::sum_into(d_beta, [n, 1], pass.scratch, |items, sums| {
                 for g in rows(g, channels, items) {
                     sums.iter_mut().zip(g).for_each(|(sum, g)| *sum += *g);
                 }

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Matrix, Real, Shape, ShapeError, gemm};
+use morphograd_autodiff::tensor::{Matrix, PairwiseSum, Real, Shape, ShapeError, gemm};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
 
 use crate::initializer::GlorotUniform;
@@ -16,6 +16,10 @@ use crate::model::builder::Builder;
 use crate::model::error::BuildError;
 use crate::model::layer::Layer;
 use crate::model::weight::Weight;
+
+/// Members of a batch whose gradients are added to the bias' one after the other; sums of more are
+/// added in pairs.
+const LONG: usize = 4096;
 
 /// $y = a(x W + b)$: `[batch, n]` → `[batch, units]`. Parameters: `kernel` of shape `[n, units]`
 /// and, unless `bias` is `None`, `bias` of shape `[units]`.
@@ -174,10 +178,19 @@ impl<T: Real> Op<T> for Affine {
             gemm(matrix(x.shape, x.data).transposed(), dy, T::zero(), d_kernel);
         }
         if let Some(d_bias) = d_bias.filter(|d_bias| !d_bias.is_empty()) {
-            d_bias.fill(T::zero());
-            for dy in pass.grad_output.chunks_exact(d_bias.len()) {
-                d_bias.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+            let (length, n) = (d_bias.len(), pass.grad_output.len());
+            let space = PairwiseSum::<T>::space(n.div_ceil(LONG * length), length);
+            pass.scratch.resize(space, T::zero());
+            let mut sum = PairwiseSum::new(pass.scratch, length);
+            for rows in pass.grad_output.chunks(LONG * length) {
+                sum.add(|piece| {
+                    piece.fill(T::zero());
+                    for dy in rows.chunks_exact(length) {
+                        piece.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+                    }
+                });
             }
+            d_bias.copy_from_slice(sum.finish());
         }
     }
 

@@ -174,7 +174,8 @@ impl<T: Real> Op<T> for DepthwiseConvolution {
             });
         }
         if let Some(d_kernel) = d_kernel {
-            parallel::sum_into(d_kernel, dy.len() / g.row(), pass.scratch, |lines, d_kernel| {
+            let lines = [dy.len() / g.row(), g.taps.extent.output[1]];
+            parallel::sum_into(d_kernel, lines, pass.scratch, |lines, d_kernel| {
                 for line in lines {
                     let dy = &dy[line * g.row()..][..g.row()];
                     g.visit(line, |from, to, tap| {
