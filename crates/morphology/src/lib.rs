@@ -157,9 +157,11 @@ pub mod layers {
 
 /// Operators looked at from outside: values, laws, which entries win.
 pub mod analysis {
+    pub mod gauge;
     pub mod law;
     pub mod win_counts;
 
+    pub use gauge::{Gauge, gauge};
     pub use morphograd_nn::autodiff::{evaluate, evaluate_with_gradients};
     pub use win_counts::win_counts;
 }

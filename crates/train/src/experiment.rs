@@ -2,7 +2,6 @@
 
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::fit::{EarlyStopping, Monitor, ReduceLrOnPlateau};
-use morphograd_morphology::nn::tensor::Window2d;
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Model, Sequential, Weight,
 };
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Dataset;
 use crate::record::Variant;
 use crate::registry::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
+use crate::start::Start;
 
 /// Everything that decides the result of an experiment, apart from the data: what `config.toml`
 /// holds.
@@ -23,6 +23,9 @@ pub struct Config {
     /// Names of the ways to enforce each.
     #[serde(default = "projected_step")]
     pub enforcements: Vec<String>,
+    /// Where the dilation's kernels start.
+    #[serde(default)]
+    pub start: Start,
     /// Seeds, one run each for every variant.
     pub seeds: Vec<u64>,
     /// Training images: the first ones of the data set.
@@ -65,6 +68,7 @@ impl Default for Config {
                 .map(|constraint| constraint.name.to_owned())
                 .collect(),
             enforcements: projected_step(),
+            start: Start::default(),
             seeds: vec![0],
             samples: 1024,
             epochs: 100,
@@ -220,23 +224,12 @@ impl Config {
                     ..Dilation2d::default()
                 },
             )
-            .add(
-                "max_pooling2d",
-                MaxPool2d { window: Window2d::tiles([2, 2]), ..MaxPool2d::default() },
-            )
+            .add("max_pooling2d", MaxPool2d::default())
             .add(
                 "conv2d",
-                Conv2d {
-                    filters: 32,
-                    window: Window2d::new([3, 3]),
-                    activation: Activation::Relu,
-                    ..Conv2d::default()
-                },
+                Conv2d { filters: 32, activation: Activation::Relu, ..Conv2d::default() },
             )
-            .add(
-                "max_pooling2d_1",
-                MaxPool2d { window: Window2d::tiles([2, 2]), ..MaxPool2d::default() },
-            )
+            .add("max_pooling2d_1", MaxPool2d::default())
             .add("flatten", Flatten)
             .add("dropout", Dropout { rate: self.dropout })
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })

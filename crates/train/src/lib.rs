@@ -10,6 +10,7 @@ pub mod recorder;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod start;
 pub mod tables;
 
 pub use morphograd_morphology as morphology;

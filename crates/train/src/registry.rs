@@ -9,6 +9,8 @@ use morphograd_morphology::{
     Concave, ConstantKernel, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
 };
 
+use crate::start::Start;
+
 /// Something with a name, other names, one sentence, and a way to make it.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<V> {
@@ -184,6 +186,22 @@ pub const ENFORCEMENTS: &[Named<Enforcement>] = &[
         aliases: &["lagrangian"],
         about: "the same, with a multiplier that ends in the set; projected at the end",
         make: || Enforcement::AugmentedLagrangian { factor: 10.0, every: 8 },
+    },
+];
+
+/// Where the kernel of the dilation may start.
+pub const STARTS: &[Named<Start>] = &[
+    Named {
+        name: "zero",
+        aliases: &[],
+        about: "kernels of 0, a corner of some sets; the tutorial's",
+        make: || Start::Zero,
+    },
+    Named {
+        name: "interior",
+        aliases: &[],
+        about: "off the boundary, with the same outputs by the bias of the convolution",
+        make: || Start::Interior,
     },
 ];
 

@@ -58,12 +58,13 @@ pub fn run(
     let mut params = Params::new();
     let kernel = variant.kernel().map_err(ConfigError::from)?;
     let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
+    let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
+    config.start.apply(&mut params, kernel);
     let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
     let train = dataset.train.take(config.samples)?;
 
     let path = folder.run(&variant, seed)?;
     let mut history = HistoryWriter::create(&path.join("history.csv"))?;
-    let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     let window = Window2d::new(config.kernel);
     let dilation = FirstDilation { kernel, scan: window.into() };
 

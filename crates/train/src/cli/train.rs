@@ -16,8 +16,9 @@ use morphograd::data::{DataSource, Dataset, Search};
 use morphograd::experiment::Config;
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::recorder::Event;
-use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, help};
+use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, STARTS, help};
 use morphograd::run::run;
+use morphograd::start::Start;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
@@ -59,6 +60,9 @@ pub(crate) struct Arguments {
     /// How the set is enforced, see below; may be repeated [default: projected-step]
     #[arg(long = "enforcement", value_name = "NAME", value_parser = enforcement_name)]
     enforcements: Vec<String>,
+    /// Where the dilation's kernels start in their set, see below [default: zero]
+    #[arg(long, value_name = "NAME", value_parser = start)]
+    start: Option<Start>,
     /// Filters of the dilation [default: 8]
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
@@ -95,7 +99,7 @@ type Size = [usize; 2];
 
 fn after_help() -> String {
     format!(
-        "Constraints:\n{}\n\nOptimizers:\n{}\n\nEnforcements:\n{}\n\nExamples:\n  \
+        "Constraints:\n{}\n\nOptimizers:\n{}\n\nEnforcements:\n{}\n\nStarts:\n{}\n\nExamples:\n  \
          cargo xtask train                                     the tutorial\n  \
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
          cargo xtask train --data fashion-mnist --samples 5000 other data\n\n\
@@ -103,7 +107,8 @@ fn after_help() -> String {
          at once.",
         help(CONSTRAINTS),
         help(OPTIMIZERS),
-        help(ENFORCEMENTS)
+        help(ENFORCEMENTS),
+        help(STARTS)
     )
 }
 
@@ -117,6 +122,12 @@ fn optimizer_name(word: &str) -> Result<String, String> {
 
 fn enforcement_name(word: &str) -> Result<String, String> {
     named("enforcement", ENFORCEMENTS, word)
+}
+
+fn start(word: &str) -> Result<Start, String> {
+    morphograd::registry::find("start", STARTS, word)
+        .map(|entry| (entry.make)())
+        .map_err(|e| e.to_string())
 }
 
 fn named<V>(
@@ -195,6 +206,7 @@ impl Arguments {
             lr,
             optimizer,
             enforcements,
+            start,
             filters,
             kernel,
             seed,
@@ -216,6 +228,7 @@ impl Arguments {
         if let Some(optimizer) = optimizer {
             config.optimizer.clone_from(optimizer);
         }
+        config.start = start.unwrap_or(config.start);
         config.samples = samples.unwrap_or(config.samples);
         config.epochs = epochs.unwrap_or(config.epochs);
         config.batch_size = batch_size.unwrap_or(config.batch_size);
