@@ -10,6 +10,7 @@ pub mod regularizer;
 /// Layers, each a description with public fields that is built into a computation.
 pub mod layers {
     pub mod activation;
+    pub mod apply;
     pub mod batch_norm;
     pub mod bias;
     pub mod branches;
@@ -24,6 +25,7 @@ pub mod layers {
     pub mod scale_conv;
 
     pub use activation::Activation;
+    pub use apply::Apply;
     pub use batch_norm::BatchNorm;
     pub use bias::Bias;
     pub use branches::Branches;

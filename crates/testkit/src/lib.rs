@@ -11,4 +11,4 @@ pub use constraint::{
     check_tangent,
 };
 pub use golden::{Golden, assert_close};
-pub use op::{check_op, vjp};
+pub use op::{check_computation, check_op, vjp};

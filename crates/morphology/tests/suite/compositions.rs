@@ -5,10 +5,12 @@ use morphograd_morphology::First;
 use morphograd_morphology::QuadraticKernel;
 use morphograd_morphology::Toggle;
 use morphograd_morphology::nn::autodiff::tensor::{Real, Tensor, Window2d};
-use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var, gradcheck};
+use morphograd_morphology::nn::autodiff::{Graph, Mode, Params, Tape, Var};
 use morphograd_morphology::nn::tensor::ShapeError;
 use morphograd_morphology::*;
-use morphograd_testkit::{Golden, assert_close, check_op, strategy, vjp};
+use morphograd_testkit::{
+    Golden, assert_close, check_computation as check, check_op, strategy, vjp,
+};
 use proptest::prelude::*;
 
 /// Every operator of one kernel, and whether it needs an output of the image's size.
@@ -58,25 +60,6 @@ fn apply_at(rate: usize, operator: Operator<f64>, x: &Tensor<f64>, w: &Tensor<f6
     let window = window_of(w).rates([rate; 2]);
     let y = run(&[x, w], None, |graph, v| operator(graph, v[0], v[1], window.into())).0;
     Tensor::from_vec(x.shape(), y).unwrap()
-}
-
-/// Finite differences of a computation on tensors.
-fn check(
-    name: &str,
-    inputs: &[Tensor<f64>],
-    f: impl Fn(&mut Graph<'_, f64>, &[Var]) -> Result<Var, ShapeError>,
-) {
-    let mut params = Params::new();
-    let ids: Vec<_> = inputs
-        .iter()
-        .enumerate()
-        .map(|(i, x)| params.add(format!("{name}{i}"), x.clone(), None).unwrap())
-        .collect();
-    let checked = gradcheck(&mut params, |graph| {
-        let vars: Vec<Var> = ids.iter().map(|id| graph.param(*id)).collect();
-        f(graph, &vars)
-    });
-    checked.unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
 fn window_of<T: Real>(w: &Tensor<T>) -> Window2d {

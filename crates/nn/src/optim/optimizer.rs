@@ -606,7 +606,7 @@ impl<T: Real> Optimizer<T> {
                 rule: self.rule.name(),
                 parameter: params.name(id).to_owned(),
                 missing,
-                set: format!("{:?}", params.constraint(id)),
+                set: params.constraint(id).map_or_else(String::new, |set| format!("{set:?}")),
             });
         }
         Ok(())
