@@ -32,8 +32,9 @@ pub struct EpochRecord {
     pub moved_distance: f64,
     /// Mean over the steps: norm of the gradient.
     pub gradient_norm: f64,
-    /// Mean over the steps: norm of the gradient mapping, zero exactly at a stationary point of the
-    /// constrained problem.
+    /// Mean over the steps: norm of the gradient mapping
+    /// ([`StepReport::gradient_mapping`](crate::morphology::nn::optim::StepReport)), of the
+    /// minibatch.
     pub gradient_mapping: f64,
     /// Largest distance of a parameter from its set at the end of the epoch; 0 when every
     /// constraint holds.

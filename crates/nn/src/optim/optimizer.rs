@@ -169,10 +169,12 @@ pub struct StepReport {
     /// $\lVert g \rVert$, before clipping, for the gradient with respect to the values that layers
     /// see.
     pub gradient_norm: f64,
-    /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping: 0
-    /// exactly where the constrained problem is stationary, and equal to the gradient norm where
-    /// there are no constraints (Nesterov, 2004, section 2.2.3). With a learning rate of 0 it is
-    /// taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller
+    /// $\lVert θ - P(θ - η g) \rVert / η$ at the parameters before the step, without clipping;
+    /// equal to the gradient norm where there are no constraints. For convex sets and a
+    /// differentiable loss with gradient $g$ it is 0 exactly where the constrained problem is
+    /// stationary (Nesterov, 2004, section 2.2.3). At a kink $g$ is one choice of several: 0 then
+    /// still means stationary if $g$ is a generalized gradient, but at a stationary point the norm
+    /// need not be 0. With a learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller
     /// than the rounding of $θ$, divided by $η$. `None` unless the optimizer is
     /// [`measured`](Optimizer::measured).
     pub gradient_mapping: Option<f64>,

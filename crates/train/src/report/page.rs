@@ -190,9 +190,9 @@ fn caption(kind: &str) -> &'static str {
         "projection" => {
             "What the projection did after each step, averaged over the epoch: share of the \
              constrained coordinates moved, Euclidean \
-             distance moved, and the norms of the gradient and of the gradient mapping, which is \
-             zero exactly at a stationary point of \
-             the constrained problem. Below, at the end of the epoch: share of the constrained \
+             distance moved, and the norms of the gradient and of the gradient mapping, which \
+             takes the gradient's place where there is a set. It stays above zero by the noise of \
+             the minibatches and at kinks. Below, at the end of the epoch: share of the constrained \
              coordinates on the boundary of their \
              set, where the set counts them, and the largest distance of a parameter from its set."
         }
