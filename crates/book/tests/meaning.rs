@@ -2,10 +2,13 @@
 //! `docs/max-plus/constraints.md`, each at random kernels of the set and random images.
 
 use morphograd::morphology::nn::autodiff::sets::Constraint;
-use morphograd::morphology::nn::sets::{Interval, NonNegative, NonPositive};
+use morphograd::morphology::nn::autodiff::{Mode, Mul, Params, Sum, Tape, Ties};
+use morphograd::morphology::nn::layers::conv2d::Convolution;
+use morphograd::morphology::nn::sets::{Interval, L1Ball, NonNegative, NonPositive, Per};
 use morphograd::morphology::nn::tensor::{Tensor, Window2d};
 use morphograd::morphology::{
-    Concave, ConstantKernel, RadiallyNonIncreasing, Separable, SupNormalized, Symmetric,
+    Concave, ConstantKernel, Neighbourhood2d, RadiallyNonIncreasing, Separable, SupNormalized,
+    Symmetric,
 };
 use morphograd::morphology::{dilation2d, evaluate};
 use morphograd_testkit::strategy;
@@ -20,6 +23,38 @@ fn dilate(x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
     let window = Window2d::new(size).same();
     evaluate([x.view(), w.view()], |graph, [x, w]| dilation2d(graph, x, w, window)).unwrap()
+}
+
+/// Whole windows only.
+fn dilate_inside(x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
+    let window = Window2d { size: SIZE, padding: Padding::Valid, ..Window2d::default() };
+    evaluate([x.view(), w.view()], |graph, [x, w]| dilation2d(graph, x, w, window)).unwrap()
+}
+
+fn convolve(x: &Tensor<f64>, kernel: &Tensor<f64>) -> Tensor<f64> {
+    let size = [kernel.shape().dims()[0], kernel.shape().dims()[1]];
+    let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
+    let op = Convolution { window, rectified: false };
+    evaluate([x.view(), kernel.view()], |graph, inputs| graph.apply(op, inputs)).unwrap()
+}
+
+/// The gradient of $\sum_i h_i δ_w(x)_i$ with respect to the kernel.
+fn kernel_gradient(x: &Tensor<f64>, w: &Tensor<f64>, h: &Tensor<f64>, ties: Ties) -> Vec<f64> {
+    let mut params = Params::new();
+    let id = params.add("w", w.clone(), None).unwrap();
+    let window = Window2d { size: SIZE, padding: Padding::Same, ..Window2d::default() };
+    let mut tape = Tape::new();
+    let mut graph = tape.record(&params, Mode::Train { step: 0 });
+    let (x, h, w) = (graph.input(x.view()), graph.input(h.view()), graph.param(id));
+    let y = dilation2d(&mut graph, x, w, Neighbourhood2d { ties, ..window.into() }).unwrap();
+    let product = graph.apply(Mul, [y, h]).unwrap();
+    let loss = graph.apply(Sum, [product]).unwrap();
+    graph.backward(loss);
+    tape.grad(id).unwrap().to_vec()
+}
+
+fn norm(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
 fn flat(x: &Tensor<f64>) -> Tensor<f64> {
@@ -273,6 +308,50 @@ proptest! {
     }
 
     #[test]
+    fn images_between_zero_and_one_do_not_see_entries_far_below_the_largest_nor_a_shift(
+        x in image(),
+        w in kernel(),
+    ) {
+        let unit = Tensor::from_fn(x.shape(), |i| x.data()[i].rem_euclid(1.0));
+        let top = largest(&w);
+        let canonical = Tensor::from_fn(w.shape(), |i| (w.data()[i] - top).max(-1.0));
+        let shifted = plus(&dilate_inside(&unit, &canonical), top);
+        prop_assert!(distance(&dilate_inside(&unit, &w), &shifted) <= ROUNDING);
+    }
+
+    #[test]
+    fn the_first_and_the_last_of_tied_entries_win_after_a_small_change_that_unties_all_windows(
+        x in image(),
+        w in kernel(),
+        h in image(),
+    ) {
+        // Few values, so that nearly all windows are tied.
+        let coarse = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| x.data()[i].round());
+        let (x, w) = (coarse(&x), coarse(&w));
+        for (ties, sign) in [(Ties::First, -1.0), (Ties::Last, 1.0)] {
+            let untied =
+                Tensor::from_fn(w.shape(), |i| w.data()[i] + sign * 1e-6 * i as f64);
+            // With no tie left, every rule gives the gradient.
+            let near = kernel_gradient(&x, &untied, &h, Ties::Split);
+            let at_the_tie = kernel_gradient(&x, &w, &h, ties);
+            for (a, b) in near.iter().zip(&at_the_tie) {
+                prop_assert!((a - b).abs() <= ROUNDING, "{ties:?}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_absolute_entries_bound_a_convolution_in_the_maximum_norm(
+        x in strategy::tensor([1, 6, 7, 2]),
+        y in strategy::tensor([1, 6, 7, 2]),
+        mut kernel in strategy::tensor([3, 3, 2, 4]),
+    ) {
+        Per::filter(L1Ball { radius: 1.0 }).project(kernel.shape(), kernel.data_mut());
+        let apart = distance(&convolve(&x, &kernel), &convolve(&y, &kernel));
+        prop_assert!(apart <= distance(&x, &y) + ROUNDING);
+    }
+
+    #[test]
     fn a_kernel_with_the_triangle_inequality_makes_an_idempotent_dilation(
         x in strategy::tensor([1, 3, 4, 1]),
         slope in 0.0..2.0f64,
@@ -304,4 +383,27 @@ fn a_concave_plane_does_not_keep_every_concave_image_concave() {
     let x = Tensor::from_vec([1, 5, 5, 1], image).unwrap();
     let dilated = dilate(&x, &Tensor::from_vec([3, 3, 1], kernel).unwrap());
     assert_eq!(Concave.violation([5, 5].into(), dilated.data()), 3.0);
+}
+
+#[test]
+fn a_dilation_can_lengthen_a_euclidean_distance_by_the_root_of_its_window() {
+    // One bright pixel wins every window that it is in: 3 x 3 = 9 outputs.
+    let dark = Tensor::<f64>::zeros([1, 5, 5, 1]);
+    let bright = Tensor::from_fn([1, 5, 5, 1], |i| if i == 12 { 1.0 } else { 0.0 });
+    let w = Tensor::zeros([3, 3, 1]);
+    let (a, b) = (dilate(&bright, &w), dilate(&dark, &w));
+    let difference: Vec<f64> = a.data().iter().zip(b.data()).map(|(a, b)| a - b).collect();
+    assert_eq!(norm(&difference), 3.0 * norm(bright.data()));
+    assert_eq!(distance(&a, &b), distance(&bright, &dark));
+}
+
+#[test]
+fn the_spectral_norm_of_a_reshaped_kernel_is_not_that_of_its_convolution() {
+    // The kernel of nine ones is a matrix of one column, of spectral norm 3. On a constant image
+    // the convolution multiplies by 9, away from the border.
+    let kernel = Tensor::filled([3, 3, 1, 1], 1.0);
+    let image = Tensor::filled([1, 40, 40, 1], 1.0);
+    let longer = norm(convolve(&image, &kernel).data()) / norm(image.data());
+    assert_eq!(norm(kernel.data()), 3.0);
+    assert!(longer > 8.5 && longer <= 9.0, "{longer}");
 }

@@ -14,7 +14,9 @@ use crate::numeric::{clear_direction, forgive};
 use crate::{Capabilities, Constraint, Kind};
 
 /// $\{ W : \sigma_1(W) \le r \}$, by $\sigma_k \leftarrow \min(\sigma_k, r)$: linear maps that
-/// lengthen no vector by more than $r$. Convex; exact. Cost: as for [`Rank`](crate::Rank). Keras'
+/// lengthen no vector by more than $r$. For the kernel of a convolution this bounds the matrix of
+/// one window, not the convolution, whose norm can be larger by the root of the window's size.
+/// Convex; exact. Cost: as for [`Rank`](crate::Rank). Keras'
 /// `SpectralNormalization` divides by $\sigma_1$ instead, which is no projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpectralBall {
