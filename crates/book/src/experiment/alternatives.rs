@@ -75,7 +75,7 @@ impl Objective for Penalized {
     }
 }
 
-/// The distance to the set of the minimizer with the weight $ρ$, over $ρ$, and the bound $2 M / ρ$
+/// The distance to the set of the minimizer with the weight $ρ$, over $ρ$, and the bound $M / ρ$
 /// with $M = 1$.
 pub fn penalty() -> Rate {
     let mut rate = Rate { name: "penalty".to_owned(), measured: Vec::new(), bound: Vec::new() };
@@ -94,7 +94,7 @@ pub fn penalty() -> Rate {
             },
         );
         rate.measured.push((weight, last.max(0.0)));
-        rate.bound.push((weight, 2.0 / weight));
+        rate.bound.push((weight, 1.0 / weight));
     }
     rate
 }
