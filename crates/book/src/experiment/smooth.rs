@@ -236,6 +236,42 @@ mod tests {
         assert!(measured <= -0.97 && measured > -1.1, "{measured}");
     }
 
+    /// $f(w) = c w$, which is $L$-smooth for every $L$.
+    #[derive(Debug)]
+    struct Slope(f64);
+
+    impl Objective for Slope {
+        fn value(&self, w: &[f64]) -> f64 {
+            self.0 * w[0]
+        }
+
+        fn gradient(&self, _: u64, _: &[f64], gradient: &mut [f64]) {
+            gradient[0] = self.0;
+        }
+    }
+
+    #[test]
+    fn on_a_half_line_a_slope_reaches_half_of_the_bound_so_its_constant_is_at_most_twice_too_large()
+    {
+        // From 1 down to 1/2 in k steps of length 1: the gap is 1/(4k), the bound 1/(2k).
+        const STEPS: u64 = 64;
+        let slope = Slope(0.5 / STEPS as f64);
+        let mut gap = 0.0;
+        minimize(
+            slope,
+            vec![1.0],
+            Some(Box::new(NonNegative)),
+            gradient_descent(1.0),
+            STEPS,
+            |k, w, _| {
+                if k == STEPS {
+                    gap = Slope(0.5 / STEPS as f64).value(w);
+                }
+            },
+        );
+        assert_eq!(gap, 0.5 * (1.0 / (2.0 * STEPS as f64)));
+    }
+
     #[test]
     fn with_momentum_it_falls_as_one_over_k_squared() {
         for rate in accelerated(600) {
