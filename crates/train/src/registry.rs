@@ -4,7 +4,7 @@
 use morphograd_morphology::nn::autodiff::sets::Constraint;
 use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionVjp};
 use morphograd_morphology::nn::optim::{Adagrad, Adam, RmsProp, Rule, Sgd};
-use morphograd_morphology::nn::sets::{Interval, L2Ball, NonNegative, Per};
+use morphograd_morphology::nn::sets::{Interval, L2Ball, NonNegative, Per, Sphere};
 use morphograd_morphology::{
     Concave, ConstantKernel, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
 };
@@ -52,14 +52,14 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
     Named {
         name: "lattice",
         aliases: &[],
-        about: "the box -1 <= w <= 1: what the published `non-positive` really was",
+        about: "the box -1 <= w <= 1: what the public code of the tutorial had as `non-positive`",
         make: || Some(Box::new(Interval { min: -1.0, max: 1.0 })),
     },
     Named {
         name: "lattice-zero-centre",
         aliases: &[],
-        about: "the box -1 <= w <= 1 with the centre at 0: what the published \
-            `non-positive-increasing` really was",
+        about: "the box -1 <= w <= 1 with the centre at 0: what the public code of the tutorial had \
+            as `non-positive-increasing`",
         make: || Some(Box::new(ZeroCentre { min: -1.0, max: 1.0 })),
     },
     Named {
@@ -97,6 +97,15 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
         aliases: &["l2-ball"],
         about: "Euclidean norm at most 1 for each filter",
         make: || Some(Box::new(Per::filter(L2Ball { radius: 1.0 }))),
+    },
+    // Keras' `UnitNorm` divides by the norm plus 1e-7 and leaves 0 where it is: a rescaling that
+    // ends near the sphere and is no projection on it.
+    Named {
+        name: "norm-one",
+        aliases: &["unit-norm", "sphere"],
+        about: "Euclidean norm exactly 1 for each filter; Keras' UnitNorm is a rescaling instead, \
+            no projection",
+        make: || Some(Box::new(Per::filter(Sphere { radius: 1.0 }))),
     },
 ];
 
