@@ -7,6 +7,7 @@
 pub mod alternatives;
 pub mod dykstra;
 pub mod metric;
+pub mod noise_floor;
 pub mod nonconvex;
 pub mod smooth;
 pub mod stochastic;

@@ -4,6 +4,7 @@
 use morphograd_plot::{Axis, Line, Panel, Scale};
 
 use super::{Figure, chart, dashed, solid};
+use crate::experiment::noise_floor::{self, Way};
 use crate::experiment::{Rate, alternatives, metric, nonconvex, smooth, stochastic, subgradient};
 
 pub(super) fn figures() -> Vec<Figure> {
@@ -31,6 +32,7 @@ pub(super) fn figures() -> Vec<Figure> {
                 &nonconvex::gradient_mapping(10_000),
             ),
         ),
+        ("noise-floor.svg", floor()),
         ("adam-and-the-projection.svg", adam()),
         (
             "rate-frank-wolfe.svg",
@@ -115,6 +117,25 @@ fn stochastic() -> String {
     chart("Mean square distance to the solution with noise, and the bounds (dashed)", panels)
 }
 
+fn floor() -> String {
+    let ways = [
+        (Way::Constant, "constant step"),
+        (Way::Falling, "falling step"),
+        (Way::Averaged, "falling step, averaged gradient"),
+    ];
+    let floors = ways.map(|(way, name)| (name, noise_floor::run(way, 10_000)));
+    let panel = |title, y, points: fn(&noise_floor::Floor) -> &Vec<(f64, f64)>| {
+        let lines = floors.iter().zip(1..);
+        let lines = lines.map(|((name, floor), i)| solid(name, points(floor).clone(), i));
+        Panel::new(title, logarithmic("step k"), logarithmic(y), lines.collect())
+    };
+    let panels = vec![
+        panel("Of the fixed step 1/(2L)", "mean of ‖G‖²", |floor| &floor.fixed),
+        panel("Of the step's own length", "", |floor| &floor.own),
+    ];
+    chart("Mean square of the gradient mapping with noise, for three ways to step", panels)
+}
+
 fn adam() -> String {
     const STEPS: u64 = 1000;
     let line = |name, mut points: Vec<(f64, f64)>, colour| {
@@ -141,7 +162,7 @@ fn penalty() -> String {
     let [measured, _] = values.exponents(FROM);
     let names = [
         format!("distance to the set: slope {:.2}", slope[0]),
-        format!("bound 2M/ρ: slope {:.2}", slope[1]),
+        format!("bound M/ρ: slope {:.2}", slope[1]),
         format!("weight w = exp(θ): slope {measured:.2}"),
         "1/(ηk + 1/w₀)".to_owned(),
     ];
