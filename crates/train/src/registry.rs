@@ -58,8 +58,8 @@ pub const CONSTRAINTS: &[Named<KernelConstraint>] = &[
     Named {
         name: "lattice-zero-centre",
         aliases: &[],
-        about: "the box -1 <= w <= 1 with the centre at 0: what the public code of the tutorial had \
-            as `non-positive-increasing`",
+        about: "the box -1 <= w <= 1 with the centre at 0: what the public code of the tutorial \
+            had as `non-positive-increasing`",
         make: || Some(Box::new(ZeroCentre { min: -1.0, max: 1.0 })),
     },
     Named {

@@ -174,9 +174,9 @@ pub struct StepReport {
     /// differentiable loss with gradient $g$ it is 0 exactly where the constrained problem is
     /// stationary (Nesterov, 2004, section 2.2.3). At a kink $g$ is one choice of several: 0 then
     /// still means stationary if $g$ is a generalized gradient, but at a stationary point the norm
-    /// need not be 0. With a learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever the metric of the step. It cannot be smaller
-    /// than the rounding of $θ$, divided by $η$. `None` unless the optimizer is
-    /// [`measured`](Optimizer::measured).
+    /// need not be 0. With a learning rate of 0 it is taken for $η = 1$. It is Euclidean whatever
+    /// the metric of the step. It cannot be smaller than the rounding of $θ$, divided by $η$.
+    /// `None` unless the optimizer is [`measured`](Optimizer::measured).
     pub gradient_mapping: Option<f64>,
     /// How many coordinates the projection after the step moved; none of a parameter that another
     /// way of enforcing keeps in its set.

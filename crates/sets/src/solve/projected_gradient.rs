@@ -28,8 +28,9 @@ use crate::Kind;
 /// they started. It is then linear where $f$ is strongly convex.
 ///
 /// The measure is the norm of the gradient mapping $\lVert w - P(w - η \nabla f(w)) \rVert / η$,
-/// which for convex sets and a differentiable $f$ is 0 exactly at stationary points. Cost: a gradient and a value for each step, and a value
-/// for each halving; accelerated a second gradient, for the measure.
+/// which for convex sets and a differentiable $f$ is 0 exactly at stationary points. Cost: a
+/// gradient and a value for each step, and a value for each halving; accelerated a second gradient,
+/// for the measure.
 ///
 /// ```
 /// use morphograd_sets::solve::{Method, Objective, ProjectedGradient};

@@ -191,10 +191,10 @@ fn caption(kind: &str) -> &'static str {
             "What the projection did after each step, averaged over the epoch: share of the \
              constrained coordinates moved, Euclidean \
              distance moved, and the norms of the gradient and of the gradient mapping, which \
-             takes the gradient's place where there is a set. It stays above zero by the noise of \
-             the minibatches and at kinks. Below, at the end of the epoch: share of the constrained \
-             coordinates on the boundary of their \
-             set, where the set counts them, and the largest distance of a parameter from its set."
+             takes the gradient's place where there is a set. The noise of the minibatches keeps \
+             it above zero, and kinks can do so too. Below, at the end of the epoch: share of the \
+             constrained coordinates on the boundary of their set, where the set counts them, and \
+             the largest distance of a parameter from its set."
         }
         other => unreachable!("no caption for a figure of kind {other:?}"),
     }
