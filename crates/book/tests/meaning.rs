@@ -27,13 +27,13 @@ fn dilate(x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
 
 /// Whole windows only.
 fn dilate_inside(x: &Tensor<f64>, w: &Tensor<f64>) -> Tensor<f64> {
-    let window = Window2d { size: SIZE, padding: Padding::Valid, ..Window2d::default() };
+    let window = Window2d::new(SIZE);
     evaluate([x.view(), w.view()], |graph, [x, w]| dilation2d(graph, x, w, window)).unwrap()
 }
 
 fn convolve(x: &Tensor<f64>, kernel: &Tensor<f64>) -> Tensor<f64> {
     let size = [kernel.shape().dims()[0], kernel.shape().dims()[1]];
-    let window = Window2d { size, padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new(size).same();
     let op = Convolution { window, rectified: false };
     evaluate([x.view(), kernel.view()], |graph, inputs| graph.apply(op, inputs)).unwrap()
 }
@@ -42,7 +42,7 @@ fn convolve(x: &Tensor<f64>, kernel: &Tensor<f64>) -> Tensor<f64> {
 fn kernel_gradient(x: &Tensor<f64>, w: &Tensor<f64>, h: &Tensor<f64>, ties: Ties) -> Vec<f64> {
     let mut params = Params::new();
     let id = params.add("w", w.clone(), None).unwrap();
-    let window = Window2d { size: SIZE, padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new(SIZE).same();
     let mut tape = Tape::new();
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
     let (x, h, w) = (graph.input(x.view()), graph.input(h.view()), graph.param(id));
