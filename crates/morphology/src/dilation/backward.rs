@@ -132,24 +132,15 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
             let (first, c) = (index / channels * group, index % channels);
             planes_of_task.fill(T::zero());
             let lines = first * rows..images.min(first + group) * rows;
-            let of_line = |line: usize| {
-                let start = (line / rows - first) * plane;
-                start + line % rows * planes.row()..start + plane
-            };
             if sums.is_empty() {
-                for line in lines {
-                    self.line::<true, false>(line, c, &mut planes_of_task[of_line(line)], &mut []);
-                }
+                self.lines::<false>(lines, first * rows, c, &planes, planes_of_task, &mut []);
                 return;
             }
             let mut sum = PairwiseSum::new(sums, WAYS * entries);
             for start in lines.clone().step_by(in_order) {
                 sum.add(|sums| {
-                    sums.fill(T::zero());
-                    for line in start..lines.end.min(start + in_order) {
-                        self.line::<true, true>(line, c, &mut planes_of_task[of_line(line)], sums);
-                    }
-                    unite(sums);
+                    let lines = start..lines.end.min(start + in_order);
+                    self.lines::<true>(lines, first * rows, c, &planes, planes_of_task, sums);
                 });
             }
             sum.finish();
@@ -172,6 +163,29 @@ impl<T: Real, E: Fn(usize) -> usize + Sync> Winners<'_, T, E> {
             for sums in sums.chunks_exact(channels * space) {
                 self.add_partial::<L>(sums, space, dw);
             }
+        }
+    }
+
+    /// Some rows of outputs (counted over all images) on one channel: adds to its planes, which
+    /// begin with the image of the row `first`, and overwrites the `sums` of its kernel.
+    fn lines<const KERNEL: bool>(
+        &self,
+        lines: Range<usize>,
+        first: usize,
+        c: usize,
+        planes: &Planes,
+        planes_of_task: &mut [T],
+        sums: &mut [T],
+    ) {
+        let rows = self.place.extent.output[0];
+        sums.fill(T::zero());
+        for line in lines {
+            let plane = (line - first) / rows * planes.channel_len();
+            let plane = &mut planes_of_task[plane..plane + planes.channel_len()];
+            self.line::<true, KERNEL>(line, c, &mut plane[line % rows * planes.row()..], sums);
+        }
+        if KERNEL {
+            unite(sums);
         }
     }
 

@@ -179,16 +179,14 @@ impl<T: Real> Op<T> for Affine {
         }
         if let Some(d_bias) = d_bias.filter(|d_bias| !d_bias.is_empty()) {
             let (length, n) = (d_bias.len(), pass.grad_output.len());
+            if n <= LONG * length {
+                return sum_rows(pass.grad_output, d_bias);
+            }
             let space = PairwiseSum::<T>::space(n.div_ceil(LONG * length), length);
             pass.scratch.resize(space, T::zero());
             let mut sum = PairwiseSum::new(pass.scratch, length);
             for rows in pass.grad_output.chunks(LONG * length) {
-                sum.add(|piece| {
-                    piece.fill(T::zero());
-                    for dy in rows.chunks_exact(length) {
-                        piece.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
-                    }
-                });
+                sum.add(|piece| sum_rows(rows, piece));
             }
             d_bias.copy_from_slice(sum.finish());
         }
@@ -196,6 +194,14 @@ impl<T: Real> Op<T> for Affine {
 
     fn overwrites(&self) -> bool {
         true
+    }
+}
+
+/// Overwrites `sum` with the sum of rows as long.
+fn sum_rows<T: Real>(rows: &[T], sum: &mut [T]) {
+    sum.fill(T::zero());
+    for row in rows.chunks_exact(sum.len()) {
+        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
     }
 }
 
