@@ -4,8 +4,8 @@
 //! ([`gauge`](morphograd_morphology::gauge())) differ in where 0 lies, in their interior or at a
 //! corner.
 
-use morphograd_morphology::gauge;
 use morphograd_morphology::nn::autodiff::{ParamId, Params};
+use morphograd_morphology::{Gauge, gauge};
 use serde::{Deserialize, Serialize};
 
 /// The choice.
@@ -43,18 +43,32 @@ impl Start {
         let constant = if moved(-0.5) <= moved(0.5) { -0.5 } else { 0.5 };
         params.update(kernel, |value| value.fill(constant));
         let shift = gauge(params.value(kernel), 1.0).expect("a kernel of four axes").shift;
-
-        let convolution = params.find("conv2d.kernel").expect("the network's");
-        let filters = params.value(convolution).shape.dims()[3];
-        let mut added = vec![0.0; filters];
-        // The entries of a kernel [kh, kw, channels, filters], by channel.
-        let entries = params.value(convolution).data.chunks_exact(filters);
-        for (entries, shift) in entries.zip(shift.iter().cycle()) {
-            added.iter_mut().zip(entries).for_each(|(sum, w)| *sum += w * shift);
-        }
-        let bias = params.find("conv2d.bias").expect("the network's");
-        params.update(bias, |bias| {
-            bias.iter_mut().zip(&added).for_each(|(b, added)| *b -= added);
-        });
+        raise_bias(params, shift.iter().map(|m| -m));
     }
+}
+
+/// Brings the dilation's kernel into its canonical form for images in [0, 1], and the constant that
+/// it loses into the bias of the convolution behind: the same network, up to rounding.
+///
+/// # Panics
+/// If the kernel has a constraint, whose set need not have the canonical form.
+pub fn canonical(params: &mut Params<f32>, kernel: ParamId) {
+    assert!(params.constraint(kernel).is_none(), "canonical: expected a kernel without constraint");
+    let Gauge { kernel: found, shift } =
+        gauge(params.value(kernel), 1.0).expect("a kernel of four axes");
+    params.update(kernel, |value| value.copy_from_slice(found.data()));
+    raise_bias(params, shift.into_iter());
+}
+
+/// Adds to the bias of the convolution what constants on its input channels give.
+fn raise_bias(params: &mut Params<f32>, constants: impl Iterator<Item = f32> + Clone) {
+    let [kernel, bias] = ["conv2d.kernel", "conv2d.bias"]
+        .map(|name| params.find(name).expect("the network's convolution"));
+    let filters = params.value(bias).shape.len();
+    let mut added = vec![0.0; filters];
+    // The entries of a kernel [kh, kw, channels, filters], by channel.
+    for (entries, constant) in params.value(kernel).data.chunks(filters).zip(constants.cycle()) {
+        added.iter_mut().zip(entries).for_each(|(sum, w)| *sum += w * constant);
+    }
+    params.update(bias, |bias| bias.iter_mut().zip(&added).for_each(|(b, added)| *b += added));
 }
