@@ -9,7 +9,8 @@ use crate::{Graph, Mode, Params, Tape, Var};
 
 /// The value of a computation on plain tensors, for those who need no gradient. It makes every
 /// operation a function of tensors, also those with several results, which then are tensors too.
-/// Cost: that of the computation, and one copy of inputs and output.
+/// Cost: that of the computation. Inputs are lent to it and its output is handed out, so nothing is
+/// copied.
 ///
 /// ```
 /// use morphograd_autodiff::{evaluate, tensor::TensorRef};
@@ -30,15 +31,15 @@ pub fn evaluate<T: Real, V: Values<T>, const N: usize>(
 ) -> Result<V::Tensors, ShapeError> {
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Eval);
-    let vars = inputs.map(|x| graph.input(x));
+    let vars = inputs.map(|x| graph.lend(x));
     let y = computation(&mut graph, vars)?;
-    Ok(y.tensors(&graph))
+    Ok(y.tensors(&mut graph))
 }
 
 /// The value y of a computation on plain tensors, and the gradient of $\sum_i g_i y_i$ with respect
 /// to each of them, where `grad_output` is g: the vector-Jacobian product. An input that y does not
 /// depend on has gradient 0. Cost: that of the computation and its backward pass, and one copy of
-/// inputs, output and gradients.
+/// the gradients.
 ///
 /// ```
 /// use morphograd_autodiff::{evaluate_with_gradients, tensor::TensorRef};
@@ -59,7 +60,7 @@ pub fn evaluate_with_gradients<T: Real, const N: usize>(
 ) -> Result<(Tensor<T>, [Tensor<T>; N]), ShapeError> {
     let (params, mut tape) = (Params::new(), Tape::new());
     let mut graph = tape.record(&params, Mode::Train { step: 0 });
-    let vars = inputs.map(|x| graph.variable(x));
+    let vars = inputs.map(|x| graph.lend_variable(x, true));
     let y = computation(&mut graph, vars)?;
     if graph.shape(y).len() != grad_output.len() {
         return Err(ShapeError::new(
@@ -73,7 +74,8 @@ pub fn evaluate_with_gradients<T: Real, const N: usize>(
         Some(gradient) => TensorRef::new(graph.shape(var), gradient).to_tensor(),
         None => Tensor::zeros(graph.shape(var)),
     };
-    Ok((graph.value(y).to_tensor(), vars.map(gradient)))
+    let gradients = vars.map(gradient);
+    Ok((graph.take_value(y), gradients))
 }
 
 /// What a computation may result in: a variable, or a list of them.
@@ -81,30 +83,56 @@ pub trait Values<T> {
     /// The same with tensors.
     type Tensors;
 
-    /// The values on the graph.
-    fn tensors(self, graph: &Graph<'_, T>) -> Self::Tensors;
+    /// The values of the graph, moved out of it: it is of no use afterwards.
+    fn tensors(self, graph: &mut Graph<'_, T>) -> Self::Tensors;
 }
 
 impl<T: Real> Values<T> for Var {
     type Tensors = Tensor<T>;
 
-    fn tensors(self, graph: &Graph<'_, T>) -> Tensor<T> {
-        graph.value(self).to_tensor()
+    fn tensors(self, graph: &mut Graph<'_, T>) -> Tensor<T> {
+        graph.take_value(self)
     }
 }
 
 impl<T: Real> Values<T> for Vec<Var> {
     type Tensors = Vec<Tensor<T>>;
 
-    fn tensors(self, graph: &Graph<'_, T>) -> Vec<Tensor<T>> {
-        self.into_iter().map(|y| y.tensors(graph)).collect()
+    fn tensors(self, graph: &mut Graph<'_, T>) -> Vec<Tensor<T>> {
+        let mut tensors: Vec<Tensor<T>> = Vec::with_capacity(self.len());
+        for (k, y) in self.iter().enumerate() {
+            // What is named twice was moved out already.
+            let earlier = self[..k].iter().position(|other| other == y);
+            tensors.push(match earlier {
+                Some(k) => tensors[k].clone(),
+                None => graph.take_value(*y),
+            });
+        }
+        tensors
     }
 }
 
 impl<T: Real, const N: usize> Values<T> for [Var; N] {
     type Tensors = [Tensor<T>; N];
 
-    fn tensors(self, graph: &Graph<'_, T>) -> [Tensor<T>; N] {
-        self.map(|y| y.tensors(graph))
+    fn tensors(self, graph: &mut Graph<'_, T>) -> [Tensor<T>; N] {
+        let tensors = self.to_vec().tensors(graph);
+        tensors.try_into().expect("as many tensors as variables")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_may_be_an_input_or_be_named_twice() {
+        let x = TensorRef::new([2], &[3.0, 4.0]);
+        let [a, b, c] = evaluate([x], |graph, [x]| {
+            let y = graph.mul(x, x)?;
+            Ok([y, x, y])
+        })
+        .unwrap();
+        assert_eq!((a.data(), b.data(), c.data()), (&[9.0, 16.0][..], x.data, &[9.0, 16.0][..]));
     }
 }

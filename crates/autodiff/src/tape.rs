@@ -9,7 +9,7 @@ use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use morphograd_tensor::{Real, Shape, ShapeError, TensorRef};
+use morphograd_tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved, check_arity};
 use crate::param_id::ParamId;
@@ -74,11 +74,21 @@ struct Node<T> {
     inputs: [u32; MAX_INPUTS],
     arity: usize,
     shape: Shape,
-    /// Set when the value is a parameter's.
-    param: Option<ParamId>,
+    source: Source,
     saved: Saved<T>,
     needs_grad: bool,
     has_grad: bool,
+}
+
+/// Where the value of a node is.
+#[derive(Clone, Copy)]
+enum Source {
+    /// In the tape's own buffer.
+    Tape,
+    /// In the parameters.
+    Param(ParamId),
+    /// At this place of what was lent to the recording.
+    Lent(u32),
 }
 
 /// A parameter that follows a variable after the step.
@@ -93,6 +103,8 @@ pub struct Graph<'a, T> {
     pub(crate) params: &'a Params<T>,
     pub(crate) tape: &'a mut Tape<T>,
     mode: Mode,
+    /// What [`Graph::lend`] was given.
+    lent: Vec<TensorRef<'a, T>>,
 }
 
 impl<T: Real> Default for Tape<T> {
@@ -129,7 +141,7 @@ impl<T: Real> Tape<T> {
         self.tracked.clear();
         self.penalties.clear();
         (self.penalized, self.top) = (false, None);
-        Graph { params, tape: self, mode }
+        Graph { params, tape: self, mode, lent: Vec::new() }
     }
 
     /// The gradient of a parameter after [`Graph::backward`]; `None` if the loss did not depend on
@@ -166,10 +178,37 @@ impl<T: Real> Tape<T> {
     }
 }
 
+impl<'a, T: Real> Graph<'a, T> {
+    /// Data that stays where it is while the recording lasts; no gradient is computed for it.
+    /// Nothing is copied, which pays for large inputs of a computation that is recorded once.
+    ///
+    /// ```
+    /// use morphograd_autodiff::{Mode, Params, Tape, tensor::TensorRef};
+    /// let data = vec![3.0, 4.0];
+    /// let (params, mut tape) = (Params::<f64>::new(), Tape::new());
+    /// let mut graph = tape.record(&params, Mode::Eval);
+    /// let x = graph.lend(TensorRef::new([2], &data));
+    /// assert_eq!(graph.value(x).data.as_ptr(), data.as_ptr());
+    /// let squares = graph.mul(x, x)?;
+    /// assert_eq!(graph.value(squares).data, [9.0, 16.0]);
+    /// # Ok::<(), morphograd_autodiff::tensor::ShapeError>(())
+    /// ```
+    pub fn lend(&mut self, x: TensorRef<'a, T>) -> Var {
+        self.lend_variable(x, false)
+    }
+
+    /// As [`lend`](Self::lend), with its gradient if it is wanted.
+    pub(crate) fn lend_variable(&mut self, x: TensorRef<'a, T>, wants_grad: bool) -> Var {
+        let source = Source::Lent(self.lent.len() as u32);
+        self.lent.push(x);
+        self.leaf(x.shape, source, wants_grad, |_| ())
+    }
+}
+
 impl<T: Real> Graph<'_, T> {
     /// Copies data in; no gradient is computed for it.
     pub fn input(&mut self, x: TensorRef<'_, T>) -> Var {
-        self.leaf(x.shape, None, false, |buffer| buffer.copy_from_slice(x.data))
+        self.leaf(x.shape, Source::Tape, false, |buffer| buffer.copy_from_slice(x.data))
     }
 
     /// Data that `fill` writes in place, so that a batch can be gathered without a copy. The
@@ -179,12 +218,12 @@ impl<T: Real> Graph<'_, T> {
     /// If there are more elements than can be counted.
     #[track_caller]
     pub fn input_with(&mut self, shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Var {
-        self.leaf(shape.into(), None, false, fill)
+        self.leaf(shape.into(), Source::Tape, false, fill)
     }
 
     /// Copies data in and computes its gradient, see [`Graph::grad`].
     pub fn variable(&mut self, x: TensorRef<'_, T>) -> Var {
-        self.leaf(x.shape, None, true, |buffer| buffer.copy_from_slice(x.data))
+        self.leaf(x.shape, Source::Tape, true, |buffer| buffer.copy_from_slice(x.data))
     }
 
     /// A parameter, borrowed in place. Asking twice gives the same variable, so shared weights
@@ -203,8 +242,8 @@ impl<T: Real> Graph<'_, T> {
         if let Some(var) = self.tape.params[id.0 as usize] {
             return var;
         }
-        let var =
-            self.leaf(self.params.value(id).shape, Some(id), self.params.is_trainable(id), |_| ());
+        let (shape, trainable) = (self.params.value(id).shape, self.params.is_trainable(id));
+        let var = self.leaf(shape, Source::Param(id), trainable, |_| ());
         self.tape.params[id.0 as usize] = Some(var);
         var
     }
@@ -265,18 +304,21 @@ impl<T: Real> Graph<'_, T> {
         }
         let inputs = &indices[..inputs.len()];
         let shape = op.infer(&shapes[..inputs.len()])?.countable(op.name())?;
-        let var = self.push(shape, None, needs_grad);
+        let var = self.push(shape, Source::Tape, needs_grad);
         let i = var.index as usize;
 
         if self.mode != Mode::Shapes {
             let Tape { nodes, values, scratch, .. } = &mut *self.tape;
             let mut output = mem::take(&mut values[i]);
             let mut saved = mem::take(&mut nodes[i].saved);
+            if output.capacity() == 0 {
+                output = vec![T::zero(); shape.len()]; // in pages that the system has cleared
+            }
             output.resize(shape.len(), T::zero());
             if cfg!(debug_assertions) {
                 output.fill(T::nan()); // an op that leaves an element unwritten shows itself
             }
-            let views = views(self.params, nodes, values, inputs);
+            let views = views((self.params, &self.lent), nodes, values, inputs);
             op.forward(Forward {
                 inputs: &views[..inputs.len()],
                 shape,
@@ -365,7 +407,7 @@ impl<T: Real> Graph<'_, T> {
                     needed.then(|| &mut buffer[..])
                 })
             };
-            let views = views(self.params, nodes, values, inputs);
+            let views = views((self.params, &self.lent), nodes, values, inputs);
             let op = node.op.as_ref().expect("checked at the head of the loop");
             op.backward(Backward {
                 inputs: &views[..arity],
@@ -399,7 +441,18 @@ impl<T: Real> Graph<'_, T> {
     /// If the variable is of another recording, as [`grad`](Self::grad) and [`shape`](Self::shape).
     #[track_caller]
     pub fn value(&self, var: Var) -> TensorRef<'_, T> {
-        view(self.params, &self.tape.nodes, &self.tape.values, self.index(var, "value"))
+        let sources = (self.params, &self.lent[..]);
+        view(sources, &self.tape.nodes, &self.tape.values, self.index(var, "value"))
+    }
+
+    /// The value of a variable, moved out where the tape owns it; nobody may look there again.
+    pub(crate) fn take_value(&mut self, var: Var) -> Tensor<T> {
+        let i = self.index(var, "value");
+        if !matches!(self.tape.nodes[i].source, Source::Tape) {
+            return self.value(var).to_tensor();
+        }
+        let data = mem::take(&mut self.tape.values[i]);
+        Tensor::from_vec(self.tape.nodes[i].shape, data).expect("as many elements as the shape has")
     }
 
     /// The gradient of a variable after a backward pass; `None` if the loss did not depend on it or
@@ -442,7 +495,7 @@ impl<T: Real> Graph<'_, T> {
     fn leaf(
         &mut self,
         shape: Shape,
-        param: Option<ParamId>,
+        source: Source,
         wants_grad: bool,
         fill: impl FnOnce(&mut [T]),
     ) -> Var {
@@ -450,8 +503,8 @@ impl<T: Real> Graph<'_, T> {
             panic!("{error}");
         }
         let train = matches!(self.mode, Mode::Train { .. });
-        let var = self.push(shape, param, wants_grad && train);
-        if self.mode != Mode::Shapes && param.is_none() {
+        let var = self.push(shape, source, wants_grad && train);
+        if self.mode != Mode::Shapes && matches!(source, Source::Tape) {
             let buffer = &mut self.tape.values[var.index as usize];
             buffer.resize(shape.len(), T::zero());
             fill(buffer);
@@ -461,7 +514,7 @@ impl<T: Real> Graph<'_, T> {
     }
 
     /// The next node, with the buffers of the node that stood there in the last recording.
-    fn push(&mut self, shape: Shape, param: Option<ParamId>, needs_grad: bool) -> Var {
+    fn push(&mut self, shape: Shape, source: Source, needs_grad: bool) -> Var {
         let tape = &mut *self.tape;
         if tape.len == tape.nodes.len() {
             tape.nodes.push(Node {
@@ -469,7 +522,7 @@ impl<T: Real> Graph<'_, T> {
                 inputs: [0; MAX_INPUTS],
                 arity: 0,
                 shape,
-                param,
+                source,
                 saved: Saved { values: Vec::new(), indices: Vec::new(), codes: Vec::new() },
                 needs_grad,
                 has_grad: false,
@@ -478,34 +531,35 @@ impl<T: Real> Graph<'_, T> {
             tape.grads.push(Vec::new());
         }
         let node = &mut tape.nodes[tape.len];
-        (node.shape, node.param, node.needs_grad, node.has_grad, node.arity) =
-            (shape, param, needs_grad, false, 0);
+        (node.shape, node.source, node.needs_grad, node.has_grad, node.arity) =
+            (shape, source, needs_grad, false, 0);
         tape.len += 1;
         Var { index: tape.len as u32 - 1, recording: tape.recording }
     }
 }
 
 fn view<'b, T: Real>(
-    params: &'b Params<T>,
+    (params, lent): (&'b Params<T>, &[TensorRef<'b, T>]),
     nodes: &[Node<T>],
     values: &'b [Vec<T>],
     i: usize,
 ) -> TensorRef<'b, T> {
-    match nodes[i].param {
-        Some(id) => params.value(id),
-        None => TensorRef { shape: nodes[i].shape, data: &values[i] },
+    match nodes[i].source {
+        Source::Param(id) => params.value(id),
+        Source::Lent(place) => lent[place as usize],
+        Source::Tape => TensorRef { shape: nodes[i].shape, data: &values[i] },
     }
 }
 
 fn views<'b, T: Real>(
-    params: &'b Params<T>,
+    (params, lent): (&'b Params<T>, &[TensorRef<'b, T>]),
     nodes: &[Node<T>],
     values: &'b [Vec<T>],
     inputs: &[u32],
 ) -> [TensorRef<'b, T>; MAX_INPUTS] {
     let mut views = [TensorRef { shape: Shape::scalar(), data: &[][..] }; MAX_INPUTS];
     for (slot, input) in views.iter_mut().zip(inputs) {
-        *slot = view(params, nodes, values, *input as usize);
+        *slot = view((params, lent), nodes, values, *input as usize);
     }
     views
 }
@@ -528,8 +582,6 @@ mod tests {
     use super::*;
     use crate::{Add, Mul, Sum};
     use std::ops::RangeInclusive;
-
-    use morphograd_tensor::Tensor;
 
     fn one_param(values: &[f64]) -> (Params<f64>, ParamId) {
         let mut params = Params::new();
