@@ -1,0 +1,16 @@
+"""Mathematical morphology, and parameters that are kept in sets: fast, differentiable, exact.
+
+`import morphograd as mg` gives the operators of image analysis on NumPy arrays, with the names and
+arguments of scikit-image. `mg.ops` has the differentiable operations with their gradients,
+`mg.sets` sets with projections, `morphograd.torch` functions, modules and constraints for PyTorch.
+"""
+
+from . import ops, sets
+from ._morphograd import InternalError
+from ._operators import *  # noqa: F403
+from ._operators import __all__ as _operator_names
+from .footprints import *  # noqa: F403
+from .footprints import __all__ as _footprint_names
+
+__version__ = "0.1.0"
+__all__ = ["InternalError", "ops", "sets", *_operator_names, *_footprint_names]

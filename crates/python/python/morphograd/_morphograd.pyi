@@ -1,0 +1,100 @@
+"""The native part of morphograd. Use the package `morphograd`, which documents it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+class InternalError(RuntimeError): ...
+
+class _Settings(Protocol):
+    @property
+    def strides(self) -> tuple[int, int]: ...
+    @property
+    def rates(self) -> tuple[int, int]: ...
+    @property
+    def padding(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def cval(self) -> float: ...
+    @property
+    def ties(self) -> str: ...
+    @property
+    def connectivity(self) -> int: ...
+    @property
+    def area(self) -> int: ...
+
+def panic(message: str) -> None: ...
+def footprint(name: str, a: int, b: float) -> npt.NDArray[np.uint8]: ...
+def operate(
+    operator: str,
+    image: npt.NDArray[Any],
+    footprints: Sequence[tuple[Any, Any]],
+    mode: str,
+    cval: float,
+    number: float,
+) -> list[npt.NDArray[Any]]: ...
+def connect(
+    operator: str,
+    image: npt.NDArray[Any],
+    mask: npt.NDArray[Any] | None,
+    connectivity: int,
+    number: float,
+) -> npt.NDArray[Any]: ...
+
+class Saved:
+    def backward(
+        self, gradient: npt.NDArray[Any], needed: Sequence[bool]
+    ) -> list[npt.NDArray[Any] | None]: ...
+
+def forward(
+    name: str, inputs: Sequence[npt.NDArray[Any]], settings: _Settings, needs_grad: bool
+) -> tuple[npt.NDArray[Any], Saved | None]: ...
+def forward_arrays(
+    name: str, inputs: Sequence[npt.NDArray[Any]], settings: _Settings
+) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]]: ...
+def backward_arrays(
+    name: str,
+    inputs: Sequence[npt.NDArray[Any]],
+    settings: _Settings,
+    arrays: tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]],
+    gradient: npt.NDArray[Any],
+    needed: Sequence[bool],
+) -> list[npt.NDArray[Any] | None]: ...
+
+class Set:
+    def __init__(self, name: str, fields: dict[str, Any]) -> None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def formula(self) -> str: ...
+    def capabilities(self, shape: Sequence[int], axes: Sequence[int] | None) -> list[str]: ...
+    def project(
+        self, array: npt.NDArray[Any], axes: Sequence[int] | None, in_place: bool
+    ) -> npt.NDArray[Any]: ...
+    def project_with_proof(
+        self, array: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[Any], tuple[list[float], float, float, int, bool]]: ...
+    def violation(
+        self, array: npt.NDArray[Any], axes: Sequence[int] | None, distance: bool
+    ) -> float: ...
+    def second(
+        self,
+        operation: str,
+        at: npt.NDArray[Any],
+        direction: npt.NDArray[Any],
+        axes: Sequence[int] | None,
+    ) -> npt.NDArray[Any]: ...
+
+def minimize(
+    method: str,
+    objective: Callable[[npt.NDArray[np.float64]], tuple[float, npt.ArrayLike]],
+    set: Set,
+    start: npt.NDArray[np.float64],
+    axes: Sequence[int] | None,
+    settings: tuple[float, bool, bool, bool],
+    tolerance: float,
+    iterations: int,
+) -> tuple[npt.NDArray[np.float64], float, float, int, bool]: ...

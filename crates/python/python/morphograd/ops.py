@@ -1,0 +1,179 @@
+"""Differentiable operations on NumPy arrays: a value, and gradients when they are asked for.
+
+Each function gives `(y, saved)`; `saved.backward(dy)` gives the gradient of `sum(dy * y)` with
+respect to each input, as a list. Arrays are of one type, `float32` or `float64`; those that are
+C-contiguous are not copied, and must not change until the backward pass.
+
+The conventions are those of the Rust library: images (batch, height, width, channels), a dilation
+does not mirror its kernel, an erosion does, so the two are adjoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _morphograd
+from ._morphograd import Saved as _Saved
+
+__all__ = [
+    "Saved",
+    "area_opening",
+    "dilation",
+    "erosion",
+    "leveling",
+    "max_plus",
+    "min_plus",
+    "reconstruction",
+    "smooth_dilation",
+    "smooth_erosion",
+    "toggle",
+]
+
+Array = npt.NDArray[Any]
+Pair = tuple[int, int]
+
+
+class Settings(NamedTuple):
+    """What an operation can be told; each takes what it knows."""
+
+    strides: Pair = (1, 1)
+    rates: Pair = (1, 1)
+    padding: str = "valid"
+    mode: str = "ignore"
+    cval: float = 0.0
+    ties: str = "first"
+    connectivity: int = 2
+    area: int = 1
+
+
+class Saved:
+    """What a forward pass leaves for its backward pass."""
+
+    __slots__ = ("_count", "_saved")
+
+    def __init__(self, saved: _Saved, count: int) -> None:
+        self._saved, self._count = saved, count
+
+    def backward(
+        self, gradient: Any, needed: list[bool] | None = None
+    ) -> list[Array | None]:
+        """The gradients of the inputs, `None` where `needed` is false. All by default."""
+        needed = [True] * self._count if needed is None else needed
+        return self._saved.backward(gradient, needed)
+
+
+def _forward(name: str, inputs: list[Any], settings: Settings) -> tuple[Array, Saved]:
+    y, saved = _morphograd.forward(name, inputs, settings, True)
+    assert saved is not None
+    return y, Saved(saved, len(inputs))
+
+
+def dilation(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: Pair = (1, 1),
+    rates: Pair = (1, 1),
+    padding: str = "valid",
+    mode: str = "ignore",
+    cval: float = 0.0,
+    ties: str = "first",
+) -> tuple[Array, Saved]:
+    """`y[i] = max_d x[i + d] + kernel[d]`.
+
+    A kernel (kh, kw, channels) acts on each channel by itself; one (kh, kw, channels, filters)
+    gives for each filter the sum over the channels. `padding` is `valid`, `same` or
+    `same-mirrored`. Of tied maxima the `first` in raster order gets the gradient, the `last`, or
+    all in equal parts (`split`).
+    """
+    settings = Settings(strides, rates, padding, mode, cval, ties)
+    return _forward("dilation", [x, kernel], settings)
+
+
+def erosion(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: Pair = (1, 1),
+    rates: Pair = (1, 1),
+    padding: str = "valid",
+    mode: str = "ignore",
+    cval: float = 0.0,
+    ties: str = "first",
+) -> tuple[Array, Saved]:
+    """`y[i] = min_d x[i + d] - kernel[k - 1 - d]`: the adjoint of the dilation."""
+    settings = Settings(strides, rates, padding, mode, cval, ties)
+    return _forward("erosion", [x, kernel], settings)
+
+
+def smooth_dilation(
+    x: Array,
+    kernel: Array,
+    beta: Any,
+    *,
+    strides: Pair = (1, 1),
+    rates: Pair = (1, 1),
+    padding: str = "valid",
+) -> tuple[Array, Saved]:
+    """`log(sum_d exp(beta (x[i + d] + kernel[d]))) / beta`, with a gradient for `beta` too.
+
+    `beta` is one number or one for each output channel. The backward pass computes the forward
+    pass once more.
+    """
+    beta = np.asarray(beta, dtype=x.dtype)
+    return _forward("smooth_dilation", [x, kernel, beta], Settings(strides, rates, padding))
+
+
+def smooth_erosion(
+    x: Array,
+    kernel: Array,
+    beta: Any,
+    *,
+    strides: Pair = (1, 1),
+    rates: Pair = (1, 1),
+    padding: str = "valid",
+) -> tuple[Array, Saved]:
+    """`-log(sum_d exp(-beta (x[i + d] - kernel[k - 1 - d]))) / beta`; see `smooth_dilation`."""
+    beta = np.asarray(beta, dtype=x.dtype)
+    return _forward("smooth_erosion", [x, kernel, beta], Settings(strides, rates, padding))
+
+
+def toggle(x: Array, above: Array, below: Array) -> tuple[Array, Saved]:
+    """`above` where it is nearer to `x`, or as near; `below` elsewhere."""
+    return _forward("toggle", [x, above, below], Settings())
+
+
+def reconstruction(
+    marker: Array, mask: Array, *, connectivity: int = 2, ties: str = "first"
+) -> tuple[Array, Saved]:
+    """The marker grown under the mask until nothing changes; above the mask it is lowered."""
+    settings = Settings(connectivity=connectivity, ties=ties)
+    return _forward("reconstruction", [marker, mask], settings)
+
+
+def leveling(
+    marker: Array, image: Array, *, connectivity: int = 2, ties: str = "first"
+) -> tuple[Array, Saved]:
+    """The marker pulled towards the image until nothing changes."""
+    return _forward("leveling", [marker, image], Settings(connectivity=connectivity, ties=ties))
+
+
+def area_opening(
+    x: Array, area: int, *, connectivity: int = 1, ties: str = "first"
+) -> tuple[Array, Saved]:
+    """Peaks of fewer than `area` pixels are removed."""
+    settings = Settings(connectivity=connectivity, ties=ties, area=area)
+    return _forward("area_opening", [x], settings)
+
+
+def max_plus(x: Array, kernel: Array, *, ties: str = "first") -> tuple[Array, Saved]:
+    """`y[b, j] = max_i x[b, i] + kernel[i, j]`: the matrix product over (max, +)."""
+    return _forward("max_plus", [x, kernel], Settings(ties=ties))
+
+
+def min_plus(x: Array, kernel: Array, *, ties: str = "first") -> tuple[Array, Saved]:
+    """`y[b, j] = min_i x[b, i] + kernel[i, j]`: the matrix product over (min, +)."""
+    return _forward("min_plus", [x, kernel], Settings(ties=ties))

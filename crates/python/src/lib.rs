@@ -1,0 +1,31 @@
+//! The native part of the Python package `morphograd`: NumPy arrays in, NumPy arrays out. What
+//! users see is written in Python, in `python/morphograd`, and documented there.
+//!
+//! The one design choice: operations are bound, not the tape. A call releases the interpreter lock,
+//! computes on the arrays as they lie, and turns whatever goes wrong into an exception.
+
+mod array;
+mod elements;
+mod guard;
+mod operators;
+mod ops;
+mod sets;
+mod solve;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _morphograd {
+    #[pymodule_export]
+    use crate::elements::footprint;
+    #[pymodule_export]
+    use crate::guard::{InternalError, panic};
+    #[pymodule_export]
+    use crate::operators::{connect, operate};
+    #[pymodule_export]
+    use crate::ops::{Saved, backward_arrays, forward, forward_arrays};
+    #[pymodule_export]
+    use crate::sets::Set;
+    #[pymodule_export]
+    use crate::solve::minimize;
+}
