@@ -16,6 +16,11 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _morphograd {
+    /// The version of the package.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
     #[pymodule_export]
     use crate::elements::footprint;
     #[pymodule_export]

@@ -3,6 +3,7 @@
 //! The one design choice: Python's classes hold the settings and this file makes the set from the
 //! name of the class and its fields, so that a set is one line here and one class there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use morphograd_morphology::nn::sets::{
@@ -26,8 +27,14 @@ use crate::array::{Lent, NUMBERS, shape_of, to_array, with_numbers, wrong_type};
 use crate::guard::{catch, compute, value_error};
 
 /// A set of any kind, which may be shared.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Shared(Arc<dyn Member>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A set is handed on as it is, in both precisions.
 impl<T: Precision> Constraint<T> for Shared {
@@ -250,7 +257,7 @@ fn make(name: &str, fields: &Bound<'_, PyDict>) -> PyResult<Arc<dyn Member>> {
         )?),
         "RadiallyNonIncreasing" => Arc::new(RadiallyNonIncreasing {
             distance: f.word(
-                "distance",
+                "metric",
                 &[
                     ("euclidean", PixelDistance::Euclidean),
                     ("taxicab", PixelDistance::Taxicab),

@@ -9,6 +9,7 @@ mod laws;
 mod layers;
 mod promise;
 mod properties;
+mod python;
 mod reference;
 mod residuation;
 mod sets;

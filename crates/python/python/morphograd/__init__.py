@@ -6,11 +6,10 @@ arguments of scikit-image. `mg.ops` has the differentiable operations with their
 """
 
 from . import ops, sets
-from ._morphograd import InternalError
+from ._morphograd import InternalError, __version__
 from ._operators import *  # noqa: F403
 from ._operators import __all__ as _operator_names
 from .footprints import *  # noqa: F403
 from .footprints import __all__ as _footprint_names
 
-__version__ = "0.1.0"
-__all__ = ["InternalError", "ops", "sets", *_operator_names, *_footprint_names]
+__all__ = ["InternalError", "__version__", "ops", "sets", *_operator_names, *_footprint_names]

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+__version__: str
+
 class InternalError(RuntimeError): ...
 
 class _Settings(Protocol):

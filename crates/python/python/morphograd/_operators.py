@@ -329,7 +329,8 @@ def pattern_spectrum(
     openings = granulometry(image, footprints, mode=mode, cval=cval)
     every = np.concatenate([image[None], openings])
     axes = (1, 2) if image.ndim == 2 else (2, 3)
-    return -np.diff(every.sum(axis=axes, dtype=np.float64), axis=0)
+    sums = every.sum(axis=axes, dtype=np.float64)
+    return np.asarray(sums[:-1] - sums[1:], np.float64)
 
 
 def smooth_dilation(
@@ -478,9 +479,7 @@ def h_minima(image: Any, h: float, footprint: Footprint = None) -> npt.NDArray[n
     return _h_extrema(image, h, footprint, maxima=False)
 
 
-def _h_extrema(
-    image: Any, h: float, footprint: Footprint, maxima: bool
-) -> npt.NDArray[np.uint8]:
+def _h_extrema(image: Any, h: float, footprint: Footprint, maxima: bool) -> npt.NDArray[np.uint8]:
     image = _image(image)
     if not h > 0:
         raise ValueError(f"h: expected a number above 0 (see local_maxima), found {h}")
@@ -494,17 +493,19 @@ def _h_extrema(
     seed = (x - x.dtype.type(h) - slack).astype(x.dtype, copy=False)
     connectivity = _connectivity(image, None, footprint)
     lowered = _morphograd.connect("reconstruction_by_dilation", seed, x, connectivity, 0.0)
-    return (x - lowered >= h).astype(np.uint8)
+    return np.asarray(x - lowered >= h, np.uint8)
 
 
 def regional_maxima(image: Any, connectivity: int = 2) -> npt.NDArray[np.bool_]:
     """Connected sets of equal pixels without a higher neighbour. A constant image is one."""
-    return _morphograd.connect("regional_maxima", _image(image), None, connectivity, 0.0) != 0
+    found = _morphograd.connect("regional_maxima", _image(image), None, connectivity, 0.0)
+    return np.asarray(found, np.bool_)
 
 
 def regional_minima(image: Any, connectivity: int = 2) -> npt.NDArray[np.bool_]:
     """Connected sets of equal pixels without a lower neighbour. A constant image is one."""
-    return _morphograd.connect("regional_minima", _image(image), None, connectivity, 0.0) != 0
+    found = _morphograd.connect("regional_minima", _image(image), None, connectivity, 0.0)
+    return np.asarray(found, np.bool_)
 
 
 def local_maxima(
@@ -580,4 +581,4 @@ def distance_transform(image: Any, metric: str = "euclidean") -> npt.NDArray[np.
     image = _image(image)
     if image.dtype.kind not in "biuf":
         raise TypeError(f"image: expected an array of numbers, found {image.dtype}")
-    return _morphograd.connect(metric, (image != 0).astype(np.float64), None, 2, 0.0)
+    return _morphograd.connect(metric, np.asarray(image != 0, np.float64), None, 2, 0.0)

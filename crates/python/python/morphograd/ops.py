@@ -57,9 +57,7 @@ class Saved:
     def __init__(self, saved: _Saved, count: int) -> None:
         self._saved, self._count = saved, count
 
-    def backward(
-        self, gradient: Any, needed: list[bool] | None = None
-    ) -> list[Array | None]:
+    def backward(self, gradient: Any, needed: list[bool] | None = None) -> list[Array | None]:
         """The gradients of the inputs, `None` where `needed` is false. All by default."""
         needed = [True] * self._count if needed is None else needed
         return self._saved.backward(gradient, needed)

@@ -7,8 +7,8 @@
 `axis` names the axes that a group runs along: each group is projected by itself. Without it the
 array is one group. Matrix sets take an array of more than two axes as the matrix of its last axis
 against all others; sets of structuring functions act on the plane of the first two axes, for every
-position of the others. `scale` and all else that a set is described by are fields of the class;
-sets are compared, hashed, pickled and shown by them.
+position of the others. What describes a set are fields of its class, by which sets are compared,
+hashed, pickled and shown.
 
 A projection gives the nearest point (`kind` says whether it is unique). What is inside already, up
 to the rounding that `violation` forgives, is left as it is, bit for bit.
@@ -466,10 +466,10 @@ class Symmetric(Set):
 class RadiallyNonIncreasing(Set):
     """Structuring functions with no entry above one that is nearer to the centre.
 
-    `distance` is euclidean, taxicab or chessboard.
+    `metric` says what is near: euclidean, taxicab or chessboard.
     """
 
-    distance: str = "euclidean"
+    metric: str = "euclidean"
 
 
 @dataclass(frozen=True)
