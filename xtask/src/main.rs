@@ -3,6 +3,7 @@
 //! command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
+mod python;
 mod tidy;
 
 use std::env;
@@ -21,6 +22,7 @@ Commands:
   bench   Measures kernels, training and prediction (cargo xtask bench --help)
   book    Builds the book, checks it, or draws its figures (cargo xtask book --help)
   test    Runs every test of the workspace, examples in the documentation included
+  python  Builds the Python package and runs its tests (cargo xtask python --help)
   tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
   help    Prints this";
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             cargo.args(["test", "--workspace"]).args(rest);
             hand_over(cargo)
         }
+        Some("python") => python::main(&root, &rest),
         Some("tidy") => tidy::main(&root),
         Some("" | "help" | "--help" | "-h") => {
             println!("{HELP}");
