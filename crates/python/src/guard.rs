@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use morphograd_morphology::nn::tensor::ShapeError;
 use pyo3::create_exception;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 create_exception!(
@@ -30,6 +30,16 @@ pub(crate) fn compute<R: Send>(
         Ok(result) => result.map_err(|error| value_error(&error)),
         Err(panic) => Err(internal_error(&*panic)),
     }
+}
+
+/// Whether there is memory for so many numbers. A vector that finds none ends the process.
+///
+/// # Errors
+/// `MemoryError` if not.
+pub(crate) fn room<T>(name: &str, count: usize) -> PyResult<()> {
+    Vec::<T>::new().try_reserve_exact(count).map_err(|_| {
+        PyMemoryError::new_err(format!("{name}: expected memory for {count} numbers, found less"))
+    })
 }
 
 /// As [`compute`], with the interpreter lock held, for what is short or calls Python.

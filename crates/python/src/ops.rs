@@ -26,7 +26,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::array::{Lent, NUMBERS, shape_of, to_array, with_numbers, wrong_type};
-use crate::guard::{catch, compute, value_error};
+use crate::guard::{catch, compute, room, value_error};
 
 /// The settings of all operations; each takes what it knows.
 #[derive(FromPyObject)]
@@ -252,20 +252,24 @@ fn forward_of<'py, T: Number>(
     let lent: Vec<Lent<'_, T>> = arrays.iter().map(|x| Lent::new(x)).collect::<PyResult<_>>()?;
     let views = Views::new(&lent, &shapes);
     let (output, saved) = match &operation {
-        Operation::Single(op) => compute(py, || {
-            let shape = op.infer(&shapes)?.countable(op.name())?;
-            let mut saved = autodiff::Saved::default();
-            let mut output = vec![T::zero(); shape.len()];
-            op.forward(Forward {
-                inputs: &views,
-                shape,
-                output: &mut output,
-                saved: &mut saved,
-                scratch: &mut Vec::new(),
-                needs_grad,
-            });
-            Ok((Tensor::from_vec(shape, output)?, saved))
-        })?,
+        Operation::Single(op) => {
+            let shape = op.infer(&shapes).and_then(|shape| shape.countable(op.name()));
+            let shape = shape.map_err(|error| value_error(&error))?;
+            room::<T>(name, shape.len())?;
+            compute(py, || {
+                let mut saved = autodiff::Saved::default();
+                let mut output = vec![T::zero(); shape.len()];
+                op.forward(Forward {
+                    inputs: &views,
+                    shape,
+                    output: &mut output,
+                    saved: &mut saved,
+                    scratch: &mut Vec::new(),
+                    needs_grad,
+                });
+                Ok((Tensor::from_vec(shape, output)?, saved))
+            })?
+        }
         Operation::Recorded(apply, window) => {
             let inputs = three(name, &views)?;
             let work = || evaluate(inputs, |g, vars| apply(g, vars, *window));

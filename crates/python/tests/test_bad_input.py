@@ -161,3 +161,9 @@ def test_a_panic_is_an_exception_of_ours():
         _morphograd.panic("no such thing")
     assert issubclass(mg.InternalError, RuntimeError)
     assert mg.dilation(IMAGE).shape == IMAGE.shape  # and the next call works
+
+
+def test_a_result_that_does_not_fit_into_memory_is_a_memory_error():
+    x, w = np.zeros((2**24, 1), np.float32), np.zeros((1, 2**24), np.float32)
+    with pytest.raises(MemoryError, match="max_plus: expected memory for 281474976710656 numbers"):
+        mg.ops.max_plus(x, w)

@@ -1,7 +1,9 @@
 """The adapters for PyTorch. With `cargo xtask python --frameworks`."""
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,6 +217,42 @@ def test_constrained_parameters_are_in_their_sets_after_each_step(make):
     constraints.remove()
     optimizer.step()
     assert constraints.violation() > 0.0
+
+
+def test_the_gradient_mapping_vanishes_at_the_solution():
+    target = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    w = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    optimizer = torch.optim.SGD([w], lr=0.5)
+    constraints = mgt.constrain(optimizer, {w: mg.sets.NonNegative()}, measured=True)
+    assert constraints.reports[w].gradient_mapping is None
+    found = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        (0.5 * (w - target).square().sum()).backward()
+        optimizer.step()
+        found.append(constraints.reports[w].gradient_mapping)
+    assert found[0] == 2.0 and found[-1] < 1e-9
+    torch.testing.assert_close(w.detach(), torch.tensor([2.0, 0.0], dtype=torch.float64))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_ten_thousand_steps_keep_the_memory():
+    x = torch.rand(1, 2, 16, 16)
+    w = torch.nn.Parameter(torch.rand(4, 2, 3, 3))
+    optimizer = torch.optim.SGD([w], lr=0.01)
+    mgt.constrain(optimizer, {w: mg.sets.L2Ball()})
+
+    def steps(n):
+        for _ in range(n):
+            optimizer.zero_grad()
+            mgt.dilation2d(x, w).sum().backward()
+            optimizer.step()
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    before = steps(500)
+    grown = steps(10_000) - before
+    assert grown < 4 * 2**20, f"{grown / 2**20:.1f} MiB more after 10,000 steps"
 
 
 def test_only_parameters_of_the_optimizer_are_constrained():

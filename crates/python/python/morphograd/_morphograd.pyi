@@ -1,7 +1,7 @@
 """The native part of morphograd. Use the package `morphograd`, which documents it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ def connect(
     number: float,
 ) -> npt.NDArray[Any]: ...
 
+@final
 class Saved:
     def backward(
         self, gradient: npt.NDArray[Any], needed: Sequence[bool]
@@ -66,8 +67,9 @@ def backward_arrays(
     needed: Sequence[bool],
 ) -> list[npt.NDArray[Any] | None]: ...
 
+@final
 class Set:
-    def __init__(self, name: str, fields: dict[str, Any]) -> None: ...
+    def __new__(cls, name: str, fields: dict[str, Any]) -> Set: ...
     @property
     def kind(self) -> str: ...
     @property

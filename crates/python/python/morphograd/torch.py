@@ -652,6 +652,9 @@ class Report(NamedTuple):
     """The share of the numbers that the projection changed."""
     distance: float
     """How far it moved the parameter."""
+    gradient_mapping: float | None = None
+    """`||w - P(w - lr g)|| / lr` before the last step, 0 exactly at stationary points of the
+    constrained problem; if `constrain` was told to measure it."""
 
 
 class Constraints:
@@ -661,9 +664,12 @@ class Constraints:
         self,
         optimizer: torch.optim.Optimizer,
         sets: Mapping[Tensor, Set | tuple[Set, Axis]],
+        measured: bool = False,
     ) -> None:
         owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self._optimizer = optimizer
         self._sets: list[tuple[Tensor, Set, Axis]] = []
+        self._mappings: dict[Tensor, float] = {}
         for parameter, entry in sets.items():
             chosen, axis = entry if isinstance(entry, tuple) else (entry, None)
             if not isinstance(chosen, Set):
@@ -677,7 +683,9 @@ class Constraints:
             self._sets.append((parameter, chosen, axis))
         self.reports: dict[Tensor, Report] = {}
         self.project()
-        self._handle = optimizer.register_step_post_hook(lambda *_: self.project())
+        self._handles = [optimizer.register_step_post_hook(lambda *_: self.project())]
+        if measured:
+            self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._measure()))
 
     @torch.no_grad()
     def project(self) -> None:
@@ -693,7 +701,20 @@ class Constraints:
                 chosen.violation(after, axis),
                 float(moved.mean()) if moved.size else 0.0,
                 float(np.sqrt(np.square(apart).sum())),
+                self._mappings.get(parameter),
             )
+
+    @torch.no_grad()
+    def _measure(self) -> None:
+        """The gradient mappings of the parameters, before a step."""
+        rates = {id(p): g["lr"] for g in self._optimizer.param_groups for p in g["params"]}
+        self._mappings.clear()
+        for parameter, chosen, axis in self._sets:
+            if parameter.grad is not None:
+                rate = float(rates[id(parameter)])
+                moved = (parameter - rate * parameter.grad).contiguous().numpy()
+                apart = parameter.detach().numpy().astype(np.float64) - chosen.project(moved, axis)
+                self._mappings[parameter] = float(np.sqrt(np.square(apart).sum())) / rate
 
     def violation(self) -> float:
         """The largest violation of a set by the parameters as they are now."""
@@ -705,21 +726,25 @@ class Constraints:
 
     def remove(self) -> None:
         """Lets the parameters go: later steps are not projected."""
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
 
 def constrain(
     optimizer: torch.optim.Optimizer,
     sets: Mapping[Tensor, Set | tuple[Set, Axis]],
+    *,
+    measured: bool = False,
 ) -> Constraints:
     """Keeps parameters in sets: projects them at once, and after each step of the optimizer.
 
     `sets` maps parameters to sets, or to pairs (set, axis); the axes are those of the parameter, so
     structuring functions (filters, channels, kh, kw) take `(ZeroCentre(), (2, 3))`. Works with
     every optimizer of `torch.optim`. `reports` says for each parameter what the last projection
-    did: how far it is from its set, which share of its numbers was moved, and how far.
+    did: how far it is from its set, which share of its numbers was moved, and how far. If
+    `measured`, also the norm of the gradient mapping, at the cost of one more projection a step.
     """
-    return Constraints(optimizer, sets)
+    return Constraints(optimizer, sets, measured)
 
 
 class _ProjectFunction(torch.autograd.Function):
