@@ -54,7 +54,7 @@ float!(f32);
 float!(f64);
 
 /// A type of whole numbers and the type that holds them; the last argument says which values it
-/// does not hold.
+/// does not hold, if any.
 macro_rules! whole {
     ($t:ty, $number:ty, $range:expr, $from:expr, $to:expr, $lost:expr) => {
         impl Pixel for $t {
@@ -63,8 +63,8 @@ macro_rules! whole {
             const RANGE: [f64; 2] = $range;
 
             fn numbers(pixels: &[Self]) -> Result<Cow<'_, [$number]>, String> {
-                let lost: fn(&$t) -> bool = $lost;
-                if let Some(x) = pixels.iter().find(|x| lost(x)) {
+                let lost: Option<fn(&$t) -> bool> = $lost;
+                if let Some(x) = lost.and_then(|lost| pixels.iter().find(|x| lost(x))) {
                     return Err(format!("between -2^53 and 2^53, found {x}"));
                 }
                 Ok(Cow::Owned(map(pixels, $from)))
@@ -88,15 +88,15 @@ macro_rules! whole {
     };
 }
 
-whole!(bool, f32, [0.0, 1.0], |x| f32::from(u8::from(x)), |x| x > 0.0, |_| false);
-whole!(u8, f32, |_| false);
-whole!(i8, f32, |_| false);
-whole!(u16, f32, |_| false);
-whole!(i16, f32, |_| false);
-whole!(u32, f64, |_| false);
-whole!(i32, f64, |_| false);
-whole!(u64, f64, |x| *x > 1 << 53);
-whole!(i64, f64, |x| x.unsigned_abs() > 1 << 53);
+whole!(bool, f32, [0.0, 1.0], |x| f32::from(u8::from(x)), |x| x > 0.0, None);
+whole!(u8, f32, None);
+whole!(i8, f32, None);
+whole!(u16, f32, None);
+whole!(i16, f32, None);
+whole!(u32, f64, None);
+whole!(i32, f64, None);
+whole!(u64, f64, Some(|x| *x > 1 << 53));
+whole!(i64, f64, Some(|x| x.unsigned_abs() > 1 << 53));
 
 /// Pixels of one piece of a conversion: large enough to be worth a thread.
 const PIECE: usize = 1 << 16;
