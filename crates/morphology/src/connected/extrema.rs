@@ -166,32 +166,46 @@ fn plateaus<T: Real>(
     }
     let (frame, neighbours) = (planes.frame, planes.frame.neighbours(connectivity));
     parallel::for_each_piece(y.data_mut(), planes.image_len(), |image, y| {
-        let (mut values, mut is_extreme) =
-            (vec![T::zero(); frame.len()], vec![T::zero(); frame.len()]);
-        let mut pending = Vec::new();
+        let (mut values, mut is_beaten) = (vec![T::zero(); frame.len()], vec![false; frame.len()]);
+        let (width, mut pending) = (frame.width(), Vec::new());
+        let mut is_beside = vec![false; width];
         for c in 0..planes.channels() {
             planes.load(x.data, image * planes.channels() + c, &mut values);
-            for p in frame.pixels() {
-                is_extreme[p] = if values[p].is_nan() { T::zero() } else { T::one() };
-            }
-            for p in frame.pixels() {
-                if is_extreme[p] == T::one()
-                    && neighbours.around(p).any(|q| exceeds(values[q], values[p]))
-                {
-                    is_extreme[p] = T::zero();
-                    pending.push(p);
-                }
-                // One pixel with a higher neighbour takes its whole plateau along.
-                while let Some(p) = pending.pop() {
-                    for q in neighbours.around(p) {
-                        if is_extreme[q] == T::one() && values[q] == values[p] {
-                            is_extreme[q] = T::zero();
-                            pending.push(q);
-                        }
+            // Row by row and without branches: a processor predicts neither of the comparisons.
+            for row in frame.rows() {
+                let (pixels, is_beaten) = (&values[row.clone()], &mut is_beaten[row.clone()]);
+                is_beaten.iter_mut().zip(pixels).for_each(|(is, p)| *is = p.is_nan());
+                for first in neighbours.around(row.start) {
+                    for ((is, p), q) in is_beaten.iter_mut().zip(pixels).zip(&values[first..]) {
+                        *is |= exceeds(*q, *p);
                     }
                 }
             }
-            planes.store(&is_extreme, c, y);
+            // One pixel with a higher neighbour takes its whole plateau along.
+            for row in frame.rows() {
+                is_beside.fill(false);
+                for first in neighbours.around(row.start) {
+                    let others = values[first..].iter().zip(&is_beaten[first..]);
+                    for ((is, p), (q, is_beaten)) in
+                        is_beside.iter_mut().zip(&values[row.clone()]).zip(others)
+                    {
+                        *is |= *is_beaten & (p == q);
+                    }
+                }
+                let besides = row.zip(&is_beside).filter(|(_, is_beside)| **is_beside);
+                pending.extend(besides.map(|(p, _)| p));
+                while let Some(p) = pending.pop() {
+                    if !is_beaten[p] {
+                        is_beaten[p] = true;
+                        let plateau = |q: &usize| !is_beaten[*q] && values[*q] == values[p];
+                        pending.extend(neighbours.around(p).filter(plateau));
+                    }
+                }
+            }
+            for (p, is_beaten) in values.iter_mut().zip(&is_beaten) {
+                *p = if *is_beaten { T::zero() } else { T::one() };
+            }
+            planes.store(&values, c, y);
         }
     });
     Ok(y)
