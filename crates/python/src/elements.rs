@@ -36,7 +36,7 @@ impl<T: Real> Step<T> {
     /// turned, where its mirror image is.
     pub(crate) fn kernel(&self, turned: bool) -> (&Tensor<T>, Window2d) {
         let padding = if turned { Padding::SameMirrored } else { Padding::Same };
-        let window = Window2d { size: self.size, padding, ..Window2d::default() };
+        let window = Window2d::new(self.size).padding(padding);
         (if turned { &self.turned } else { &self.drawn }, window)
     }
 }

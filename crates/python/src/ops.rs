@@ -81,7 +81,7 @@ impl Settings {
             ("wrap", Border::Periodic),
         ];
         let padding = word("padding", &self.padding, &paddings)?;
-        let window = Window2d { size, strides: self.strides, rates: self.rates, padding };
+        let window = Window2d::new(size).strides(self.strides).rates(self.rates).padding(padding);
         Ok(Neighbourhood2d {
             window,
             border: word("mode", &self.mode, &borders)?,

@@ -25,7 +25,7 @@ fn hashed<'a>(arrays: impl IntoIterator<Item = &'a [f32]>) -> u64 {
 #[test]
 fn the_bits_are_those_that_python_expects() -> Result<(), ShapeError> {
     let (x, w) = (numbers(1, [3, 13, 11, 2]), numbers(2, [3, 4, 2, 5]));
-    let window = Window2d { size: [3, 4], padding: Padding::Same, ..Window2d::default() };
+    let window = Window2d::new([3, 4]).same();
     let g = numbers(3, [3, 13, 11, 5]);
     let dilation = FilterBank2d::<MaxPlus>::new(window);
     let (y, [dx, dw]) =
@@ -35,7 +35,7 @@ fn the_bits_are_those_that_python_expects() -> Result<(), ShapeError> {
     assert_eq!(hashed([y.data(), dx.data(), dw.data()]), 0xBC4A_08EF_89F8_949F);
 
     let depthwise = Tensor::from_fn([3, 4, 2], |i| w.data()[i * 5]);
-    let strided = Window2d { strides: [2, 1], padding: Padding::Valid, ..window };
+    let strided = window.strides([2, 1]).padding(Padding::Valid);
     let g = numbers(4, [3, 6, 8, 2]);
     let (z, [dx, dw]) =
         evaluate_with_gradients([x.view(), depthwise.view()], g.data(), |graph, [x, w]| {
