@@ -1,19 +1,38 @@
 """The examples of the documents run."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+PACKAGE = Path(__file__).parent.parent
+ROOT = PACKAGE.parent.parent
+PAGES = [PACKAGE / "README.md", ROOT / "README.md", *sorted((ROOT / "docs/python").glob("*.md"))]
+OTHERS = re.compile(r"^(?:import|from) (?!morphograd)(\w+)", re.MULTILINE)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_the_examples_of_the_readme_run(block):
-    if "import torch" in block:
-        pytest.importorskip("torch", reason="PyTorch is not installed")
-    exec(compile(block, str(README), "exec"), {})
+def examples():
+    for page in PAGES:
+        found = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for number in range(len(found)):
+            name = f"{page.relative_to(ROOT).as_posix()}-{number}"
+            yield pytest.param(found[: number + 1], id=name)
+
+
+def missing(block):
+    """The modules that a block imports and that are not installed."""
+    return [module for module in OTHERS.findall(block) if find_spec(module) is None]
+
+
+@pytest.mark.parametrize("blocks", list(examples()))
+def test_an_example_runs_after_those_above_it(blocks):
+    if missing(blocks[-1]):
+        pytest.skip(f"{', '.join(missing(blocks[-1]))} is not installed")
+    names = {}
+    for block in blocks:
+        if not missing(block):
+            exec(compile(block, "example", "exec"), names)
 
 
 def test_every_function_says_what_it_computes():
