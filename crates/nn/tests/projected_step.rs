@@ -120,12 +120,12 @@ fn a_set_without_a_metric_or_a_cone_is_refused_by_name_and_nothing_changes() {
     params.add("w", start, Some(Box::new(OrthonormalColumns))).unwrap();
     let error = refused(params, StepMetric::Preconditioner, Momentum::Keep);
     let expected =
-        "adam: expected a set with a projection in a metric for `w`, found Some(OrthonormalColumns";
+        "adam: expected a set with a projection in a metric for `w`, found OrthonormalColumns";
     assert!(error.starts_with(expected), "{error}");
     let params =
         parameter(&[3.0, 4.0], Box::new(Intersection::of(L2Ball { radius: 1.0 }).and(NonNegative)));
     let error = refused(params, StepMetric::Preconditioner, Momentum::Tangent);
-    let expected = "adam: expected a set with a tangent cone for `w`, found Some(Intersection";
+    let expected = "adam: expected a set with a tangent cone for `w`, found Intersection";
     assert!(error.starts_with(expected), "{error}");
 }
 
