@@ -39,7 +39,7 @@ def supports_jit() -> bool:
 
 
 def _native(inputs: Sequence[Any]) -> list[Array]:
-    return [np.ascontiguousarray(x) for x in inputs]
+    return [np.asarray(x, order="C") for x in inputs]
 
 
 def _forward(name: str, settings: Settings, inputs: Sequence[Any]) -> Array:
@@ -309,6 +309,26 @@ def run(name: str, inputs: Sequence[Any], settings: Settings, save: bool = True)
     else:
         y = _forward(name, settings, tensors)
     return y if dtype == given or "float" not in given else keras.ops.cast(y, given)
+
+
+def _plain(name: str) -> Callable[..., Tensor]:
+    """A function of `keras.ops` whose inputs have one type, which the result has too.
+
+    With PyTorch, `keras.ops` makes `float32` of tensors of `float64`.
+    """
+
+    def call(*tensors: Tensor) -> Tensor:
+        symbolic = any(isinstance(x, keras.KerasTensor) for x in tensors)
+        if symbolic or backend() != "torch":
+            return getattr(keras.ops, name)(*tensors)
+        import torch
+
+        return getattr(torch, name)(*(keras.ops.convert_to_tensor(x) for x in tensors))
+
+    return call
+
+
+maximum, minimum, where = _plain("maximum"), _plain("minimum"), _plain("where")
 
 
 def apply_numpy(function: Callable[[Array], Array], tensor: Tensor) -> Tensor:

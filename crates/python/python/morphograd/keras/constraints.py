@@ -16,8 +16,8 @@ all of morpholayers) are plain operations of Keras. Other sets call out of the g
 a model with them has to be compiled with `jit_compile=False` unless it has a layer of
 `morphograd.keras` (XLA cannot compile such calls). JAX and PyTorch need nothing.
 
-The sets that only repeat a map of Keras (`MaxNorm`, `MinMaxNorm`, `UnitNorm`, `RadialConstraint`)
-are in `keras.constraints`.
+Those that only repeat a map of Keras (`MaxNorm`, `MinMaxNorm`, `UnitNorm`) are in
+`keras.constraints`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ import numpy as np
 from keras import ops as k
 
 from .. import footprints, sets
-from ._backend import apply_numpy
+from ._backend import apply_numpy, maximum, minimum, where
 
 Tensor = Any
 
 _PACKAGE = "morphograd"
-_KERAS_HAS = ("MaxNorm", "MinMaxNorm", "RadialConstraint", "UnitNorm")
+_KERAS_HAS = ("MaxNorm", "MinMaxNorm", "UnitNorm")
 
 
 def _encode(value: Any) -> Any:
@@ -88,8 +88,8 @@ def _bounds(chosen: sets.Set) -> tuple[Any, Any] | None:
 
 def _clip(w: Tensor, low: Any, high: Any) -> Tensor:
     if low is not None:
-        w = k.maximum(w, k.cast(low, w.dtype))
-    return w if high is None else k.minimum(w, k.cast(high, w.dtype))
+        w = maximum(w, k.cast(low, w.dtype))
+    return w if high is None else minimum(w, k.cast(high, w.dtype))
 
 
 def _plane(mask: Any, w: Tensor) -> Any:
@@ -117,10 +117,10 @@ def _project(chosen: sets.Set, w: Tensor, axis: sets.Axis) -> Tensor:
     if axis is None:
         match chosen:
             case sets.ZeroCentre(min=low, max=high):
-                return k.where(_centre(w), k.cast(0.0, w.dtype), _clip(w, low, high))
+                return where(_centre(w), k.cast(0.0, w.dtype), _clip(w, low, high))
             case sets.Support(footprint=footprint, min=low, max=high):
                 off = k.cast(-float("inf"), w.dtype)
-                return k.where(_plane(footprint, w), _clip(w, low, high), off)
+                return where(_plane(footprint, w), _clip(w, low, high), off)
 
     def project(array: Any) -> Any:
         array = np.asarray(array)

@@ -31,7 +31,7 @@ from keras import ops as k
 
 from .. import footprints
 from . import ops
-from ._backend import backend, spatial, supports_jit
+from ._backend import backend, maximum, minimum, spatial, supports_jit, where
 from .constraints import ZeroToOne
 from .initializers import MinusOnesZeroCenter, squared_distance
 from .ops import closing2d, convolution2d, dilation2d, erosion2d, gradient2d, opening2d, pair
@@ -166,7 +166,7 @@ def leveling_iteration(X: Sequence[Tensor]) -> Tensor:
     """Of `[marker, image]`, `max(erosion, min(dilation, image))` by a flat square of 3 x 3."""
     marker, image = X
     flat = k.zeros((3, 3, marker.shape[-1]), dtype=marker.dtype)
-    return k.maximum(erosion2d(marker, flat), k.minimum(dilation2d(marker, flat), image))
+    return maximum(erosion2d(marker, flat), minimum(dilation2d(marker, flat), image))
 
 
 def leveling(X: Sequence[Tensor], steps: int | None = None) -> Tensor:
@@ -504,7 +504,7 @@ class DilationSE2D(_Summed2D):
     def _merged(self, x: Tensor, window: Config) -> Tensor:
         kernel = k.convert_to_tensor(self.kernel)
         on = k.convert_to_tensor(self.structuring_element[:, :, None, None])
-        kernel = k.where(on, kernel, k.cast(-float("inf"), kernel.dtype))
+        kernel = where(on, kernel, k.cast(-float("inf"), kernel.dtype))
         return dilation2d(x, kernel, **window)
 
     def get_config(self) -> Config:
@@ -1103,7 +1103,7 @@ class DepthwiseDilationLines2D(_Window2D):
         channels, lines = x.shape[-1], self.lines.shape[2]
         kernel = k.convert_to_tensor(self.kernel)
         on = k.convert_to_tensor(self.lines != 0)
-        kernel = k.where(on, kernel, k.cast(-float("inf"), kernel.dtype))
+        kernel = where(on, kernel, k.cast(-float("inf"), kernel.dtype))
         y = dilation2d(
             k.repeat(x, lines, axis=-1), k.tile(kernel, (1, 1, channels)), **self._window(training)
         )

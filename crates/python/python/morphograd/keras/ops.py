@@ -23,7 +23,7 @@ from typing import Any
 import keras
 
 from ..ops import Settings
-from ._backend import run
+from ._backend import maximum, minimum, run
 
 __all__ = [
     "anti_dilation2d",
@@ -119,6 +119,11 @@ def erosion2d(
     return _filter("erosion", x, kernel, strides, padding, rates, mode, cval, ties, save)
 
 
+def _tensor(x: Any) -> Tensor:
+    """An array as a tensor, which can be added to others."""
+    return x if isinstance(x, keras.KerasTensor) else keras.ops.convert_to_tensor(x)
+
+
 def _each_channel(name: str, kernel: Tensor) -> Tensor:
     if len(kernel.shape) != 3:
         raise ValueError(
@@ -191,7 +196,7 @@ def internal_gradient2d(
     """The image minus the erosion of each channel."""
     _same_size("internal_gradient2d", kernel, strides, padding)
     kernel = _each_channel("internal_gradient2d", kernel)
-    return x - erosion2d(x, kernel, strides, padding, rates, **rules)
+    return _tensor(x) - erosion2d(x, kernel, strides, padding, rates, **rules)
 
 
 def external_gradient2d(
@@ -205,7 +210,7 @@ def external_gradient2d(
     """The dilation of each channel minus the image."""
     _same_size("external_gradient2d", kernel, strides, padding)
     kernel = _each_channel("external_gradient2d", kernel)
-    return dilation2d(x, kernel, strides, padding, rates, **rules) - x
+    return dilation2d(x, kernel, strides, padding, rates, **rules) - _tensor(x)
 
 
 def white_tophat2d(
@@ -218,7 +223,7 @@ def white_tophat2d(
 ) -> Tensor:
     """The image minus the opening of each channel."""
     _same_size("white_tophat2d", kernel, strides, padding)
-    return x - opening2d(x, kernel, strides, padding, rates, **rules)
+    return _tensor(x) - opening2d(x, kernel, strides, padding, rates, **rules)
 
 
 def black_tophat2d(
@@ -231,7 +236,7 @@ def black_tophat2d(
 ) -> Tensor:
     """The closing of each channel minus the image."""
     _same_size("black_tophat2d", kernel, strides, padding)
-    return closing2d(x, kernel, strides, padding, rates, **rules) - x
+    return closing2d(x, kernel, strides, padding, rates, **rules) - _tensor(x)
 
 
 def average2d(
@@ -416,35 +421,37 @@ def _flat(x: Tensor) -> Tensor:
 def geodesic_dilation(marker: Tensor, mask: Tensor, steps: int = 1) -> Tensor:
     """`steps` times: the dilation by a flat square of 3 x 3, cut off at the mask."""
     for _ in range(steps):
-        marker = keras.ops.minimum(dilation2d(marker, _flat(marker)), mask)
+        marker = minimum(dilation2d(marker, _flat(marker)), mask)
     return marker
 
 
 def geodesic_erosion(marker: Tensor, mask: Tensor, steps: int = 1) -> Tensor:
     """`steps` times: the erosion by a flat square of 3 x 3, cut off at the mask."""
     for _ in range(steps):
-        marker = keras.ops.maximum(erosion2d(marker, _flat(marker)), mask)
+        marker = maximum(erosion2d(marker, _flat(marker)), mask)
     return marker
 
 
 def h_maxima(x: Tensor, h: Any, **rules: Any) -> Tensor:
     """The image without its peaks of a height up to `h`: those above are lowered by `h`."""
+    x = _tensor(x)
     return reconstruction_by_dilation(x - h, x, **rules)
 
 
 def h_minima(x: Tensor, h: Any, **rules: Any) -> Tensor:
     """The image without its pits of a depth up to `h`."""
+    x = _tensor(x)
     return reconstruction_by_erosion(x + h, x, **rules)
 
 
 def h_convex(x: Tensor, h: Any, **rules: Any) -> Tensor:
     """The image minus its `h_maxima`."""
-    return x - h_maxima(x, h, **rules)
+    return _tensor(x) - h_maxima(x, h, **rules)
 
 
 def h_concave(x: Tensor, h: Any, **rules: Any) -> Tensor:
     """The `h_minima` of the image minus the image."""
-    return h_minima(x, h, **rules) - x
+    return h_minima(x, h, **rules) - _tensor(x)
 
 
 def max_plus(x: Tensor, kernel: Tensor, *, ties: str = "first") -> Tensor:
