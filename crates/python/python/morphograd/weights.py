@@ -210,14 +210,27 @@ def _value(variable: Any) -> Array:
 
 def _variables(model: Any) -> dict[str, Any]:
     """The variables of a model by name."""
-    paths = [variable.path for variable in model.weights]
-    prefix = f"{model.name}/"
-    if paths and all(path.startswith(prefix) for path in paths):
-        paths = [path.removeprefix(prefix) for path in paths]
-    named = {p.replace("/", "."): v for p, v in zip(paths, model.weights, strict=True)}
-    if len(named) != len(paths):
-        raise ValueError("model: expected layers of different names, found two of one")
+    named: dict[str, Any] = {}
+
+    def add(layer: Any, prefix: str) -> None:
+        for part in getattr(layer, "layers", ()):
+            add(part, f"{prefix}{part.name}.")
+        taken = {id(variable) for variable in named.values()}
+        for variable in layer.weights:
+            if id(variable) in taken:
+                continue
+            name = prefix + ".".join(_after(layer.name, variable.path.split("/")))
+            if name in named:
+                raise ValueError(f"model: expected weights of different names, found two `{name}`")
+            named[name] = variable
+
+    add(model, "")
     return named
+
+
+def _after(name: str, parts: list[str]) -> list[str]:
+    """What comes after the name of a layer in the path of its weight, which may lack it."""
+    return parts[len(parts) - parts[::-1].index(name) :] if name in parts else parts
 
 
 class _opened:
@@ -264,8 +277,9 @@ def _datasets(path: Path, file: Any, names: Names | None) -> Iterator[tuple[str,
         for layer in root.attrs["layer_names"]:
             group = root[_text(layer)]
             for weight in group.attrs["weight_names"]:
-                name = re.sub(r":\d+$", "", _text(weight))
-                yield name.replace("/", "."), group[_text(weight)]
+                path_of = re.sub(r":\d+$", "", _text(weight)).split("/")
+                name = ".".join([_text(layer), *_after(_text(layer), path_of)])
+                yield name, group[_text(weight)]
         return
     if "layers" not in file:
         raise ValueError(f"{path}: expected weights of Keras, found {sorted(file)}")
