@@ -18,7 +18,6 @@ import time
 import keras
 import numpy as np
 from keras.layers import Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
-
 from morphograd.keras.constraints import NonPositive, NonPositiveIncreasing
 from morphograd.keras.layers import Dilation2D
 

@@ -3,10 +3,9 @@
 import pathlib
 
 import keras
+import morphograd as mg
 import numpy as np
 import pytest
-
-import morphograd as mg
 
 BACKEND = keras.backend.backend()
 if BACKEND == "jax":

@@ -3,10 +3,9 @@
 import json
 import struct
 
+import morphograd as mg
 import numpy as np
 import pytest
-
-import morphograd as mg
 
 HISTORY = """epoch,loss,val_accuracy,active_share,dead_by_filter
 1,2.164166644215584,0.5365,,0 1
@@ -40,7 +39,9 @@ def test_a_run_has_plain_columns(folder):
     assert np.isnan(run["active_share"][0]) and run["active_share"][1] == 0.5
     np.testing.assert_array_equal(run["dead_by_filter"], [[0, 1], [2, 0]])
     assert run.weights()["dilation2d.kernel"].shape == (5, 5, 1, 8)
-    assert opened.history("non-negative", enforcement="penalty", seed=0)["val_accuracy"][1] == 0.7243
+    assert (
+        opened.history("non-negative", enforcement="penalty", seed=0)["val_accuracy"][1] == 0.7243
+    )
 
 
 def test_a_run_that_is_not_there_is_named(folder):
@@ -106,7 +107,9 @@ def test_the_bytes_are_those_of_the_rust_library(tmp_path):
         (struct.pack("<Q", 1 << 60) + b"{}", "expected a safetensors file"),
         (struct.pack("<Q", 2) + b"[]", "expected a safetensors file"),
         (
-            struct.pack("<Q", 54) + b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}' + b"8bytes..",
+            struct.pack("<Q", 54)
+            + b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}'
+            + b"8bytes..",
             "tensor `a`",
         ),
         (

@@ -2,16 +2,14 @@
 
 import inspect
 
+import morphograd as mg
 import numpy as np
 import pytest
 
-import morphograd as mg
-
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 
-from keras_support import BACKEND, golden, numpy  # noqa: E402
-
-from morphograd.keras import constraints, initializers, regularizers  # noqa: E402
+from keras_support import BACKEND, golden, numpy
+from morphograd.keras import constraints, initializers, regularizers
 
 rng = np.random.default_rng(0)
 SETS = [
@@ -173,9 +171,12 @@ def test_supports(constraint):
 def test_rounding():
     w = np.array([0.12345, -0.5, 2.5e-5], np.float32)
     np.testing.assert_allclose(numpy(constraints.Rounding(2)(w)), [0.12, -0.5, 0], atol=1e-7)
-    assert keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(constraints.Rounding(3))
-    ).c == 3
+    assert (
+        keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(constraints.Rounding(3))
+        ).c
+        == 3
+    )
 
 
 def test_constraints_in_a_training(tmp_path):
@@ -247,4 +248,6 @@ def test_regularizers():
     ]:
         config = keras.saving.serialize_keras_object(regularizer)
         again = keras.saving.deserialize_keras_object(config)
-        np.testing.assert_allclose(numpy(again(keras.ops.convert_to_tensor(w))), expected, rtol=1e-5)
+        np.testing.assert_allclose(
+            numpy(again(keras.ops.convert_to_tensor(w))), expected, rtol=1e-5
+        )

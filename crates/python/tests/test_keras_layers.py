@@ -1,15 +1,13 @@
 """The layers of morpholayers for Keras. With `cargo xtask python --frameworks`."""
 
+import morphograd as mg
 import numpy as np
 import pytest
 
-import morphograd as mg
-
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 
-from keras_support import BACKEND, differentiate, golden, numpy  # noqa: E402
-
-from morphograd.keras import constraints, initializers, layers, ops  # noqa: E402
+from keras_support import BACKEND, differentiate, golden, numpy
+from morphograd.keras import constraints, initializers, layers, ops
 
 rng = np.random.default_rng(0)
 RANDOM = keras.initializers.RandomNormal(stddev=0.5, seed=3)

@@ -3,16 +3,14 @@
 The backend is what KERAS_BACKEND says; `test_keras_backends` runs these tests on the others.
 """
 
+import morphograd as mg
 import numpy as np
 import pytest
 
-import morphograd as mg
-
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 
-from keras_support import BACKEND, differentiate, golden, numpy  # noqa: E402
-
-from morphograd.keras import ops  # noqa: E402
+from keras_support import BACKEND, differentiate, golden, numpy
+from morphograd.keras import ops
 
 rng = np.random.default_rng(0)
 RULES = [
@@ -120,7 +118,6 @@ def test_compositions_are_those_of_tensorflow(name):
 
 
 SMALL = {
-    "toggle2d": (lambda x, w: ops.toggle2d(x, w, steps=1), (2, 3, 2)),
     "average2d": (ops.average2d, (2, 3, 2)),
     "anti_dilation2d": (ops.anti_dilation2d, (2, 3, 2)),
     "anti_erosion2d": (ops.anti_erosion2d, (2, 3, 2)),
@@ -161,6 +158,24 @@ def test_gradients_by_differences(name, compiled):
 
         slope = (value(1e-6) - value(-1e-6)) / 2e-6
         np.testing.assert_allclose((g * direction).sum(), slope, rtol=1e-5, atol=1e-5)
+
+
+def test_toggles_pass_the_gradient_to_what_they_chose():
+    x, w = normal(1, 6, 5, 2), normal(2, 3, 2)
+    (high, above), (low, below) = (
+        f(x, w, padding="same") for f in (mg.ops.dilation, mg.ops.erosion)
+    )
+    up = high - x <= x - low
+    dy = normal(*x.shape)
+    y, gradients = differentiate(lambda x, w: ops.toggle2d(x, w, steps=1), [x, w], dy)
+    np.testing.assert_array_equal(y, np.where(up, high, low))
+    assert up.any() and not up.all()
+    zero = np.float32(0)
+    pairs = zip(
+        above.backward(np.where(up, dy, zero)), below.backward(np.where(up, zero, dy)), strict=True
+    )
+    for found, (a, b) in zip(gradients, pairs, strict=True):
+        np.testing.assert_allclose(found, a + b, rtol=1e-5, atol=1e-5)
 
 
 def test_max_plus_products():
@@ -242,14 +257,11 @@ def test_what_is_refused(call, message):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="about TensorFlow")
 def test_gradients_nobody_asks_for_are_not_computed(monkeypatch):
     import tensorflow as tf
-
     from morphograd.keras import _backend
 
     asked = []
     real = _backend._one_gradient
-    monkeypatch.setattr(
-        _backend, "_one_gradient", lambda *a: asked.append(a[-1]) or real(*a)
-    )
+    monkeypatch.setattr(_backend, "_one_gradient", lambda *a: asked.append(a[-1]) or real(*a))
 
     @tf.function
     def step(x, w):

@@ -42,7 +42,5 @@ def test_a_training_is_that_of_tensorflows_own_dilation(example):
     options = ["--epochs", "2", "--test-samples", "500", "--constraint", "non-negative"]
     ours = example.main(options)["non-negative"]
     theirs = example.main([*options, "--layer", "tensorflow"])["non-negative"]
-    np.testing.assert_allclose(
-        ours["history"]["loss"], theirs["history"]["loss"], rtol=1e-3
-    )
+    np.testing.assert_allclose(ours["history"]["loss"], theirs["history"]["loss"], rtol=1e-3)
     np.testing.assert_allclose(ours["kernel"], theirs["kernel"], atol=5e-3)

@@ -1,16 +1,14 @@
 """Keras' weights as safetensors, and back. With `cargo xtask python --frameworks`."""
 
+import morphograd as mg
 import numpy as np
 import pytest
-
-import morphograd as mg
 
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 
-from keras_support import numpy  # noqa: E402
-
-from morphograd.keras import layers  # noqa: E402
+from keras_support import numpy
+from morphograd.keras import layers
 
 RANDOM = keras.initializers.RandomNormal(seed=0)
 

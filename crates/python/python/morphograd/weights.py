@@ -30,7 +30,7 @@ __all__ = ["from_keras", "load", "metadata", "model", "save", "to_keras"]
 Array = npt.NDArray[Any]
 Names = Mapping[str, Sequence[str]]
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -255,7 +255,7 @@ class _opened:
         self._file = h5py.File(self._buffer, "r" if self._mode == "r" else "r+")
         return self._file
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
+    def __exit__(self, kind: Any, *_: object) -> None:
         self._file.close()
         if kind is not None or self._mode == "r":
             return
@@ -272,7 +272,7 @@ class _opened:
 
 def _datasets(path: Path, file: Any, names: Names | None) -> Iterator[tuple[str, Any]]:
     """The weights in an h5 file of Keras, with their names."""
-    root = file["model_weights"] if "model_weights" in file else file
+    root = file.get("model_weights", file)
     if "layer_names" in root.attrs:  # as Keras 2 writes, and Keras 3 as `.h5`
         for layer in root.attrs["layer_names"]:
             group = root[_text(layer)]
@@ -290,9 +290,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _layers(
-    path: Path, group: Any, prefix: str, names: Names | None
-) -> Iterator[tuple[str, Any]]:
+def _layers(path: Path, group: Any, prefix: str, names: Names | None) -> Iterator[tuple[str, Any]]:
     for key in sorted(group):
         layer = group[key]
         variables = layer.get("vars", {})
@@ -308,9 +306,7 @@ def _layers(
                 yield from _layers(path, {part: layer[part]}, f"{name}.", names)
 
 
-def _names_of(
-    path: Path, key: str, name: str, count: int, names: Names | None
-) -> Sequence[str]:
+def _names_of(path: Path, key: str, name: str, count: int, names: Names | None) -> Sequence[str]:
     kind = re.sub(r"_\d+$", "", key)
     for wanted in (name, key, kind):
         if names is not None and wanted in names:

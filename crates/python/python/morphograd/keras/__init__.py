@@ -27,6 +27,6 @@ import keras as _keras
 if int(_keras.__version__.split(".")[0]) < 3:
     raise ImportError(f"morphograd.keras: expected Keras 3 or newer, found {_keras.__version__}")
 
-from . import constraints, initializers, layers, ops, regularizers  # noqa: E402
+from . import constraints, initializers, layers, ops, regularizers
 
 __all__ = ["constraints", "initializers", "layers", "ops", "regularizers"]

@@ -8,7 +8,8 @@ What a dilation saves for its backward pass crosses as arrays, so no state is ke
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import keras
@@ -132,24 +133,48 @@ def _tensorflow(
     return run(*inputs)
 
 
-@lru_cache(maxsize=None)
+@dataclass(frozen=True)
+class _Call:
+    """A call out of JAX's graph. Two that are equal are compiled once."""
+
+    name: str
+    settings: Settings
+    count: int = 0
+    """How many of the arrays are inputs; what was saved follows."""
+    which: int | None = None
+    """Of a backward pass, the input whose gradient is computed."""
+    saves: bool = False
+
+    def __call__(self, *arrays: Any) -> Any:
+        if self.which is not None:
+            dy, inputs, saved = arrays[0], arrays[1 : self.count + 1], arrays[self.count + 1 :]
+            return _one_gradient(self.name, self.settings, inputs, saved, dy, self.which)
+        forward = _forward_saving if self.saves else _forward
+        return forward(self.name, self.settings, arrays)
+
+
+@cache
 def _jax_function(name: str, settings: Settings) -> Callable[..., Tensor]:
     import jax
     import jax.numpy as jnp
 
+    def array(shape: Sequence[int | None], dtype: Any) -> Any:
+        make: Any = jax.ShapeDtypeStruct
+        return make(shape, dtype)
+
     def call(function: Callable[..., Any], result: Any, *arguments: Tensor) -> Any:
         return jax.pure_callback(function, result, *arguments, vmap_method="sequential")
 
-    def spec(inputs: Sequence[Tensor]) -> Any:
+    def result_of(inputs: Sequence[Tensor]) -> Any:
         shape = output_shape(name, settings, [x.shape for x in inputs])
-        return jax.ShapeDtypeStruct(shape, inputs[0].dtype)
+        return array(shape, inputs[0].dtype)
 
-    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    @jax.custom_vjp
     def run(*inputs: Tensor) -> Tensor:
-        return call(lambda *x: _forward(name, settings, x), spec(inputs), *inputs)
+        return call(_Call(name, settings), result_of(inputs), *inputs)
 
     def forward(*inputs: Tensor) -> Any:
-        result = spec(inputs)
+        result = result_of(inputs)
         if name not in _SAVING:
             return run(*inputs), (inputs, ())
         kernel = inputs[1]
@@ -157,22 +182,16 @@ def _jax_function(name: str, settings: Settings) -> Callable[..., Tensor]:
         winners = 0
         if settings.ties != "split" and taps < _MOST_TAPS:
             winners = result.size * (kernel.shape[2] if kernel.ndim == 4 else 1)
-        codes = jax.ShapeDtypeStruct((winners,), jnp.uint16)
-        offsets = jax.ShapeDtypeStruct((taps,), jnp.uint32)
-        y, *saved = call(
-            lambda *x: _forward_saving(name, settings, x), (result, codes, offsets), *inputs
-        )
+        saved = array((winners,), jnp.uint16), array((taps,), jnp.uint32)
+        y, *saved = call(_Call(name, settings, saves=True), (result, *saved), *inputs)
         return y, (inputs, tuple(saved))
 
     def backward(state: Any, dy: Tensor) -> tuple[Tensor, ...]:
         inputs, saved = state
-        count = len(inputs)
         return tuple(
             call(
-                lambda dy, *rest, k=k: _one_gradient(
-                    name, settings, rest[:count], rest[count:], dy, k
-                ),
-                jax.ShapeDtypeStruct(x.shape, x.dtype),
+                _Call(name, settings, len(inputs), k),
+                array(x.shape, x.dtype),
                 dy,
                 *inputs,
                 *saved,
@@ -181,7 +200,9 @@ def _jax_function(name: str, settings: Settings) -> Callable[..., Tensor]:
         )
 
     run.defvjp(forward, backward)
-    return run
+    # Compiled, so that outside of a graph nothing is traced anew at each call.
+    compiled: Callable[..., Tensor] = jax.jit(run)
+    return compiled
 
 
 def _torch(name: str, settings: Settings, inputs: Sequence[Tensor], shape: Shape) -> Tensor:
@@ -265,13 +286,13 @@ def spatial(
 
 
 @keras.saving.register_keras_serializable(package="morphograd", name="Operation")
-class Operation(keras.Operation):
+class Operation(keras.Operation):  # type: ignore[misc]
     """A native operation as a part of a functional model."""
 
     def __init__(self, kind: str, settings: Sequence[Any], save: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.kind, self.save = kind, save
-        values = [tuple(v) if isinstance(v, list) else v for v in settings]
+        values: Any = [tuple(v) if isinstance(v, list) else v for v in settings]
         self.settings = Settings(*values)
 
     def call(self, *inputs: Tensor) -> Tensor:
@@ -344,8 +365,8 @@ def apply_numpy(function: Callable[[Array], Array], tensor: Tensor) -> Tensor:
     if kind == "jax":
         import jax
 
-        result = jax.ShapeDtypeStruct(tensor.shape, tensor.dtype)
-        return jax.pure_callback(lambda x: function(np.asarray(x)), result, tensor)
+        make: Any = jax.ShapeDtypeStruct
+        return jax.pure_callback(function, make(tensor.shape, tensor.dtype), tensor)
     if kind == "torch":
         import torch
 

@@ -122,12 +122,20 @@ def _project(chosen: sets.Set, w: Tensor, axis: sets.Axis) -> Tensor:
                 off = k.cast(-float("inf"), w.dtype)
                 return where(_plane(footprint, w), _clip(w, low, high), off)
 
-    def project(array: Any) -> Any:
+    return apply_numpy(_Projection(chosen, axis), w)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Projection:
+    """The projection of an array. Two that are equal are compiled once."""
+
+    chosen: sets.Set
+    axis: sets.Axis
+
+    def __call__(self, array: Any) -> Any:
         array = np.asarray(array)
         wide = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-        return chosen.project(wide, axis).astype(array.dtype)
-
-    return apply_numpy(project, w)
+        return self.chosen.project(wide, self.axis).astype(array.dtype)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE, name="InSet")
@@ -175,7 +183,7 @@ def _define(kind: type[sets.Set]) -> type[InSet]:
         InSet.__init__(self, kind(*arguments, **named), axis)
 
     def get_config(self: Any) -> dict[str, Any]:
-        described = _encode(self.set)["fields"]
+        described: dict[str, Any] = _encode(self.set)["fields"]
         return described | {"axis": _encode(self.axis)}
 
     def from_config(cls: Any, config: dict[str, Any]) -> Any:
@@ -190,8 +198,9 @@ def _define(kind: type[sets.Set]) -> type[InSet]:
         "get_config": get_config,
         "from_config": classmethod(from_config),
     }
-    made = type(kind.__name__, (InSet,), members)
-    return keras.saving.register_keras_serializable(_PACKAGE, kind.__name__)(made)
+    made: type[InSet] = type(kind.__name__, (InSet,), members)
+    keras.saving.register_keras_serializable(_PACKAGE, kind.__name__)(made)
+    return made
 
 
 _sets = [
@@ -344,5 +353,5 @@ __all__ = [
     "Rounding",
     "SEconstraint",
     "ZeroToOne",
-    *_sets,
 ]
+__all__ += _sets

@@ -128,9 +128,7 @@ class SparseNumZeros(_Seeded):
 class RandomLattice(_Seeded):
     """Uniform in [minval, maxval)."""
 
-    def __init__(
-        self, minval: float = -1.0, maxval: float = 0.0, seed: int | None = None
-    ) -> None:
+    def __init__(self, minval: float = -1.0, maxval: float = 0.0, seed: int | None = None) -> None:
         super().__init__(seed)
         self.minval, self.maxval = minval, maxval
 
@@ -155,9 +153,7 @@ class RandomLatticewithZero(RandomLattice):
 class SignedOnes(RandomLattice):
     """The sign of a uniform number in [minval, maxval): 1 or -1."""
 
-    def __init__(
-        self, minval: float = -1.0, maxval: float = 1.0, seed: int | None = None
-    ) -> None:
+    def __init__(self, minval: float = -1.0, maxval: float = 1.0, seed: int | None = None) -> None:
         super().__init__(minval, maxval, seed)
 
     def __call__(self, shape: Shape, dtype: Any = None) -> Tensor:

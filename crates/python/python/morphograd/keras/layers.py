@@ -112,7 +112,7 @@ __all__ = [
 ]
 
 if backend() == "tensorflow":
-    import tensorflow as tf  # noqa: F401
+    import tensorflow as tf
 
     # Programs that import all of morpholayers.layers find TensorFlow there, and use it.
     __all__ += ["tf"]
@@ -131,7 +131,7 @@ def togglemapping(X: Tensor, steps: int = 5) -> Tensor:
 
 def geodesic_dilation_step(X: Sequence[Tensor]) -> Tensor:
     """Of `[marker, mask]`, one step of `geodesic_dilation`."""
-    return ops.geodesic_dilation(*X, 1)
+    return ops.geodesic_dilation(X[0], X[1], 1)
 
 
 def geodesic_dilation(X: Sequence[Tensor], steps: int | None = None) -> Tensor:
@@ -139,27 +139,31 @@ def geodesic_dilation(X: Sequence[Tensor], steps: int | None = None) -> Tensor:
 
     In morpholayers it is one more.
     """
-    return reconstruction_dilation(X) if steps is None else ops.geodesic_dilation(*X, steps)
+    return reconstruction_dilation(X) if steps is None else ops.geodesic_dilation(X[0], X[1], steps)
 
 
 def reconstruction_dilation(X: Sequence[Tensor]) -> Tensor:
     """Of `[marker, mask]`, the marker grown under the mask until nothing changes."""
-    return ops.reconstruction_by_dilation(*X)
+    return ops.reconstruction_by_dilation(X[0], X[1])
 
 
 def geodesic_erosion_step(X: Sequence[Tensor]) -> Tensor:
     """Of `[marker, mask]`, one step of `geodesic_erosion`."""
-    return ops.geodesic_erosion(*X, 1)
+    return ops.geodesic_erosion(X[0], X[1], 1)
 
 
 def geodesic_erosion(X: Sequence[Tensor], steps: int | None = None) -> Tensor:
     """Of `[marker, mask]`, `steps` steps, or as many as change something."""
-    return reconstruction_erosion(X) if steps is None else ops.geodesic_erosion(*X, steps)
+    return reconstruction_erosion(X) if steps is None else ops.geodesic_erosion(X[0], X[1], steps)
 
 
 def reconstruction_erosion(X: Sequence[Tensor], steps: int | None = None) -> Tensor:
     """Of `[marker, mask]`, the marker shrunk above the mask until nothing changes."""
-    return ops.reconstruction_by_erosion(*X) if steps is None else ops.geodesic_erosion(*X, steps)
+    return (
+        ops.reconstruction_by_erosion(X[0], X[1])
+        if steps is None
+        else ops.geodesic_erosion(X[0], X[1], steps)
+    )
 
 
 def leveling_iteration(X: Sequence[Tensor]) -> Tensor:
@@ -284,9 +288,7 @@ class _Window2D(keras.layers.Layer):  # type: ignore[misc]
         self.padding = str(padding).lower()
         self.dilation_rate = pair("dilation_rate", dilation_rate)
         if self.padding not in ("valid", "same", "same-mirrored"):
-            raise ValueError(
-                f"padding: expected valid, same or same-mirrored, found {padding!r}"
-            )
+            raise ValueError(f"padding: expected valid, same or same-mirrored, found {padding!r}")
         self.mode, self.cval, self.ties = mode, cval, ties
         self.supports_jit = supports_jit()
 
@@ -321,9 +323,7 @@ class _Window2D(keras.layers.Layer):  # type: ignore[misc]
             name=name,
         )
 
-    def _settings(
-        self, what: str, initializer: Any, constraint: Any, regularizer: Any
-    ) -> None:
+    def _settings(self, what: str, initializer: Any, constraint: Any, regularizer: Any) -> None:
         setattr(self, f"{what}_initializer", keras.initializers.get(initializer))
         setattr(self, f"{what}_constraint", keras.constraints.get(constraint))
         setattr(self, f"{what}_regularizer", keras.regularizers.get(regularizer))
@@ -338,7 +338,8 @@ class _Window2D(keras.layers.Layer):  # type: ignore[misc]
         }
 
     def get_config(self) -> Config:
-        return super().get_config() | {
+        config: Config = super().get_config()
+        return config | {
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
@@ -1387,7 +1388,8 @@ class _Pooling2D(keras.layers.Layer):  # type: ignore[misc]
         return (*input_shape[:2], *size)
 
     def get_config(self) -> Config:
-        return super().get_config() | self._window()
+        config: Config = super().get_config()
+        return config | self._window()
 
 
 @_register
@@ -1441,9 +1443,7 @@ def _identity(num_filters: int, kernel_size: Pair, strides: Pair) -> Dilation2D:
     return layer
 
 
-def MorphoEMP2D(
-    input_layer: Tensor, num_filters: int, kernel_size: Pair, strides: Pair
-) -> Tensor:
+def MorphoEMP2D(input_layer: Tensor, num_filters: int, kernel_size: Pair, strides: Pair) -> Tensor:
     """The image (a frozen dilation by the identity) minus half a dilation and half an erosion."""
     window: Config = {"kernel_size": kernel_size, "strides": strides, "padding": "valid"}
     image = _identity(num_filters, kernel_size, strides)(input_layer)

@@ -303,7 +303,7 @@ def toggle2d(
     steps: int = 5,
     **rules: Any,
 ) -> Tensor:
-    """`steps` times: the dilation where it is nearer to the image, or as near; else the erosion."""
+    """`steps` times: the dilation where `above - x <= x - below`, else the erosion."""
     _same_size("toggle2d", kernel, strides, padding)
     window = _each_channel("toggle2d", kernel), 1, padding, rates
     for _ in range(steps):
@@ -407,9 +407,7 @@ def leveling(
     return run("leveling", [marker, image], Settings(connectivity=connectivity, ties=ties))
 
 
-def area_opening(
-    x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first"
-) -> Tensor:
+def area_opening(x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first") -> Tensor:
     """Peaks of fewer than `area` pixels are removed, in each channel."""
     return run("area_opening", [x], Settings(connectivity=connectivity, ties=ties, area=area))
 

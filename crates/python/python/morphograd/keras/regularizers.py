@@ -29,12 +29,12 @@ class L1L2Lattice(keras.regularizers.Regularizer):  # type: ignore[misc]
         return {"l1": self.l1, "l2": self.l2, "bottom": self.bottom}
 
 
-def l1lattice(l: float = 0.01) -> L1L2Lattice:  # noqa: E741
+def l1lattice(l: float = 0.01) -> L1L2Lattice:
     """`l sum |w + 1|`."""
     return L1L2Lattice(l1=l)
 
 
-def l2lattice(l: float = 0.01) -> L1L2Lattice:  # noqa: E741
+def l2lattice(l: float = 0.01) -> L1L2Lattice:
     """`l sum (w + 1)^2`."""
     return L1L2Lattice(l2=l)
 
