@@ -1,4 +1,4 @@
-"""Weights and run folders on disk. NumPy only; Keras' own files are tested in test_keras_weights."""
+"""Weights and run folders on disk; those of Keras are tested in test_keras_weights."""
 
 import json
 import struct

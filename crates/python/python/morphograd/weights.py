@@ -6,8 +6,8 @@
 
 A weight is called by its layer and its own name: `dilation2d.kernel`, `dense.bias`, and in a model
 within a model `inner.dense.bias`. Layouts are the same on both sides, so every number crosses as it
-is, bit for bit. Keras' files are read with h5py, without Keras; those of Keras 2, which morpholayers
-wrote, too.
+is, bit for bit. Keras' files are read with h5py, without Keras; those of Keras 2, which was there
+when morpholayers was written, too.
 """
 
 from __future__ import annotations

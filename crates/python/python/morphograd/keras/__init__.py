@@ -13,8 +13,9 @@ not mirror its kernel, an erosion does, so that the two by one kernel are adjoin
 gradients are those of the Rust library, bit for bit, for any number of threads.
 
 The work is done on the processor, by calls out of the backend's graph. XLA cannot compile such
-calls for TensorFlow: the layers say so to Keras, whose `jit_compile="auto"` then leaves XLA out.
-`compile(jit_compile=True)` is an error there. JAX compiles a model with them.
+calls for TensorFlow: the layers say so, and Keras then leaves XLA out, with a warning where it was
+told `jit_compile=True`. Such a model is saved by `model.save` and `save_weights`, but cannot be
+exported as a TensorFlow SavedModel. JAX compiles a model with these layers.
 """
 
 import importlib.util

@@ -12,9 +12,9 @@ group. Sets of structuring functions act on the plane of the first two axes, so 
 (kh, kw, channels, filters) as they are.
 
 Bounds (`NonNegative`, `NonPositive`, `Interval`, `Bounds`, `LInfBall`, `ZeroCentre`, `Support`, and
-all of morpholayers) are plain operations of Keras. Other sets call out of the graph; on TensorFlow,
-a model with them has to be compiled with `jit_compile=False` unless it has a layer of
-`morphograd.keras` (XLA cannot compile such calls). JAX and PyTorch need nothing.
+all of morpholayers) are plain operations of Keras, which XLA compiles. Other sets call out of the
+graph. On TensorFlow that is an error in a model that was compiled with `jit_compile=True`; Keras'
+default is no problem on a processor. JAX and PyTorch need nothing.
 
 Those that only repeat a map of Keras (`MaxNorm`, `MinMaxNorm`, `UnitNorm`) are in
 `keras.constraints`.
