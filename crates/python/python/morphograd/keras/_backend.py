@@ -169,7 +169,7 @@ def _jax_function(name: str, settings: Settings) -> Callable[..., Tensor]:
         shape = output_shape(name, settings, [x.shape for x in inputs])
         return array(shape, inputs[0].dtype)
 
-    @jax.custom_vjp
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
     def run(*inputs: Tensor) -> Tensor:
         return call(_Call(name, settings), result_of(inputs), *inputs)
 

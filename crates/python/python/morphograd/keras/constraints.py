@@ -23,7 +23,8 @@ Those that only repeat a map of Keras (`MaxNorm`, `MinMaxNorm`, `UnitNorm`) are 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import inspect
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -191,9 +192,12 @@ def _define(kind: type[sets.Set]) -> type[InSet]:
         members = arguments.pop("sets") if kind is sets.Intersection else ()
         return cls(*members, **arguments)
 
+    signature, about = inspect.signature(kind), inspect.cleandoc(kind.__doc__ or "")
+    along = inspect.Parameter("axis", inspect.Parameter.KEYWORD_ONLY, default=None)
     members = {
         "__init__": __init__,
-        "__doc__": f"{kind.__doc__}\n\nThe set `morphograd.sets.{kind.__name__}`; `axis` besides.",
+        "__signature__": signature.replace(parameters=[*signature.parameters.values(), along]),
+        "__doc__": f"{about}\n\nThe set `morphograd.sets.{kind.__name__}`; `axis` besides.",
         "__module__": __name__,
         "get_config": get_config,
         "from_config": classmethod(from_config),
@@ -213,6 +217,11 @@ _sets = [
 ]
 for _name in _sets:
     globals()[_name] = _define(getattr(sets, _name))
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> type[InSet]: ...
 
 
 class _Named(InSet):
