@@ -1,4 +1,4 @@
-"""The tests of `morphograd.keras` on the other backends that are installed, and without Keras."""
+"""The tests of `morphograd.keras` on every backend that is installed, and without Keras."""
 
 import importlib.util
 import os
@@ -26,10 +26,10 @@ def python(*arguments, **environment):
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch", "jax"])
 def test_on_every_backend(backend):
-    keras = pytest.importorskip("keras", reason="Keras is not installed")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    if keras.backend.backend() == backend:
+    for name, called in (("keras", "Keras"), (backend, backend)):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{called} is not installed")
+    if os.environ.get("KERAS_BACKEND") == backend:
         pytest.skip(f"{backend} is the backend of this run")
     files = [f"test_keras_{part}.py" for part in PARTS]
     code, output = python(

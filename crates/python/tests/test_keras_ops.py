@@ -1,6 +1,6 @@
 """Differentiable operations on tensors of Keras' backend. With `cargo xtask python --frameworks`.
 
-The backend is what KERAS_BACKEND says; `test_keras_backends` runs these tests on the others.
+The backend is what KERAS_BACKEND says; `test_keras_backends` runs these tests on each.
 """
 
 import morphograd as mg
