@@ -16,7 +16,8 @@ Builds the Python package, installs it into target/python and runs its tests.
 Usage: cargo xtask python [--frameworks] [-- PYTEST-OPTIONS]
 
 Options:
-  --frameworks  Also installs scikit-image and PyTorch (2 GB or more) and runs the tests with them
+  --frameworks  Also installs scikit-image, PyTorch, Keras, TensorFlow and JAX (3 GB or more)
+                and runs the tests with them
 
 Needs Python 3.11 or newer as `python3`, or as what the environment variable PYTHON names.";
 

@@ -9,6 +9,7 @@ mod elements;
 mod guard;
 mod operators;
 mod ops;
+mod residuation;
 mod sets;
 mod solve;
 
@@ -29,6 +30,8 @@ mod _morphograd {
     use crate::operators::{connect, operate};
     #[pymodule_export]
     use crate::ops::{Saved, backward_arrays, forward, forward_arrays};
+    #[pymodule_export]
+    use crate::residuation::identify;
     #[pymodule_export]
     use crate::sets::Set;
     #[pymodule_export]

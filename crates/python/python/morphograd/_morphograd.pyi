@@ -68,6 +68,15 @@ def backward_arrays(
     needed: Sequence[bool],
 ) -> list[npt.NDArray[Any] | None]: ...
 
+def identify(
+    operator: str,
+    image: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    size: tuple[int, int],
+    padding: str,
+    max: float,
+) -> tuple[npt.NDArray[Any], float, float]: ...
+
 @final
 class Set:
     def __new__(cls, name: str, fields: dict[str, Any]) -> Set: ...

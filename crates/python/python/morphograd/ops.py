@@ -19,10 +19,12 @@ from . import _morphograd
 from ._morphograd import Saved as _Saved
 
 __all__ = [
+    "Identified",
     "Saved",
     "area_opening",
     "dilation",
     "erosion",
+    "identify",
     "leveling",
     "max_plus",
     "min_plus",
@@ -105,6 +107,38 @@ def erosion(
     """`y[i] = min_d x[i + d] - kernel[k - 1 - d]`: the adjoint of the dilation."""
     settings = Settings(strides, rates, padding, mode, cval, ties)
     return _forward("erosion", [x, kernel], settings)
+
+
+class Identified(NamedTuple):
+    """A kernel and how well it does."""
+
+    kernel: Array
+    """The kernel (kh, kw, channels)."""
+    largest: float
+    """The largest difference between the target and what the kernel gives."""
+    squares: float
+    """The sum of the squares of the differences."""
+
+
+def identify(
+    x: Array,
+    target: Array,
+    size: Pair,
+    *,
+    operator: str = "dilation",
+    padding: str = "same",
+    max: float = float("inf"),
+) -> Identified:
+    """The greatest kernel `<= max` whose dilation of `x` is nowhere above the target.
+
+    `kernel[d] = min_i target[i] - x[i + d]`, by residuation: if any kernel gives the target, so
+    does this one, and raised by half of `largest` it is the best one in the maximum norm. With
+    `operator="erosion"` the greatest kernel whose erosion is nowhere below the target. Images are
+    (batch, height, width, channels); several images share the kernel.
+    """
+    if operator not in ("dilation", "erosion"):
+        raise ValueError(f"operator: expected dilation or erosion, found {operator}")
+    return Identified(*_morphograd.identify(operator, x, target, size, padding, max))
 
 
 def smooth_dilation(
