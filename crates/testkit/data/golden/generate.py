@@ -13,6 +13,8 @@ from pathlib import Path
 # Results depend on the number of threads in their last digits, and so do the bytes.
 THREADS = 2
 os.environ |= {"OMP_NUM_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
+# Its kernels differ in last bits; which one it takes would depend on the model of the processor.
+os.environ |= {"OPENBLAS_CORETYPE": "SKYLAKEX"}
 os.environ |= {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 import numpy as np
