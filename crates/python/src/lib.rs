@@ -13,7 +13,13 @@ mod residuation;
 mod sets;
 mod solve;
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
+
+/// Keeps the memory of arrays for the next call: the system's gives it back after each, and takes
+/// longer to clear its pages than a small dilation takes.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[pymodule]
 mod _morphograd {
