@@ -37,6 +37,9 @@ mod lattices {}
 #[doc = include_str!("../../../docs/max-plus/subgradients.md")]
 mod subgradients {}
 
+#[doc = include_str!("../../../docs/max-plus/constraints.md")]
+mod kernel_constraints {}
+
 #[doc = include_str!("../../../docs/autodiff/tape.md")]
 mod tape {}
 
