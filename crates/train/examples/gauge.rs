@@ -89,7 +89,8 @@ fn interval(values: &[f64]) -> [f64; 2] {
     [means[RESAMPLES / 40], means[RESAMPLES - RESAMPLES / 40]]
 }
 
-/// How far the logits of the test images are from those of the network in canonical form, at most.
+/// How far the logits of the test images are from those of the network in canonical form, at most,
+/// relative to the largest.
 fn distance_to_canonical(config: &Config, dataset: &Dataset, weights: &Path) -> Outcome<f32> {
     let (mut params, mut tape) = (Params::new(), Tape::new());
     let model = config.network(dataset, Weight::zeros(), 0, &mut params)?;
@@ -109,5 +110,6 @@ fn distance_to_canonical(config: &Config, dataset: &Dataset, weights: &Path) -> 
     let kernel = params.find(&format!("{DILATION}.kernel")).ok_or("no dilation")?;
     canonical(&mut params, kernel);
     let found = logits(&params)?;
-    Ok(trained.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max))
+    let apart = trained.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    Ok(apart / trained.iter().map(|logit| logit.abs()).fold(0.0, f32::max))
 }
