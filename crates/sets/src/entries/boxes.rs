@@ -353,20 +353,32 @@ fn clip<T: Real>(value: &mut [T], min: T, max: T) {
     }
 }
 
+/// Numbers that are looked at together: inside, as after a projection, they cost two comparisons
+/// each, on vectors.
+const CHUNK: usize = 64;
+
+/// How far the number farthest outside is from the bounds, which are numbers of type `T`.
 fn excess_outside<T: Real>(value: &[T], min: f64, max: f64) -> f64 {
-    value.iter().fold(0.0, |worst, w| {
-        let w = w.f64();
-        // Only what is outside is subtracted: an infinite bound minus itself would be NaN.
-        let missed = if w < min {
-            min - w
-        } else if w > max {
-            w - max
-        } else if w.is_nan() {
-            w
-        } else {
-            0.0
-        };
-        larger(worst, missed)
+    let (low, high) = (T::of(min), T::of(max));
+    value.chunks(CHUNK).fold(0.0, |worst, chunk| {
+        // NaN is not inside.
+        if chunk.iter().fold(true, |inside, w| inside & (*w >= low) & (*w <= high)) {
+            return worst;
+        }
+        chunk.iter().fold(worst, |worst, w| {
+            let w = w.f64();
+            // Only what is outside is subtracted: an infinite bound minus itself would be NaN.
+            let missed = if w < min {
+                min - w
+            } else if w > max {
+                w - max
+            } else if w.is_nan() {
+                w
+            } else {
+                0.0
+            };
+            larger(worst, missed)
+        })
     })
 }
 
