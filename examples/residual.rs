@@ -5,11 +5,8 @@ use morphograd_morphology::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dense = |units| Dense { units, ..Dense::default() };
-    let dilation = Dilation2d {
-        filters: 8,
-        neighbourhood: Neighbourhood2d::new([2, 2]),
-        ..Dilation2d::default()
-    };
+    let neighbourhood = Neighbourhood2d::new([2, 2]);
+    let dilation = Dilation2d { filters: 8, neighbourhood, ..Dilation2d::default() };
     let image = Sequential::new().add("dilation", dilation).add("flat", Flatten);
     let body = Sequential::new().add("a", dense(32)).add("relu", Activation::Relu);
     let head = Sequential::new()
