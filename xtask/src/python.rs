@@ -16,8 +16,8 @@ Builds the Python package, installs it into target/python and runs its tests.
 Usage: cargo xtask python [--frameworks] [-- PYTEST-OPTIONS]
 
 Options:
-  --frameworks  Also installs scikit-image, PyTorch, Keras, TensorFlow and JAX (3 GB or more)
-                and runs the tests with them
+  --frameworks  Also installs scikit-image, PyTorch, Keras, TensorFlow, JAX, morphocore and
+                kornia (3 GB or more) and runs the tests with them
 
 Needs Python 3.11 or newer as `python3`, or as what the environment variable PYTHON names.";
 
@@ -70,6 +70,8 @@ fn run(root: &Path, frameworks: bool, pytest: &[OsString]) -> Result<(), String>
     if frameworks {
         let list = "tests/requirements-frameworks.txt";
         pip("install the frameworks", &["install", "--quiet", "-r", list])?;
+        let list = "tests/requirements-peers.txt";
+        pip("install the peers", &["install", "--quiet", "--no-deps", "-r", list])?;
     }
     // What was built before may have another name, and one wheel is to be found.
     if wheels.exists() {

@@ -4,8 +4,9 @@ A server that `cargo xtask bench --peers PYTHON` starts and talks to. One reques
 input, `{"case": "step", "samples": 1}`; one answer a line on standard output,
 `{"seconds": {"PyTorch, unfold": [0.0012]}, "lacks": {"morphocore": "why"}}`. The first line is a
 greeting with the versions of what is there. It uses whatever of TensorFlow, PyTorch, morphocore,
-OpenCV and SciPy the interpreter finds. Cases are found by their names, which are those of the
-tables in `crates/bench/src/cases`; a case has an entry here for every library that can do it.
+OpenCV, SciPy, scikit-image and the Python package of morphograd the interpreter finds. Cases are
+found by their names, which are those of the tables in `crates/bench/src/cases`; a case has an entry
+here for every library that can do it. Those of `morphograd` are ours.
 
 Each library gets its own layout of images: channels last in TensorFlow, channels first in PyTorch.
 """
@@ -44,6 +45,9 @@ PRODUCTS = {
 CONSTRAINTS = ("none", "non-negative", "non-positive", "non-positive-increasing")
 # Cases that take minutes: one run, without a warm-up.
 LONG = ("tutorial",)
+
+
+OURS = "morphograd"
 
 
 class Lacks(Exception):
@@ -132,6 +136,10 @@ class TensorFlow:
         cases["epoch"] = {"TensorFlow": self.epoch}
         cases["prediction"] = {"TensorFlow": self.prediction}
         cases["tutorial"] = {"TensorFlow": self.tutorial}
+        # The first layer alone is another one.
+        theirs = {"TensorFlow, tf.nn.dilation2d": self.step}
+        cases["keras-tensorflow-step"] = {OURS: lambda: keras_step(self.digits), **theirs}
+        cases["keras-torch-step"] = theirs
         return cases
 
     def both(self, cases, name, make):
@@ -306,8 +314,38 @@ class TensorFlow:
         return run
 
 
+def keras_step(digits):
+    """A step of the tutorial in Keras with our layer, on whatever backend it has."""
+    import keras
+    from morphograd.keras.layers import Dilation2D
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            Dilation2D(8, (5, 5), padding="valid"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(0.01),
+        metrics=["accuracy"],
+    )
+    x, labels = digits.train
+    x, y = x[:128], keras.utils.to_categorical(labels[:128], 10)
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    return lambda: model.train_on_batch(x, y)
+
+
 class Torch:
     def __init__(self, threads, digits):
+        os.environ.setdefault("KERAS_BACKEND", "torch")
         import torch
 
         torch.set_num_threads(threads)
@@ -322,6 +360,12 @@ class Torch:
             self.versions["morphocore"] = version("morphocore")
         except ImportError:
             self.morphocore = None
+        try:
+            import morphograd.torch as ours
+
+            self.ours = ours
+        except ImportError:
+            self.ours = None
 
     def cases(self):
         F = self.torch.nn.functional
@@ -375,6 +419,18 @@ class Torch:
             cases[name] = {peer: lambda m=m, k=k, n=n, t=transposed: self.product(m, k, n, t)}
         for name, project in self.projections().items():
             cases[name] = {peer: lambda project=project: self.projection(project)}
+        if self.ours:
+            for name, size in (("torch-dilation", "tutorial"), ("torch-channels", "channels")):
+                images, filters, side = FILTERS[size]
+                for peer, layer in {OURS: self.ours.dilation2d, **self.layers("dilation")}.items():
+                    self.both(
+                        cases,
+                        peer,
+                        name,
+                        lambda l=layer, i=images, f=filters, s=side: self.filters(l, i, f, s),
+                    )
+            cases["torch-constrain"] = {OURS: self.constrained, "PyTorch, clamp_": self.clamped}
+            cases["keras-torch-step"] = {OURS: self.keras_step}
         first = {"PyTorch, convolution": lambda x, w: F.conv2d(x, w), **self.layers("dilation")}
         cases["step"] = {
             peer: lambda layer=layer: self.step(layer) for peer, layer in first.items()
@@ -487,6 +543,37 @@ class Torch:
         value = start.clone()
         return lambda: project(value.copy_(start))
 
+    def weights(self):
+        """Weights of both signs, with gradients that move them a little."""
+        torch = self.torch
+        weights = torch.from_numpy(normal(1024, 1024)).requires_grad_()
+        weights.grad = torch.from_numpy(normal(1024, 1024))
+        return weights, torch.optim.SGD([weights], 1e-3)
+
+    def constrained(self):
+        import morphograd as mg
+
+        weights, optimizer = self.weights()
+        self.ours.constrain(optimizer, {weights: mg.sets.NonNegative()})
+        return optimizer.step
+
+    def clamped(self):
+        weights, optimizer = self.weights()
+
+        def run():
+            optimizer.step()
+            with self.torch.no_grad():
+                weights.clamp_(min=0)
+
+        return run
+
+    def keras_step(self):
+        import keras
+
+        if keras.backend.backend() != "torch":
+            raise Lacks("has Keras with another backend: PyTorch needs an environment of its own")
+        return keras_step(self.digits)
+
     def network(self, layer):
         torch, F = self.torch, self.torch.nn.functional
 
@@ -582,6 +669,110 @@ class SciPy:
         return lambda: operation(x, size=(side, side), output=y)
 
 
+def photograph():
+    """Smooth grey values with edges and a little noise, 8 bits."""
+    noise, image = np.random.default_rng(0), np.zeros((FLAT_SIDE, FLAT_SIDE))
+    for octave in range(1, 8):
+        cells = 2**octave
+        at = np.linspace(0, cells, FLAT_SIDE)
+        heights = noise.random((cells + 1, cells + 1))
+        rows = np.array([np.interp(at, range(cells + 1), row) for row in heights])
+        image += np.array([np.interp(at, range(cells + 1), row) for row in rows.T]) / octave
+    image += 0.5 * (image > np.median(image)) + 0.02 * noise.standard_normal(image.shape)
+    low, high = image.min(), image.max()
+    return (255 * (image - low) / (high - low)).astype(np.uint8)
+
+
+class Images:
+    """The operators of the Python package on NumPy arrays, beside scikit-image and OpenCV."""
+
+    def __init__(self, threads, digits):
+        import morphograd
+
+        self.ours, self.versions = morphograd, {OURS: morphograd.__version__}
+        self.threads, self.skimage, self.cv2 = threads, None, None
+        try:
+            import skimage.morphology
+
+            self.skimage = skimage.morphology
+            self.versions["scikit-image"] = skimage.__version__
+        except ImportError:
+            pass
+        try:
+            import cv2
+
+            self.cv2 = cv2
+        except ImportError:
+            pass
+
+    def cases(self):
+        mg = self.ours
+        u8 = photograph()
+        f32, small, black = (u8 / 255).astype(np.float32), u8[:8, :8].copy(), u8 > 128
+        below = np.maximum(u8, 40) - 40
+        cases = {}
+        for name, word, image, footprint in (
+            ("call", "dilation", small, mg.square(3)),
+            ("dilation-3", "dilation", u8, mg.square(3)),
+            ("dilation-15", "dilation", u8, mg.square(15)),
+            ("dilation-disk", "dilation", u8, mg.disk(5)),
+            ("dilation-float", "dilation", f32, mg.square(5)),
+            ("opening-15", "opening", u8, mg.square(15)),
+            ("opening-disk", "opening", u8, mg.disk(5)),
+            ("tophat-15", "white_tophat", u8, mg.square(15)),
+            ("gradient-15", "gradient", u8, mg.square(15)),
+        ):
+            self.filters(cases, f"python-{name}", word, image, footprint)
+        self.both(cases, "reconstruction", "reconstruction", below, u8)
+        low = np.minimum((below / 255).astype(np.float32), f32)
+        self.both(cases, "reconstruction-float", "reconstruction", low, f32)
+        self.both(cases, "h-maxima", "h_maxima", u8, 40)
+        self.both(cases, "local-maxima", "local_maxima", u8)
+        self.both(cases, "area-opening", "area_opening", u8, 64)
+        cases["python-distance"] = {OURS: lambda: lambda: mg.distance_transform(black)}
+        if self.cv2:
+            binary = black.astype(np.uint8)
+            exact = self.cv2.DIST_L2, self.cv2.DIST_MASK_PRECISE
+            cases["python-distance"]["OpenCV"] = lambda: (
+                lambda: self.cv2.distanceTransform(binary, *exact)
+            )
+        try:
+            from scipy.ndimage import distance_transform_edt
+
+            cases["python-distance"]["SciPy"] = lambda: lambda: distance_transform_edt(black)
+        except ImportError:
+            pass
+        return cases
+
+    def both(self, cases, name, word, *arguments):
+        cases[f"python-{name}"] = {
+            peer: lambda f=getattr(library, word): lambda: f(*arguments)
+            for peer, library in ((OURS, self.ours), ("scikit-image", self.skimage))
+            if library
+        }
+
+    def filters(self, cases, name, word, image, footprint):
+        cases[name] = {OURS: lambda: lambda: getattr(self.ours, word)(image, footprint)}
+        if self.skimage and word != "gradient":
+            # A rectangle is given as scikit-image is fastest with it, in two lines.
+            lines = footprint
+            if footprint.all():
+                side = len(footprint)
+                lines = [(np.ones((side, 1)), 1), (np.ones((1, side)), 1)]
+            operator = getattr(self.skimage, word)
+            cases[name]["scikit-image"] = lambda: lambda: operator(image, lines)
+        if self.cv2:
+            kernel = footprint.astype(np.uint8)
+            words = {"dilation": "DILATE", "opening": "OPEN", "white_tophat": "TOPHAT"}
+            operation = getattr(self.cv2, "MORPH_" + words.get(word, word.upper()))
+
+            def opencv():
+                self.cv2.setNumThreads(self.threads)
+                return lambda: self.cv2.morphologyEx(image, operation, kernel)
+
+            cases[name]["OpenCV"] = opencv
+
+
 class Sampler:
     """Runs until a sample lasts long enough, as ours does."""
 
@@ -607,7 +798,7 @@ class Sampler:
 class Server:
     def __init__(self, threads, digits):
         self.cases, self.versions, self.case, self.samplers, self.lacks = {}, {}, None, {}, {}
-        for library in (TensorFlow, Torch, OpenCv, SciPy):
+        for library in (TensorFlow, Torch, OpenCv, SciPy, Images):
             try:
                 found = library(threads, digits)
             except ImportError:

@@ -16,8 +16,8 @@ pub struct Case {
     pub counted: bool,
     /// Whether it takes minutes, so that it is run only when asked for.
     pub long: bool,
-    /// Makes its data.
-    pub prepare: Prepare,
+    /// Makes its data; `None` where it is measured in an interpreter with the Python package.
+    pub prepare: Option<Prepare>,
 }
 
 /// Makes the data of a case; called once a run of the program, so it may take its time.
@@ -35,8 +35,28 @@ impl Case {
             work: Some(work),
             counted: false,
             long: false,
-            prepare,
+            prepare: Some(prepare),
         }
+    }
+
+    /// A case of the Python package, which a peer measures beside the other libraries.
+    pub fn in_python(name: &str, what: &str) -> Self {
+        Self {
+            name: name.into(),
+            what: what.into(),
+            work: None,
+            counted: false,
+            long: false,
+            prepare: None,
+        }
+    }
+
+    /// Makes the data of a case in Rust.
+    ///
+    /// # Panics
+    /// If it is one of the Python package.
+    pub fn start(&self) -> Run {
+        self.prepare.as_ref().expect("a case in Rust")()
     }
 
     /// A case whose instructions are counted too.

@@ -6,6 +6,7 @@ pub mod layers;
 pub mod morphology;
 pub mod products;
 pub mod projections;
+pub mod python;
 pub mod tutorial;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ pub fn groups() -> Vec<Group> {
         Group { title: "Matrix products", cases: products::cases() },
         Group { title: "Projections", cases: projections::cases() },
         Group { title: "The tutorial", cases: tutorial::cases() },
+        Group { title: "The Python package", cases: python::cases() },
     ]
 }
 

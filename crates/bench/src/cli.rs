@@ -266,9 +266,13 @@ fn measure_all(
             say(format_args!("\n{}", group.title));
         }
         for case in cases {
-            let measured = measure::case(&pool, &mut peers, group.title, case, samples)?;
-            say(table::case(&record, &measured));
-            record.cases.push(measured);
+            match measure::case(&pool, &mut peers, group.title, case, samples)? {
+                Ok(measured) => {
+                    say(table::case(&record, &measured));
+                    record.cases.push(measured);
+                }
+                Err(reason) => say(format_args!("{:28} {reason}", case.name)),
+            }
         }
     }
     Ok(record)

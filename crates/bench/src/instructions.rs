@@ -112,7 +112,7 @@ pub fn count(program: &Path, case: &str) -> Result<u64, CountError> {
 /// What valgrind runs: a case on one thread, once for its memory and once to be counted.
 pub fn run_counted(case: &Case) {
     pool(1).install(|| {
-        let mut run = (case.prepare)();
+        let mut run = case.start();
         run();
         morphograd_counted_run(&mut run);
     });

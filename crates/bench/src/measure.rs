@@ -36,7 +36,11 @@ const BUDGET: Duration = Duration::from_secs(45);
 /// Turns that are made in any case.
 const LEAST: usize = 5;
 
-/// Measures a case, in turns with the peers.
+/// What a peer calls the Python package.
+const OURS: &str = "morphograd";
+
+/// Measures a case, in turns with the peers; or says why not: it is one of the Python package, and
+/// no peer has it.
 ///
 /// # Errors
 /// If a peer is gone.
@@ -46,23 +50,37 @@ pub fn case(
     group: &str,
     case: &Case,
     samples: usize,
-) -> Result<Measured, PeerError> {
-    let mut sampler = pool.install(|| {
-        let run = (case.prepare)();
-        if case.long { Sampler::cold(run) } else { Sampler::new(run) }
+) -> Result<Result<Measured, String>, PeerError> {
+    let mut sampler = case.prepare.as_ref().map(|prepare| {
+        pool.install(|| {
+            let run = prepare();
+            if case.long { Sampler::cold(run) } else { Sampler::new(run) }
+        })
     });
-    let mut lacks = Vec::new();
-    for peer in &mut *peers {
-        lacks.extend(peer.sample(&case.name, 0)?.lacks);
+    let (mut lacks, mut measures_ours) = (Vec::new(), None);
+    for (index, peer) in peers.iter_mut().enumerate() {
+        let answer = peer.sample(&case.name, 0)?;
+        lacks.extend(answer.lacks);
+        if answer.seconds.contains_key(OURS) {
+            measures_ours.get_or_insert(index);
+        }
+    }
+    if sampler.is_none() && measures_ours.is_none() {
+        let needs = "needs a peer with the Python package".to_owned();
+        return Ok(Err(lacks.into_iter().find(|(name, _)| name == OURS).map_or(needs, |l| l.1)));
     }
     let samples = if case.long { 1 } else { samples };
     let (mut ours, mut theirs) = (Vec::new(), BTreeMap::<String, Vec<f64>>::new());
     let start = Instant::now();
     while ours.len() < samples && (ours.len() < LEAST || start.elapsed() < BUDGET) {
-        ours.push(pool.install(|| sampler.sample()));
-        for peer in &mut *peers {
+        ours.extend(sampler.as_mut().map(|sampler| pool.install(|| sampler.sample())));
+        for (index, peer) in peers.iter_mut().enumerate() {
             for (name, seconds) in peer.sample(&case.name, 1)?.seconds {
-                theirs.entry(name).or_default().extend(seconds);
+                match name == OURS {
+                    true if measures_ours == Some(index) => ours.extend(seconds),
+                    true => (),
+                    false => theirs.entry(name).or_default().extend(seconds),
+                }
             }
         }
     }
@@ -71,7 +89,7 @@ pub fn case(
             seconds.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
         PeerMeasured { peer, seconds: Quartiles::of(&seconds), ratio: Quartiles::of(&ratios) }
     });
-    Ok(Measured {
+    Ok(Ok(Measured {
         name: case.name.clone(),
         group: group.to_owned(),
         what: case.what.clone(),
@@ -80,5 +98,5 @@ pub fn case(
         seconds: Quartiles::of(&ours),
         peers: peers.collect(),
         lacks,
-    })
+    }))
 }

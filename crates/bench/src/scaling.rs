@@ -228,7 +228,7 @@ pub fn times(series: &Series, threads: usize, samples: usize) -> Curve {
         .sizes
         .iter()
         .zip(&pools)
-        .map(|(size, pool)| pool.install(|| Sampler::new(((series.case)(*size).prepare)())))
+        .map(|(size, pool)| pool.install(|| Sampler::new((series.case)(*size).start())))
         .collect();
     let mut seconds = vec![Vec::new(); series.sizes.len()];
     for _ in 0..samples.max(1) {
@@ -315,7 +315,7 @@ pub fn run_point(name: &str, threads: usize) -> Option<u64> {
             series.iter().flat_map(|series| series.sizes.iter().map(move |size| (series, *size)));
         let (series, size) = points.find(|(series, size)| point(series, *size) == name)?;
         pool.install(|| {
-            let mut run = ((series.case)(size).prepare)();
+            let mut run = (series.case)(size).start();
             run();
             run();
         });

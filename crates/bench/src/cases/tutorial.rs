@@ -45,13 +45,13 @@ pub(super) fn cases() -> Vec<Case> {
             work: None,
             counted: false,
             long: true,
-            prepare: Box::new(|| {
+            prepare: Some(Box::new(|| {
                 Box::new(move || {
                     for constraint in Config::default().constraints {
                         Network::new(Config::default(), &constraint).fit(0);
                     }
                 })
-            }),
+            })),
         },
     ]
 }
