@@ -6,6 +6,7 @@
 
 pub mod alternatives;
 pub mod dykstra;
+pub mod identification;
 pub mod metric;
 pub mod noise_floor;
 pub mod nonconvex;

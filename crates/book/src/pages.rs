@@ -37,6 +37,9 @@ mod lattices {}
 #[doc = include_str!("../../../docs/max-plus/subgradients.md")]
 mod subgradients {}
 
+#[doc = include_str!("../../../docs/max-plus/identification.md")]
+mod identification {}
+
 #[doc = include_str!("../../../docs/max-plus/constraints.md")]
 mod kernel_constraints {}
 

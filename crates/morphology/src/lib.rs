@@ -72,6 +72,7 @@ pub mod operators {
 
 /// Structuring elements and functions: values, starts, penalties, sets of them.
 pub mod elements {
+    pub mod best_in_set;
     pub mod element_dropout;
     pub mod generators;
     pub mod initializer;
@@ -82,6 +83,7 @@ pub mod elements {
     pub mod structuring_element;
     pub mod structuring_function;
 
+    pub use best_in_set::{BestInSet, Optimality, Witness};
     pub use element_dropout::ElementDropout;
     pub use quadratic::QuadraticKernel;
     pub use regularizer::L1L2Lattice;

@@ -78,6 +78,10 @@ impl<T: Precision> Constraint<T> for Shared {
         T::view(&*self.0).project_vjp(shape, at, projected, gradient);
     }
 
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        T::view(&*self.0).greatest_below(shape, upper)
+    }
+
     fn active(&self, shape: Shape, value: &[T]) -> Option<usize> {
         T::view(&*self.0).active(shape, value)
     }

@@ -61,7 +61,7 @@ pub trait Constraint<T>: Debug + Send + Sync {
         norm_of(value.iter().zip(&image).map(apart))
     }
 
-    /// Which of the four functions below the set has, for a parameter of a shape that it accepts.
+    /// Which of the five functions below the set has, for a parameter of a shape that it accepts.
     /// It does not depend on a value. By default none.
     fn capabilities(&self, _shape: Shape) -> Capabilities {
         Capabilities::default()
@@ -109,6 +109,16 @@ pub trait Constraint<T>: Debug + Send + Sync {
         lacks_capability(self, "derivative")
     }
 
+    /// Lowers `upper` to the greatest point of the set that is nowhere above it; `false` if there is
+    /// none, and then what is left in `upper` says nothing. A closed set has one below every bound
+    /// if the entrywise maximum of two of its points is in it.
+    ///
+    /// # Panics
+    /// If the maximum of two points can be outside: [`Capabilities::greatest`].
+    fn greatest_below(&self, _shape: Shape, _upper: &mut [T]) -> bool {
+        lacks_capability(self, "greatest")
+    }
+
     /// A smooth map from a free parameter into the set, for a parameter of this shape. By default
     /// there is none.
     fn parametrization(&self, _shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -145,6 +155,8 @@ pub struct Capabilities {
     pub linear: bool,
     /// [`Constraint::project_vjp`].
     pub derivative: bool,
+    /// [`Constraint::greatest_below`].
+    pub greatest: bool,
 }
 
 /// The panic of a function of [`Constraint`] that is called without being stated. The default

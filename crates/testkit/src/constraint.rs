@@ -10,7 +10,7 @@ use morphograd_autodiff::sets::{Constraint, Kind};
 use morphograd_autodiff::tensor::Shape;
 
 /// Checks that `capabilities` tells the truth, at a point of the set that is made by projecting
-/// `point`: each of the four functions that it states runs, and each other panics with the name of
+/// `point`: each of the five functions that it states runs, and each other panics with the name of
 /// the set and of the capability.
 ///
 /// # Panics
@@ -21,11 +21,14 @@ pub fn check_capabilities(constraint: &dyn Constraint<f64>, shape: Shape, point:
     constraint.project(shape, &mut at);
     let (metric, stated) = (vec![1.0; at.len()], constraint.capabilities(shape));
     type Call<'a> = &'a dyn Fn(&mut [f64]);
-    let calls: [(&str, bool, Call<'_>); 4] = [
+    let calls: [(&str, bool, Call<'_>); 5] = [
         ("metric", stated.metric, &|x| constraint.project_in_metric(shape, &metric, x)),
         ("tangent", stated.tangent, &|x| constraint.project_tangent(shape, &at, x)),
         ("linear", stated.linear, &|x| constraint.minimize_linear(shape, &at, x)),
         ("derivative", stated.derivative, &|x| constraint.project_vjp(shape, &at, &at, x)),
+        ("greatest", stated.greatest, &|x| {
+            let _ = constraint.greatest_below(shape, x);
+        }),
     ];
     for (name, is_stated, call) in calls {
         let result = catch_unwind(AssertUnwindSafe(|| call(&mut at.clone())));
@@ -36,6 +39,42 @@ pub fn check_capabilities(constraint: &dyn Constraint<f64>, shape: Shape, point:
         assert!(
             if is_stated { message.is_none() } else { is_refused },
             "{constraint:?}: `{name}` is stated: {is_stated}, and the call ends with {message:?}"
+        );
+    }
+}
+
+/// Checks the greatest point of a set below a bound, where the set states it: below a bound that is
+/// `above` a point of the set (the image of `point`) there is one, it is in the set, nowhere above
+/// the bound, and nowhere below that point by more than the tolerance of the projection.
+///
+/// # Panics
+/// If one of them fails.
+#[track_caller]
+pub fn check_greatest_below(
+    tolerance: f64,
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    point: &[f64],
+    above: &[f64],
+) {
+    if !constraint.capabilities(shape).greatest {
+        return;
+    }
+    let mut inside = point.to_vec();
+    constraint.project(shape, &mut inside);
+    let bound: Vec<f64> = inside.iter().zip(above).map(|(w, a)| w + a.abs()).collect();
+    let mut greatest = bound.clone();
+    assert!(
+        constraint.greatest_below(shape, &mut greatest),
+        "{constraint:?}: none below {bound:?}"
+    );
+    let missed = constraint.violation(shape, &greatest);
+    assert!(missed == 0.0, "{constraint:?}: {greatest:?} is outside by {missed}");
+    for (i, w) in greatest.iter().enumerate() {
+        let (low, high) = (inside[i], bound[i]);
+        assert!(
+            low - tolerance <= *w && *w <= high,
+            "{constraint:?}: {w} is not in [{low}, {high}] at {i}"
         );
     }
 }

@@ -1,17 +1,40 @@
-//! Figures of the max-plus chapters: a signal, its dilation and erosion, and what opening and
-//! closing leave.
+//! Figures of the max-plus chapters: a signal, its dilation and erosion, what opening and closing
+//! leave, and a kernel that is found from images.
 
 use morphograd::morphology::nn::tensor::{ShapeError, Tensor, Window2d};
 use morphograd::morphology::{closing2d, dilation2d, erosion2d, evaluate, opening2d};
 use morphograd_plot::{Axis, Line, Panel, Scale};
 
 use super::{Figure, chart, dashed, solid};
+use crate::experiment::identification::{Loss, Problem};
 
 const LENGTH: usize = 96;
 const SIZE: usize = 9;
 
 pub(super) fn figures() -> Vec<Figure> {
-    vec![("signal.svg", signal().expect("shapes that fit"))]
+    vec![
+        ("signal.svg", signal().expect("shapes that fit")),
+        ("identification.svg", identification()),
+    ]
+}
+
+fn identification() -> String {
+    const STEPS: u64 = 5000;
+    let problem = Problem::new();
+    let start = || Tensor::zeros([5, 5, 1]);
+    let (_, proof) = problem.best();
+    let squares = problem.trained(Loss::MeanSquare, start(), STEPS);
+    let largest = problem.trained(Loss::Largest, start(), STEPS);
+    let bound = vec![(1.0, proof.error), (STEPS as f64, proof.error)];
+    let lines = vec![
+        solid("trained on the mean square", squares, 1),
+        solid("trained on the largest error", largest, 2),
+        dashed("the least there is", bound, 0),
+    ];
+    let x = Axis::new("step k", Scale::Logarithmic);
+    let y = Axis::new("largest error so far", Scale::Logarithmic);
+    let title = "A kernel found from an image";
+    chart(title, vec![Panel::new(title, x, y, lines)])
 }
 
 fn signal() -> Result<String, ShapeError> {

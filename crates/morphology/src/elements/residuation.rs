@@ -5,7 +5,7 @@
 //! over the images; the residual is then measured with the very operations that layers use, so that
 //! it says how well the kernel does there.
 
-use morphograd_nn::autodiff::{Graph, Mode, Op, Params, Tape, Var};
+use morphograd_nn::autodiff::evaluate;
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, Window2d, parallel};
 
 use crate::dilation::depthwise::Depthwise2d;
@@ -128,7 +128,7 @@ impl Residuation {
         Self { window: self.window.adjoint(), ..*self }.identify::<T, MinMinus>(x, y)
     }
 
-    fn identify<T: Real, L: Lattice>(
+    pub(super) fn identify<T: Real, L: Lattice>(
         &self,
         x: TensorRef<'_, T>,
         y: TensorRef<'_, T>,
@@ -215,17 +215,8 @@ fn residual<T: Real, L: Lattice>(
     y: TensorRef<'_, T>,
     kernel: &Tensor<T>,
 ) -> Result<Residual, ShapeError> {
-    let (params, mut tape) = (Params::new(), Tape::new());
-    let mut graph = tape.record(&params, Mode::Eval);
-    let &[kh, kw, outputs] = kernel.shape().dims() else { unreachable!("made with three axes") };
-    let found = if x.shape.dims()[3] == outputs {
-        apply(&mut graph, Depthwise2d::<L>::new(window), x, kernel.view())?
-    } else {
-        let filters = TensorRef::new([kh, kw, 1, outputs], kernel.data());
-        apply(&mut graph, FilterBank2d::<L>::new(window), x, filters)?
-    };
     let mut residual = Residual::default();
-    for (y, found) in y.data.iter().zip(graph.value(found).data) {
+    for (y, found) in y.data.iter().zip(values::<T, L>(window, x, kernel.view())?.data()) {
         if y != found {
             let difference = (y.f64() - found.f64()).abs();
             residual.largest = residual.largest.max(difference);
@@ -235,14 +226,18 @@ fn residual<T: Real, L: Lattice>(
     Ok(residual)
 }
 
-fn apply<T: Real>(
-    graph: &mut Graph<'_, T>,
-    op: impl Op<T>,
+/// What a kernel `[kh, kw, outputs]` gives: channel by channel, or filter by filter of one channel.
+pub(super) fn values<T: Real, L: Lattice>(
+    window: Window2d,
     x: TensorRef<'_, T>,
     kernel: TensorRef<'_, T>,
-) -> Result<Var, ShapeError> {
-    let (x, kernel) = (graph.input(x), graph.input(kernel));
-    graph.apply(op, [x, kernel])
+) -> Result<Tensor<T>, ShapeError> {
+    let &[kh, kw, outputs] = kernel.shape.dims() else { unreachable!("made with three axes") };
+    if x.shape.dims()[3] == outputs {
+        return evaluate([x, kernel], |g, inputs| g.apply(Depthwise2d::<L>::new(window), inputs));
+    }
+    let filters = TensorRef::new([kh, kw, 1, outputs], kernel.data);
+    evaluate([x, filters], |g, inputs| g.apply(FilterBank2d::<L>::new(window), inputs))
 }
 
-const NAME: &str = "residuation";
+pub(super) const NAME: &str = "residuation";

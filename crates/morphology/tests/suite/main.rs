@@ -1,6 +1,7 @@
 //! The tests of the crate's public interface, by subject. One program for all of them: each would
 //! compile the kernels again.
 
+mod best_in_set;
 mod borders;
 mod compositions;
 mod geodesic;

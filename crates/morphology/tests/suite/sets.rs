@@ -10,7 +10,7 @@ use morphograd_morphology::{
     SupNormalized, Support, Symmetric, ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
-    check_capabilities, check_parametrization, check_project_vjp,
+    check_capabilities, check_greatest_below, check_parametrization, check_project_vjp,
     check_projection_in_metric_within, check_projection_within, check_tangent, strategy,
 };
 use proptest::collection::vec;
@@ -92,6 +92,7 @@ proptest! {
             set.accepts(shape).unwrap();
             check_projection_within(entry.tolerance, set, shape, point, &others);
             check_capabilities(set, shape, point);
+            check_greatest_below(entry.tolerance, set, shape, point, &direction[..n]);
             let states = set.capabilities(shape);
             if states.metric {
                 check_projection_in_metric_within(

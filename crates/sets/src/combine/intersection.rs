@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use crate::{Capabilities, Constraint, Kind};
 use morphograd_tensor::{Real, Shape, ShapeError};
 
+use crate::constraint::lacks_capability;
 use crate::numeric::{forgive, larger, rounding};
 use crate::scratch::with_scratch;
 use crate::until_inside::project_until_inside;
@@ -242,12 +243,34 @@ impl<T: Precision> Constraint<T> for Intersection {
     }
 
     fn capabilities(&self, shape: Shape) -> Capabilities {
-        let metric = (0..self.members.len()).all(|i| self.member(i).capabilities(shape).metric);
-        Capabilities { metric, ..Capabilities::default() }
+        let all = |knows: fn(Capabilities) -> bool| {
+            (0..self.members.len()).all(|i| knows(self.member(i).capabilities(shape)))
+        };
+        let (metric, greatest) = (all(|c| c.metric), all(|c| c.greatest));
+        Capabilities { metric, greatest, ..Capabilities::default() }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
         project_until_inside(self, shape, value, |w| drop(self.dykstra(shape, Some(metric), w)));
+    }
+
+    /// By turns, until no member lowers it any more. A common point below the bound is below what
+    /// each turn leaves, so the last is the greatest one. Entries only become smaller ones or
+    /// bounds of the members, which are finitely many values.
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        if !Constraint::<T>::capabilities(self, shape).greatest {
+            lacks_capability(self, "greatest");
+        }
+        let mut before = upper.to_vec();
+        loop {
+            if !self.members.iter().all(|m| T::view(&**m).greatest_below(shape, upper)) {
+                return false;
+            }
+            if *before == *upper {
+                return true;
+            }
+            before.copy_from_slice(upper);
+        }
     }
 }
 

@@ -178,6 +178,14 @@ impl<T: Real, S: Constraint<T>> Constraint<T> for Per<S> {
         });
     }
 
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        let (groups, mut exists) = (self.groups(shape), true);
+        groups.change_each([], upper, |[], group| {
+            exists &= self.set.greatest_below(groups.shape, group);
+        });
+        exists
+    }
+
     fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {
         let map = self.set.parametrization(self.groups(shape).shape)?;
         Some(Box::new(MapPer { along: self.along.clone(), map }))

@@ -75,7 +75,13 @@ impl<T: Real> Constraint<T> for NonNegative {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            derivative: true,
+            greatest: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -88,6 +94,10 @@ impl<T: Real> Constraint<T> for NonNegative {
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         clear_where_moved(at, projected, gradient);
+    }
+
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        lower(upper, T::zero(), T::infinity())
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -121,7 +131,13 @@ impl<T: Real> Constraint<T> for NonPositive {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            derivative: true,
+            greatest: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -134,6 +150,10 @@ impl<T: Real> Constraint<T> for NonPositive {
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         clear_where_moved(at, projected, gradient);
+    }
+
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        lower(upper, T::neg_infinity(), T::zero())
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -175,7 +195,13 @@ impl<T: Real> Constraint<T> for Interval {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: self.is_bounded(),
+            derivative: true,
+            greatest: true,
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -198,6 +224,10 @@ impl<T: Real> Constraint<T> for Interval {
 
     fn project_vjp(&self, _: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         clear_where_moved(at, projected, gradient);
+    }
+
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        lower(upper, T::of(self.min), T::of(self.max))
     }
 
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
@@ -297,7 +327,13 @@ impl<T: Real> Constraint<T> for Bounds {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: self.is_bounded(), derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: self.is_bounded(),
+            derivative: true,
+            greatest: true,
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -329,6 +365,11 @@ impl<T: Real> Constraint<T> for Bounds {
         }
     }
 
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        let mut entries = upper.iter_mut().zip(self.as_numbers());
+        entries.all(|(w, (min, max))| lower(std::slice::from_mut(w), min, max))
+    }
+
     fn parametrization(&self, _: Shape) -> Option<Box<dyn Parametrization<T>>> {
         let bounds = self.as_numbers::<f64>().map(|(min, max)| [min, max]).collect();
         Some(Box::new(Coordinatewise { bounds }))
@@ -351,6 +392,14 @@ fn clip<T: Real>(value: &mut [T], min: T, max: T) {
         let lower = if *w < min { min } else { *w };
         *w = if lower > max { max } else { lower };
     }
+}
+
+/// Lowers what is above the upper bound, and says whether nothing was below the lower one.
+fn lower<T: Real>(upper: &mut [T], min: T, max: T) -> bool {
+    for w in &mut *upper {
+        *w = if *w > max { max } else { *w };
+    }
+    upper.iter().all(|w| *w >= min)
 }
 
 /// Numbers that are looked at together: inside, as after a projection, they cost two comparisons

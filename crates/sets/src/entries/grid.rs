@@ -121,11 +121,24 @@ impl<T: Real> Constraint<T> for Grid {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, ..Capabilities::default() }
+        Capabilities { metric: true, tangent: true, greatest: true, ..Capabilities::default() }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
         self.project(shape, value);
+    }
+
+    /// The level of each entry, or the next one below where that is above it.
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        let parts = self.parts();
+        upper.iter_mut().all(|w| {
+            let bound = *w;
+            *w = self.nearest(parts, bound);
+            if *w > bound {
+                *w = self.nearest(parts, T::of(w.f64() - self.step));
+            }
+            *w <= bound
+        })
     }
 
     /// Every point is isolated, and the cone is {0}: of a momentum on it nothing is left.

@@ -96,7 +96,13 @@ impl<T: Real> Constraint<T> for L1Ball {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: true,
+            derivative: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
@@ -192,7 +198,13 @@ impl<T: Real> Constraint<T> for L2Ball {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: true,
+            derivative: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
@@ -262,7 +274,7 @@ impl<T: Real> Constraint<T> for LInfBall {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+        Capabilities { metric: true, tangent: true, linear: true, derivative: true, greatest: true }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
@@ -275,6 +287,10 @@ impl<T: Real> Constraint<T> for LInfBall {
 
     fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         self.interval().project_vjp(shape, at, projected, gradient);
+    }
+
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        self.interval().greatest_below(shape, upper)
     }
 
     fn parametrization(&self, shape: Shape) -> Option<Box<dyn Parametrization<T>>> {

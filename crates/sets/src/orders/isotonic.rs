@@ -132,7 +132,13 @@ impl<T: Real> Constraint<T> for Isotonic {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            derivative: true,
+            greatest: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, _: Shape, metric: &[T], value: &mut [T]) {
@@ -163,6 +169,20 @@ impl<T: Real> Constraint<T> for Isotonic {
             }
             start += run;
         }
+    }
+
+    /// Each entry the least of those that it must not exceed.
+    fn greatest_below(&self, _: Shape, upper: &mut [T]) -> bool {
+        let mut least = T::infinity();
+        let mut lower = |w: &mut T| {
+            least = if *w < least { *w } else { least };
+            *w = least;
+        };
+        match self {
+            Self::NonDecreasing => upper.iter_mut().rev().for_each(&mut lower),
+            Self::NonIncreasing => upper.iter_mut().for_each(&mut lower),
+        }
+        true
     }
 
     /// Sums of softplus. Neighbours of the start within 0.01 of one another are moved apart.

@@ -74,7 +74,13 @@ impl<T: Real> Constraint<T> for Simplex {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: true,
+            derivative: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {
@@ -177,7 +183,13 @@ impl<T: Real> Constraint<T> for CappedSimplex {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, linear: true, derivative: true }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            linear: true,
+            derivative: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, metric: &[T], value: &mut [T]) {

@@ -3,7 +3,7 @@
 
 use morphograd_sets::*;
 use morphograd_testkit::{
-    check_capabilities, check_projection, check_projection_in_metric_within,
+    check_capabilities, check_greatest_below, check_projection, check_projection_in_metric_within,
     check_projection_within, check_tangent,
 };
 use proptest::collection::vec;
@@ -28,6 +28,7 @@ proptest! {
             set.accepts(shape).unwrap();
             check_projection_within(entry.tolerance, set, shape, point, &others);
             check_capabilities(set, shape, point);
+            check_greatest_below(entry.tolerance, set, shape, point, direction);
             let states = set.capabilities(shape);
             if states.metric {
                 check_projection_in_metric_within(

@@ -64,6 +64,7 @@ impl ConstantKernel {
 
 impl PlaneSet for ConstantKernel {
     const NAME: &'static str = "flat";
+    const HAS_GREATEST: bool = true;
     const AFFINE: bool = true;
 
     fn kind(&self) -> Kind {
@@ -96,6 +97,16 @@ impl PlaneSet for ConstantKernel {
 
     fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.level(size, metric, f64::NEG_INFINITY, plane);
+    }
+
+    /// The least entry on the support.
+    fn greatest_below(&self, size: [usize; 2], upper: &mut [f64]) -> bool {
+        let on = upper.iter().enumerate().filter(|(i, _)| self.is_on(size, *i));
+        let least = on.fold(f64::INFINITY, |least, (_, w)| least.min(*w));
+        for (i, w) in upper.iter_mut().enumerate() {
+            *w = if self.is_on(size, i) { least } else { f64::NEG_INFINITY };
+        }
+        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

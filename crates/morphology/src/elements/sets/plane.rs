@@ -49,6 +49,14 @@ pub(super) trait PlaneSet {
         unreachable!("{} is affine, or without a derivative", Self::NAME)
     }
 
+    /// Whether maxima of planes of the set are in it.
+    const HAS_GREATEST: bool = false;
+
+    /// As `Constraint::greatest_below`, where the set has it.
+    fn greatest_below(&self, _size: [usize; 2], _upper: &mut [f64]) -> bool {
+        unreachable!("{} is not closed under maxima", Self::NAME)
+    }
+
     /// As `Constraint::active`.
     fn active(&self, _size: [usize; 2], _rounding: f64, _plane: &[f64]) -> Option<usize> {
         None
@@ -90,6 +98,7 @@ pub(super) fn capabilities<S: PlaneSet>(_: &S) -> Capabilities {
         metric: S::HAS_METRIC,
         tangent: true,
         derivative: S::HAS_DERIVATIVE,
+        greatest: S::HAS_GREATEST,
         ..Capabilities::default()
     }
 }
@@ -188,6 +197,25 @@ pub(super) fn project_vjp<T: Real, S: PlaneSet + Debug>(
     });
 }
 
+pub(super) fn greatest_below<T: Real, S: PlaneSet + Debug>(
+    set: &S,
+    shape: Shape,
+    upper: &mut [T],
+) -> bool {
+    if !S::HAS_GREATEST {
+        lacks_capability(set, "greatest");
+    }
+    let (size, rest) = (size(shape), rest(shape));
+    with_scratch(size[0] * size[1], |plane: &mut [f64]| {
+        (0..rest).all(|p| {
+            gather(p, rest, upper, plane);
+            let exists = set.greatest_below(size, plane);
+            scatter(p, rest, plane, upper);
+            exists
+        })
+    })
+}
+
 pub(super) fn parametrization<T: Real, S>(set: &S) -> Option<Box<dyn Parametrization<T>>>
 where
     S: PlaneSet + Constraint<T> + Clone + 'static,
@@ -266,6 +294,10 @@ macro_rules! constraint_on_planes {
                 gradient: &mut [T],
             ) {
                 $crate::elements::sets::plane::project_vjp(self, shape, at, projected, gradient);
+            }
+
+            fn greatest_below(&self, shape: morphograd_nn::tensor::Shape, upper: &mut [T]) -> bool {
+                $crate::elements::sets::plane::greatest_below(self, shape, upper)
             }
 
             fn parametrization(

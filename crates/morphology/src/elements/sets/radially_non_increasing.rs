@@ -113,6 +113,7 @@ impl RadiallyNonIncreasing {
 
 impl PlaneSet for RadiallyNonIncreasing {
     const NAME: &'static str = "radially non-increasing";
+    const HAS_GREATEST: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::Convex
@@ -157,6 +158,29 @@ impl PlaneSet for RadiallyNonIncreasing {
 
     fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.regress(size, |_| 0.0, metric, plane);
+    }
+
+    /// Each entry at most the least of those nearer to the centre.
+    fn greatest_below(&self, size: [usize; 2], upper: &mut [f64]) -> bool {
+        with_scratch(upper.len(), |result: &mut [f64]| {
+            self.sorted(
+                size,
+                |_| 0.0,
+                upper,
+                |order, _, _| {
+                    let (mut inner, mut least, mut ring) = (f64::INFINITY, f64::INFINITY, 0);
+                    for position in order.iter().map(|o| *o as usize) {
+                        if self.ring(size, position) != ring {
+                            (ring, inner) = (self.ring(size, position), least);
+                        }
+                        result[position] = upper[position].min(inner);
+                        least = least.min(result[position]);
+                    }
+                },
+            );
+            upper.copy_from_slice(result);
+        });
+        true
     }
 
     /// The same order among the entries of each height: only those can change places.

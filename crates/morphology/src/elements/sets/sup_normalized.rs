@@ -51,6 +51,7 @@ fn normalize(plane: &mut [f64], chosen: impl Fn(usize) -> bool, metric: Option<&
 
 impl PlaneSet for SupNormalized {
     const NAME: &'static str = "sup-normalized";
+    const HAS_GREATEST: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::NonConvex
@@ -76,6 +77,12 @@ impl PlaneSet for SupNormalized {
     /// Directions that raise no zero and keep one of them.
     fn tangent(&self, _: [usize; 2], _: f64, at: &[f64], direction: &mut [f64]) {
         normalize(direction, |i| at[i] == 0.0, None);
+    }
+
+    /// There is one where some entry may be 0.
+    fn greatest_below(&self, _: [usize; 2], upper: &mut [f64]) -> bool {
+        upper.iter_mut().for_each(|w| *w = w.min(0.0));
+        upper.contains(&0.0)
     }
 
     /// What was clipped or raised is 0 whatever it was.

@@ -109,7 +109,13 @@ impl<T: Real> Constraint<T> for Support {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            derivative: true,
+            greatest: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -139,6 +145,17 @@ impl<T: Real> Constraint<T> for Support {
                 gradient.fill(T::zero());
             }
         }
+    }
+
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        let rest = rest(shape);
+        let mut entries = upper.chunks_exact_mut(rest.max(1)).zip(self.positions(shape));
+        entries.all(|(entries, supported)| {
+            if !supported {
+                entries.fill(T::neg_infinity());
+            }
+            !supported || self.interval().greatest_below([rest].into(), entries)
+        })
     }
 
     /// That of the bounds, but off the support.

@@ -96,6 +96,7 @@ impl Symmetric {
 
 impl PlaneSet for Symmetric {
     const NAME: &'static str = "symmetric";
+    const HAS_GREATEST: bool = true;
     const AFFINE: bool = true;
 
     fn kind(&self) -> Kind {
@@ -136,6 +137,17 @@ impl PlaneSet for Symmetric {
 
     fn solve(&self, size: [usize; 2], metric: Option<&[f64]>, plane: &mut [f64]) {
         self.average(size, metric, plane);
+    }
+
+    /// The least entry of each orbit.
+    fn greatest_below(&self, size: [usize; 2], upper: &mut [f64]) -> bool {
+        for position in 0..upper.len() {
+            let least = self.images(size, position).map(|image| upper[image]);
+            let least = least.fold(upper[position], f64::min);
+            upper[position] = least;
+            self.images(size, position).for_each(|image| upper[image] = least);
+        }
+        true
     }
 
     fn tangent(&self, size: [usize; 2], _: f64, _: &[f64], direction: &mut [f64]) {

@@ -72,7 +72,13 @@ impl<T: Real> Constraint<T> for ZeroCentre {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { metric: true, tangent: true, derivative: true, ..Capabilities::default() }
+        Capabilities {
+            metric: true,
+            tangent: true,
+            derivative: true,
+            greatest: true,
+            ..Capabilities::default()
+        }
     }
 
     fn project_in_metric(&self, shape: Shape, _: &[T], value: &mut [T]) {
@@ -88,6 +94,13 @@ impl<T: Real> Constraint<T> for ZeroCentre {
     fn project_vjp(&self, shape: Shape, at: &[T], projected: &[T], gradient: &mut [T]) {
         self.interval().project_vjp(shape, at, projected, gradient);
         gradient[centre(shape)].fill(T::zero());
+    }
+
+    /// There is one where the centre may be 0.
+    fn greatest_below(&self, shape: Shape, upper: &mut [T]) -> bool {
+        let exists = upper[centre(shape)].iter().all(|w| *w >= T::zero());
+        upper[centre(shape)].fill(T::zero());
+        exists && self.interval().greatest_below(shape, upper)
     }
 
     /// That of the bounds, but for the centre.
