@@ -38,9 +38,18 @@ pub enum Mode {
     },
     /// Values only.
     Eval,
+    /// Values as in [`Mode::Eval`], and a backward pass may follow: for the variables of the
+    /// recording, not for its parameters. What of an image decides, and how to change it.
+    InputGradients,
     /// Shapes only: nothing is computed. Validates a model and fills its summary without touching
     /// data.
     Shapes,
+}
+
+impl Mode {
+    fn has_backward(self) -> bool {
+        matches!(self, Self::Train { .. } | Self::InputGradients)
+    }
 }
 
 /// A list of operations that outlives the steps and owns every buffer.
@@ -243,7 +252,8 @@ impl<T: Real> Graph<'_, T> {
             return var;
         }
         let (shape, trainable) = (self.params.value(id).shape, self.params.is_trainable(id));
-        let var = self.leaf(shape, Source::Param(id), trainable, |_| ());
+        let wants_grad = trainable && self.mode != Mode::InputGradients;
+        let var = self.leaf(shape, Source::Param(id), wants_grad, |_| ());
         self.tape.params[id.0 as usize] = Some(var);
         var
     }
@@ -342,10 +352,10 @@ impl<T: Real> Graph<'_, T> {
     /// ([`Graph::grad`]): it is the given one.
     ///
     /// # Panics
-    /// If `grad_output` has not as many elements as `y`, or the mode is not [`Mode::Train`].
+    /// If `grad_output` has not as many elements as `y`, or the mode has no backward pass.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, grad_output: &[T]) {
-        assert!(matches!(self.mode, Mode::Train { .. }), "a backward pass needs Mode::Train");
+        assert!(self.mode.has_backward(), "a backward pass needs Mode::Train or InputGradients");
         let (top, expected) = (y.index as usize, self.shape_in(y, "backward").len());
         assert_eq!(expected, grad_output.len(), "elements of the output's gradient");
         self.tape.top = Some(y);
@@ -502,8 +512,7 @@ impl<T: Real> Graph<'_, T> {
         if let Err(error) = shape.countable("input") {
             panic!("{error}");
         }
-        let train = matches!(self.mode, Mode::Train { .. });
-        let var = self.push(shape, source, wants_grad && train);
+        let var = self.push(shape, source, wants_grad && self.mode.has_backward());
         if self.mode != Mode::Shapes && matches!(source, Source::Tape) {
             let buffer = &mut self.tape.values[var.index as usize];
             buffer.resize(shape.len(), T::zero());

@@ -6,6 +6,7 @@ pub mod initializer;
 pub mod prelude;
 pub mod random;
 pub mod regularizer;
+pub mod robustness;
 
 /// Layers, each a description with public fields that is built into a computation.
 pub mod layers {

@@ -2,7 +2,8 @@
 //! experiment over seeds, paired with no constraint, and the canonical form of each network that
 //! was trained. `docs/max-plus/constraints.md` has the table.
 //!
-//! `cargo run --release --example gauge -- 20` takes 20 seeds (default 5).
+//! `cargo run --release --example gauge -- 20` takes 20 seeds (default 5), and writes a figure and
+//! `results.json` into `runs/examples`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to a person")]
 
 mod common;
@@ -10,7 +11,7 @@ mod common;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use common::{Outcome, dataset};
+use common::{Outcome, dataset, figure, results};
 use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
 use morphograd::experiment::{Config, DILATION};
@@ -21,6 +22,8 @@ use morphograd_morphology::nn::checkpoint;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::TensorRef;
 use morphograd_morphology::nn::{Layer, Weight};
+use morphograd_plot::IntervalPlot;
+use serde_json::json;
 
 const SETS: [&str; 7] = [
     "none",
@@ -36,7 +39,9 @@ fn main() -> Outcome<()> {
     let dataset = dataset()?;
     let seeds: u64 = std::env::args().nth(1).map_or(Ok(5), |text| text.parse())?;
     let samples = Config::default().samples.min(dataset.train.len());
-    let mut none = Vec::new();
+    let (mut none, mut rows) = (Vec::new(), Vec::new());
+    let mut intervals: Vec<(&str, Vec<(&str, [f64; 3])>)> =
+        SETS[1..].iter().map(|set| (*set, Vec::new())).collect();
     println!("{:24} {:9} {:>8}  {:20} logits", "set", "start", "accuracy", "minus none, paired");
     for start in [Start::Zero, Start::Interior] {
         let folder = RunFolder::create(Path::new("runs"), "gauge")?;
@@ -60,6 +65,14 @@ fn main() -> Outcome<()> {
             }
             let differences: Vec<f64> = best.iter().zip(&none).map(|(a, b)| a - b).collect();
             let [low, high] = interval(&differences);
+            let begin = if start == Start::Zero { "from 0" } else { "from the interior" };
+            if let Some((_, row)) = intervals.iter_mut().find(|(name, _)| *name == set) {
+                row.push((begin, [low, mean(&differences), high]));
+            }
+            rows.push(json!({
+                "set": set, "start": begin, "accuracies": best, "logits": apart,
+                "minus none": mean(&differences), "interval": [low, high],
+            }));
             println!(
                 "\r{set:24} {:9} {:8.4}  {:+.4} [{low:+.4}, {high:+.4}]  {apart:.1e}",
                 format!("{start:?}").to_lowercase(),
@@ -68,7 +81,11 @@ fn main() -> Outcome<()> {
             );
         }
     }
-    Ok(())
+    results("gauge", &json!({ "data": dataset.name, "seeds": seeds, "rows": rows }))?;
+    let label = "Accuracy minus that without a constraint, from two starts";
+    let axis = "best validation accuracy minus that of `none`, mean and 95 percent interval";
+    let range = [-0.02, 0.02];
+    figure("gauge", &IntervalPlot { label, axis, range, rows: intervals }.svg())
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use morphograd_nn::autodiff::{Add, Graph, ParamId, Var};
+use morphograd_nn::autodiff::{Add, Graph, ParamId, Params, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 use morphograd_nn::{Activation, BuildError, Builder, Layer, MaxPool2d, Weight};
 
@@ -103,6 +103,11 @@ impl<T: Real, L: Lattice> Layer<T> for FilterLayer<L> {
         let y = graph.apply(self.op, [x, kernel])?;
         let y = add_bias(graph, y, self.bias)?;
         self.activation.apply(graph, y)
+    }
+
+    /// The number of channels, which are added up: each filter on one channel has 1.
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(self.shape.dims()[2] as f64 * self.activation.slope())
     }
 }
 

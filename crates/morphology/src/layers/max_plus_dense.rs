@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Ties, Var};
+use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Params, Ties, Var};
 use morphograd_nn::initializer::GlorotUniform;
 use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
@@ -154,6 +154,10 @@ impl<T: Real, P: Op<T> + Copy> Layer<T> for Built<P> {
             y = graph.apply(Add, [y, bias])?;
         }
         self.activation.apply(graph, y)
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(self.activation.slope())
     }
 }
 

@@ -3,14 +3,15 @@
 //! The one design choice: all of them are arithmetic on nn's maximum and mean pooling, so border,
 //! ties and NaN are the same in all.
 
-use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Scale, Sub, Ties, Var};
+use morphograd_nn::autodiff::{Add, Graph, Mul, ParamId, Params, Scale, Sub, Ties, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
 use morphograd_nn::{AvgPool2d, Build, BuildError, Builder, Layer, MaxPool2d, Weight};
 
 macro_rules! pool {
-    ($(#[$doc:meta])* $name:ident, |$graph:ident, $x:ident, $max:ident| $body:expr) => {
+    ($(#[$doc:meta])* $name:ident, $lipschitz:expr, |$graph:ident, $x:ident, $max:ident|
+     $body:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name {
@@ -48,6 +49,10 @@ macro_rules! pool {
                 let $max = MaxPool2d { window, ties };
                 $body
             }
+
+            fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+                Some($lipschitz)
+            }
         }
     };
 }
@@ -77,7 +82,7 @@ pool! {
     /// assert_eq!(graph.value(y).data, [2.0]);
     /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
     /// ```
-    MinPool2d, |graph, x, max| minimum(graph, x, max)
+    MinPool2d, 1.0, |graph, x, max| minimum(graph, x, max)
 }
 
 pool! {
@@ -85,7 +90,7 @@ pool! {
     /// flat morphological gradient that also pools (`GradPooling2D` of morpholayers). Never
     /// negative. Border and default are those of [`MinPool2d`]; the rule at ties is that of both
     /// extrema.
-    RangePool2d, |graph, x, max| {
+    RangePool2d, 2.0, |graph, x, max| {
         let largest = graph.apply(max, [x])?;
         let smallest = minimum(graph, x, max)?;
         graph.apply(Sub, [largest, smallest])
@@ -140,6 +145,12 @@ macro_rules! mixed {
                         let difference = $graph.apply(Sub, [largest, other])?;
                         let share = $graph.apply(Mul, [difference, alpha])?;
                         $graph.apply(Add, [other, share])
+                    }
+
+                    /// 1 for a share in [0, 1].
+                    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+                        let alpha = params.value(self.alpha).data[0].f64();
+                        Some(alpha.abs() + (1.0 - alpha).abs())
                     }
                 }
 

@@ -4,7 +4,7 @@
 //! same operator at another scale whatever training makes of it, and nothing has to be kept
 //! consistent.
 
-use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Ties, Var};
+use morphograd_nn::autodiff::{Graph, MAX_INPUTS, ParamId, Params, Ties, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::NonNegative;
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
@@ -140,6 +140,10 @@ impl<T: Real> Layer<T> for Lifting {
             }
         }
         graph.stack(&levels[..self.levels], 1)
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

@@ -4,7 +4,7 @@
 //! The one design choice: it pads by what a window reaches beyond the image, so that the same
 //! window without padding then computes what it would compute with that border.
 
-use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Params, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d, parallel};
 use morphograd_nn::{Build, BuildError, Builder, Layer};
 
@@ -66,6 +66,10 @@ impl<T: Real> Build<T> for Pad2d {
 impl<T: Real> Layer<T> for Pad2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Params, Var};
 use thiserror::Error;
 
 use crate::model::build::Build;
@@ -74,6 +74,16 @@ impl Activation {
         (Self::Softmax, "softmax"),
     ];
 
+    /// The Lipschitz constant in the maximum norm: the largest slope, and of a softmax half, the
+    /// largest $2 y_i (1 - y_i)$.
+    pub fn slope(self) -> f64 {
+        match self {
+            Self::Linear | Self::Relu | Self::Tanh => 1.0,
+            Self::Sigmoid => 0.25,
+            Self::Softmax => 0.5,
+        }
+    }
+
     /// Applies the function to `x`.
     ///
     /// # Errors
@@ -115,6 +125,10 @@ impl<T: Real> Build<T> for Activation {
 impl<T: Real> Layer<T> for Activation {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         self.apply(graph, x)
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(self.slope())
     }
 }
 

@@ -8,7 +8,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
-use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, ParamId, Params, Var};
 
 use crate::initializer::{Constant, Initializer};
 use crate::model::build::Build;
@@ -153,6 +153,14 @@ impl<T: Real> Layer<T> for Built {
         };
         let (gamma, beta) = (graph.param(self.gamma), graph.param(self.beta));
         graph.apply(self.op, [x, moments, gamma, beta])
+    }
+
+    /// The largest $\lvert \gamma \rvert / \sqrt{v + \varepsilon}$, by the moving variances $v$.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        let (gamma, moments) = (params.value(self.gamma).data, params.value(self.moving).data);
+        let slopes = gamma.iter().zip(&moments[gamma.len()..]);
+        let slope = |(g, v): (&T, &T)| g.f64().abs() / (v.f64() + self.op.epsilon).sqrt();
+        Some(slopes.map(slope).fold(0.0, f64::max))
     }
 }
 

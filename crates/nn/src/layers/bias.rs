@@ -3,7 +3,7 @@
 //! The one design choice: no op of its own. It is a sum with broadcasting over the batch.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Add, Graph, ParamId, Var};
+use morphograd_autodiff::{Add, Graph, ParamId, Params, Var};
 
 use crate::model::build::Build;
 use crate::model::builder::Builder;
@@ -55,6 +55,10 @@ impl<T: Real> Layer<T> for Built {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let bias = graph.param(self.0);
         graph.apply(Add, [x, bias])
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The one design choice: a branch is any description, told apart by its name alone.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Graph, MAX_INPUTS, Var};
+use morphograd_autodiff::{Graph, MAX_INPUTS, Params, Var};
 use std::fmt;
 
 use crate::model::build::{Build, Description};
@@ -92,6 +92,11 @@ impl<T: Real> Layer<T> for Built<T> {
         }
         let last = graph.shape(outputs[0]).rank() - 1;
         graph.concat(&outputs[..self.0.len()], last)
+    }
+
+    /// That of the branch with the largest.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        self.0.iter().try_fold(0.0, |most, (_, layer)| Some(layer.lipschitz(params)?.max(most)))
     }
 }
 

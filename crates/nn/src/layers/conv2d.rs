@@ -13,10 +13,11 @@ use std::ops::RangeInclusive;
 
 use morphograd_autodiff::tensor::simd::Level;
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, TensorRef, Window2d};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Params, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
+use crate::layers::dense::largest_sum;
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
@@ -121,6 +122,12 @@ impl<T: Real> Layer<T> for Built {
             None => graph.apply(self.op, [x, kernel])?,
         };
         self.activation.apply(graph, y)
+    }
+
+    /// The largest sum of magnitudes of a filter, kept at $r$ by
+    /// `Per::filter(L1Ball { radius: r })`.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        Some(largest_sum(params.value(self.kernel)) * self.activation.slope())
     }
 }
 

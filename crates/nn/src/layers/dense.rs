@@ -5,8 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Matrix, PairwiseSum, Real, Shape, ShapeError, gemm};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_autodiff::tensor::{Matrix, PairwiseSum, Real, Shape, ShapeError, TensorRef, gemm};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Params, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
@@ -107,6 +107,23 @@ impl<T: Real> Layer<T> for Built {
         };
         self.activation.apply(graph, y)
     }
+
+    /// The largest sum of magnitudes of a unit's weights: $\max_j \sum_i \lvert w_{ij} \rvert$, kept
+    /// at $r$ by `Per::filter(L1Ball { radius: r })`.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        Some(largest_sum(params.value(self.kernel)) * self.activation.slope())
+    }
+}
+
+/// The largest sum of magnitudes over all axes but the last: the norm of a linear map that goes with
+/// the maximum norm.
+pub(crate) fn largest_sum<T: Real>(kernel: TensorRef<'_, T>) -> f64 {
+    let columns = kernel.shape.dims().last().copied().unwrap_or(1);
+    let mut sums = vec![0.0; columns];
+    for row in kernel.data.chunks_exact(columns.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w.f64().abs());
+    }
+    sums.into_iter().fold(0.0, |most, sum| if sum.is_nan() { sum } else { f64::max(most, sum) })
 }
 
 /// Up to so many units the product is made of the convolution's tiles, which do not copy the input

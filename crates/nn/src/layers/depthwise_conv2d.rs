@@ -6,11 +6,12 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, Window2d, parallel};
-use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Var};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, TensorRef, Window2d, parallel};
+use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Params, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
+use crate::layers::dense::largest_sum;
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
@@ -107,6 +108,15 @@ impl<T: Real> Layer<T> for Built {
             y = graph.apply(Add, [y, bias])?;
         }
         self.activation.apply(graph, y)
+    }
+
+    /// The largest sum of magnitudes of a plane of the kernel.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        let kernel = params.value(self.kernel);
+        let &[height, width, channels, multiplier] = kernel.shape.dims() else { return None };
+        let planes = [height * width, channels * multiplier];
+        let planes = TensorRef::new(planes, kernel.data);
+        Some(largest_sum(planes) * self.activation.slope())
     }
 }
 

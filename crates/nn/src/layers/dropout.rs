@@ -4,7 +4,7 @@
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, parallel};
-use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Mode, Op, Params, Var};
 
 use crate::model::build::Build;
 use crate::model::builder::Builder;
@@ -73,6 +73,10 @@ impl<T: Real> Layer<T> for Built {
             }
             _ => Ok(x),
         }
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From images to vectors: the same numbers in the same order, under another shape.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Params, Var};
 
 use crate::model::build::Build;
 use crate::model::builder::Builder;
@@ -22,6 +22,10 @@ impl<T: Real> Build<T> for Flatten {
 impl<T: Real> Layer<T> for Flatten {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

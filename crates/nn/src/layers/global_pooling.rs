@@ -5,7 +5,7 @@
 //! NaN included.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef, Window2d, sums};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Params, Ties, Var};
 
 use crate::layers::pooling::{AvgPool2d, MaxPool2d};
 use crate::model::build::Build;
@@ -56,6 +56,10 @@ macro_rules! global {
         impl<T: Real> Layer<T> for $pool {
             fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
                 graph.apply(*self, [x])
+            }
+
+            fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+                Some(1.0)
             }
         }
 

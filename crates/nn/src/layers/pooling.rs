@@ -9,7 +9,7 @@ mod maxima;
 
 use morphograd_autodiff::tensor::simd::{Kernel, dispatch, dispatch_vectors};
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Taps2d, Window2d, parallel};
-use morphograd_autodiff::{Backward, Forward, Graph, Op, Ties, Var};
+use morphograd_autodiff::{Backward, Forward, Graph, Op, Params, Ties, Var};
 
 use crate::model::build::Build;
 use crate::model::builder::Builder;
@@ -89,11 +89,19 @@ impl<T: Real> Layer<T> for MaxPool2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
     }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
+    }
 }
 
 impl<T: Real> Layer<T> for AvgPool2d {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         graph.apply(*self, [x])
+    }
+
+    fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
+        Some(1.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A residual block: what comes in is added to what a body makes of it.
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Add, Graph, Mode, Tape, Var};
+use morphograd_autodiff::{Add, Graph, Mode, Params, Tape, Var};
 
 use crate::model::build::{Build, Description};
 use crate::model::builder::Builder;
@@ -90,6 +90,15 @@ impl<T: Real> Layer<T> for Block<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         let parts = self.parts(graph, x)?;
         graph.apply(Add, parts)
+    }
+
+    /// The sum of both.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        let shortcut = match &self.shortcut {
+            Some(shortcut) => shortcut.lipschitz(params)?,
+            None => 1.0,
+        };
+        Some(self.body.lipschitz(params)? + shortcut)
     }
 }
 

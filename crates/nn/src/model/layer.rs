@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
-use morphograd_autodiff::{Graph, Var};
+use morphograd_autodiff::{Graph, Params, Var};
 
 /// A computation with parameters, ready to be applied.
 pub trait Layer<T: Real>: Any + Debug + Send + Sync {
@@ -13,6 +13,13 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// # Errors
     /// If the shape of `x` does not fit.
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError>;
+
+    /// A number $L$ with $\lVert f(x) - f(y) \rVert_\infty \le L \lVert x - y \rVert_\infty$ for
+    /// all inputs, when nothing is trained and the parameters are these. `None`, the default, where
+    /// no such number is known. It holds for exact numbers; rounding in $f$ comes on top.
+    fn lipschitz(&self, _params: &Params<T>) -> Option<f64> {
+        None
+    }
 }
 
 /// Makes one layer of two neighbours, if one computation is cheaper and has the same values,

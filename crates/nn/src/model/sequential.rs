@@ -211,4 +211,11 @@ impl<T: Real> Layer<T> for Model<T> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         self.run(graph, x, self.entries.len())
     }
+
+    /// The product of the layers'.
+    fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        self.entries
+            .iter()
+            .try_fold(1.0, |product, entry| Some(product * entry.layer.lipschitz(params)?))
+    }
 }

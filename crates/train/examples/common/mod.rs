@@ -136,6 +136,15 @@ pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Writes `runs/examples/<name>.json`.
+pub(crate) fn results(name: &str, value: &serde_json::Value) -> Outcome<()> {
+    let path = PathBuf::from("runs/examples").join(name).with_extension("json");
+    fs::create_dir_all(path.parent().unwrap_or(&path))?;
+    fs::write(&path, serde_json::to_string_pretty(value)? + "\n")?;
+    println!("Results: {}", path.display());
+    Ok(())
+}
+
 /// Writes `runs/examples/<name>.svg`: curves of test accuracy, each with its name.
 pub(crate) fn chart(name: &str, x: Axis<'_>, curves: &[(&str, Vec<(f64, f64)>)]) -> Outcome<()> {
     let lines = curves.iter().zip(1..).map(|((name, points), colour)| {
