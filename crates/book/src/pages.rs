@@ -43,6 +43,9 @@ mod identification {}
 #[doc = include_str!("../../../docs/max-plus/constraints.md")]
 mod kernel_constraints {}
 
+#[doc = include_str!("../../../docs/max-plus/robustness.md")]
+mod robustness {}
+
 #[doc = include_str!("../../../docs/autodiff/tape.md")]
 mod tape {}
 

@@ -25,9 +25,12 @@ pub struct IntervalPlot<'a> {
     pub axis: &'a str,
     /// Where the axis begins and ends; 0 is between them.
     pub range: [f64; 2],
-    /// Name of each row, from top to bottom, with name and `[low, mean, high]` of its intervals.
-    pub rows: Vec<(&'a str, Vec<(&'a str, [f64; 3])>)>,
+    /// Name of each row, from top to bottom, with its intervals.
+    pub rows: Vec<(&'a str, Vec<Interval<'a>>)>,
 }
+
+/// The name of a series, and `[low, mean, high]`.
+pub type Interval<'a> = (&'a str, [f64; 3]);
 
 impl IntervalPlot<'_> {
     /// Draws it.
@@ -35,7 +38,8 @@ impl IntervalPlot<'_> {
         let frame = rows_frame(self.rows.len(), self.rows.iter().map(|(name, _)| *name));
         let mut svg = Svg::new();
         let [min, max] = self.range;
-        let range = Scale::Linear { min, max }.fit(std::iter::empty());
+        let scale = Scale::Linear { min, max };
+        let range = scale.fit(std::iter::empty());
         range.draw_under(&mut svg, frame, self.axis);
         let at = |value: f64| frame.x + frame.width * range.position(value.clamp(min, max));
         let zero = Stroke::solid(palette::GREY, 2.0);

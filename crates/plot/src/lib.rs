@@ -18,7 +18,7 @@ pub use bar_chart::BarChart;
 pub use confusion_matrix::ConfusionMatrix;
 pub use dot_plot::DotPlot;
 pub use image_grid::{Cell, ColourBar, ImageGrid, Tile, TileContent};
-pub use interval_plot::IntervalPlot;
+pub use interval_plot::{Interval, IntervalPlot};
 pub use line_chart::{Legend, LineChart, PanelGrid};
 pub use panel::{Line, Panel};
 pub use svg::Stroke;

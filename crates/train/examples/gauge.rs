@@ -22,7 +22,7 @@ use morphograd_morphology::nn::checkpoint;
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::TensorRef;
 use morphograd_morphology::nn::{Layer, Weight};
-use morphograd_plot::IntervalPlot;
+use morphograd_plot::{Interval, IntervalPlot};
 use serde_json::json;
 
 const SETS: [&str; 7] = [
@@ -40,7 +40,7 @@ fn main() -> Outcome<()> {
     let seeds: u64 = std::env::args().nth(1).map_or(Ok(5), |text| text.parse())?;
     let samples = Config::default().samples.min(dataset.train.len());
     let (mut none, mut rows) = (Vec::new(), Vec::new());
-    let mut intervals: Vec<(&str, Vec<(&str, [f64; 3])>)> =
+    let mut intervals: Vec<(&str, Vec<Interval<'_>>)> =
         SETS[1..].iter().map(|set| (*set, Vec::new())).collect();
     println!("{:24} {:9} {:>8}  {:20} logits", "set", "start", "accuracy", "minus none, paired");
     for start in [Start::Zero, Start::Interior] {

@@ -11,7 +11,7 @@ mod common;
 use common::{Outcome, dataset, figure, images, results};
 use morphograd::data::Images;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd_morphology::nn::fit::{Fit, ReduceLrOnPlateau};
+use morphograd_morphology::nn::fit::{Fit, Monitor, ReduceLrOnPlateau};
 use morphograd_morphology::nn::initializer::GlorotUniform;
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::robustness::{Attack, certified_radius, margin};
@@ -44,7 +44,12 @@ fn main() -> Outcome<()> {
         let mut params = Params::new();
         let model = network(bounded, &mut params)?;
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.01);
-        let mut plateau = ReduceLrOnPlateau { patience: 3, factor: 0.5, ..Default::default() };
+        let mut plateau = ReduceLrOnPlateau {
+            monitor: Monitor::lowest("loss"),
+            patience: 3,
+            factor: 0.5,
+            ..ReduceLrOnPlateau::default()
+        };
         Fit {
             epochs: EPOCHS,
             batch_size: 64,
