@@ -6,15 +6,16 @@ use crate::line_chart::draw_legend;
 use crate::palette;
 use crate::svg::{Anchor, Stroke, Svg};
 
-/// Numbers with their intervals on a linear axis with a line at 0: a row for each name, and in it an
-/// interval for each series, one below the other. A series has one colour in all rows, and one entry
-/// in the legend. What lies outside of the axis is cut off.
+/// Numbers with their intervals on a linear axis with a line at 0: a row for each name, and in it
+/// an interval for each series, one below the other. A series has one colour in all rows, and one
+/// entry in the legend. What lies outside of the axis is cut off.
 ///
 /// ```
 /// use morphograd_plot::IntervalPlot;
 ///
 /// let rows = vec![("non-positive", vec![("from 0", [-0.014, -0.012, -0.010])])];
-/// let svg = IntervalPlot { label: "Differences", axis: "accuracy", range: [-0.02, 0.02], rows }.svg();
+/// let range = [-0.02, 0.02];
+/// let svg = IntervalPlot { label: "Differences", axis: "accuracy", range, rows }.svg();
 /// assert!(svg.contains("non-positive, from 0: -0.0120 (-0.0140 to -0.0100)"));
 /// ```
 #[derive(Debug, Clone, PartialEq)]

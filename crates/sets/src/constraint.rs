@@ -109,9 +109,9 @@ pub trait Constraint<T>: Debug + Send + Sync {
         lacks_capability(self, "derivative")
     }
 
-    /// Lowers `upper` to the greatest point of the set that is nowhere above it; `false` if there is
-    /// none, and then what is left in `upper` says nothing. A closed set has one below every bound
-    /// if the entrywise maximum of two of its points is in it.
+    /// Lowers `upper` to the greatest point of the set that is nowhere above it; `false` if there
+    /// is none, and then what is left in `upper` says nothing. A closed set with points below a
+    /// bound has a greatest one if the entrywise maximum of two of its points is always in it.
     ///
     /// # Panics
     /// If the maximum of two points can be outside: [`Capabilities::greatest`].

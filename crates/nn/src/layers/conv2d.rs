@@ -17,11 +17,10 @@ use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Params, Var};
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
-use crate::layers::dense::largest_sum;
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
-use crate::model::layer::Layer;
+use crate::model::layer::{Layer, largest_sum};
 use crate::model::weight::Weight;
 
 use geometry::Geometry;

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use morphograd_autodiff::tensor::{Matrix, PairwiseSum, Real, Shape, ShapeError, TensorRef, gemm};
+use morphograd_autodiff::tensor::{Matrix, PairwiseSum, Real, Shape, ShapeError, gemm};
 use morphograd_autodiff::{Backward, Forward, Graph, Op, ParamId, Params, Var};
 
 use crate::initializer::GlorotUniform;
@@ -14,7 +14,7 @@ use crate::layers::conv2d;
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
-use crate::model::layer::Layer;
+use crate::model::layer::{Layer, largest_sum};
 use crate::model::weight::Weight;
 
 /// Members of a batch whose gradients are added to the bias' one after the other; sums of more are
@@ -113,17 +113,6 @@ impl<T: Real> Layer<T> for Built {
     fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
         Some(largest_sum(params.value(self.kernel)) * self.activation.slope())
     }
-}
-
-/// The largest sum of magnitudes over all axes but the last: the norm of a linear map that goes with
-/// the maximum norm.
-pub(crate) fn largest_sum<T: Real>(kernel: TensorRef<'_, T>) -> f64 {
-    let columns = kernel.shape.dims().last().copied().unwrap_or(1);
-    let mut sums = vec![0.0; columns];
-    for row in kernel.data.chunks_exact(columns.max(1)) {
-        sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w.f64().abs());
-    }
-    sums.into_iter().fold(0.0, |most, sum| if sum.is_nan() { sum } else { f64::max(most, sum) })
 }
 
 /// Up to so many units the product is made of the convolution's tiles, which do not copy the input

@@ -11,11 +11,10 @@ use morphograd_autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Params, Va
 
 use crate::initializer::GlorotUniform;
 use crate::layers::activation::Activation;
-use crate::layers::dense::largest_sum;
 use crate::model::build::Build;
 use crate::model::builder::Builder;
 use crate::model::error::BuildError;
-use crate::model::layer::Layer;
+use crate::model::layer::{Layer, largest_sum};
 use crate::model::weight::Weight;
 
 /// $y_{i,j,\,c M + m} = a\bigl(b_{c M + m} + \sum_d x_{s i + r d_0,\, s j + r d_1,\, c} W_{d_0 d_1

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError, TensorRef};
 use morphograd_autodiff::{Graph, Params, Var};
 
 /// A computation with parameters, ready to be applied.
@@ -20,6 +20,17 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     fn lipschitz(&self, _params: &Params<T>) -> Option<f64> {
         None
     }
+}
+
+/// The largest sum of magnitudes over all axes but the last: the norm of a linear map that goes with
+/// the maximum norm.
+pub(crate) fn largest_sum<T: Real>(kernel: TensorRef<'_, T>) -> f64 {
+    let columns = kernel.shape.dims().last().copied().unwrap_or(1);
+    let mut sums = vec![0.0; columns];
+    for row in kernel.data.chunks_exact(columns.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w.f64().abs());
+    }
+    sums.into_iter().fold(0.0, |most, sum| if sum.is_nan() { sum } else { f64::max(most, sum) })
 }
 
 /// Makes one layer of two neighbours, if one computation is cheaper and has the same values,
