@@ -13,7 +13,7 @@ mod ties;
 
 pub use evaluate::{Values, evaluate, evaluate_with_gradients};
 pub use gradcheck::{GradcheckError, gradcheck};
-pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved};
+pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved, SavedRef};
 pub use ops::{
     Abs, Add, Axes, Concat, Div, Exp, Log, LogSoftmax, MatMul, MaxAxes, Maximum, Mean, MeanAxes,
     MinAxes, Minimum, Mul, Neg, Pow, Reshape, Scale, Select, Slice, Softmax, Sqrt, Square, Stack,

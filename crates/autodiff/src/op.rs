@@ -60,6 +60,24 @@ pub struct Saved<T> {
     pub codes: Vec<u16>,
 }
 
+impl<T> Saved<T> {
+    /// What a backward pass sees of it.
+    pub fn view(&self) -> SavedRef<'_, T> {
+        SavedRef { values: &self.values, indices: &self.indices, codes: &self.codes }
+    }
+}
+
+/// [`Saved`] on loan, wherever it lies: the memory of a tape, or arrays of another library.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SavedRef<'a, T> {
+    /// Numbers.
+    pub values: &'a [T],
+    /// Positions.
+    pub indices: &'a [u32],
+    /// Small numbers.
+    pub codes: &'a [u16],
+}
+
 /// The arguments of [`Op::forward`].
 #[derive(Debug)]
 pub struct Forward<'a, T> {
@@ -87,7 +105,7 @@ pub struct Backward<'a, T> {
     /// The gradient of the loss with respect to the output.
     pub grad_output: &'a [T],
     /// What the forward pass remembered.
-    pub saved: &'a Saved<T>,
+    pub saved: SavedRef<'a, T>,
     /// Memory for anything; its content is undefined.
     pub scratch: &'a mut Vec<T>,
     /// The gradients to add to (or to write, see [`Op::overwrites`]), one an input; `None` where no

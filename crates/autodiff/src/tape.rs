@@ -423,7 +423,7 @@ impl<T: Real> Graph<'_, T> {
                 inputs: &views[..arity],
                 output: TensorRef { shape: node.shape, data: &values[i] },
                 grad_output: if i == top { grad_output } else { &own },
-                saved: &node.saved,
+                saved: node.saved.view(),
                 scratch,
                 grad_inputs,
             });

@@ -128,12 +128,13 @@ pub mod smooth {
     pub mod p_convolution;
     pub(crate) mod window_fold;
 
-    pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax2d};
+    pub use alpha_softmax::{AlphaSoftmax2d, alpha_softmax_op, alpha_softmax2d};
     pub use layer::Sharpness;
     pub use log_sum_exp::{
-        SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation2d, smooth_erosion2d,
+        SmoothDilation2d, SmoothErosion2d, log_sum_exp_gap, smooth_dilation_op, smooth_dilation2d,
+        smooth_erosion_op, smooth_erosion2d,
     };
-    pub use p_convolution::{PConvolution2d, p_convolution2d};
+    pub use p_convolution::{PConvolution2d, counter_harmonic_op, p_convolution2d};
 }
 
 /// Layers of any operator, and those with a computation of their own.

@@ -210,7 +210,7 @@ impl<T: Real> Op<T> for SquaredDistance<T> {
         for (slope, grad) in [self.factor, 1.0].into_iter().zip(pass.grad_inputs) {
             let slope = pass.grad_output[0] * T::of(slope);
             let Some(grad) = grad else { continue };
-            grad.iter_mut().zip(&pass.saved.values).for_each(|(g, r)| *g += slope * *r);
+            grad.iter_mut().zip(pass.saved.values).for_each(|(g, r)| *g += slope * *r);
         }
     }
 }

@@ -12,6 +12,7 @@ mod ops;
 mod residuation;
 mod sets;
 mod solve;
+mod strided;
 
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;

@@ -5,18 +5,16 @@
 
 use std::ops::Deref;
 
-use morphograd_morphology::connected::{AreaOpening, Leveling, Reconstruction};
+use morphograd_morphology::connected::{AreaOpening, GeodesicDilation, Leveling, Reconstruction};
 use morphograd_morphology::max_plus_dense::{MaxPlusProduct, MinPlusProduct};
 use morphograd_morphology::nn::autodiff::{
-    self, Backward, Forward, Graph, MAX_INPUTS, Op, Ties, Var, evaluate, evaluate_with_gradients,
+    self, Backward, Forward, MAX_INPUTS, Op, SavedRef, Ties,
 };
-use morphograd_morphology::nn::tensor::{
-    Padding, Real, Shape, ShapeError, Tensor, TensorRef, Window2d,
-};
+use morphograd_morphology::nn::tensor::{Padding, Real, Shape, Tensor, TensorRef, Window2d};
 use morphograd_morphology::operators::toggle::Toggle;
 use morphograd_morphology::{
-    Border, Connectivity, Depthwise2d, FilterBank2d, MaxPlus, MinMinus, Neighbourhood2d,
-    smooth_dilation2d, smooth_erosion2d,
+    Border, Connectivity, Depthwise2d, FilterBank2d, MaxPlus, MinMinus, Neighbourhood2d, Parabolic,
+    alpha_softmax_op, counter_harmonic_op, smooth_dilation_op, smooth_erosion_op,
 };
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1,
@@ -25,8 +23,9 @@ use numpy::{
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::array::{Lent, NUMBERS, shape_of, to_array, with_numbers, wrong_type};
+use crate::array::{NUMBERS, shape_of, to_array, with_numbers, wrong_type};
 use crate::guard::{catch, compute, room, value_error};
+use crate::strided::Ordered;
 
 /// The settings of all operations; each takes what it knows.
 #[derive(FromPyObject)]
@@ -39,6 +38,8 @@ pub(crate) struct Settings {
     ties: String,
     connectivity: usize,
     area: usize,
+    scale: f64,
+    steps: usize,
 }
 
 fn word<V: Copy>(name: &str, found: &str, words: &[(&str, V)]) -> PyResult<V> {
@@ -90,19 +91,8 @@ impl Settings {
     }
 }
 
-/// A composed operator on image, kernel and sharpness.
-type Composed<T> = fn(&mut Graph<'_, T>, [Var; 3], Window2d) -> Result<Var, ShapeError>;
-
-/// An operation with its settings.
-enum Operation<T> {
-    /// One of the engine's.
-    Single(Box<dyn Op<T>>),
-    /// One that is recorded anew for the backward pass.
-    Recorded(Composed<T>, Window2d),
-}
-
 /// The table of operations.
-fn operation<T: Real>(name: &str, shapes: &[Shape], s: &Settings) -> PyResult<Operation<T>> {
+fn operation<T: Real>(name: &str, shapes: &[Shape], s: &Settings) -> PyResult<Box<dyn Op<T>>> {
     let kernel = shapes.get(1).copied().unwrap_or(Shape::scalar());
     let op: Box<dyn Op<T>> = match name {
         "dilation" | "erosion" => {
@@ -115,18 +105,21 @@ fn operation<T: Real>(name: &str, shapes: &[Shape], s: &Settings) -> PyResult<Op
                 (_, _) => Box::new(FilterBank2d::<MinMinus>::new(adjoint)),
             }
         }
-        "smooth_dilation" => {
-            let apply: Composed<T> = |g, [x, w, b], window| smooth_dilation2d(g, x, w, b, window);
-            return Ok(Operation::Recorded(apply, s.scan(kernel)?.window));
-        }
-        "smooth_erosion" => {
-            let apply: Composed<T> = |g, [x, w, b], window| smooth_erosion2d(g, x, w, b, window);
-            return Ok(Operation::Recorded(apply, s.scan(kernel)?.window));
-        }
+        "smooth_dilation" => Box::new(smooth_dilation_op(s.scan(kernel)?.window)),
+        "smooth_erosion" => Box::new(smooth_erosion_op(s.scan(kernel)?.window)),
+        "alpha_softmax" => Box::new(alpha_softmax_op(s.scan(kernel)?.window)),
+        "counter_harmonic" => Box::new(counter_harmonic_op(s.scan(kernel)?.window)),
+        "parabolic_dilation" => Box::new(Parabolic::<MaxPlus>::new(s.scale)),
+        "parabolic_erosion" => Box::new(Parabolic::<MinMinus>::new(s.scale)),
         "toggle" => Box::new(Toggle),
         "reconstruction" => {
             Box::new(Reconstruction { connectivity: s.connectivity()?, ties: s.ties()? })
         }
+        "geodesic_dilation" => Box::new(GeodesicDilation {
+            steps: s.steps,
+            connectivity: s.connectivity()?,
+            ties: s.ties()?,
+        }),
         "leveling" => Box::new(Leveling { connectivity: s.connectivity()?, ties: s.ties()? }),
         "area_opening" => {
             Box::new(AreaOpening { area: s.area, connectivity: s.connectivity()?, ties: s.ties()? })
@@ -136,7 +129,7 @@ fn operation<T: Real>(name: &str, shapes: &[Shape], s: &Settings) -> PyResult<Op
         _ => return Err(PyValueError::new_err(format!("operation: found no operation {name}"))),
     };
     if op.arity().contains(&shapes.len()) {
-        return Ok(Operation::Single(op));
+        return Ok(op);
     }
     Err(PyTypeError::new_err(format!(
         "{name}: expected {} arrays, found {}",
@@ -147,7 +140,7 @@ fn operation<T: Real>(name: &str, shapes: &[Shape], s: &Settings) -> PyResult<Op
 
 /// What a forward pass leaves for its backward pass.
 struct State<T: Element> {
-    operation: Operation<T>,
+    operation: Box<dyn Op<T>>,
     saved: autodiff::Saved<T>,
     inputs: Vec<Py<PyArrayDyn<T>>>,
     output: Py<PyArrayDyn<T>>,
@@ -160,7 +153,7 @@ enum Either {
 }
 
 /// A type of numbers with its own case of [`Either`].
-trait Number: Real + Element {
+trait Number: Real + Element + Default {
     fn wrap(state: State<Self>) -> Either;
 }
 
@@ -181,8 +174,22 @@ impl Number for f64 {
 #[pyclass(frozen, module = "morphograd._morphograd")]
 pub(crate) struct Saved(Either);
 
-/// The result of `forward`.
-type Result2<'py> = (Bound<'py, PyAny>, Option<Saved>);
+/// Does something in the type of the first input.
+macro_rules! with_first {
+    ($name:expr, $inputs:expr, |$t:ident| $body:expr) => {{
+        let Some(first) = $inputs.first() else {
+            return Err(PyTypeError::new_err(format!("{}: expected arrays, found none", $name)));
+        };
+        with_numbers!(
+            first,
+            |x: $t| {
+                let _ = x;
+                $body
+            },
+            Err(wrong_type($name, NUMBERS, first))
+        )
+    }};
+}
 
 /// The value of an operation, and if asked for what its backward pass needs.
 #[pyfunction]
@@ -191,19 +198,19 @@ pub(crate) fn forward<'py>(
     inputs: Vec<Bound<'py, PyAny>>,
     settings: Settings,
     needs_grad: bool,
-) -> PyResult<Result2<'py>> {
-    let Some(first) = inputs.first() else {
-        return Err(PyTypeError::new_err(format!("{name}: expected arrays, found none")));
-    };
+) -> PyResult<(Bound<'py, PyAny>, Option<Saved>)> {
     catch(|| {
-        with_numbers!(
-            first,
-            |x: T| {
-                let _ = x;
-                forward_of::<T>(name, &inputs, &settings, needs_grad)
-            },
-            Err(wrong_type(name, NUMBERS, first))
-        )
+        with_first!(name, inputs, |T| {
+            let arrays = arrays::<T>(name, &inputs)?;
+            let Computed { operation, output, saved } =
+                forward_of::<T>(name, &arrays, &settings, needs_grad)?;
+            if !needs_grad {
+                return Ok((output.into_any(), None));
+            }
+            let inputs = arrays.into_iter().map(|x| x.clone().unbind()).collect();
+            let state = State { operation, saved, inputs, output: output.clone().unbind() };
+            Ok((output.into_any(), Some(Saved(T::wrap(state)))))
+        })
     })
 }
 
@@ -217,16 +224,22 @@ fn arrays<'a, 'py, T: Element>(
     inputs.iter().map(|x| x.cast::<PyArrayDyn<T>>().map_err(|_| wrong(x))).collect()
 }
 
-/// Lent arrays as tensors, in an array that has room for the inputs of any operation.
+fn shapes<T: Element>(arrays: &[&Bound<'_, PyArrayDyn<T>>]) -> PyResult<Vec<Shape>> {
+    arrays.iter().map(|x| shape_of(x.as_untyped())).collect()
+}
+
+/// Arrays in order as tensors, in an array that has room for the inputs of any operation. Of an
+/// operation that reads no input there are shapes only.
 struct Views<'a, T>([TensorRef<'a, T>; MAX_INPUTS], usize);
 
-impl<'a, T: Real + Element> Views<'a, T> {
-    fn new(lent: &'a [Lent<'_, T>], shapes: &[Shape]) -> Self {
+impl<'a, T: Number> Views<'a, T> {
+    fn new(ordered: &'a [Ordered<'_, T>], shapes: &[Shape]) -> Self {
         let mut views = [TensorRef { shape: Shape::new(&[0]), data: &[][..] }; MAX_INPUTS];
-        for ((view, lent), shape) in views.iter_mut().zip(lent).zip(shapes) {
-            *view = TensorRef::new(*shape, lent.slice());
+        for (k, (view, shape)) in views.iter_mut().zip(shapes).enumerate() {
+            view.shape = *shape;
+            view.data = ordered.get(k).map_or(&[], Ordered::slice);
         }
-        Self(views, lent.len().min(MAX_INPUTS))
+        Self(views, shapes.len().min(MAX_INPUTS))
     }
 }
 
@@ -238,121 +251,101 @@ impl<'a, T> Deref for Views<'a, T> {
     }
 }
 
-fn forward_of<'py, T: Number>(
-    name: &str,
-    inputs: &[Bound<'py, PyAny>],
-    settings: &Settings,
-    needs_grad: bool,
-) -> PyResult<Result2<'py>> {
-    let py = inputs[0].py();
-    let arrays = arrays::<T>(name, inputs)?;
-    let shapes: Vec<Shape> =
-        arrays.iter().map(|x| shape_of(x.as_untyped())).collect::<PyResult<_>>()?;
-    let operation = operation::<T>(name, &shapes, settings)?;
-    let lent: Vec<Lent<'_, T>> = arrays.iter().map(|x| Lent::new(x)).collect::<PyResult<_>>()?;
-    let views = Views::new(&lent, &shapes);
-    let (output, saved) = match &operation {
-        Operation::Single(op) => {
-            let shape = op.infer(&shapes).and_then(|shape| shape.countable(op.name()));
-            let shape = shape.map_err(|error| value_error(&error))?;
-            room::<T>(name, shape.len())?;
-            compute(py, || {
-                let mut saved = autodiff::Saved::default();
-                let mut output = vec![T::zero(); shape.len()];
-                op.forward(Forward {
-                    inputs: &views,
-                    shape,
-                    output: &mut output,
-                    saved: &mut saved,
-                    scratch: &mut Vec::new(),
-                    needs_grad,
-                });
-                Ok((Tensor::from_vec(shape, output)?, saved))
-            })?
-        }
-        Operation::Recorded(apply, window) => {
-            let inputs = three(name, &views)?;
-            let work = || evaluate(inputs, |g, vars| apply(g, vars, *window));
-            (compute(py, work)?, autodiff::Saved::default())
-        }
-    };
-    let shape = output.shape();
-    let output = to_array(py, output, shape.dims())?;
-    if !needs_grad {
-        return Ok((output.into_any(), None));
-    }
-    let inputs = arrays.into_iter().map(|x| x.clone().unbind()).collect();
-    let state = State { operation, saved, inputs, output: output.clone().unbind() };
-    Ok((output.into_any(), Some(Saved(T::wrap(state)))))
+/// What a forward pass gives.
+struct Computed<'py, T: Element> {
+    operation: Box<dyn Op<T>>,
+    output: Bound<'py, PyArrayDyn<T>>,
+    saved: autodiff::Saved<T>,
 }
 
-fn three<'a, T>(name: &str, views: &[TensorRef<'a, T>]) -> PyResult<[TensorRef<'a, T>; 3]>
-where
-    TensorRef<'a, T>: Copy,
-{
-    views.try_into().map_err(|_| {
-        PyTypeError::new_err(format!("{name}: expected 3 arrays, found {}", views.len()))
-    })
+fn forward_of<'py, T: Number>(
+    name: &str,
+    arrays: &[&Bound<'py, PyArrayDyn<T>>],
+    settings: &Settings,
+    needs_grad: bool,
+) -> PyResult<Computed<'py, T>> {
+    let py = arrays[0].py();
+    let shapes = shapes(arrays)?;
+    let operation = operation::<T>(name, &shapes, settings)?;
+    let shape = operation.infer(&shapes).and_then(|shape| shape.countable(operation.name()));
+    let shape = shape.map_err(|error| value_error(&error))?;
+    room::<T>(name, shape.len())?;
+    let ordered: Vec<_> = arrays.iter().map(|x| Ordered::new(x)).collect::<PyResult<_>>()?;
+    let views = Views::new(&ordered, &shapes);
+    let (output, saved) = compute(py, || {
+        let mut saved = autodiff::Saved::default();
+        let mut output = vec![T::zero(); shape.len()];
+        operation.forward(Forward {
+            inputs: &views,
+            shape,
+            output: &mut output,
+            saved: &mut saved,
+            scratch: &mut Vec::new(),
+            needs_grad,
+        });
+        Ok((Tensor::from_vec(shape, output)?, saved))
+    })?;
+    let output = to_array(py, output, shape.dims())?;
+    Ok(Computed { operation, output, saved })
 }
 
 /// The gradients of the inputs that are asked for.
 type Gradients<'py> = Vec<Option<Bound<'py, PyAny>>>;
 
+/// What a backward pass begins with.
+struct Given<'a, 'py, T: Element> {
+    arrays: &'a [&'a Bound<'py, PyArrayDyn<T>>],
+    /// Whether the operation looks at the numbers of its inputs, and not at their shapes only.
+    reads_inputs: bool,
+    output: &'a Bound<'py, PyArrayDyn<T>>,
+    saved: SavedRef<'a, T>,
+}
+
 fn backward_of<'py, T: Number>(
-    state: &State<T>,
-    gradient: &Bound<'py, PyAny>,
+    operation: &dyn Op<T>,
+    given: Given<'_, 'py, T>,
+    gradient: &Bound<'py, PyArrayDyn<T>>,
     needed: &[bool],
 ) -> PyResult<Gradients<'py>> {
+    let Given { arrays, reads_inputs, output, saved } = given;
     let py = gradient.py();
-    let output = state.output.bind(py);
-    let gradient = gradient.cast::<PyArrayDyn<T>>().map_err(|_| {
-        wrong_type("gradient", &format!("an array of dtype {}", output.dtype()), gradient)
-    })?;
-    if gradient.shape() != output.shape() || needed.len() != state.inputs.len() {
+    if gradient.shape() != output.shape() || needed.len() != arrays.len() {
         return Err(PyValueError::new_err(format!(
             "gradient: expected the output's shape {:?} and {} inputs, found {:?} and {}",
             output.shape(),
-            state.inputs.len(),
+            arrays.len(),
             gradient.shape(),
             needed.len()
         )));
     }
-    let arrays: Vec<_> = state.inputs.iter().map(|x| x.bind(py)).collect();
-    let shapes: Vec<Shape> =
-        arrays.iter().map(|x| shape_of(x.as_untyped())).collect::<PyResult<_>>()?;
-    let lent: Vec<Lent<'_, T>> = arrays.iter().map(|x| Lent::new(x)).collect::<PyResult<_>>()?;
-    let views = Views::new(&lent, &shapes);
-    let (output_shape, output) = (shape_of(output.as_untyped())?, Lent::new(output)?);
-    let gradient = Lent::new(gradient)?;
+    let shapes = shapes(arrays)?;
+    let read = if reads_inputs { arrays } else { &[] };
+    let ordered: Vec<_> = read.iter().map(|x| Ordered::new(x)).collect::<PyResult<_>>()?;
+    let views = Views::new(&ordered, &shapes);
+    let output_shape = shape_of(output.as_untyped())?;
+    let gradient = Ordered::new(gradient)?;
+    let output = Ordered::new(output)?;
     let (y, dy) = (output.slice(), gradient.slice());
-    let gradients = match &state.operation {
-        Operation::Single(op) => compute(py, || {
-            let zeros = |k: usize| needed[k].then(|| vec![T::zero(); shapes[k].len()]);
-            let mut buffers: Vec<Option<Vec<T>>> = (0..shapes.len()).map(zeros).collect();
-            let mut slots = [const { None }; MAX_INPUTS];
-            for (slot, buffer) in slots.iter_mut().zip(&mut buffers) {
-                *slot = buffer.as_deref_mut();
-            }
-            op.backward(Backward {
-                inputs: &views,
-                output: TensorRef::new(output_shape, y),
-                grad_output: dy,
-                saved: &state.saved,
-                scratch: &mut Vec::new(),
-                grad_inputs: slots,
-            });
-            let tensor = |(k, buffer): (usize, Option<Vec<T>>)| {
-                buffer.map(|data| Tensor::from_vec(shapes[k], data)).transpose()
-            };
-            buffers.into_iter().enumerate().map(tensor).collect::<Result<Vec<_>, _>>()
-        })?,
-        Operation::Recorded(apply, window) => {
-            let inputs = three("gradient", &views)?;
-            let work = || evaluate_with_gradients(inputs, dy, |g, vars| apply(g, vars, *window));
-            let (_, gradients) = compute(py, work)?;
-            gradients.into_iter().zip(needed).map(|(g, is_needed)| is_needed.then_some(g)).collect()
+    let gradients: Vec<Option<Tensor<T>>> = compute(py, || {
+        let zeros = |k: usize| needed[k].then(|| vec![T::zero(); shapes[k].len()]);
+        let mut buffers: Vec<Option<Vec<T>>> = (0..shapes.len()).map(zeros).collect();
+        let mut slots = [const { None }; MAX_INPUTS];
+        for (slot, buffer) in slots.iter_mut().zip(&mut buffers) {
+            *slot = buffer.as_deref_mut();
         }
-    };
+        operation.backward(Backward {
+            inputs: &views,
+            output: TensorRef::new(output_shape, y),
+            grad_output: dy,
+            saved,
+            scratch: &mut Vec::new(),
+            grad_inputs: slots,
+        });
+        let tensor = |(k, buffer): (usize, Option<Vec<T>>)| {
+            buffer.map(|data| Tensor::from_vec(shapes[k], data)).transpose()
+        };
+        buffers.into_iter().enumerate().map(tensor).collect::<Result<Vec<_>, _>>()
+    })?;
     let array = |gradient: Option<Tensor<T>>| {
         let array = gradient.map(|gradient| {
             let shape = gradient.shape();
@@ -363,8 +356,14 @@ fn backward_of<'py, T: Number>(
     gradients.into_iter().map(array).collect()
 }
 
-/// What a dilation saved, as arrays: the winners, and the offsets of the taps.
-type Arrays<'py> = (Bound<'py, PyArray1<u16>>, Bound<'py, PyArray1<u32>>);
+fn typed<'a, 'py, T: Element>(
+    gradient: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyArrayDyn<T>>> {
+    let dtype = numpy::dtype::<T>(gradient.py());
+    gradient
+        .cast::<PyArrayDyn<T>>()
+        .map_err(|_| wrong_type("gradient", &format!("an array of dtype {dtype}"), gradient))
+}
 
 #[pymethods]
 impl Saved {
@@ -374,68 +373,100 @@ impl Saved {
         gradient: &Bound<'py, PyAny>,
         needed: Vec<bool>,
     ) -> PyResult<Gradients<'py>> {
+        fn of<'py, T: Number>(
+            state: &State<T>,
+            gradient: &Bound<'py, PyAny>,
+            needed: &[bool],
+        ) -> PyResult<Gradients<'py>> {
+            let py = gradient.py();
+            let arrays: Vec<_> = state.inputs.iter().map(|x| x.bind(py)).collect();
+            let output = state.output.bind(py);
+            let saved = state.saved.view();
+            let given = Given { arrays: &arrays, reads_inputs: true, output, saved };
+            backward_of(&*state.operation, given, typed(gradient)?, needed)
+        }
         catch(|| match &self.0 {
-            Either::Single(state) => backward_of(state, gradient, &needed),
-            Either::Double(state) => backward_of(state, gradient, &needed),
+            Either::Single(state) => of(state, gradient, &needed),
+            Either::Double(state) => of(state, gradient, &needed),
         })
     }
 }
 
-/// As `forward` for a dilation or an erosion, with what it saved as arrays.
+/// What a forward pass saved, as arrays: codes, positions, numbers.
+type Arrays<'py> = (Bound<'py, PyArray1<u16>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyAny>);
+
+/// As `forward`, with what it saved as arrays, of no elements unless asked for.
 #[pyfunction]
 pub(crate) fn forward_arrays<'py>(
     py: Python<'py>,
     name: &str,
     inputs: Vec<Bound<'py, PyAny>>,
     settings: Settings,
+    needs_grad: bool,
 ) -> PyResult<(Bound<'py, PyAny>, Arrays<'py>)> {
-    let (output, saved) = forward(name, inputs, settings, true)?;
-    let (codes, indices) = match saved.map(|saved| saved.0) {
-        Some(Either::Single(State { saved, .. })) => (saved.codes, saved.indices),
-        Some(Either::Double(State { saved, .. })) => (saved.codes, saved.indices),
-        None => Default::default(),
-    };
-    Ok((output, (codes.into_pyarray(py), indices.into_pyarray(py))))
+    catch(|| {
+        with_first!(name, inputs, |T| {
+            let arrays = arrays::<T>(name, &inputs)?;
+            let Computed { output, mut saved, .. } =
+                forward_of::<T>(name, &arrays, &settings, needs_grad)?;
+            if !needs_grad {
+                saved = autodiff::Saved::default();
+            } else if is_filter(name) {
+                saved.values = Vec::new(); // what only the forward pass looked at
+            }
+            let autodiff::Saved { values, indices, codes } = saved;
+            let values = values.into_pyarray(py).into_any();
+            let arrays = (codes.into_pyarray(py), indices.into_pyarray(py), values);
+            Ok((output.into_any(), arrays))
+        })
+    })
 }
 
-/// The gradients from what `forward_arrays` gave.
+/// Whether the operation is a dilation or an erosion, whose backward pass looks at nothing but what
+/// was saved if the winners are there.
+fn is_filter(name: &str) -> bool {
+    matches!(name, "dilation" | "erosion")
+}
+
+/// What `backward_arrays` takes of what `forward_arrays` saved.
+type Lent<'py> = (PyReadonlyArray1<'py, u16>, PyReadonlyArray1<'py, u32>, Bound<'py, PyAny>);
+
+/// The gradients from what `forward_arrays` gave. Some operations look at their output.
 #[pyfunction]
 pub(crate) fn backward_arrays<'py>(
     name: &str,
     inputs: Vec<Bound<'py, PyAny>>,
     settings: Settings,
-    arrays: (PyReadonlyArray1<'py, u16>, PyReadonlyArray1<'py, u32>),
+    saved: Lent<'py>,
+    output: Option<Bound<'py, PyAny>>,
     gradient: &Bound<'py, PyAny>,
     needed: Vec<bool>,
 ) -> PyResult<Gradients<'py>> {
     catch(|| {
-        with_numbers!(
-            gradient,
-            |g: T| {
-                let bound = self::arrays::<T>(name, &inputs)?;
-                let shapes: Vec<Shape> =
-                    bound.iter().map(|x| shape_of(x.as_untyped())).collect::<PyResult<_>>()?;
-                let operation = operation::<T>(name, &shapes, &settings)?;
-                if let Operation::Single(op) = &operation {
-                    let shape = op.infer(&shapes).map_err(|error| value_error(&error))?;
-                    if shape.dims() != g.shape() {
-                        return Err(PyValueError::new_err(format!(
-                            "gradient: expected shape {shape}, found {:?}",
-                            g.shape()
-                        )));
-                    }
-                }
-                let saved = autodiff::Saved {
-                    values: Vec::new(),
-                    codes: arrays.0.to_vec()?,
-                    indices: arrays.1.to_vec()?,
-                };
-                let inputs = bound.into_iter().map(|x| x.clone().unbind()).collect();
-                // Nothing of a dilation's backward pass looks at its output.
-                let output = g.clone().unbind();
-                backward_of(&State { operation, saved, inputs, output }, g, &needed)
-            },
-            Err(wrong_type("gradient", NUMBERS, gradient))
-        )
+        with_first!(name, inputs, |T| {
+            let arrays = arrays::<T>(name, &inputs)?;
+            let operation = operation::<T>(name, &shapes(&arrays)?, &settings)?;
+            let shape = operation.infer(&shapes(&arrays)?).map_err(|error| value_error(&error))?;
+            let gradient = typed::<T>(gradient)?;
+            if shape.dims() != gradient.shape() {
+                return Err(PyValueError::new_err(format!(
+                    "gradient: expected shape {shape}, found {:?}",
+                    gradient.shape()
+                )));
+            }
+            let values = typed::<T>(&saved.2)?.try_readonly().map_err(|error| {
+                PyValueError::new_err(format!("saved: expected arrays at rest, found {error}"))
+            })?;
+            let saved = SavedRef {
+                codes: saved.0.as_slice()?,
+                indices: saved.1.as_slice()?,
+                values: values.as_slice()?,
+            };
+            // An operation that does not look at its output gets the gradient instead.
+            let output = output.as_ref().map(typed::<T>).transpose()?.unwrap_or(gradient);
+            let reads_inputs = !is_filter(name) || saved.codes.is_empty();
+            let given = Given { arrays: &arrays, reads_inputs, output, saved };
+            backward_of(&*operation, given, gradient, &needed)
+        })
     })
 }

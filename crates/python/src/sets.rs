@@ -13,12 +13,13 @@ use morphograd_morphology::nn::sets::{
     OrthonormalColumns, Per, Polyhedron, PositiveSemidefinite, Precision, RadialConstraint, Rank,
     Simplex, SpectralBall, Sphere, UnitNorm,
 };
-use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor};
+use morphograd_morphology::nn::tensor::simd::{Kernel, dispatch};
+use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor, parallel};
 use morphograd_morphology::{
     Concave, ConstantKernel, PixelDistance, RadiallyNonIncreasing, Separable, StructuringElement,
     SupNormalized, Support, Symmetric, ZeroCentre,
 };
-use numpy::{Element, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -93,6 +94,111 @@ pub(crate) struct Set {
     set: Shared,
     /// The same as an intersection, which alone can prove its projections.
     intersection: Option<Arc<Intersection>>,
+    /// The bounds of a set that bounds every number alike.
+    bounds: Option<[f64; 2]>,
+}
+
+/// What a projection did.
+#[derive(Clone, Copy, Default)]
+struct Enforced {
+    violation: f64,
+    moved: usize,
+    /// The square of the distance.
+    square: f64,
+}
+
+/// How many numbers are others than before, and the sum of the squares of their differences.
+struct Compare<'a, T>(&'a [T], &'a [T]);
+
+/// Moves the numbers outside of bounds to the bounds. None is outside then; NaN stays.
+struct Clip<'a, T>(&'a mut [T], [T; 2]);
+
+/// Sums that are added up side by side.
+const LANES: usize = 16;
+
+/// Counts and sums in lanes.
+#[derive(Default)]
+struct Tally([u32; LANES], [f64; LANES]);
+
+impl Tally {
+    #[inline(always)]
+    fn add<T: Precision>(&mut self, lane: usize, before: T, after: T) {
+        let is_other = before != after;
+        let apart = if is_other { (after - before).f64() } else { 0.0 };
+        self.0[lane] += u32::from(is_other);
+        self.1[lane] += apart * apart;
+    }
+
+    fn total(&self, violation: f64) -> Enforced {
+        let moved = self.0.iter().map(|n| *n as usize).sum();
+        Enforced { violation, moved, square: self.1.iter().sum() }
+    }
+}
+
+impl<T: Precision> Kernel for Compare<'_, T> {
+    type Output = Enforced;
+
+    #[inline(always)]
+    fn run(self) -> Enforced {
+        let mut tally = Tally::default();
+        for (before, after) in self.0.chunks(LANES).zip(self.1.chunks(LANES)) {
+            for (lane, (before, after)) in before.iter().zip(after).enumerate() {
+                tally.add(lane, *before, *after);
+            }
+        }
+        tally.total(0.0)
+    }
+}
+
+impl<T: Precision> Kernel for Clip<'_, T> {
+    type Output = Enforced;
+
+    #[inline(always)]
+    fn run(self) -> Enforced {
+        let Self(value, [min, max]) = self;
+        let (mut tally, mut is_number) = (Tally::default(), true);
+        let mut clip = |lane: usize, w: &mut T| {
+            let raised = if *w < min { min } else { *w };
+            let clipped = if raised > max { max } else { raised };
+            is_number &= clipped.partial_cmp(&clipped).is_some();
+            tally.add(lane, *w, clipped);
+            *w = clipped;
+        };
+        let (whole, rest) = value.as_chunks_mut::<LANES>();
+        for chunk in whole {
+            chunk.iter_mut().enumerate().for_each(|(lane, w)| clip(lane, w));
+        }
+        rest.iter_mut().enumerate().for_each(|(lane, w)| clip(lane, w));
+        tally.total(if is_number { 0.0 } else { f64::NAN })
+    }
+}
+
+impl Enforced {
+    fn sum(parts: &[Self]) -> Self {
+        parts.iter().fold(Self::default(), |all, part| Self {
+            // NaN counts as larger than every number.
+            violation: if part.violation <= all.violation || all.violation.is_nan() {
+                all.violation
+            } else {
+                part.violation
+            },
+            moved: all.moved + part.moved,
+            square: all.square + part.square,
+        })
+    }
+}
+
+/// Numbers of one piece of the work.
+const PIECE: usize = 1 << 15;
+
+/// The bounds of the sets that have them.
+fn bounds(name: &str, fields: &Fields<'_, '_>) -> PyResult<Option<[f64; 2]>> {
+    Ok(match name {
+        "NonNegative" => Some([0.0, f64::INFINITY]),
+        "NonPositive" => Some([f64::NEG_INFINITY, 0.0]),
+        "Interval" => Some([fields.number("min")?, fields.number("max")?]),
+        _ => None,
+    })
 }
 
 /// The fields of a set.
@@ -285,7 +391,9 @@ impl Set {
     fn new(name: &str, fields: &Bound<'_, PyDict>) -> PyResult<Self> {
         catch(|| {
             if name != "Intersection" {
-                return Ok(Self { set: Shared(make(name, fields)?), intersection: None });
+                let set = Shared(make(name, fields)?);
+                let bounds = bounds(name, &Fields(name, fields))?;
+                return Ok(Self { set, intersection: None, bounds });
             }
             let fields = Fields(name, fields);
             let members: Vec<PyRef<'_, Self>> = fields.get("sets", "a list of sets")?;
@@ -297,7 +405,8 @@ impl Set {
             all.tolerance = fields.number("tolerance")?;
             all.sweeps = fields.count("sweeps")?;
             let all = Arc::new(all);
-            Ok(Self { set: Shared(all.clone()), intersection: Some(all) })
+            let set = Shared(all.clone());
+            Ok(Self { set, intersection: Some(all), bounds: None })
         })
     }
 
@@ -345,6 +454,25 @@ impl Set {
             with_numbers!(
                 array,
                 |x: T| self.project_array::<T>(x, axes, in_place),
+                Err(wrong_type("array", NUMBERS, array))
+            )
+        })
+    }
+
+    /// Projects an array in place. Gives its violation then, how many numbers are others than
+    /// before, and how far they were moved.
+    fn enforce(
+        &self,
+        array: &Bound<'_, PyAny>,
+        axes: Option<Vec<isize>>,
+    ) -> PyResult<(f64, usize, f64)> {
+        catch(|| {
+            with_numbers!(
+                array,
+                |x: T| {
+                    let Enforced { violation, moved, square } = self.enforce_on::<T>(x, axes)?;
+                    Ok((violation, moved, square.sqrt()))
+                },
                 Err(wrong_type("array", NUMBERS, array))
             )
         })
@@ -467,6 +595,36 @@ impl Set {
         Ok(set)
     }
 
+    fn enforce_on<T: Precision + Element>(
+        &self,
+        x: &Bound<'_, PyArrayDyn<T>>,
+        axes: Option<Vec<isize>>,
+    ) -> PyResult<Enforced> {
+        let shape = shape_of(x.as_untyped())?;
+        let set = self.along::<T>(axes, shape)?;
+        let mut writable = writable(x)?;
+        let value = writable.as_slice_mut()?;
+        compute(x.py(), || {
+            let mut parts = vec![Enforced::default(); value.len().div_ceil(PIECE)];
+            if let Some(bounds) = self.bounds {
+                let bounds = bounds.map(T::of);
+                parallel::for_each_pair((value, PIECE), (&mut parts, 1), |_, value, part| {
+                    part[0] = dispatch(Clip(value, bounds));
+                });
+                return Ok(Enforced::sum(&parts));
+            }
+            let before = value.to_vec();
+            set.project(shape, value);
+            let after = &*value;
+            parallel::for_each_piece(&mut parts, 1, |piece, part| {
+                let range = piece * PIECE..after.len().min((piece + 1) * PIECE);
+                part[0] = dispatch(Compare(&before[range.clone()], &after[range]));
+            });
+            let violation = set.violation(shape, after);
+            Ok(Enforced { violation, ..Enforced::sum(&parts) })
+        })
+    }
+
     fn project_array<'py, T: Precision + Element>(
         &self,
         x: &Bound<'py, PyArrayDyn<T>>,
@@ -477,19 +635,8 @@ impl Set {
         let set = self.along::<T>(axes, shape)?;
         let py = x.py();
         if in_place {
-            let mut writable = x.try_readwrite().map_err(|error| {
-                PyValueError::new_err(format!(
-                    "out: expected an array that can be written, {error}"
-                ))
-            })?;
-            if !x.is_c_contiguous() {
-                return Err(PyValueError::new_err(
-                    "out: expected a C-contiguous array, found strides",
-                ));
-            }
-            let value = writable
-                .as_slice_mut()
-                .map_err(|error| PyValueError::new_err(format!("out: {error}")))?;
+            let mut writable = writable(x)?;
+            let value = writable.as_slice_mut()?;
             compute(py, || {
                 set.project(shape, value);
                 Ok(())
@@ -550,4 +697,19 @@ impl Set {
         })?;
         Ok(to_array(py, result, direction.shape())?.into_any())
     }
+}
+
+/// An array that is written in place.
+///
+/// # Errors
+/// If it cannot be written, or is not C-contiguous.
+fn writable<'py, T: Element>(
+    x: &Bound<'py, PyArrayDyn<T>>,
+) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
+    if !x.is_c_contiguous() {
+        return Err(PyValueError::new_err("out: expected a C-contiguous array, found strides"));
+    }
+    x.try_readwrite().map_err(|error| {
+        PyValueError::new_err(format!("out: expected an array that can be written, {error}"))
+    })
 }

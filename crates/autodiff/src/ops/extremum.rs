@@ -145,7 +145,7 @@ fn reduce<T: Real>(pass: Forward<'_, T>, axes: Axes, ties: Ties, better: impl Fn
 
 /// Adds the gradient of each output to that of its best elements, as the rule says.
 fn give<T: Real>(pass: Backward<'_, T>, axes: Axes, ties: Ties) {
-    let (x, winners) = (pass.inputs[0], &pass.saved.indices);
+    let (x, winners) = (pass.inputs[0], pass.saved.indices);
     let [Some(dx), ..] = pass.grad_inputs else { return };
     if ties != Ties::Split {
         winners.iter().zip(pass.grad_output).for_each(|(at, g)| dx[*at as usize] += *g);

@@ -5,7 +5,7 @@
 //! which of them becomes what.
 
 use morphograd_nn::Weight;
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Op, Var};
 use morphograd_nn::tensor::{Real, ShapeError, Window2d};
 
 use crate::smooth::layer::{Sharpness, smooth_layer};
@@ -67,6 +67,12 @@ pub fn alpha_softmax2d<T: Real>(
     window: Window2d,
 ) -> Result<Var, ShapeError> {
     Smooth2d::<AlphaSoftmax>::apply(graph, [x, kernel, alpha], window)
+}
+
+/// The operation of [`alpha_softmax2d`], for those who drive it without a graph. Inputs: images, a
+/// kernel, and α.
+pub fn alpha_softmax_op<T: Real>(window: Window2d) -> impl Op<T> {
+    Smooth2d::<AlphaSoftmax>::on(window)
 }
 
 smooth_layer! {

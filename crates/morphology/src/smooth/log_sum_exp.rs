@@ -6,7 +6,7 @@
 //! ([`anneal`](morphograd_nn::optim::anneal)).
 
 use morphograd_nn::Weight;
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Op, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Real, ShapeError, Window2d};
@@ -82,6 +82,17 @@ pub fn smooth_erosion2d<T: Real>(
     window: Window2d,
 ) -> Result<Var, ShapeError> {
     Smooth2d::<LogSumExp<true>>::apply(graph, [x, kernel, beta], window)
+}
+
+/// The operation of [`smooth_dilation2d`], for those who drive it without a graph. Inputs: images, a
+/// kernel, and the sharpness.
+pub fn smooth_dilation_op<T: Real>(window: Window2d) -> impl Op<T> {
+    Smooth2d::<LogSumExp<false>>::on(window)
+}
+
+/// The operation of [`smooth_erosion2d`]. Inputs: images, a kernel, and the sharpness.
+pub fn smooth_erosion_op<T: Real>(window: Window2d) -> impl Op<T> {
+    Smooth2d::<LogSumExp<true>>::on(window)
 }
 
 /// $\log(n)/β$: how far, at most, the smooth maximum of `n` numbers is above the maximum. For a

@@ -5,7 +5,7 @@
 //! power of a pixel can overflow.
 
 use morphograd_nn::Weight;
-use morphograd_nn::autodiff::{Graph, Var};
+use morphograd_nn::autodiff::{Graph, Op, Var};
 use morphograd_nn::initializer::Constant;
 use morphograd_nn::sets::Interval;
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Window2d};
@@ -66,6 +66,12 @@ pub fn p_convolution2d<T: Real>(
     window: Window2d,
 ) -> Result<Var, ShapeError> {
     Smooth2d::<CounterHarmonic>::apply(graph, [x, kernel, p], window)
+}
+
+/// The operation of [`p_convolution2d`] on logarithms, for those who drive it without a graph.
+/// Inputs: $\log f$ of the images, $\log w$ of the kernel, and p.
+pub fn counter_harmonic_op<T: Real>(window: Window2d) -> impl Op<T> {
+    Smooth2d::<CounterHarmonic>::on(window)
 }
 
 smooth_layer! {

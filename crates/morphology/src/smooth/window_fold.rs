@@ -82,10 +82,14 @@ impl<F: Family> Smooth2d<F> {
         window: Window2d,
     ) -> Result<Var, ShapeError> {
         let [x, kernel] = F::prepare(graph, [x, kernel])?;
+        graph.apply(Self::on(window), [x, kernel, sharpness])
+    }
+
+    /// The operator that is called by its formula.
+    pub(crate) fn on(window: Window2d) -> Self {
         // As that of an erosion, the window is mirrored with the kernel: of an even one that makes
         // a difference.
-        let window = if F::MIRRORED { window.adjoint() } else { window };
-        graph.apply(Self::new(window), [x, kernel, sharpness])
+        Self::new(if F::MIRRORED { window.adjoint() } else { window })
     }
 
     pub(crate) fn new(window: Window2d) -> Self {

@@ -104,7 +104,7 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
     fn backward(&self, pass: Backward<'_, T>) {
         let (logits, targets) = (pass.inputs[0].shape, pass.inputs[1]);
         let (batch, classes) = (logits.dims()[0], logits.dims()[1]);
-        let log_p = &pass.saved.values;
+        let log_p = pass.saved.values;
         let g = pass.grad_output[0] / T::of(batch as f64);
         let [d_logits, d_targets, ..] = pass.grad_inputs;
         if targets.shape != logits {

@@ -21,13 +21,17 @@ from ._morphograd import Saved as _Saved
 __all__ = [
     "Identified",
     "Saved",
+    "alpha_softmax",
     "area_opening",
     "dilation",
     "erosion",
+    "geodesic_dilation",
     "identify",
     "leveling",
     "max_plus",
     "min_plus",
+    "parabolic_dilation",
+    "parabolic_erosion",
     "reconstruction",
     "smooth_dilation",
     "smooth_erosion",
@@ -49,6 +53,8 @@ class Settings(NamedTuple):
     ties: str = "first"
     connectivity: int = 2
     area: int = 1
+    scale: float = 1.0
+    steps: int = 1
 
 
 class Saved:
@@ -152,8 +158,8 @@ def smooth_dilation(
 ) -> tuple[Array, Saved]:
     """`log(sum_d exp(beta (x[i + d] + kernel[d]))) / beta`, with a gradient for `beta` too.
 
-    `beta` is one number or one for each output channel. The backward pass computes the forward
-    pass once more.
+    `beta` is one number or one for each output channel. Three numbers are saved for each output
+    pixel, channel and filter.
     """
     beta = np.asarray(beta, dtype=x.dtype)
     return _forward("smooth_dilation", [x, kernel, beta], Settings(strides, rates, padding))
@@ -173,6 +179,34 @@ def smooth_erosion(
     return _forward("smooth_erosion", [x, kernel, beta], Settings(strides, rates, padding))
 
 
+def alpha_softmax(
+    x: Array,
+    kernel: Array,
+    alpha: Any,
+    *,
+    strides: Pair = (1, 1),
+    rates: Pair = (1, 1),
+    padding: str = "valid",
+) -> tuple[Array, Saved]:
+    """The mean of `z_d = x[i + d] + kernel[d]` with weights `exp(alpha z_d)`: from the smallest
+    through the mean, at 0, to the largest. `alpha` as `beta` of `smooth_dilation`."""
+    alpha = np.asarray(alpha, dtype=x.dtype)
+    return _forward("alpha_softmax", [x, kernel, alpha], Settings(strides, rates, padding))
+
+
+def parabolic_dilation(
+    x: Array, curvature: Array, *, scale: float = 1.0
+) -> tuple[Array, Saved]:
+    """`y[p] = max_q x[q] - b |p - q|^2 / (4 scale^2)` over all pixels of the image, for the
+    curvature b of each channel. The cost does not depend on it."""
+    return _forward("parabolic_dilation", [x, curvature], Settings(scale=scale))
+
+
+def parabolic_erosion(x: Array, curvature: Array, *, scale: float = 1.0) -> tuple[Array, Saved]:
+    """`y[p] = min_q x[q] + b |p - q|^2 / (4 scale^2)`: the adjoint of `parabolic_dilation`."""
+    return _forward("parabolic_erosion", [x, curvature], Settings(scale=scale))
+
+
 def toggle(x: Array, above: Array, below: Array) -> tuple[Array, Saved]:
     """`above` where it is nearer to `x`, or as near; `below` elsewhere."""
     return _forward("toggle", [x, above, below], Settings())
@@ -184,6 +218,14 @@ def reconstruction(
     """The marker grown under the mask until nothing changes; above the mask it is lowered."""
     settings = Settings(connectivity=connectivity, ties=ties)
     return _forward("reconstruction", [marker, mask], settings)
+
+
+def geodesic_dilation(
+    marker: Array, mask: Array, steps: int, *, connectivity: int = 2, ties: str = "first"
+) -> tuple[Array, Saved]:
+    """`steps` times: the marker is dilated by the neighbours of a pixel, and cut off at the mask."""
+    settings = Settings(connectivity=connectivity, ties=ties, steps=steps)
+    return _forward("geodesic_dilation", [marker, mask], settings)
 
 
 def leveling(

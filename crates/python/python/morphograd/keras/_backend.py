@@ -51,7 +51,7 @@ def _forward_saving(
     name: str, settings: Settings, inputs: Sequence[Any]
 ) -> tuple[Array, Array, Array]:
     arrays = _native(inputs)
-    y, (codes, offsets) = _morphograd.forward_arrays(name, arrays, settings)
+    y, (codes, offsets, _) = _morphograd.forward_arrays(name, arrays, settings, True)
     if offsets.size == 0:  # of an output without elements nothing is saved
         offsets = np.zeros(arrays[1].shape[0] * arrays[1].shape[1], np.uint32)
     return y, codes, offsets
@@ -71,7 +71,7 @@ def _backward(
             _, *saved = _forward_saving(name, settings, arrays)
         codes, offsets = (np.asarray(x) for x in saved)
         return _morphograd.backward_arrays(
-            name, arrays, settings, (codes, offsets), gradient, needed
+            name, arrays, settings, (codes, offsets, gradient[:0]), None, gradient, needed
         )
     _, state = _morphograd.forward(name, arrays, settings, True)
     assert state is not None
