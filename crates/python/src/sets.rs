@@ -118,21 +118,37 @@ const LANES: usize = 16;
 
 /// Counts and sums in lanes.
 #[derive(Default)]
-struct Tally([u32; LANES], [f64; LANES]);
+struct Tally {
+    moved: [u32; LANES],
+    squares: [f64; LANES],
+}
 
 impl Tally {
+    // A loop for each kind of number: the compiler makes vectors of them.
     #[inline(always)]
-    fn add<T: Precision>(&mut self, lane: usize, before: T, after: T) {
-        let is_other = before != after;
-        let apart = if is_other { (after - before).f64() } else { 0.0 };
-        self.0[lane] += u32::from(is_other);
-        self.1[lane] += apart * apart;
+    fn add<T: Precision>(&mut self, before: &[T; LANES], after: &[T; LANES]) {
+        let is_other: [bool; LANES] = std::array::from_fn(|lane| before[lane] != after[lane]);
+        let apart: [T; LANES] = std::array::from_fn(|lane| after[lane] - before[lane]);
+        for lane in 0..LANES {
+            self.moved[lane] += u32::from(is_other[lane]);
+        }
+        for lane in 0..LANES {
+            // Two infinities are not apart.
+            let apart = if is_other[lane] { apart[lane].f64() } else { 0.0 };
+            self.squares[lane] += apart * apart;
+        }
     }
 
     fn total(&self, violation: f64) -> Enforced {
-        let moved = self.0.iter().map(|n| *n as usize).sum();
-        Enforced { violation, moved, square: self.1.iter().sum() }
+        let moved = self.moved.iter().map(|n| *n as usize).sum();
+        Enforced { violation, moved, square: self.squares.iter().sum() }
     }
+}
+
+/// The last numbers as a whole chunk, filled up with zeros.
+#[inline(always)]
+fn filled<T: Precision>(rest: &[T]) -> [T; LANES] {
+    std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(T::zero()))
 }
 
 impl<T: Precision> Kernel for Compare<'_, T> {
@@ -141,11 +157,12 @@ impl<T: Precision> Kernel for Compare<'_, T> {
     #[inline(always)]
     fn run(self) -> Enforced {
         let mut tally = Tally::default();
-        for (before, after) in self.0.chunks(LANES).zip(self.1.chunks(LANES)) {
-            for (lane, (before, after)) in before.iter().zip(after).enumerate() {
-                tally.add(lane, *before, *after);
-            }
+        let ((before, last_before), (after, last_after)) =
+            (self.0.as_chunks::<LANES>(), self.1.as_chunks::<LANES>());
+        for (before, after) in before.iter().zip(after) {
+            tally.add(before, after);
         }
+        tally.add(&filled(last_before), &filled(last_after));
         tally.total(0.0)
     }
 }
@@ -156,20 +173,29 @@ impl<T: Precision> Kernel for Clip<'_, T> {
     #[inline(always)]
     fn run(self) -> Enforced {
         let Self(value, [min, max]) = self;
-        let (mut tally, mut is_number) = (Tally::default(), true);
-        let mut clip = |lane: usize, w: &mut T| {
-            let raised = if *w < min { min } else { *w };
-            let clipped = if raised > max { max } else { raised };
-            is_number &= clipped.partial_cmp(&clipped).is_some();
-            tally.add(lane, *w, clipped);
-            *w = clipped;
+        let (mut tally, mut are_numbers) = (Tally::default(), [true; LANES]);
+        let mut clip = |before: &[T; LANES]| {
+            let after: [T; LANES] = std::array::from_fn(|lane| {
+                let raised = if before[lane] < min { min } else { before[lane] };
+                if raised > max { max } else { raised }
+            });
+            for lane in 0..LANES {
+                are_numbers[lane] &= !after[lane].is_nan();
+            }
+            tally.add(before, &after);
+            after
         };
         let (whole, rest) = value.as_chunks_mut::<LANES>();
         for chunk in whole {
-            chunk.iter_mut().enumerate().for_each(|(lane, w)| clip(lane, w));
+            *chunk = clip(chunk);
         }
-        rest.iter_mut().enumerate().for_each(|(lane, w)| clip(lane, w));
-        tally.total(if is_number { 0.0 } else { f64::NAN })
+        if !rest.is_empty() {
+            // What fills up is inside, so that it does not count.
+            let mut last = [if min.is_finite() { min } else { max }; LANES];
+            last[..rest.len()].copy_from_slice(rest);
+            rest.copy_from_slice(&clip(&last)[..rest.len()]);
+        }
+        tally.total(if are_numbers == [true; LANES] { 0.0 } else { f64::NAN })
     }
 }
 

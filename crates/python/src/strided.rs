@@ -125,7 +125,7 @@ fn rows_of_columns<T: Copy>(
     let whole = columns - columns % LANES;
     for c in (0..whole).step_by(LANES) {
         let lanes: [&[T]; LANES] = std::array::from_fn(|lane| column(c + lane));
-        for (i, line) in block.chunks_exact_mut(columns).enumerate() {
+        for (i, line) in (0..rows).zip(block.chunks_exact_mut(columns)) {
             let line: &mut [T; LANES] = line[c..].first_chunk_mut().expect("whole lanes");
             *line = std::array::from_fn(|lane| lanes[lane][i]);
         }

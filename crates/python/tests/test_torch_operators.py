@@ -28,7 +28,7 @@ FUNCTIONS = {
     "anti_erosion2d": (mgt.anti_erosion2d, IMAGE, KERNEL),
     "probing2d": (mgt.probing2d, IMAGE, KERNEL, KERNEL),
     "hit_or_miss2d": (lambda x, h, m: mgt.hit_or_miss2d(x, h - 2, m - 2), IMAGE, KERNEL, KERNEL),
-    "toggle2d": (mgt.toggle2d, IMAGE, KERNEL),
+    "toggle2d": (lambda x, w: mgt.toggle2d(x, w / 100), IMAGE, KERNEL),
     "alternating_sequential2d": (
         lambda x, v, w: mgt.alternating_sequential2d(x, [v, w], first="opening"),
         IMAGE,
@@ -48,7 +48,12 @@ FUNCTIONS = {
     "min_plus": (partial(mgt.min_plus, ties="split"), (3, 4), (4, 5)),
     "separable_dilation2d": (mgt.separable_dilation2d, IMAGE, KERNEL, (2, 3)),
     "separable_erosion2d": (mgt.separable_erosion2d, IMAGE, KERNEL, (2, 3)),
-    "p_convolution2d": (lambda x, w, p: mgt.p_convolution2d(x.exp(), w.exp(), p), IMAGE, KERNEL, ()),
+    "p_convolution2d": (
+        lambda x, w, p: mgt.p_convolution2d(x.exp(), w.exp(), p),
+        IMAGE,
+        KERNEL,
+        (),
+    ),
     "reconstruction_by_dilation2d": (mgt.reconstruction_by_dilation2d, IMAGE, IMAGE),
     "reconstruction_by_erosion2d": (
         partial(mgt.reconstruction_by_erosion2d, connectivity=1, ties="split"),
@@ -100,7 +105,9 @@ def test_the_layout_of_inputs_and_gradients_changes_nothing(name):
     # Every axis with a gap, and the last axis first in memory.
     others = []
     for x in inputs:
-        moved = torch.randn([2 * n for n in reversed(x.shape)]).permute(*reversed(range(x.dim())))
+        moved = torch.randn([2 * n for n in reversed(x.shape)]).permute(
+            list(reversed(range(x.dim())))
+        )
         part = moved[tuple(slice(None, None, 2) for _ in x.shape)] if x.dim() else moved
         others.append(part.copy_(x.detach()).requires_grad_())
     z = function(*others)

@@ -74,7 +74,6 @@ def backward_arrays(
     gradient: npt.NDArray[Any],
     needed: Sequence[bool],
 ) -> list[npt.NDArray[Any] | None]: ...
-
 def identify(
     operator: str,
     image: npt.NDArray[Any],

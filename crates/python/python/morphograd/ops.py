@@ -194,9 +194,7 @@ def alpha_softmax(
     return _forward("alpha_softmax", [x, kernel, alpha], Settings(strides, rates, padding))
 
 
-def parabolic_dilation(
-    x: Array, curvature: Array, *, scale: float = 1.0
-) -> tuple[Array, Saved]:
+def parabolic_dilation(x: Array, curvature: Array, *, scale: float = 1.0) -> tuple[Array, Saved]:
     """`y[p] = max_q x[q] - b |p - q|^2 / (4 scale^2)` over all pixels of the image, for the
     curvature b of each channel. The cost does not depend on it."""
     return _forward("parabolic_dilation", [x, curvature], Settings(scale=scale))

@@ -205,44 +205,10 @@ def _jax_function(name: str, settings: Settings) -> Callable[..., Tensor]:
     return compiled
 
 
-def _torch(name: str, settings: Settings, inputs: Sequence[Tensor], shape: Shape) -> Tensor:
-    import torch
+def _torch(name: str, settings: Settings, inputs: Sequence[Tensor]) -> Tensor:
+    from ..torch._operators import ON_ARRAYS
 
-    if name in ("dilation", "erosion", "smooth_dilation", "smooth_erosion"):
-        from .. import torch as mgt
-
-        x, kernel, *beta = inputs
-        axes = (2, 0, 1) if kernel.dim() == 3 else (3, 2, 0, 1)
-        rules: dict[str, Any] = {"stride": settings.strides, "rates": settings.rates}
-        rules["padding"] = settings.padding
-        if name in _SAVING:
-            rules |= {"mode": settings.mode, "cval": settings.cval, "ties": settings.ties}
-        op: Any = getattr(mgt, f"{name}2d")
-        y = op(x.permute(0, 3, 1, 2), kernel.permute(axes), *beta, **rules)
-        return y.permute(0, 2, 3, 1)
-
-    class Function(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-            ctx.save_for_backward(*inputs)
-            return torch.from_numpy(_forward(name, settings, [x.detach().numpy() for x in inputs]))
-
-        @staticmethod
-        def backward(ctx: Any, dy: Tensor) -> Any:
-            arrays = [x.detach().numpy() for x in ctx.saved_tensors]
-            needed = list(ctx.needs_input_grad)
-            gradients = _backward(name, settings, arrays, (), dy.numpy(), needed)
-            return tuple(None if g is None else torch.from_numpy(g) for g in gradients)
-
-    for x in inputs:
-        if x.device.type == "meta":
-            return x.new_empty(shape)
-        if x.device.type != "cpu":
-            raise ValueError(
-                f"{name}: expected tensors on the processor, found {x.device}; morphograd has no "
-                "code for it: move them by `.cpu()`, and the result back by `.to(device)`"
-            )
-    return Function.apply(*inputs)
+    return ON_ARRAYS[name](inputs, settings)
 
 
 def output_shape(name: str, settings: Settings, shapes: Sequence[Sequence[int | None]]) -> Shape:
@@ -324,7 +290,7 @@ def run(name: str, inputs: Sequence[Any], settings: Settings, save: bool = True)
     if kind == "tensorflow":
         y = _tensorflow(name, settings, tensors, shape, save)
     elif kind == "torch":
-        y = _torch(name, settings, tensors, shape)
+        y = _torch(name, settings, tensors)
     elif kind == "jax":
         y = _jax_function(name, settings)(*tensors)
     else:

@@ -23,6 +23,8 @@ Shape = Sequence[Any]
 
 _MOST_TAPS = 65535  # of larger windows the winners are not saved, but looked for
 
+_FLOATS = torch.float32, torch.float64
+
 _TYPES = {
     "strides": "int[]",
     "rates": "int[]",
@@ -37,7 +39,8 @@ _TYPES = {
 }
 
 # How the axes of a tensor lie in the array that the kernels want, and back.
-_ORDERS = {
+_Orders = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]
+_ORDERS: dict[str, _Orders] = {
     "images": {4: ((0, 2, 3, 1), (0, 3, 1, 2))},
     "kernel": {3: ((1, 2, 0), (2, 0, 1)), 4: ((2, 3, 1, 0), (3, 2, 0, 1))},
     "plain": {},
@@ -79,8 +82,9 @@ def check(name: str, *tensors: Tensor) -> None:
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: expected a torch tensor, found {type(tensor).__name__}")
-        check_device(name, tensor.device)
-        if tensor.dtype not in (torch.float32, torch.float64):
+        if not tensor.is_cpu:
+            check_device(name, tensor.device)
+        if tensor.dtype not in _FLOATS:
             raise TypeError(
                 f"{name}: expected a tensor of float32 or float64, found {tensor.dtype}; "
                 "`.float()` converts it"
@@ -115,13 +119,14 @@ def check_images(name: str, *images: Tensor) -> None:
 
 def check_kernel(name: str, x: Tensor, kernel: Tensor) -> None:
     """Refuses a kernel that does not fit the images."""
-    check_images(name, x)
     check(name, x, kernel)
-    channels = x.shape[1]
-    if kernel.dim() not in (3, 4) or kernel.shape[kernel.dim() - 3] != channels:
+    if x.dim() != 4:
+        check_images(name, x)
+    shape, channels = kernel.shape, x.shape[1]
+    if len(shape) not in (3, 4) or shape[-3] != channels:
         raise ValueError(
             f"{name}: expected a kernel ({channels}, height, width) or (filters, {channels}, "
-            f"height, width), found {tuple(kernel.shape)}"
+            f"height, width), found {tuple(shape)}"
         )
 
 
@@ -184,6 +189,10 @@ def _fake_saved(x: Tensor, length: Any, dtype: torch.dtype) -> Tensor:
     return x.new_empty(length, dtype=dtype)
 
 
+# The functions of tensors that lie as the arrays of `morphograd.ops`, by the name of the operation.
+ON_ARRAYS: dict[str, Callable[[Sequence[Tensor], Settings], Tensor]] = {}
+
+
 def define(
     kind: str,
     inputs: dict[str, str],
@@ -205,8 +214,14 @@ def define(
     def arrays(tensors: Sequence[Tensor]) -> list[Array]:
         return [_array(x, lies) for x, lies in zip(tensors, layouts, strict=True)]
 
+    standard = Settings()._asdict()
+    places = [list(standard).index(name) for name in settings]
+
     def chosen(values: Sequence[Any]) -> Settings:
-        return Settings(**dict(zip(settings, values, strict=True)))
+        found = list(standard.values())
+        for place, value in zip(places, values, strict=True):
+            found[place] = value
+        return Settings._make(found)
 
     @torch.library.custom_op(
         f"morphograd::{kind}",
@@ -286,18 +301,34 @@ def define(
         kept, needed = list(ctx.saved_tensors), list(ctx.needs_input_grad[:count])
         if len(kept) == count + 3:
             kept.append(None)
-        gradients = backward(gradient, *kept, *ctx.settings, needed)
+        gradients = call_backward(gradient, *kept, *ctx.settings, needed)
         found = (g if is_asked else None for g, is_asked in zip(gradients, needed, strict=True))
         return *found, *rest
 
     forward.register_autograd(differentiate, setup_context=setup)
+    call = getattr(torch.ops.morphograd, kind).default
+    call_backward = getattr(torch.ops.morphograd, f"{kind}_backward").default
 
     def apply(*args: Any) -> Tensor:
-        save = torch.is_grad_enabled() and any(x.requires_grad for x in args[:count])
-        y: Tensor = forward(*args, save)[0]
+        save = False
+        if torch.is_grad_enabled():
+            for x in args[:count]:
+                save = save or x.requires_grad
+        y: Tensor = call(*args, save)[0]
         return y
 
+    def on_arrays(arrays: Sequence[Tensor], chosen: Settings) -> Tensor:
+        check(kind, *arrays)
+        tensors = [_permuted(x, lies, 1) for x, lies in zip(arrays, layouts, strict=True)]
+        return _permuted(apply(*tensors, *(getattr(chosen, name) for name in settings)), result, 0)
+
+    ON_ARRAYS[kind] = on_arrays
     return apply
+
+
+def _permuted(x: Tensor, lies: str, way: int) -> Tensor:
+    order = _ORDERS[lies].get(x.dim())
+    return x if order is None else x.permute(order[way])
 
 
 _FILTER = {"x": "images", "kernel": "kernel"}

@@ -434,10 +434,10 @@ def p_convolution2d(
     Pixels and kernel are positive: what is below 1e-6 counts as that number and has derivative 0.
     `p` as `beta` of `smooth_dilation2d`, of either sign.
     """
-    rules = stride, rates, padding
     check("p_convolution2d", x, kernel)
-    logs = x.clamp(min=_EPSILON).log(), kernel.clamp(min=_EPSILON).log()
-    return _smooth(native.counter_harmonic, "p_convolution2d", *logs, p, *rules)
+    log_x, log_kernel = x.clamp(min=_EPSILON).log(), kernel.clamp(min=_EPSILON).log()
+    op, rules = native.counter_harmonic, (stride, rates, padding)
+    return _smooth(op, "p_convolution2d", log_x, log_kernel, p, *rules)
 
 
 def reconstruction_by_dilation2d(
@@ -546,17 +546,13 @@ def h_concave2d(x: Tensor, h: Any, **rules: Any) -> Tensor:
     return h_minima2d(x, h, **rules) - x
 
 
-def area_opening2d(
-    x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first"
-) -> Tensor:
+def area_opening2d(x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first") -> Tensor:
     """Peaks of fewer than `area` pixels are removed, in each channel."""
     check_images("area_opening2d", x)
     return native.area_opening(x, area, connectivity, ties)
 
 
-def area_closing2d(
-    x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first"
-) -> Tensor:
+def area_closing2d(x: Tensor, area: int, *, connectivity: int = 1, ties: str = "first") -> Tensor:
     """Pits of fewer than `area` pixels are filled, in each channel."""
     check_images("area_closing2d", x)
     return -native.area_opening(-x, area, connectivity, ties)
