@@ -172,31 +172,41 @@ impl<T: Precision> Kernel for Clip<'_, T> {
 
     #[inline(always)]
     fn run(self) -> Enforced {
-        let Self(value, [min, max]) = self;
+        let Self(value, bounds) = self;
         let (mut tally, mut are_numbers) = (Tally::default(), [true; LANES]);
-        let mut clip = |before: &[T; LANES]| {
-            let after: [T; LANES] = std::array::from_fn(|lane| {
-                let raised = if before[lane] < min { min } else { before[lane] };
-                if raised > max { max } else { raised }
-            });
-            for lane in 0..LANES {
-                are_numbers[lane] &= !after[lane].is_nan();
-            }
-            tally.add(before, &after);
-            after
-        };
         let (whole, rest) = value.as_chunks_mut::<LANES>();
         for chunk in whole {
-            *chunk = clip(chunk);
+            let after = clipped(chunk, bounds, &mut are_numbers);
+            tally.add(chunk, &after);
+            *chunk = after;
         }
         if !rest.is_empty() {
             // What fills up is inside, so that it does not count.
-            let mut last = [if min.is_finite() { min } else { max }; LANES];
+            let mut last = [if bounds[0].is_finite() { bounds[0] } else { bounds[1] }; LANES];
             last[..rest.len()].copy_from_slice(rest);
-            rest.copy_from_slice(&clip(&last)[..rest.len()]);
+            let after = clipped(&last, bounds, &mut are_numbers);
+            tally.add(&last, &after);
+            rest.copy_from_slice(&after[..rest.len()]);
         }
         tally.total(if are_numbers == [true; LANES] { 0.0 } else { f64::NAN })
     }
+}
+
+#[inline(always)]
+fn clipped<T: Precision>(
+    before: &[T; LANES],
+    [min, max]: [T; 2],
+    are_numbers: &mut [bool; LANES],
+) -> [T; LANES] {
+    let mut after = *before;
+    for lane in 0..LANES {
+        let raised = if before[lane] < min { min } else { before[lane] };
+        after[lane] = if raised > max { max } else { raised };
+    }
+    for lane in 0..LANES {
+        are_numbers[lane] &= !after[lane].is_nan();
+    }
+    after
 }
 
 impl Enforced {

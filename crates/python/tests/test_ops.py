@@ -52,6 +52,10 @@ def test_gradients_of_the_other_operations():
     check(lambda m, g: mg.ops.reconstruction(m, g, connectivity=1), x - 0.3, y)
     check(mg.ops.leveling, y, x)
     check(lambda x: mg.ops.area_opening(x, 4), x)
+    check(lambda m, g: mg.ops.geodesic_dilation(m, g, 2), x - 0.3, y)
+    check(mg.ops.alpha_softmax, x, w, np.array(-0.7))
+    check(mg.ops.parabolic_dilation, x, np.array([0.5, 1.5]))
+    check(mg.ops.parabolic_erosion, x, np.array([0.5, 1.5]))
     check(mg.ops.max_plus, rng.standard_normal((3, 4)), rng.standard_normal((4, 5)))
     check(mg.ops.min_plus, rng.standard_normal((3, 4)), rng.standard_normal((4, 5)))
 

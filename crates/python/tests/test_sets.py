@@ -134,6 +134,45 @@ def test_keras_maps_are_their_formulas():
     assert sets.RadialConstraint().project(rng.standard_normal((3, 3, 1, 1))).shape == (3, 3, 1, 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("chosen", SETS + MAPS, ids=repr)
+def test_a_projection_and_its_report_are_one_call(chosen, dtype):
+    before = (2 * rng.standard_normal((3, 3))).astype(dtype)
+    expected, value = chosen.project(before), before.copy()
+    violation, moved, distance = chosen._native.enforce(value, None)
+    np.testing.assert_array_equal(value, expected)
+    assert violation == chosen.violation(expected)
+    assert moved == (before != expected).sum()
+    with np.errstate(invalid="ignore"):
+        apart = np.where(before != expected, expected - before, 0).astype(np.float64)
+    np.testing.assert_allclose(distance, np.sqrt(np.square(apart).sum()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 100_003])
+def test_the_report_of_a_box_counts_every_number_once(n):
+    for chosen in (sets.NonNegative(), sets.NonPositive(), sets.Interval(2.0, 3.0)):
+        before = rng.standard_normal(n).astype(np.float32)
+        value = before.copy()
+        violation, moved, distance = chosen._native.enforce(value, None)
+        expected = chosen.project(before)
+        np.testing.assert_array_equal(value, expected)
+        assert (violation, moved) == (0.0, (before != expected).sum())
+        np.testing.assert_allclose(distance, np.linalg.norm((expected - before).astype(float)))
+
+
+def test_the_report_of_a_box_sees_what_is_not_a_number():
+    value = np.array([1.0, np.nan, -2.0, -np.inf, np.inf], np.float32)
+    violation, moved, distance = sets.NonNegative()._native.enforce(value, None)
+    np.testing.assert_array_equal(value, [1.0, np.nan, 0.0, 0.0, np.inf])
+    assert np.isnan(violation) and moved == 3 and np.isnan(distance)
+    with pytest.raises(ValueError, match="expected a C-contiguous array, found strides"):
+        sets.NonNegative()._native.enforce(np.zeros((4, 4)).T[::2], None)
+    read = np.zeros(3)
+    read.flags.writeable = False
+    with pytest.raises(ValueError, match="expected an array that can be written"):
+        sets.NonNegative()._native.enforce(read, None)
+
+
 def test_a_projection_can_be_written_in_place():
     w = rng.standard_normal((3, 3))
     expected = sets.L2Ball().project(w)

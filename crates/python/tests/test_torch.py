@@ -193,6 +193,27 @@ def test_constrained_parameters_are_in_their_sets_after_each_step(make):
     assert constraints.violation() > 0.0
 
 
+def test_a_parameter_is_projected_where_it_lies_and_autograd_is_told():
+    w = torch.nn.Parameter(torch.tensor([[1.0, -2.0], [-3.0, 4.0]]))
+    turned = torch.nn.Parameter(torch.tensor([[1.0, -2.0], [-3.0, 4.0]]).T)
+    place, version = w.data_ptr(), w._version
+    optimizer = torch.optim.SGD([w, turned], lr=0.1)
+    constraints = mgt.constrain(optimizer, dict.fromkeys((w, turned), mg.sets.NonNegative()))
+    assert w.data_ptr() == place and w._version > version
+    version = w._version
+    constraints.project()
+    assert w._version == version  # nothing was moved
+    assert not turned.is_contiguous() and torch.equal(turned, w.T)
+    assert constraints.reports[w] == (0.0, 0.0, 0.0, None)
+    with torch.no_grad():
+        w.fill_(-1)
+    y = w.square().sum()
+    constraints.project()
+    assert constraints.reports[w] == (0.0, 1.0, 2.0, None)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
 def test_the_gradient_mapping_vanishes_at_the_solution():
     target = torch.tensor([2.0, -1.0], dtype=torch.float64)
     w = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
