@@ -135,32 +135,3 @@ fn rows_of_columns<T: Copy>(
         lines.zip(column(c)).for_each(|(to, x)| *to = *x);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use numpy::ndarray::ArrayD;
-
-    /// Every permutation of the axes, with steps and repetitions.
-    #[test]
-    fn elements_are_in_row_major_order_whatever_the_layout() {
-        for shape in [[2, 3, 5, 11], [1, 4, 1, 9], [3, 1, 17, 8], [1, 1, 1, 1], [2, 0, 3, 4]] {
-            let len = shape.iter().product::<usize>();
-            let array = ArrayD::from_shape_vec(shape.to_vec(), (0..len as u32).collect()).unwrap();
-            for order in [[0, 1, 2, 3], [0, 2, 3, 1], [3, 2, 1, 0], [2, 3, 1, 0], [1, 0, 3, 2]] {
-                let view = array.view().permuted_axes(order.to_vec());
-                assert_eq!(in_order(view.clone()), view.iter().copied().collect::<Vec<_>>());
-                for step in [2, -1] {
-                    let part = view.slice_each_axis(|_| numpy::ndarray::Slice::new(0, None, step));
-                    assert_eq!(in_order(part), part.iter().copied().collect::<Vec<_>>());
-                }
-            }
-        }
-        let one = ArrayD::from_elem(vec![1, 1, 4], 7);
-        let wide = one.broadcast(vec![3, 5, 4]).unwrap();
-        assert_eq!(in_order(wide.clone()), vec![7; 60]);
-        let row = ArrayD::from_shape_vec(vec![1, 4], vec![1, 2, 3, 4]).unwrap();
-        let wide = row.broadcast(vec![3, 4]).unwrap();
-        assert_eq!(in_order(wide), [1, 2, 3, 4].repeat(3));
-    }
-}

@@ -129,3 +129,25 @@ def test_the_bits_are_those_of_rust():
         hashed(mg.sets.Simplex().project(x), mg.sets.L1Ball(3.0).project(x, axis=(1, 2)))
         == 0x13262E51A34B035F
     )
+
+
+ORDERS = [(0, 1, 2, 3), (0, 2, 3, 1), (3, 2, 1, 0), (2, 3, 1, 0), (1, 0, 3, 2)]
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 11), (1, 4, 1, 9), (3, 24, 17, 8), (2, 0, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_of_any_layout_are_read_in_order(shape, dtype):
+    """A toggle between an image and itself is the image."""
+    array = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    for order in ORDERS:
+        x = array.transpose(order)
+        views = [x, x[::-1], x[:, :, ::-1, ::2], x[..., ::-1]]
+        views += [np.broadcast_to(x[:1], x.shape), np.broadcast_to(x[:, :1, :1], x.shape)]
+        views += [np.broadcast_to(x[..., :1], x.shape), np.broadcast_to(dtype(7), x.shape)]
+        for view in views:
+            y, saved = mg.ops.toggle(view, view, view)
+            np.testing.assert_array_equal(y, view)
+            assert y.flags.c_contiguous
+            _, above, below = saved.backward(view)
+            np.testing.assert_array_equal(above, view)
+            assert (below == 0).all()
