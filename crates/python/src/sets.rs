@@ -177,8 +177,11 @@ impl<T: Precision> Kernel for Clip<'_, T> {
         let (whole, rest) = value.as_chunks_mut::<LANES>();
         for chunk in whole {
             let after = clipped(chunk, bounds, &mut are_numbers);
-            tally.add(chunk, &after);
-            *chunk = after;
+            // What is inside already is read only.
+            if (0..LANES).fold(false, |moved, lane| moved | (after[lane] != chunk[lane])) {
+                tally.add(chunk, &after);
+                *chunk = after;
+            }
         }
         if !rest.is_empty() {
             // What fills up is inside, so that it does not count.

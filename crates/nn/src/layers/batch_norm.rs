@@ -276,7 +276,7 @@ impl<T: Real> Op<T> for Normalize {
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [x, moments, gamma] = [0, 1, 2].map(|i| pass.inputs[i].data);
-        let (g, channels, scales) = (pass.grad_output, gamma.len(), &pass.saved.values[..]);
+        let (g, channels, scales) = (pass.grad_output, gamma.len(), pass.saved.values);
         if g.is_empty() {
             return;
         }
