@@ -203,7 +203,7 @@ impl GeodesicDilation {
         }
         let (frame, len) = (planes.frame, planes.frame.len());
         let (size, neighbours) = (planes.count() * len, frame.neighbours(self.connectivity));
-        let kept = &pass.saved.values[..];
+        let kept = pass.saved.values;
         // Beyond the last image that was kept nothing changes.
         let after = |step: usize| &kept[(1 + step.min(kept.len() / size - 2)) * size..][..size];
         pass.scratch.resize(3 * size, T::zero());

@@ -71,7 +71,7 @@ pub(crate) fn distribute_to_winners<T: Real, L: Lattice>(
         layout,
         offsets: &pass.saved.indices[candidates],
         entry,
-        winners: &pass.saved.codes,
+        winners: pass.saved.codes,
         grad: pass.grad_output,
     };
     match (dx, dw) {

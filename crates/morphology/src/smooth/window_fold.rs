@@ -170,7 +170,7 @@ impl<T: Real, F: Family> Op<T> for Smooth2d<F> {
             walk.gradients::<F, T>(
                 pass.inputs,
                 images,
-                [pass.grad_output, &pass.saved.values],
+                [pass.grad_output, pass.saved.values],
                 [dx, dw, ds],
             );
         };
