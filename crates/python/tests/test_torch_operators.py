@@ -202,12 +202,12 @@ def test_the_bits_are_those_of_the_numpy_operations():
             of.geodesic_dilation(images(m), images(x), 2),
         ),
         (mgt.area_opening2d(x, 4), of.area_opening(images(x), 4)),
-        (mgt.max_plus(m[:, :, 0], x[0, :, :6, 0].T), of.max_plus(m[:, :, 0].reshape(4, 6).numpy(), x[0, :, :6, 0].T.numpy())),
-    ]  # fmt: skip
-    for found, (expected, _) in pairs[:-1]:
+    ]
+    for found, (expected, _) in pairs:
         assert torch.equal(found, as_tensor(expected))
-    found, (expected, _) = pairs[-1]
-    assert torch.equal(found.reshape(4, 2), torch.from_numpy(expected))
+    rows, matrix = m[:, :, 0], x[0, :, :6, 0].T
+    expected, _ = of.max_plus(rows.reshape(4, 6).numpy(), matrix.numpy())
+    assert torch.equal(mgt.max_plus(rows, matrix).reshape(4, 2), torch.from_numpy(expected))
 
 
 def test_flat_operators_are_those_of_numpy_images():

@@ -281,9 +281,10 @@ def define(
 
     @backward.register_fake
     def _(gradient: Tensor, *args: Any) -> list[Tensor]:
-        asked = zip(args[:count], layouts, args[-1], strict=True)
-        return [_fake(x, x.shape if is_asked else (0,), lies if is_asked else "plain")
-                for x, lies, is_asked in asked]  # fmt: skip
+        fakes = []
+        for x, lies, is_asked in zip(args[:count], layouts, args[-1], strict=True):
+            fakes.append(_fake(x, x.shape, lies) if is_asked else x.new_empty(0))
+        return fakes
 
     def setup(ctx: Any, inputs: Any, output: Any) -> None:
         y, *kept = output
