@@ -84,8 +84,8 @@ pub fn smooth_erosion2d<T: Real>(
     Smooth2d::<LogSumExp<true>>::apply(graph, [x, kernel, beta], window)
 }
 
-/// The operation of [`smooth_dilation2d`], for those who drive it without a graph. Inputs: images, a
-/// kernel, and the sharpness.
+/// The operation of [`smooth_dilation2d`], for those who drive it without a graph. Inputs: images,
+/// a kernel, and the sharpness.
 pub fn smooth_dilation_op<T: Real>(window: Window2d) -> impl Op<T> {
     Smooth2d::<LogSumExp<false>>::on(window)
 }

@@ -221,7 +221,7 @@ def reconstruction(
 def geodesic_dilation(
     marker: Array, mask: Array, steps: int, *, connectivity: int = 2, ties: str = "first"
 ) -> tuple[Array, Saved]:
-    """`steps` times: the marker is dilated by the neighbours of a pixel, and cut off at the mask."""
+    """`steps` times: the marker is dilated by each pixel's neighbours and cut off at the mask."""
     settings = Settings(connectivity=connectivity, ties=ties, steps=steps)
     return _forward("geodesic_dilation", [marker, mask], settings)
 

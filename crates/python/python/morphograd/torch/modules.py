@@ -628,7 +628,7 @@ class AlphaSoftmax2d(_Smooth):
 
 
 class PConvolution2d(_Smooth):
-    """Learned counter-harmonic means; `p` starts at 0, the weight at 1, in `Interval(1e-6, inf)`."""
+    """Learned counter-harmonic means; `p` starts at 0, `weight` at 1, in `Interval(1e-6, inf)`."""
 
     _sharpness, _start, _weight = "p", 0.0, 1.0
     _function = staticmethod(f.p_convolution2d)
