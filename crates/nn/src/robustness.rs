@@ -27,8 +27,8 @@ fn larger(a: f64, b: f64) -> f64 {
 
 /// The certified radius $r = m / (2 L)$: with the margin $m$ of the true class and the constant $L$
 /// of the network ([`Layer::lipschitz`]), no change of the input by less than $r$ in the maximum
-/// norm changes the class, because each logit moves by less than $m / 2$. It is 0 where the class is
-/// wrong already. Rounding in the network is not in it.
+/// norm changes the class, because each logit moves by less than $m / 2$. It is 0 where the class
+/// is wrong already. Rounding in the network is not in it.
 ///
 /// ```
 /// use morphograd_nn::robustness::certified_radius;

@@ -108,8 +108,8 @@ impl<T: Real> Layer<T> for Built {
         self.activation.apply(graph, y)
     }
 
-    /// The largest sum of magnitudes of a unit's weights: $\max_j \sum_i \lvert w_{ij} \rvert$, kept
-    /// at $r$ by `Per::filter(L1Ball { radius: r })`.
+    /// The largest sum of magnitudes of a unit's weights, $\max_j \sum_i \lvert w_{ij} \rvert$: at
+    /// most $r$ by `Per::filter(L1Ball { radius: r })`.
     fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
         Some(largest_sum(params.value(self.kernel)) * self.activation.slope())
     }

@@ -22,8 +22,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     }
 }
 
-/// The largest sum of magnitudes over all axes but the last: the norm of a linear map that goes with
-/// the maximum norm.
+/// The largest sum of magnitudes over all axes but the last: the norm of a linear map that goes
+/// with the maximum norm.
 pub(crate) fn largest_sum<T: Real>(kernel: TensorRef<'_, T>) -> f64 {
     let columns = kernel.shape.dims().last().copied().unwrap_or(1);
     let mut sums = vec![0.0; columns];
