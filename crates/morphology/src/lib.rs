@@ -10,6 +10,7 @@ pub mod neighbourhood {
     #[expect(clippy::module_inception, reason = "a file is named after its concept")]
     pub mod neighbourhood;
     pub mod pad;
+    pub mod pixel;
     pub(crate) mod window_layout;
 
     pub use border::Border;
@@ -17,6 +18,7 @@ pub mod neighbourhood {
     pub use lattice::{Lattice, MaxPlus, MinMinus};
     pub use neighbourhood::Neighbourhood2d;
     pub use pad::Pad2d;
+    pub use pixel::Pixel;
 }
 
 /// Dilations and erosions: operations, layers, and the computation that both share.
