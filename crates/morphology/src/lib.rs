@@ -45,6 +45,22 @@ pub mod dilation {
     pub use filter_bank::FilterBank2d;
 }
 
+/// Operators by sets of offsets, on images of any type of pixels, without gradients.
+pub mod flat {
+    pub mod composed;
+    #[expect(clippy::module_inception, reason = "a file is named after its concept")]
+    pub mod flat;
+    pub mod footprint;
+    pub(crate) mod running;
+
+    pub use composed::{
+        flat_black_top_hat, flat_closing, flat_external_gradient, flat_gradient,
+        flat_internal_gradient, flat_opening, flat_white_top_hat,
+    };
+    pub use flat::{FlatStep, Residue, flat_chain, flat_dilation, flat_erosion};
+    pub use footprint::Footprint;
+}
+
 /// Operators composed of dilations and erosions, a file each family.
 pub mod operators {
     pub mod anti_dilation;
@@ -175,6 +191,7 @@ pub use analysis::*;
 pub use connected::*;
 pub use dilation::*;
 pub use elements::*;
+pub use flat::*;
 pub use layers::*;
 pub use neighbourhood::*;
 pub use operators::*;

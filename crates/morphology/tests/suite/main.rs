@@ -4,6 +4,7 @@
 mod best_in_set;
 mod borders;
 mod compositions;
+mod flat;
 mod geodesic;
 mod golden;
 mod laws;
