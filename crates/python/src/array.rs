@@ -1,11 +1,13 @@
 //! NumPy arrays as slices of real numbers, and back.
 //!
 //! The one design choice: what the kernels compute in is decided by the pixel type, once, by
-//! [`Pixel`]. `float32` and `float64` are lent as they lie; every other type is converted to the
-//! one of the two that holds its values exactly, and the result is saturated and converted back.
+//! [`Pixel`]. Where pixels are only compared, they are lent as they lie. For arithmetic `float32`
+//! and `float64` are too; every other type is converted to the one of the two that holds its values
+//! exactly, and the result is saturated and converted back.
 
 use std::borrow::Cow;
 
+use morphograd_morphology::Pixel as Ordered;
 use morphograd_morphology::nn::tensor::{MAX_RANK, Real, Shape, Tensor, parallel};
 use numpy::{Element, IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
@@ -13,7 +15,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A type of pixels.
-pub(crate) trait Pixel: Element + Copy + Send + Sync {
+pub(crate) trait Pixel: Element + Ordered {
     /// What is computed in.
     type Number: Real + Element;
 
@@ -29,6 +31,19 @@ pub(crate) trait Pixel: Element + Copy + Send + Sync {
 
     /// Numbers as pixels: what is outside the range becomes the nearest value of the range.
     fn pixels(numbers: Vec<Self::Number>) -> Vec<Self>;
+
+    /// Whether comparing with a number is comparing with the pixel that [`Ordered::of`] makes of
+    /// it.
+    fn holds(number: f64) -> bool {
+        let [least, most] = Self::RANGE;
+        !Self::WHOLE || (number.fract() == 0.0 && (least..=most).contains(&number))
+    }
+
+    /// `(above - x) - (x - below)`, the nearest value of the range.
+    fn laplacian(x: Self, above: Self, below: Self) -> Self;
+
+    /// The nearer one to `x`; at equal distance `above`.
+    fn nearer(x: Self, above: Self, below: Self) -> Self;
 }
 
 /// A pixel type that is computed in as it is.
@@ -46,6 +61,14 @@ macro_rules! float {
             fn pixels(numbers: Vec<Self>) -> Vec<Self> {
                 numbers
             }
+
+            fn laplacian(x: Self, above: Self, below: Self) -> Self {
+                (above - x) - (x - below)
+            }
+
+            fn nearer(x: Self, above: Self, below: Self) -> Self {
+                if above - x <= x - below { above } else { below }
+            }
         }
     };
 }
@@ -53,10 +76,10 @@ macro_rules! float {
 float!(f32);
 float!(f64);
 
-/// A type of whole numbers and the type that holds them; the last argument says which values it
-/// does not hold, if any.
+/// A type of whole numbers, the type that holds them, and one that holds sums of four; the last
+/// argument says which values the former does not hold, if any.
 macro_rules! whole {
-    ($t:ty, $number:ty, $range:expr, $from:expr, $to:expr, $lost:expr) => {
+    ($t:ty, $number:ty, $wide:ty, $range:expr, $from:expr, $to:expr, $narrow:expr, $lost:expr) => {
         impl Pixel for $t {
             type Number = $number;
             const WHOLE: bool = true;
@@ -73,30 +96,43 @@ macro_rules! whole {
             fn pixels(numbers: Vec<$number>) -> Vec<Self> {
                 map(&numbers, $to)
             }
+
+            fn laplacian(x: Self, above: Self, below: Self) -> Self {
+                let [x, above, below] = [x, above, below].map(<$wide>::from);
+                $narrow(above + below - 2 * x)
+            }
+
+            fn nearer(x: Self, above: Self, below: Self) -> Self {
+                let [to_above, to_below] = [above, below].map(<$wide>::from);
+                let is_above = to_above + to_below <= 2 * <$wide>::from(x);
+                if is_above { above } else { below }
+            }
         }
     };
     // Casts from floats saturate.
-    ($t:ty, $number:ty, $lost:expr) => {
+    ($t:ty, $number:ty, $wide:ty, $lost:expr) => {
         whole!(
             $t,
             $number,
+            $wide,
             [<$t>::MIN as f64, <$t>::MAX as f64],
             |x: $t| x as $number,
             |x: $number| x as $t,
+            |x: $wide| x.clamp(<$t>::MIN.into(), <$t>::MAX.into()) as $t,
             $lost
         );
     };
 }
 
-whole!(bool, f32, [0.0, 1.0], |x| f32::from(u8::from(x)), |x| x > 0.0, None);
-whole!(u8, f32, None);
-whole!(i8, f32, None);
-whole!(u16, f32, None);
-whole!(i16, f32, None);
-whole!(u32, f64, None);
-whole!(i32, f64, None);
-whole!(u64, f64, Some(|x| *x > 1 << 53));
-whole!(i64, f64, Some(|x| x.unsigned_abs() > 1 << 53));
+whole!(bool, f32, i32, [0.0, 1.0], |x| f32::from(u8::from(x)), |x| x > 0.0, |x| x > 0, None);
+whole!(u8, f32, i32, None);
+whole!(i8, f32, i32, None);
+whole!(u16, f32, i32, None);
+whole!(i16, f32, i32, None);
+whole!(u32, f64, i64, None);
+whole!(i32, f64, i64, None);
+whole!(u64, f64, i128, Some(|x| *x > 1 << 53));
+whole!(i64, f64, i128, Some(|x| x.unsigned_abs() > 1 << 53));
 
 /// Pixels of one piece of a conversion: large enough to be worth a thread.
 const PIECE: usize = 1 << 16;

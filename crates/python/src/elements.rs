@@ -5,8 +5,8 @@
 //! degrees, so that both orientations of both operators are one call. The centre of an even side is
 //! the position before the middle, as in scikit-image.
 
-use morphograd_morphology::StructuringElement;
 use morphograd_morphology::nn::tensor::{Padding, Real, Tensor, Window2d};
+use morphograd_morphology::{Footprint, StructuringElement};
 use numpy::{PyArray2, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ pub(crate) struct Element {
     pub(crate) size: [usize; 2],
     channels: usize,
     entries: Vec<f64>,
-    repeats: usize,
+    pub(crate) repeats: usize,
 }
 
 /// One step of a sequence, ready for the engine.
@@ -64,6 +64,17 @@ impl Element {
             drawn: kernel(false),
             turned: kernel(true),
         })
+    }
+
+    /// The set of offsets, if it is one and the same for all channels.
+    pub(crate) fn footprint(&self) -> Option<Footprint> {
+        let is_flat = self.entries.iter().all(|w| *w == 0.0 || *w == f64::NEG_INFINITY);
+        if self.channels != 1 || !is_flat {
+            return None;
+        }
+        let is_in: Vec<bool> = self.entries.iter().map(|w| *w == 0.0).collect();
+        let origin = self.size.map(|n| (n as isize - 1) / 2);
+        Footprint::new(self.size, origin, &is_in).ok()
     }
 
     /// Whether all entries are whole numbers or off the support.

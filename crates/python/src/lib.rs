@@ -6,6 +6,7 @@
 
 mod array;
 mod elements;
+mod flat;
 mod guard;
 mod operators;
 mod ops;

@@ -22,13 +22,14 @@ use pyo3::prelude::*;
 
 use crate::array::{Lent, PIXELS, Pixel, shape_of, with_pixels, wrong_type};
 use crate::elements::{Element, Step, elements};
+use crate::flat::{self, Flat};
 use crate::guard::{catch, compute, value_error};
 
 /// What lies outside the image: for a dilation, and for an erosion.
 #[derive(Clone, Copy)]
-struct Outside {
-    above: Border,
-    below: Border,
+pub(crate) struct Outside {
+    pub(crate) above: Border,
+    pub(crate) below: Border,
 }
 
 impl Outside {
@@ -219,6 +220,15 @@ fn operate_on<'py, P: Pixel>(
             image.dtype()
         )));
     }
+    if !operator.starts_with("smooth")
+        && let Some(families) =
+            families.iter().map(|elements| Flat::new::<P>(elements, outside)).collect()
+    {
+        let families: Vec<Flat> = families;
+        return natively(image, |pixels| {
+            flat::apply(operator, number, &families, TensorRef { shape, data: pixels })
+        });
+    }
     let families: Vec<Family<P::Number>> = families
         .iter()
         .map(|elements| {
@@ -236,6 +246,24 @@ fn operate_on<'py, P: Pixel>(
     })
 }
 
+/// Computes on an image's pixels, and gives images of its type and shape.
+fn natively<'py, P: Pixel>(
+    image: &Bound<'py, PyArrayDyn<P>>,
+    work: impl FnOnce(&[P]) -> Result<Vec<Vec<P>>, ShapeError> + Send,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let py = image.py();
+    let lent = Lent::new(image)?;
+    let pixels = lent.slice();
+    let images = compute(py, || work(pixels))?;
+    images
+        .into_iter()
+        .map(|pixels| {
+            let array = numpy::PyArray1::from_vec(py, pixels);
+            Ok(array.reshape(image.shape().to_vec())?.into_any())
+        })
+        .collect()
+}
+
 /// Images, or why there are none.
 type Results<T> = Result<Vec<Tensor<T>>, ShapeError>;
 
@@ -245,22 +273,12 @@ fn on_pixels<'py, P: Pixel>(
     shape: Shape,
     work: impl FnOnce(TensorRef<'_, P::Number>) -> Results<P::Number> + Send,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let py = image.py();
-    let lent = Lent::new(image)?;
-    let pixels = lent.slice();
-    let images = compute(py, || {
+    natively(image, |pixels| {
         let numbers =
             P::numbers(pixels).map_err(|found| ShapeError::new("image", "pixels", found))?;
         let results = work(TensorRef::new(shape, &numbers))?;
-        Ok(results.into_iter().map(|y| P::pixels(y.into_vec())).collect::<Vec<_>>())
-    })?;
-    images
-        .into_iter()
-        .map(|pixels| {
-            let array = numpy::PyArray1::from_vec(py, pixels);
-            Ok(array.reshape(image.shape().to_vec())?.into_any())
-        })
-        .collect()
+        Ok(results.into_iter().map(|y| P::pixels(y.into_vec())).collect())
+    })
 }
 
 fn selection(connectivity: usize) -> PyResult<Selection> {

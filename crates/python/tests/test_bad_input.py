@@ -86,12 +86,19 @@ def test_words_and_numbers_are_checked():
         mg.leveling(IMAGE, IMAGE.astype(np.float64))
 
 
-def test_whole_numbers_that_float64_does_not_hold_are_refused():
+def test_whole_numbers_that_float64_does_not_hold_are_refused_where_there_is_arithmetic():
+    structure = np.zeros((1, 3))
+    structure[0, 0] = 1
     for dtype, value in [(np.int64, 2**53 + 1), (np.int64, -(2**53) - 1), (np.uint64, 2**60)]:
-        with pytest.raises(ValueError, match=r"between -2\^53 and 2\^53, found"):
-            mg.dilation(np.array([[0, value]], dtype))
+        image = np.array([[0, value]], dtype)
+        for compute in (
+            lambda image: mg.dilation(image, structure=structure),
+            lambda image: mg.dilation(image, mode="constant", cval=0.5),
+        ):
+            with pytest.raises(ValueError, match=r"between -2\^53 and 2\^53, found"):
+                compute(image)
         held = 2**53 * (1 if value > 0 else -1)
-        assert mg.dilation(np.array([[held]], dtype))[0, 0] == held
+        assert mg.dilation(np.array([[held]], dtype), structure=structure)[0, 0] == held
 
 
 def test_layouts_that_are_not_contiguous_give_the_same():

@@ -108,6 +108,51 @@ def test_dilation_and_erosion_are_their_definition(footprint, mode):
         np.testing.assert_array_equal(found, expected.astype(image.dtype))
 
 
+def test_flat_operators_are_exact_for_every_number_of_64_bits():
+    row, off_centre = np.ones((1, 3)), np.array([[0, 0, 1]])
+    for dtype in (np.int64, np.uint64):
+        low, high = limits(dtype).min, limits(dtype).max
+        image = np.array([[high, high - 1, low, low + 1, high - 2, low + 1]], dtype)
+        assert mg.dilation(image, row).tolist() == [
+            [high, high, high - 1, high - 2, high - 2, high - 2]
+        ]
+        assert mg.erosion(image, row).tolist() == [[high - 1, low, low, low, low + 1, low + 1]]
+        assert mg.opening(image, np.ones((1, 2))).tolist() == [
+            [high - 1, high - 1, low, low + 1, low + 1, low + 1]
+        ]
+        found = mg.gradient(image, row)[0, :3].tolist()
+        assert found == [1, min(high, high - low), min(high, high - 1 - low)]
+        assert mg.dilation(image, off_centre).tolist() == [[*image[0, 1:].tolist(), low]]
+        # The nearer one, and the sum of both distances, do not overflow either.
+        assert mg.toggle(image, row)[0, 1] == high
+        assert mg.laplacian(image, row)[0, 2] == min(high, high - 1 - low)
+        assert mg.dilation(image, row, mode="max")[0, -1] == high
+
+
+def test_a_top_hat_is_the_difference_to_the_opening_that_is_returned():
+    # No footprint sees the first column, so that the opening is the smallest number there.
+    off_centre = np.array([[0, 0, 1]])
+    for image in images():
+        if image.dtype.kind not in "iu":
+            continue
+        opened = mg.opening(image, off_centre)
+        assert (opened[:, 0] == limits(image.dtype).min).all()
+        difference = [
+            [min(int(a) - int(b), limits(image.dtype).max) for a, b in zip(*rows, strict=True)]
+            for rows in zip(image, opened, strict=True)
+        ]
+        assert mg.white_tophat(image, off_centre).tolist() == difference
+
+
+def test_a_constant_outside_that_is_no_pixel_is_compared_as_a_number():
+    image = np.array([[1, 0, 3]], np.uint8)
+    row = np.ones((1, 3))
+    assert mg.gradient(image, row, mode="constant", cval=300).tolist() == [[255, 3, 255]]
+    assert mg.erosion(image, row, mode="constant", cval=0.5).tolist() == [[0, 0, 0]]
+    assert mg.dilation(image, row, mode="constant", cval=-2).tolist() == [[1, 3, 3]]
+    assert mg.dilation(image, row, mode="constant", cval=float("nan")).tolist() == [[1, 3, 3]]
+
+
 def test_additive_structures_are_their_definition():
     structure = np.array([[-1.0, 2.0, -3.0], [0.0, 0.0, -np.inf]])
     footprint = np.isfinite(structure)

@@ -20,9 +20,10 @@ use crate::neighbourhood::pixel::Pixel;
 /// - **Values**: of floats those of [`dilation2d`](crate::dilation2d) by the element, but that of
 ///   tied zeros of both signs the sign may differ. NaN never wins, and where there is nothing else
 ///   the result is [`Pixel::LOWEST`].
-/// - **Cost**: for a pixel, of a rectangle $h \times w$ at most $2 \log_2 w + 3$ comparisons; of
-///   other footprints one a run and $2 \log_2$ of the longest run, and some for each length of a
-///   run. It computes in parallel; the number of threads does not change the result.
+/// - **Cost**: comparisons of a pixel: of a rectangle about $2 \log_2 w + 4$, whatever its height;
+///   of other footprints one or two a run, and about $2 \log_2$ of the longest run. It computes in
+///   parallel, in windows of rows that stay in the cache; the number of threads does not change the
+///   result.
 /// - **Sources**: M. van Herk (1992), J. Gil and M. Werman (1993), E. R. Urbach and M. H. F.
 ///   Wilkinson (2008).
 ///

@@ -88,7 +88,7 @@ const ROWS: usize = 64;
 const SMALL: usize = 1 << 15;
 
 /// Bytes that the window of rows may take, a part of a second-level cache.
-const WINDOW: usize = 1 << 18;
+const WINDOW: usize = 1 << 19;
 
 /// Bytes of a row that are computed together, a part of a first-level cache.
 const LINE: usize = 1 << 13;
@@ -96,8 +96,11 @@ const LINE: usize = 1 << 13;
 /// Rectangles of more rows go by blocks.
 const FEW_ROWS: usize = 5;
 
+/// Of runs of more lengths, only some are found for themselves.
+const FEW_LENGTHS: usize = 4;
+
 /// Up to as many slices are compared at once.
-const FEW: usize = 4;
+const FEW: usize = 5;
 
 /// Computes the best pixel of the window around each one.
 pub(crate) fn run<P: Pixel, O: Order>(
@@ -202,7 +205,7 @@ struct Pass {
     buffers: [usize; 2],
 }
 
-/// A run: which row of the window, which buffer, and where the run begins.
+/// A run, or one of two that overlap: which row of the window, which buffer, and where it begins.
 #[derive(Debug, Clone, Copy)]
 struct Tap {
     row: usize,
@@ -210,8 +213,8 @@ struct Tap {
     column: usize,
 }
 
-/// How a footprint is computed. A row has some buffers for itself, the last of which are kept, one
-/// for each length of a run, while the row is in the window.
+/// How a footprint is computed. A row has some buffers, the last of which are kept while the row is
+/// in the window.
 #[derive(Debug)]
 struct Plan {
     /// Offset of the first row and column.
@@ -219,7 +222,7 @@ struct Plan {
     size: [usize; 2],
     /// Buffers that are not kept.
     work: usize,
-    /// Buffers that are.
+    /// Buffers that are, one for each length of a tap.
     kept: usize,
     passes: Vec<Pass>,
     taps: Vec<Tap>,
@@ -232,6 +235,15 @@ impl Plan {
         let mut lengths: Vec<usize> = footprint.runs().iter().map(|run| run.length).collect();
         lengths.sort_unstable();
         lengths.dedup();
+        if lengths.len() > FEW_LENGTHS {
+            // A run of another length is two of one of these, that overlap.
+            let mut reach = 0;
+            lengths.retain(|length| {
+                let is_new = *length > reach;
+                reach = if is_new { 2 * length } else { reach };
+                is_new
+            });
+        }
         // The lengths on the way, each at most `FEW` times the one before.
         let mut steps = Vec::new();
         let mut reach = 1;
@@ -258,11 +270,15 @@ impl Plan {
             passes.push(Pass { lengths, buffers });
             before = (length, buffer);
         }
-        let tap = |run: &Run| Tap {
-            row: (run.row - top) as usize,
-            level: lengths.binary_search(&run.length).expect("a length of a run"),
-            column: (run.column - left) as usize,
-        };
+        let mut taps = Vec::new();
+        for run in footprint.runs() {
+            let level = lengths.partition_point(|length| *length <= run.length) - 1;
+            let (row, column) = ((run.row - top) as usize, (run.column - left) as usize);
+            taps.push(Tap { row, level, column });
+            if lengths[level] < run.length {
+                taps.push(Tap { row, level, column: column + run.length - lengths[level] });
+            }
+        }
         let size = [(bottom - top) as usize, (right - left) as usize];
         Self {
             first: [top, left],
@@ -270,7 +286,7 @@ impl Plan {
             work,
             kept: lengths.len(),
             passes,
-            taps: footprint.runs().iter().map(tap).collect(),
+            taps,
             in_blocks: footprint.is_rectangle() && size[0] > FEW_ROWS,
         }
     }
@@ -323,16 +339,13 @@ impl<P: Pixel, O: Order> Kernel for Band<'_, P, O> {
                 // Where in its block the row is, or in which place of the window the next row goes.
                 let at = r % kh;
                 let fresh = first + r + kh - 1;
-                if plan.in_blocks {
-                    match at {
-                        0 if r == 0 => (0..kh).for_each(|place| strip.take(first + place, place)),
-                        0 => strip.take(fresh, kh - 1),
-                        _ => strip.take(fresh, at - 1),
+                if r == 0 {
+                    for place in 0..kh {
+                        strip.take(first + place, place);
                     }
-                } else if r == 0 {
-                    (0..kh).for_each(|place| strip.take(first + place, place));
                 } else {
-                    strip.take(fresh, (r - 1) % kh);
+                    // In a block the rows that are read no more, from its second row on.
+                    strip.take(fresh, if at == 0 { kh - 1 } else { at - 1 });
                 }
                 let here = r * row + column * channels;
                 let y = &mut y[here..][..n];
@@ -345,8 +358,9 @@ impl<P: Pixel, O: Order> Kernel for Band<'_, P, O> {
                     }
                     (true, _) => {
                         let new = &strip.kept(at - 1, 0)[..n];
-                        best_of::<P, O, 1, true>(prefix, [new]);
-                        best_of::<P, O, 2, false>(y, [&strip.kept(at, 0)[..n], prefix]);
+                        best_of::<P, O, 1, true>(prefix, [new; FEW]);
+                        let end = &strip.kept(at, 0)[..n];
+                        best_of::<P, O, 2, false>(y, [end, prefix, end, end, end]);
                     }
                 }
                 let z = first * row + here;
@@ -418,14 +432,17 @@ impl<P: Pixel, O: Order> Strip<'_, P, O> {
                 (&right[..self.length], &mut left[to..][..n])
             };
             let (step, last) = (before * channels, (after - before) * channels);
-            match after.div_ceil(before) {
-                1 => best_of::<P, O, 1, false>(to, [from]),
-                2 => best_of::<P, O, 2, false>(to, [from, &from[last..]]),
-                3 => best_of::<P, O, 3, false>(to, [from, &from[step..], &from[last..]]),
-                _ => best_of::<P, O, 4, false>(
-                    to,
-                    [from, &from[step..], &from[2 * step..], &from[last..]],
-                ),
+            let ratio = after.div_ceil(before);
+            let mut slices = [from; FEW];
+            for k in 1..ratio {
+                slices[k] = &from[(k * step).min(last)..];
+            }
+            match ratio {
+                1 => best_of::<P, O, 1, false>(to, slices),
+                2 => best_of::<P, O, 2, false>(to, slices),
+                3 => best_of::<P, O, 3, false>(to, slices),
+                4 => best_of::<P, O, 4, false>(to, slices),
+                _ => best_of::<P, O, 5, false>(to, slices),
             }
         }
     }
@@ -450,7 +467,9 @@ impl<P: Pixel, O: Order> Strip<'_, P, O> {
             line[right * channels..].fill(outside);
             return;
         }
-        for at in (0..left).chain(right..line.len() / channels) {
+        let end = line.len() / channels;
+        for at in 0..left + end - right {
+            let at = if at < left { at } else { at - left + right };
             if let Some(from) = self.border.source(first + at as isize, width) {
                 line[at * channels..][..channels]
                     .copy_from_slice(&source[from * channels..][..channels]);
@@ -467,28 +486,35 @@ impl<P: Pixel, O: Order> Strip<'_, P, O> {
         }
     }
 
-    /// The best under all runs, the first row of the window being at a place.
+    /// What a run sees from the first column on, the first row of the window being at a place.
+    #[inline(always)]
+    fn seen(&self, first: usize, tap: &Tap, n: usize) -> &[P] {
+        let (place, kh) = (first + tap.row, self.plan.size[0]);
+        let place = if place < kh { place } else { place - kh };
+        &self.kept(place, tap.level)[tap.column * self.images.channels..][..n]
+    }
+
+    /// The best under all runs.
     #[inline(always)]
     fn join(&self, first: usize, to: &mut [P]) {
-        let (kh, channels, n) = (self.plan.size[0], self.images.channels, to.len());
-        let slice = |tap: &Tap| {
-            let place = first + tap.row;
-            let place = if place < kh { place } else { place - kh };
-            &self.kept(place, tap.level)[tap.column * channels..][..n]
-        };
-        let mut taps = self.plan.taps.chunks(FEW);
-        match taps.next() {
-            Some([a]) => best_of::<P, O, 1, false>(to, [a].map(slice)),
-            Some([a, b]) => best_of::<P, O, 2, false>(to, [a, b].map(slice)),
-            Some([a, b, c]) => best_of::<P, O, 3, false>(to, [a, b, c].map(slice)),
-            Some([a, b, c, d]) => best_of::<P, O, 4, false>(to, [a, b, c, d].map(slice)),
-            _ => unreachable!("chunks of some taps"),
-        }
-        for taps in taps {
-            match taps {
-                [a, b, c, d] => best_of::<P, O, 4, true>(to, [a, b, c, d].map(slice)),
-                few => few.iter().for_each(|a| best_of::<P, O, 1, true>(to, [slice(a)])),
+        let n = to.len();
+        let mut is_first = true;
+        for taps in self.plan.taps.chunks(FEW) {
+            let mut from: [&[P]; FEW] = [&[]; FEW];
+            for k in 0..FEW {
+                // Of fewer, the last of them again.
+                from[k] = self.seen(first, &taps[k.min(taps.len() - 1)], n);
             }
+            match (is_first, taps.len()) {
+                (true, 1) => best_of::<P, O, 1, false>(to, from),
+                (true, 2) => best_of::<P, O, 2, false>(to, from),
+                (true, 3) => best_of::<P, O, 3, false>(to, from),
+                (true, 4) => best_of::<P, O, 4, false>(to, from),
+                (true, _) => best_of::<P, O, 5, false>(to, from),
+                (false, 1 | 2) => best_of::<P, O, 2, true>(to, from),
+                (false, _) => best_of::<P, O, 5, true>(to, from),
+            }
+            is_first = false;
         }
     }
 
@@ -499,36 +525,60 @@ impl<P: Pixel, O: Order> Strip<'_, P, O> {
             let start = self.start(place, self.plan.work);
             let (above, below) = self.buffers.split_at_mut(start);
             let above = &mut above[start - self.length..];
-            best_of::<P, O, 1, true>(above, [&below[..self.length]]);
+            best_of::<P, O, 1, true>(above, [&below[..self.length]; FEW]);
         }
     }
 }
 
-/// The best of slices, each element on its own; and of what is there already, if `ONTO`. NaN
-/// becomes the bottom, which loses as NaN does.
+/// The best of the first `K` slices, each element on its own; and of what is there already, if
+/// `ONTO`. The others are some of the first again. NaN becomes the bottom, which loses as NaN does.
 #[inline(always)]
-fn best_of<P: Pixel, O: Order, const K: usize, const ONTO: bool>(to: &mut [P], from: [&[P]; K]) {
-    // A whole number of vectors; the last of them overlaps, which changes nothing.
-    let whole = 256 / size_of::<P>();
-    let n = to.len();
-    let most = if n < whole { n } else { n / whole * whole };
-    best_of_each::<P, O, K, ONTO>(&mut to[..most], from);
-    if most < n {
-        best_of_each::<P, O, K, ONTO>(&mut to[n - whole..], from.map(|x| &x[n - whole..]));
+fn best_of<P: Pixel, O: Order, const K: usize, const ONTO: bool>(to: &mut [P], from: [&[P]; FEW]) {
+    // Pieces of a constant length become vectors. The last one overlaps, which changes nothing.
+    let (n, piece) = (to.len(), 256 / size_of::<P>());
+    if n < piece {
+        return best_of_few::<P, O, ONTO>(to, from);
+    }
+    let mut start = 0;
+    while start < n {
+        best_of_each::<P, O, K, ONTO>(to, from, start.min(n - piece), piece);
+        start += piece;
     }
 }
 
+/// For few elements, where the instructions of every processor do: compiled once instead of for
+/// each level.
+#[inline(never)]
+fn best_of_few<P: Pixel, O: Order, const ONTO: bool>(to: &mut [P], from: [&[P]; FEW]) {
+    let n = to.len();
+    best_of_each::<P, O, FEW, ONTO>(to, from, 0, n);
+}
+
+/// Without a loop over the slices, which would not always be unrolled.
 #[inline(always)]
 fn best_of_each<P: Pixel, O: Order, const K: usize, const ONTO: bool>(
     to: &mut [P],
-    from: [&[P]; K],
+    [a, b, c, d, e]: [&[P]; FEW],
+    start: usize,
+    n: usize,
 ) {
-    let n = to.len();
-    let from = from.map(|x| &x[..n]);
+    let to = &mut to[start..][..n];
+    let (a, b, c) = (&a[start..][..n], &b[start..][..n], &c[start..][..n]);
+    let (d, e) = (&d[start..][..n], &e[start..][..n]);
     for i in 0..n {
         let mut best = if ONTO { to[i] } else { O::bottom() };
-        for x in &from {
-            best = O::best(x[i], best);
+        best = O::best(a[i], best);
+        if K > 1 {
+            best = O::best(b[i], best);
+        }
+        if K > 2 {
+            best = O::best(c[i], best);
+        }
+        if K > 3 {
+            best = O::best(d[i], best);
+        }
+        if K > 4 {
+            best = O::best(e[i], best);
         }
         to[i] = best;
     }

@@ -2,9 +2,10 @@
 
 Images are arrays (height, width), or batches with channels (batch, height, width, channels), each
 channel on its own. Types are `bool`, integers of 8 to 64 bits, `float32` and `float64`, and the
-result has the image's type: whole numbers are computed exactly (those of 64 bits up to 2**53; a
-larger one is a `ValueError`), and a result outside the type's range becomes its nearest value. In a
-window, NaN never wins.
+result has the image's type: whole numbers are computed exactly, and a result outside the type's
+range becomes its nearest value. Flat footprints take every whole number; `structure` and the
+operators that select pixels take those of 64 bits up to 2**53, and a larger one is a `ValueError`.
+In a window, NaN never wins.
 
 Footprints are arrays of two axes, in use where they are not 0; their centre is `(n - 1) // 2` on
 each axis. Or a sequence of pairs (footprint, times), applied one after the other. Without one it is
