@@ -32,7 +32,7 @@ def test_several_threads_get_the_results_of_one():
 
 
 def test_the_interpreter_runs_while_a_kernel_does():
-    image = np.random.default_rng(1).random((600, 600)).astype(np.float32)
+    image = np.random.default_rng(1).random((3000, 3000)).astype(np.float32)
     footprint = mg.disk(30)
     mg.dilation(image[:9, :9], footprint)
     finished = threading.Event()

@@ -13,8 +13,8 @@ use crate::neighbourhood::border::Border;
 use crate::neighbourhood::pixel::Pixel;
 
 /// The opening $\delta_B \varepsilon_B$: the image without what is bright and does not hold the
-/// footprint. With [`Border::Infinity`] and [`Border::Periodic`] it is at most the image, increasing
-/// and idempotent, for every footprint.
+/// footprint. With [`Border::Infinity`] and [`Border::Periodic`] it is at most the image,
+/// increasing and idempotent, for every footprint.
 ///
 /// # Errors
 /// If `x` is not images.
