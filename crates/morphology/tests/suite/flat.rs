@@ -20,7 +20,7 @@ macro_rules! integers {
                 match n % 16 {
                     0 => Self::MIN,
                     1 => Self::MAX,
-                    _ => (n % 100) as Self,
+                    _ => Self::of(f64::from(n % 100)),
                 }
             }
         })*
@@ -36,7 +36,7 @@ macro_rules! floats {
                     0 => Self::NEG_INFINITY,
                     1 => Self::INFINITY,
                     2..6 => Self::NAN,
-                    _ => (n % 100) as Self - 49.5,
+                    _ => Self::of(f64::from(n % 100) - 49.5),
                 }
             }
         })*
@@ -143,7 +143,7 @@ fn sets(most: usize) -> impl Strategy<Value = Set> {
         let origin = if kind == 0 {
             centre
         } else {
-            [centre[0] + moved[0] as isize / 24, centre[1] + moved[1] as isize / 24]
+            [centre[0] + isize::from(moved[0] / 24), centre[1] + isize::from(moved[1] / 24)]
         };
         Set { size: [h, w], origin, is_in }
     })
