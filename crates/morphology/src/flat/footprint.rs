@@ -72,7 +72,10 @@ impl Footprint {
     /// # Errors
     /// If a size is 0 or an offset is $2^{24}$ or more.
     pub fn rectangle(size: [usize; 2], origin: [isize; 2]) -> Result<Self, ShapeError> {
-        let rows = if size[1] == 0 { 0 } else { size[0].min(FAR) };
+        if size[0] > FAR {
+            return Err(ShapeError::new(NAME, "offsets below 2^24", format!("{} rows", size[0])));
+        }
+        let rows = if size[1] == 0 { 0 } else { size[0] };
         Self::from_runs(origin, &(0..rows).map(|row| (row, 0, size[1])).collect::<Vec<_>>())
     }
 
