@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod gradcheck;
+mod mode;
 mod op;
 mod ops;
 mod param_id;
@@ -13,6 +14,7 @@ mod ties;
 
 pub use evaluate::{Values, evaluate, evaluate_with_gradients};
 pub use gradcheck::{GradcheckError, gradcheck};
+pub use mode::Mode;
 pub use op::{Backward, Forward, MAX_INPUTS, Op, Saved, SavedRef};
 pub use ops::{
     Abs, Add, Axes, Concat, Div, Exp, Log, LogSoftmax, MatMul, MaxAxes, Maximum, Mean, MeanAxes,
@@ -22,7 +24,7 @@ pub use ops::{
 pub use param_id::ParamId;
 pub use params::{ParamError, Params, Projection, Snapshot};
 pub use penalty::{Multiplier, Penalty};
-pub use tape::{Graph, Mode, Tape, Var};
+pub use tape::{Graph, Tape, Var};
 pub use ties::Ties;
 
 pub use morphograd_sets as sets;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use morphograd_tensor::Real;
 
+use crate::mode::Mode;
 use crate::ops::Add;
 use crate::penalty::{Multiplier, Penalty, Shared};
-use crate::tape::{Graph, Mode, Var};
+use crate::tape::{Graph, Var};
 
 impl<T: Real> Graph<'_, T> {
     /// The derivative of a loss, and of the penalties of the parameters that this recording uses

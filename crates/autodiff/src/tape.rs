@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use morphograd_tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 
+use crate::mode::Mode;
 use crate::op::{Backward, Forward, MAX_INPUTS, Op, Saved, check_arity};
 use crate::param_id::ParamId;
 use crate::params::Params;
@@ -26,31 +27,6 @@ pub struct Var {
 
 /// The number of the next recording of the process. It tells variables apart and enters no result.
 static NEXT_RECORDING: AtomicU32 = AtomicU32::new(0);
-
-/// What a recording is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// A backward pass will follow; dropout is on. Everything random depends on the step, so the
-    /// same step gives the same result.
-    Train {
-        /// The number of the training step.
-        step: u64,
-    },
-    /// Values only.
-    Eval,
-    /// Values as in [`Mode::Eval`], and a backward pass may follow: for the variables of the
-    /// recording, not for its parameters. What of an image decides, and how to change it.
-    InputGradients,
-    /// Shapes only: nothing is computed. Validates a model and fills its summary without touching
-    /// data.
-    Shapes,
-}
-
-impl Mode {
-    fn has_backward(self) -> bool {
-        matches!(self, Self::Train { .. } | Self::InputGradients)
-    }
-}
 
 /// A list of operations that outlives the steps and owns every buffer.
 pub struct Tape<T> {

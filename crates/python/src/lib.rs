@@ -6,6 +6,7 @@
 
 mod array;
 mod elements;
+mod enforced;
 mod flat;
 mod guard;
 mod operators;
@@ -39,7 +40,7 @@ mod _morphograd {
     #[pymodule_export]
     use crate::ops::{Saved, backward_arrays, forward, forward_arrays};
     #[pymodule_export]
-    use crate::residuation::identify;
+    use crate::residuation::{identify, identify_in_set};
     #[pymodule_export]
     use crate::sets::Set;
     #[pymodule_export]

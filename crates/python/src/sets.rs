@@ -13,8 +13,7 @@ use morphograd_morphology::nn::sets::{
     OrthonormalColumns, Per, Polyhedron, PositiveSemidefinite, Precision, RadialConstraint, Rank,
     Simplex, SpectralBall, Sphere, UnitNorm,
 };
-use morphograd_morphology::nn::tensor::simd::{Kernel, dispatch};
-use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor, parallel};
+use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor};
 use morphograd_morphology::{
     Concave, ConstantKernel, PixelDistance, RadiallyNonIncreasing, Separable, StructuringElement,
     SupNormalized, Support, Symmetric, ZeroCentre,
@@ -25,6 +24,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::array::{Lent, NUMBERS, shape_of, to_array, with_numbers, wrong_type};
+use crate::enforced::Enforced;
 use crate::guard::{catch, compute, value_error};
 
 /// A set of any kind, which may be shared.
@@ -97,138 +97,6 @@ pub(crate) struct Set {
     /// The bounds of a set that bounds every number alike.
     bounds: Option<[f64; 2]>,
 }
-
-/// What a projection did.
-#[derive(Clone, Copy, Default)]
-struct Enforced {
-    violation: f64,
-    moved: usize,
-    /// The square of the distance.
-    square: f64,
-}
-
-/// How many numbers are others than before, and the sum of the squares of their differences.
-struct Compare<'a, T>(&'a [T], &'a [T]);
-
-/// Moves the numbers outside of bounds to the bounds. None is outside then; NaN stays.
-struct Clip<'a, T>(&'a mut [T], [T; 2]);
-
-/// Sums that are added up side by side.
-const LANES: usize = 16;
-
-/// Counts and sums in lanes.
-#[derive(Default)]
-struct Tally {
-    moved: [u32; LANES],
-    squares: [f64; LANES],
-}
-
-impl Tally {
-    // A loop for each kind of number: the compiler makes vectors of them.
-    #[inline(always)]
-    fn add<T: Precision>(&mut self, before: &[T; LANES], after: &[T; LANES]) {
-        let is_other: [bool; LANES] = std::array::from_fn(|lane| before[lane] != after[lane]);
-        let apart: [T; LANES] = std::array::from_fn(|lane| after[lane] - before[lane]);
-        for lane in 0..LANES {
-            self.moved[lane] += u32::from(is_other[lane]);
-        }
-        for lane in 0..LANES {
-            // Two infinities are not apart.
-            let apart = if is_other[lane] { apart[lane].f64() } else { 0.0 };
-            self.squares[lane] += apart * apart;
-        }
-    }
-
-    fn total(&self, violation: f64) -> Enforced {
-        let moved = self.moved.iter().map(|n| *n as usize).sum();
-        Enforced { violation, moved, square: self.squares.iter().sum() }
-    }
-}
-
-/// The last numbers as a whole chunk, filled up with zeros.
-#[inline(always)]
-fn filled<T: Precision>(rest: &[T]) -> [T; LANES] {
-    std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(T::zero()))
-}
-
-impl<T: Precision> Kernel for Compare<'_, T> {
-    type Output = Enforced;
-
-    #[inline(always)]
-    fn run(self) -> Enforced {
-        let mut tally = Tally::default();
-        let ((before, last_before), (after, last_after)) =
-            (self.0.as_chunks::<LANES>(), self.1.as_chunks::<LANES>());
-        for (before, after) in before.iter().zip(after) {
-            tally.add(before, after);
-        }
-        tally.add(&filled(last_before), &filled(last_after));
-        tally.total(0.0)
-    }
-}
-
-impl<T: Precision> Kernel for Clip<'_, T> {
-    type Output = Enforced;
-
-    #[inline(always)]
-    fn run(self) -> Enforced {
-        let Self(value, bounds) = self;
-        let (mut tally, mut are_numbers) = (Tally::default(), [true; LANES]);
-        let (whole, rest) = value.as_chunks_mut::<LANES>();
-        for chunk in whole {
-            let after = clipped(chunk, bounds, &mut are_numbers);
-            // What is inside already is read only.
-            if (0..LANES).fold(false, |moved, lane| moved | (after[lane] != chunk[lane])) {
-                tally.add(chunk, &after);
-                *chunk = after;
-            }
-        }
-        if !rest.is_empty() {
-            // What fills up is inside, so that it does not count.
-            let mut last = [if bounds[0].is_finite() { bounds[0] } else { bounds[1] }; LANES];
-            last[..rest.len()].copy_from_slice(rest);
-            let after = clipped(&last, bounds, &mut are_numbers);
-            tally.add(&last, &after);
-            rest.copy_from_slice(&after[..rest.len()]);
-        }
-        tally.total(if are_numbers == [true; LANES] { 0.0 } else { f64::NAN })
-    }
-}
-
-#[inline(always)]
-fn clipped<T: Precision>(
-    before: &[T; LANES],
-    [min, max]: [T; 2],
-    are_numbers: &mut [bool; LANES],
-) -> [T; LANES] {
-    let mut after = *before;
-    for lane in 0..LANES {
-        let raised = if before[lane] < min { min } else { before[lane] };
-        after[lane] = if raised > max { max } else { raised };
-    }
-    for lane in 0..LANES {
-        are_numbers[lane] &= !after[lane].is_nan();
-    }
-    after
-}
-
-impl Enforced {
-    fn sum(parts: &[Self]) -> Self {
-        parts.iter().fold(Self::default(), |all, part| Self {
-            // NaN counts as larger than every number.
-            violation: if part.violation <= all.violation || all.violation.is_nan() {
-                all.violation
-            } else {
-                part.violation
-            },
-            moved: all.moved + part.moved,
-            square: all.square + part.square,
-        })
-    }
-}
-
-/// Numbers of one piece of the work.
-const PIECE: usize = 1 << 15;
 
 /// The bounds of the sets that have them.
 fn bounds(name: &str, fields: &Fields<'_, '_>) -> PyResult<Option<[f64; 2]>> {
@@ -472,12 +340,14 @@ impl Set {
     ) -> PyResult<Vec<&'static str>> {
         let shape = Shape::new(&shape);
         let set = self.along::<f64>(axes, shape)?;
-        let Capabilities { metric, tangent, linear, derivative } = set.capabilities(shape);
+        let Capabilities { metric, tangent, linear, derivative, greatest } =
+            set.capabilities(shape);
         let all = [
             (metric, "metric"),
             (tangent, "tangent"),
             (linear, "linear"),
             (derivative, "derivative"),
+            (greatest, "greatest"),
         ];
         Ok(all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect())
     }
@@ -644,23 +514,13 @@ impl Set {
         let mut writable = writable(x)?;
         let value = writable.as_slice_mut()?;
         compute(x.py(), || {
-            let mut parts = vec![Enforced::default(); value.len().div_ceil(PIECE)];
             if let Some(bounds) = self.bounds {
-                let bounds = bounds.map(T::of);
-                parallel::for_each_pair((value, PIECE), (&mut parts, 1), |_, value, part| {
-                    part[0] = dispatch(Clip(value, bounds));
-                });
-                return Ok(Enforced::sum(&parts));
+                return Ok(Enforced::clip(value, bounds.map(T::of)));
             }
             let before = value.to_vec();
             set.project(shape, value);
-            let after = &*value;
-            parallel::for_each_piece(&mut parts, 1, |piece, part| {
-                let range = piece * PIECE..after.len().min((piece + 1) * PIECE);
-                part[0] = dispatch(Compare(&before[range.clone()], &after[range]));
-            });
-            let violation = set.violation(shape, after);
-            Ok(Enforced { violation, ..Enforced::sum(&parts) })
+            let violation = set.violation(shape, value);
+            Ok(Enforced { violation, ..Enforced::compare(&before, value) })
         })
     }
 
@@ -710,6 +570,7 @@ impl Set {
         let is_there = match operation {
             "tangent" => capabilities.tangent,
             "linear" => capabilities.linear,
+            "greatest" => capabilities.greatest,
             _ => capabilities.derivative,
         };
         if !is_there {
@@ -726,6 +587,12 @@ impl Set {
             match operation {
                 "tangent" => set.project_tangent(shape, at, &mut result),
                 "linear" => set.minimize_linear(shape, d, &mut result),
+                "greatest" => {
+                    if !set.greatest_below(shape, &mut result) {
+                        let expected = "a bound with a point of the set below";
+                        return Err(ShapeError::new("greatest_below", expected, "one without"));
+                    }
+                }
                 _ => {
                     let mut projected = at.to_vec();
                     set.project(shape, &mut projected);

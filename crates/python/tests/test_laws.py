@@ -88,6 +88,37 @@ def test_no_kernel_is_better_in_the_maximum_norm_than_that_raised_by_half():
         assert error >= best - 1e-12
 
 
+@pytest.mark.parametrize("operator", ["dilation", "erosion"])
+def test_no_kernel_of_a_set_is_better_than_the_best_one(operator):
+    rng = np.random.default_rng(3)
+    x, y = rng.random((1, 6, 6, 1)), rng.random((1, 6, 6, 1))
+    set = mg.sets.Intersection(mg.sets.RadiallyNonIncreasing(), mg.sets.Interval(-1, 0))
+    found = mg.ops.identify_in_set(x, y, (1, 3), set, operator=operator)
+    assert set.violation(found.kernel) == 0
+    assert found.bounds[0] <= found.errors[0] <= found.bounds[0] + 1e-9
+
+    def error(kernel):
+        return np.abs(getattr(mg.ops, operator)(x, kernel, padding="same")[0] - y).max()
+
+    np.testing.assert_allclose(error(found.kernel), found.errors[0])
+    for _ in range(500):
+        other = set.project(rng.normal(size=(1, 3, 1)))
+        assert error(other) >= found.bounds[0] - 1e-6  # projected to a tolerance
+    with pytest.raises(ValueError, match="expected a set that states greatest"):
+        mg.ops.identify_in_set(x, y, (1, 3), mg.sets.Simplex())
+
+
+def test_the_greatest_point_below_a_bound():
+    radial = mg.sets.RadiallyNonIncreasing()
+    assert "greatest" in radial.capabilities((1, 3, 1))
+    bound = np.array([0.5, 0.0, 1.0]).reshape(1, 3, 1)
+    assert radial.greatest_below(bound).ravel().tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="a bound with a point of the set below"):
+        mg.sets.Interval(0.0, 1.0).greatest_below(-bound)
+    with pytest.raises(ValueError, match="states it in capabilities"):
+        mg.sets.Simplex().greatest_below(bound)
+
+
 def test_an_upper_bound_holds_and_what_does_not_fit_is_refused():
     x = np.zeros((1, 5, 5, 1))
     assert (mg.ops.identify(x, x + 3, (3, 3), max=1.0).kernel == 1.0).all()

@@ -1,8 +1,8 @@
 //! The best kernel of a set, in the maximum norm, with what proves that there is no better one.
 //!
-//! The one design choice: bisection on the error. Kernels with an error of at most $e$ are all below
-//! one bound, so of a set that is closed under maxima only the greatest element below the bound has
-//! to be tried.
+//! The one design choice: bisection on the error. Kernels with an error of at most $e$ are all
+//! below one bound, so of a set that is closed under maxima only the greatest element below the
+//! bound has to be tried.
 
 use morphograd_nn::sets::{Constraint, lacks_capability};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, Tensor, TensorRef, Window2d};
@@ -49,15 +49,16 @@ impl Residuation {
     ///
     /// Let $\hat w$ be the greatest kernel with $\delta_w(x) \le y$. A kernel has an error of at
     /// most $e$ exactly if $w \le \hat w + e$ and $\delta_w(x) \ge y - e$. If the maximum of two
-    /// elements of $C$ is in $C$, those below $\hat w + e$ have a greatest one, $w(e)$, which is the
-    /// best for the second condition: $e$ can be reached exactly if $\delta_{w(e)}(x) \ge y - e$.
-    /// That holds from some $e$ on, which bisection finds. Without a set it is $r / 2$, with $r$ the
-    /// residual of $\hat w$, and the kernel $\hat w + r / 2$ (Cuninghame-Green).
+    /// elements of $C$ is in $C$, those below $\hat w + e$ have a greatest one, $w(e)$, which is
+    /// the best for the second condition: $e$ can be reached exactly if
+    /// $\delta_{w(e)}(x) \ge y - e$. That holds from some $e$ on, which bisection finds. Without a
+    /// set it is $r / 2$, with $r$ the residual of $\hat w$, and the kernel $\hat w + r / 2$
+    /// (Cuninghame-Green).
     ///
-    /// The set is asked for kernels `[kh, kw, 1]`, one for each output. Images, targets and cost are
-    /// those of [`dilation`](Self::dilation), once for each step of the bisection, at most 64.
-    /// `error` is what was measured; `bound` is below it by at most a unit in the last place of $T$,
-    /// relative, and holds up to the rounding of $x + w$.
+    /// The set is asked for kernels `[kh, kw, 1]`, one for each output. Images, targets and cost
+    /// are those of [`dilation`](Self::dilation), once for each step of the bisection, at most 64.
+    /// `error` is what was measured; `bound` is below it by at most a unit in the last place of
+    /// $T$, relative, and holds up to the rounding of $x + w$.
     ///
     /// ```
     /// use morphograd_morphology::{

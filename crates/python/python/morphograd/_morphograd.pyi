@@ -82,6 +82,14 @@ def identify(
     padding: str,
     max: float,
 ) -> tuple[npt.NDArray[Any], float, float]: ...
+def identify_in_set(
+    operator: str,
+    image: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    size: tuple[int, int],
+    padding: str,
+    set: Set,
+) -> tuple[npt.NDArray[Any], list[float], list[float]]: ...
 
 @final
 class Set:

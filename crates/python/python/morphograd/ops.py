@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from . import _morphograd
 from ._morphograd import Saved as _Saved
+from .sets import Set
 
 __all__ = [
+    "BestInSet",
     "Identified",
     "Saved",
     "alpha_softmax",
@@ -27,6 +29,7 @@ __all__ = [
     "erosion",
     "geodesic_dilation",
     "identify",
+    "identify_in_set",
     "leveling",
     "max_plus",
     "min_plus",
@@ -145,6 +148,38 @@ def identify(
     if operator not in ("dilation", "erosion"):
         raise ValueError(f"operator: expected dilation or erosion, found {operator}")
     return Identified(*_morphograd.identify(operator, x, target, size, padding, max))
+
+
+class BestInSet(NamedTuple):
+    """The best kernel of a set, and the proof for each of its outputs."""
+
+    kernel: Array
+    """The kernel (kh, kw, channels)."""
+    errors: list[float]
+    """The largest difference between the target and what the kernel gives."""
+    bounds: list[float]
+    """No kernel of the set has a smaller error than this, up to rounding."""
+
+
+def identify_in_set(
+    x: Array,
+    target: Array,
+    size: Pair,
+    set: Set,
+    *,
+    operator: str = "dilation",
+    padding: str = "same",
+) -> BestInSet:
+    """The kernel of a set whose dilation (or erosion) of `x` is nearest to the target.
+
+    Nearest in the maximum norm, and globally, for each channel: by residuation and bisection, at
+    most 64 dilations. The set is asked for kernels (kh, kw, 1), and has to state `greatest` in its
+    `capabilities`, as boxes, orders and symmetries do.
+    """
+    if operator not in ("dilation", "erosion"):
+        raise ValueError(f"operator: expected dilation or erosion, found {operator}")
+    found = _morphograd.identify_in_set(operator, x, target, size, padding, set._native)
+    return BestInSet(*found)
 
 
 def smooth_dilation(

@@ -124,7 +124,7 @@ class Set:
         return self._native.formula
 
     def capabilities(self, shape: Sequence[int], axis: Axis = None) -> list[str]:
-        """What the set knows beside its projection: metric, tangent, linear, derivative."""
+        """What the set knows beside its projection: metric, tangent, linear, derivative, greatest."""
         return self._native.capabilities(list(shape), _axes(axis))
 
     def project(self, array: Any, axis: Axis = None, out: Array | None = None) -> Array:
@@ -160,6 +160,14 @@ class Set:
     def minimize_linear(self, gradient: Any, axis: Axis = None) -> Array:
         """A point of the set with the least product with the gradient, of a bounded set."""
         return self._native.second("linear", gradient, gradient, _axes(axis))
+
+    def greatest_below(self, upper: Any, axis: Axis = None) -> Array:
+        """The greatest point of the set that is nowhere above a bound.
+
+        Of sets in which the maximum of two points is a point: those that state `greatest`. A
+        `ValueError` if no point is below the bound.
+        """
+        return self._native.second("greatest", upper, upper, _axes(axis))
 
     def project_vjp(self, at: Any, gradient: Any, axis: Axis = None) -> Array:
         """The gradient with respect to the point, from that with respect to its projection."""
