@@ -7,6 +7,7 @@ pub mod neighbourhood {
     pub mod border;
     pub mod connectivity;
     pub mod lattice;
+    pub(crate) mod level;
     #[expect(clippy::module_inception, reason = "a file is named after its concept")]
     pub mod neighbourhood;
     pub mod pad;
@@ -120,8 +121,12 @@ pub mod connected {
     pub mod distance;
     pub mod extrema;
     pub mod geodesic;
+    pub(crate) mod growth;
     pub mod leveling;
+    pub(crate) mod order;
+    pub mod pixels;
     pub mod reconstruction;
+    pub(crate) mod scan;
     pub(crate) mod selection;
 
     pub use area::{AreaOpening, area_closing, area_opening};

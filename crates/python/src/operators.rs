@@ -10,11 +10,10 @@ use morphograd_morphology::nn::Activation;
 use morphograd_morphology::nn::autodiff::{Graph, Sub, Ties, Var};
 use morphograd_morphology::nn::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::operators::toggle::Toggle;
+use morphograd_morphology::pixels::{self, Extremum};
 use morphograd_morphology::{
-    Border, Connectivity, Neighbourhood2d, PixelDistance, area_closing, area_opening, dilation2d,
-    distance_transform, erosion2d, evaluate, h_maxima, h_minima, leveling,
-    reconstruction_by_dilation, reconstruction_by_erosion, regional_maxima, regional_minima,
-    smooth_dilation2d, smooth_erosion2d,
+    Border, Connectivity, Neighbourhood2d, Pixel as Level, PixelDistance, area_closing,
+    area_opening, dilation2d, erosion2d, evaluate, leveling, smooth_dilation2d, smooth_erosion2d,
 };
 use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -318,7 +317,7 @@ pub(crate) fn connect<'py>(
     })
 }
 
-fn connect_on<'py, P: Pixel>(
+fn connect_on<'py, P: Pixel + Level>(
     operator: &str,
     image: &Bound<'py, PyArrayDyn<P>>,
     mask: Option<&Bound<'py, PyArrayDyn<P>>>,
@@ -330,60 +329,99 @@ fn connect_on<'py, P: Pixel>(
         let expected = format!("mask: expected the image's shape {:?}", image.shape());
         return Err(PyValueError::new_err(format!("{expected}, found {:?}", mask.shape())));
     }
-    let mask = mask.map(Lent::new).transpose()?;
-    let mask = mask.as_ref().map(Lent::slice);
-    let images = on_pixels(image, shape, |x| {
-        if x.shape.is_empty() {
-            return Ok(vec![x.to_tensor()]);
-        }
-        let mask = mask.map(P::numbers).transpose();
-        let mask = mask.map_err(|found| ShapeError::new("mask", "pixels", found))?;
-        let other = TensorRef::new(shape, mask.as_deref().unwrap_or(x.data));
-        select(operator, [x, other], selection, number).map(|y| vec![y])
-    })?;
-    Ok(images.into_iter().next().expect("one image"))
+    let dims = image.shape();
+    let py = image.py();
+    let (image, mask) = (Lent::new(image)?, mask.map(Lent::new).transpose()?);
+    let x = image.slice();
+    let other = mask.as_ref().map_or(x, Lent::slice);
+    let found = compute(py, || select(operator, shape, [x, other], selection, number))?;
+    match found {
+        Selected::Pixels(y) => as_array(py, y, dims),
+        Selected::Places(y) => as_array(py, y, dims),
+        Selected::Distances(y) => as_array(py, y, dims),
+    }
 }
 
-/// An operator of one or two images.
-type On<'a, T, const N: usize> =
-    dyn Fn(&mut Graph<'_, T>, [Var; N]) -> Result<Var, ShapeError> + 'a;
+/// Elements as an array; nothing is copied.
+fn as_array<'py, T: numpy::Element>(
+    py: Python<'py>,
+    elements: Vec<T>,
+    dims: &[usize],
+) -> PyResult<Bound<'py, PyAny>> {
+    Ok(numpy::PyArray1::from_vec(py, elements).reshape(dims.to_vec())?.into_any())
+}
+
+/// What an operator gives for every pixel.
+enum Selected<P> {
+    Pixels(Vec<P>),
+    Places(Vec<bool>),
+    Distances(Vec<f64>),
+}
 
 /// The table of operators that select pixels.
-fn select<T: Real>(
+fn select<P: Pixel + Level>(
     operator: &str,
-    [x, other]: [TensorRef<'_, T>; 2],
+    shape: Shape,
+    [x, other]: [&[P]; 2],
     selection: Selection,
     number: f64,
-) -> Result<Tensor<T>, ShapeError> {
+) -> Result<Selected<P>, ShapeError> {
+    use Extremum::{Maximum, Minimum};
     let Selection { connectivity, .. } = selection;
-    let one = |f: &On<'_, T, 1>| evaluate([x], |g, inputs| f(g, inputs));
-    let two = |f: &On<'_, T, 2>| evaluate([x, other], |g, inputs| f(g, inputs));
+    let reconstructed = |extremum| {
+        pixels::reconstruction(shape, [x, other], extremum, connectivity).map(Selected::Pixels)
+    };
+    let h = P::of(number);
+    let lowered =
+        |extremum| pixels::h_extrema(shape, x, h, extremum, connectivity).map(Selected::Pixels);
+    let residue =
+        |extremum| pixels::h_residue(shape, x, h, extremum, connectivity).map(Selected::Pixels);
+    let regional =
+        |extremum| pixels::regional_extrema(shape, x, extremum, connectivity).map(Selected::Places);
+    let distance = |metric| pixels::distance(shape, x, metric).map(Selected::Distances);
+    let area = number as usize;
     match operator {
-        "reconstruction_by_dilation" => {
-            two(&|g, [m, x]| reconstruction_by_dilation(g, m, x, selection))
-        }
-        "reconstruction_by_erosion" => {
-            two(&|g, [m, x]| reconstruction_by_erosion(g, m, x, selection))
-        }
-        "leveling" => two(&|g, [m, x]| leveling(g, m, x, selection)),
-        "hmax" | "hmin" | "hconvex" | "hconcave" => one(&|g, [x]| {
-            let h = g.scalar(number);
-            let is_max = matches!(operator, "hmax" | "hconvex");
-            let y =
-                if is_max { h_maxima(g, x, h, selection) } else { h_minima(g, x, h, selection) }?;
-            match operator {
-                "hconvex" => g.apply(Sub, [x, y]),
-                "hconcave" => g.apply(Sub, [y, x]),
-                _ => Ok(y),
-            }
-        }),
-        "area_opening" => one(&|g, [x]| area_opening(g, x, number as usize, selection)),
-        "area_closing" => one(&|g, [x]| area_closing(g, x, number as usize, selection)),
-        "regional_maxima" => regional_maxima(x, connectivity),
-        "regional_minima" => regional_minima(x, connectivity),
-        "euclidean" => distance_transform(x, PixelDistance::Euclidean),
-        "taxicab" => distance_transform(x, PixelDistance::Taxicab),
-        "chessboard" => distance_transform(x, PixelDistance::Chessboard),
+        "reconstruction_by_dilation" => reconstructed(Maximum),
+        "reconstruction_by_erosion" => reconstructed(Minimum),
+        "hmax" => lowered(Maximum),
+        "hmin" => lowered(Minimum),
+        "hconvex" => residue(Maximum),
+        "hconcave" => residue(Minimum),
+        "regional_maxima" => regional(Maximum),
+        "regional_minima" => regional(Minimum),
+        "euclidean" => distance(PixelDistance::Euclidean),
+        "taxicab" => distance(PixelDistance::Taxicab),
+        "chessboard" => distance(PixelDistance::Chessboard),
+        "leveling" => on_numbers(shape, [x, other], |g, [m, x]| leveling(g, m, x, selection)),
+        "area_opening" => on_numbers(shape, [x], |g, [x]| area_opening(g, x, area, selection)),
+        "area_closing" => on_numbers(shape, [x], |g, [x]| area_closing(g, x, area, selection)),
         _ => Err(ShapeError::new("operator", "the name of an operator", operator)),
     }
+}
+
+/// Applies an operator of the tape that compares pixels and does nothing else with them: to the
+/// numbers they are, or, where there are some that a float does not hold, to their ranks.
+fn on_numbers<P: Pixel + Level, const N: usize>(
+    shape: Shape,
+    images: [&[P]; N],
+    operator: impl Fn(&mut Graph<'_, P::Number>, [Var; N]) -> Result<Var, ShapeError>,
+) -> Result<Selected<P>, ShapeError> {
+    if shape.is_empty() {
+        return Ok(Selected::Pixels(Vec::new()));
+    }
+    let on = |images: [&[P::Number]; N]| {
+        evaluate(images.map(|x| TensorRef::new(shape, x)), &operator).map(Tensor::into_vec)
+    };
+    let numbers = images.map(P::numbers);
+    if numbers.iter().all(Result::is_ok) {
+        let numbers = numbers.map(|x| x.expect("looked at just now"));
+        return Ok(Selected::Pixels(P::pixels(on(numbers.each_ref().map(|x| &**x))?)));
+    }
+    let mut levels = images.concat();
+    levels.sort_unstable_by(|a, b| a.partial_cmp(b).expect("whole numbers are ordered"));
+    levels.dedup();
+    let rank = |x: &P| P::Number::of(levels.partition_point(|level| level < x) as f64);
+    let ranks = images.map(|x| x.iter().map(rank).collect::<Vec<_>>());
+    let y = on(ranks.each_ref().map(|x| &x[..]))?;
+    Ok(Selected::Pixels(y.into_iter().map(|rank| levels[rank.f64() as usize]).collect()))
 }

@@ -321,6 +321,58 @@ def test_regional_maxima_are_plateaus_without_a_higher_neighbour():
     assert [list(i) for i in mg.local_maxima(image, indices=True)] == [[0, 0, 0], [0, 1, 5]]
 
 
+def _least(dtype):
+    return 0 if dtype == bool else np.iinfo(dtype).min
+
+
+@pytest.mark.parametrize("dtype", [bool, "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
+def test_connected_operators_give_the_same_for_every_type_of_whole_numbers(dtype):
+    levels = 2 if dtype == bool else 9
+    image = np.random.default_rng(0).integers(0, levels, (17, 23))
+    typed = (image + _least(dtype)).astype(dtype)
+    np.testing.assert_array_equal(mg.local_maxima(typed), mg.local_maxima(image))
+    np.testing.assert_array_equal(mg.regional_minima(typed), mg.regional_minima(image))
+    # Heights that fit into the type and heights that do not.
+    wide = image.astype(np.float64)
+    for h in (0, 1, 2, 300):
+        if h > 1 and np.dtype(dtype).itemsize == 8:
+            h = 7
+        for operator in (mg.h_convex, mg.h_concave):
+            y = operator(typed, h)
+            assert y.dtype == typed.dtype
+            most = 1 if dtype == bool else np.iinfo(dtype).max
+            np.testing.assert_array_equal(y, np.minimum(operator(wide, h), most))
+        lowered = np.maximum(mg.hmax_transform(wide, h), 0)
+        y = mg.hmax_transform(typed, h).astype(np.float64) - float(_least(dtype))
+        if np.dtype(dtype).itemsize < 8:
+            np.testing.assert_array_equal(y, lowered)
+        if h:
+            np.testing.assert_array_equal(mg.h_maxima(typed, h), mg.h_maxima(wide, h))
+            np.testing.assert_array_equal(mg.h_minima(typed, h), mg.h_minima(wide, h))
+
+
+@pytest.mark.parametrize("dtype, first", [("u8", 2**64 - 10), ("i8", -(2**63)), ("i8", 2**60)])
+def test_connected_operators_are_exact_for_all_integers_of_64_bits(dtype, first):
+    random = np.random.default_rng(1)
+    image, marker = random.integers(0, 9, (2, 13, 17))
+    shift = np.array(first, dtype)
+    big, big_marker = (x.astype(dtype) + shift for x in (image, marker))
+    for operator in (mg.area_opening, mg.area_closing):
+        expected = operator(image, 4).astype(dtype) + shift
+        np.testing.assert_array_equal(operator(big, 4), expected)
+    expected = mg.leveling(marker, image).astype(dtype) + shift
+    np.testing.assert_array_equal(mg.leveling(big_marker, big), expected)
+    np.testing.assert_array_equal(mg.h_convex(big, 3), mg.h_convex(image, 3))
+    np.testing.assert_array_equal(mg.local_minima(big), mg.local_minima(image))
+    if first > 0:
+        lowered = big + mg.hmax_transform(image, 3).astype(dtype) - image.astype(dtype)
+        np.testing.assert_array_equal(mg.hmax_transform(big, 3), lowered)
+    with pytest.raises(ValueError, match="h: expected at most"):
+        mg.hmax_transform(big, 2.0**65)
+    with pytest.raises(ValueError, match="h: expected a whole number"):
+        mg.hmax_transform(big, 2**53 + 1)
+
+
 def test_a_leveling_creates_no_contour():
     marker = np.array([[2, 2, 4, 4, 6, 6]], np.float32)
     image = np.array([[0, 1, 9, 3, 5, 8]], np.float32)

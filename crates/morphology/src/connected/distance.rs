@@ -1,9 +1,10 @@
 //! Distance transforms: how far each pixel is from a set. All three metrics are exact and take two
 //! passes; the Euclidean one is computed in whole numbers, so that no distance depends on rounding.
 
+use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
-use crate::connected::selection::{Frame, Planes};
+use crate::connected::selection::Planes;
 use crate::neighbourhood::connectivity::Connectivity;
 
 /// How the distance between two pixels is measured.
@@ -49,89 +50,244 @@ pub fn distance_transform<T: Real>(
 ) -> Result<Tensor<T>, ShapeError> {
     let planes = Planes::new("distance transform", x.shape)?;
     let mut y = Tensor::zeros(x.shape);
-    if x.shape.is_empty() {
-        return Ok(y);
-    }
-    let frame = planes.frame;
-    parallel::for_each_piece(y.data_mut(), planes.image_len(), |image, y| {
-        let mut framed = vec![T::zero(); frame.len()];
-        for c in 0..planes.channels() {
-            planes.load(x.data, image * planes.channels() + c, &mut framed);
-            match metric {
-                PixelDistance::Chessboard => steps(frame, Connectivity::Eight, &mut framed),
-                PixelDistance::Taxicab => steps(frame, Connectivity::Four, &mut framed),
-                PixelDistance::Euclidean => euclidean(frame, &mut framed),
-            }
-            planes.store(&framed, c, y);
-        }
-    });
+    distances(planes, x.data, metric, y.data_mut());
     Ok(y)
 }
 
+/// Writes the distances to the pixels that are not the default of their type.
+pub(crate) fn distances<P: Copy + PartialEq + Default + Sync, T: Real>(
+    planes: Planes,
+    x: &[P],
+    metric: PixelDistance,
+    y: &mut [T],
+) {
+    if y.is_empty() {
+        return;
+    }
+    parallel::for_each_piece(y, planes.image_len(), |image, y| match metric {
+        PixelDistance::Chessboard => steps(planes, x, image, Connectivity::Eight, y),
+        PixelDistance::Taxicab => steps(planes, x, image, Connectivity::Four, y),
+        PixelDistance::Euclidean => {
+            euclidean(planes, &x[image * planes.image_len()..][..planes.image_len()], y);
+        }
+    });
+}
+
 /// The number of steps from neighbour to neighbour: a scan forwards and a scan backwards.
-fn steps<T: Real>(frame: Frame, connectivity: Connectivity, x: &mut [T]) {
+fn steps<P: Copy + PartialEq + Default, T: Real>(
+    planes: Planes,
+    x: &[P],
+    image: usize,
+    connectivity: Connectivity,
+    y: &mut [T],
+) {
+    let frame = planes.frame;
     let neighbours = frame.neighbours(connectivity);
     let nearer =
         |x: &[T], p: usize, q: usize| if x[q] + T::one() < x[p] { x[q] + T::one() } else { x[p] };
-    for p in frame.pixels() {
-        x[p] = if x[p] == T::zero() { T::infinity() } else { T::zero() };
-        neighbours.earlier(p).for_each(|q| x[p] = nearer(x, p, q));
-    }
-    for p in frame.pixels().rev() {
-        neighbours.later(p).for_each(|q| x[p] = nearer(x, p, q));
+    let mut framed = vec![T::infinity(); frame.len()];
+    for c in 0..planes.channels() {
+        planes.load_with(x, image * planes.channels() + c, &mut framed, |x| {
+            if x == P::default() { T::infinity() } else { T::zero() }
+        });
+        for p in frame.pixels() {
+            neighbours.earlier(p).for_each(|q| framed[p] = nearer(&framed, p, q));
+        }
+        for p in frame.pixels().rev() {
+            neighbours.later(p).for_each(|q| framed[p] = nearer(&framed, p, q));
+        }
+        planes.store(&framed, c, y);
     }
 }
 
-/// A column's squared distances, then the lower envelope of their parabolas along each row.
-fn euclidean<T: Real>(frame: Frame, x: &mut [T]) {
-    let stride = frame.stride();
-    let mut squares: Vec<Option<i64>> = vec![None; frame.len()];
-    // Steps within the column, downwards and then upwards; `None` is infinite.
-    for p in frame.pixels() {
-        squares[p] =
-            if x[p] == T::zero() { squares[p - stride].map(|steps| steps + 1) } else { Some(0) };
-    }
-    for p in frame.pixels().rev() {
-        let from_below = squares[p + stride].map(|steps| steps + 1);
-        squares[p] = squares[p].into_iter().chain(from_below).min();
-    }
-    squares.iter_mut().flatten().for_each(|steps| *steps *= *steps);
+/// Steps that are further than any.
+const FAR: u32 = 1 << 30;
 
-    // The parabolas of the envelope: the column of the vertex, and the first column in which it is
-    // the lowest.
-    let mut envelope: Vec<(i64, i64)> = Vec::with_capacity(frame.width());
-    for row in frame.rows() {
-        let heights = &squares[row.clone()];
-        envelope.clear();
-        for (vertex, height) in
-            (0..).zip(heights).filter_map(|(vertex, height)| Some((vertex, (*height)?)))
-        {
-            let mut start = 0;
-            while let Some(&(other, other_start)) = envelope.last() {
-                let other_height =
-                    heights[other as usize].expect("only columns with a distance are pushed");
-                let rise = (height + vertex * vertex) - (other_height + other * other);
-                start = rise.div_euclid(2 * (vertex - other)) + 1;
-                if start > other_start {
-                    break;
-                }
-                envelope.pop();
-                start = 0;
+/// Into how many strips of rows an image is cut, at most.
+const STRIPS: usize = 16;
+
+/// Rows of a strip, at least.
+const ROWS: usize = 16;
+
+/// The squared distances within each column, then the lower envelope of their parabolas along each
+/// row. An image is cut into strips of rows; what crosses from one to the next is a row of steps.
+fn euclidean<P: Copy + PartialEq + Default + Sync, T: Real>(planes: Planes, x: &[P], y: &mut [T]) {
+    let channels = planes.channels();
+    let row_len = planes.frame.width() * channels;
+    let height = x.len() / row_len;
+    let strip = row_len * height.div_ceil(STRIPS).max(ROWS);
+    let mut columns = vec![FAR; x.len()];
+    parallel::for_each_piece(&mut columns, strip, |i, columns| {
+        dispatch(Columns { x: &x[i * strip..], columns, row_len });
+    });
+
+    // How far the nearest pixel of the set is from a strip's first row in the strips above, and
+    // from its last row in those below.
+    let strips = x.len().div_ceil(strip);
+    let [mut above, mut below] = [(); 2].map(|()| vec![FAR; strips * row_len]);
+    let rows = |i: usize| (strip.min(x.len() - i * strip) / row_len) as u32;
+    for i in 0..strips {
+        let carry = |to: &mut [u32], at: usize, from: usize, nearest: &[u32]| {
+            for column in 0..row_len {
+                let through = to[from * row_len + column] + rows(from);
+                to[at * row_len + column] = FAR.min(through).min(nearest[column] + 1);
             }
-            if start < heights.len() as i64 {
-                envelope.push((vertex, start));
+        };
+        if i > 0 {
+            carry(&mut above, i, i - 1, &columns[i * strip - row_len..]);
+            let at = strips - 1 - i;
+            carry(&mut below, at, at + 1, &columns[(at + 1) * strip..]);
+        }
+    }
+
+    parallel::for_each_piece(y, strip, |i, y| {
+        let [above, below] = [&above, &below].map(|carried| &carried[i * row_len..][..row_len]);
+        let columns = &columns[i * strip..][..y.len()];
+        dispatch(Rows { columns, above, below, channels, y });
+    });
+}
+
+/// The distances in a strip, from the steps within its columns and to what is above and below it.
+struct Rows<'a, T> {
+    columns: &'a [u32],
+    above: &'a [u32],
+    below: &'a [u32],
+    channels: usize,
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Rows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { columns, above, below, channels, y } = self;
+        let row_len = above.len();
+        let width = row_len / channels;
+        let mut nearest = vec![FAR; row_len];
+        let (mut steps, mut squares) = (vec![FAR; width], vec![0.0; width]);
+        let mut envelope = Vec::with_capacity(width);
+        let rows = columns.len() / row_len;
+        for (row, (columns, y)) in
+            columns.chunks_exact(row_len).zip(y.chunks_exact_mut(row_len)).enumerate()
+        {
+            let [from_above, from_below] = [row, rows - 1 - row].map(|rows| rows as u32);
+            let carried = above.iter().zip(below);
+            for ((nearest, within), (above, below)) in nearest.iter_mut().zip(columns).zip(carried)
+            {
+                *nearest = (*within).min(above + from_above).min(below + from_below);
+            }
+            // Without a stride the compiler finds vectors.
+            if channels == 1 {
+                squared_distances(&nearest, &mut squares, &mut envelope);
+                y.iter_mut().zip(&squares).for_each(|(y, square)| *y = T::of(square.sqrt()));
+                continue;
+            }
+            for c in 0..channels {
+                let of_channel = nearest.iter().skip(c).step_by(channels);
+                steps.iter_mut().zip(of_channel).for_each(|(steps, nearest)| *steps = *nearest);
+                squared_distances(&steps, &mut squares, &mut envelope);
+                let y = y.iter_mut().skip(c).step_by(channels);
+                y.zip(&squares).for_each(|(y, square)| *y = T::of(square.sqrt()));
             }
         }
-        let mut lowest = 0;
-        for (column, x) in (0..).zip(&mut x[row]) {
-            while envelope.get(lowest + 1).is_some_and(|(_, start)| *start <= column) {
-                lowest += 1;
+    }
+}
+
+/// The steps within each column of a strip, downwards and then upwards.
+struct Columns<'a, P> {
+    x: &'a [P],
+    columns: &'a mut [u32],
+    row_len: usize,
+}
+
+impl<P: Copy + PartialEq + Default> Kernel for Columns<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, columns, row_len } = self;
+        for (steps, x) in columns.iter_mut().zip(x) {
+            *steps = if *x == P::default() { FAR } else { 0 };
+        }
+        let rows = columns.len() / row_len;
+        for row in 1..rows {
+            let (before, here) = columns.split_at_mut(row * row_len);
+            for (steps, above) in here[..row_len].iter_mut().zip(&before[before.len() - row_len..])
+            {
+                *steps = (*steps).min(*above + 1);
             }
-            *x = envelope.get(lowest).map_or(T::infinity(), |(vertex, _)| {
-                let height =
-                    heights[*vertex as usize].expect("only columns with a distance are pushed");
-                T::of(((height + (column - vertex).pow(2)) as f64).sqrt())
-            });
+        }
+        for row in (1..rows).rev() {
+            let (before, here) = columns.split_at_mut(row * row_len);
+            let start = before.len() - row_len;
+            for (steps, below) in before[start..].iter_mut().zip(here) {
+                *steps = (*steps).min(*below + 1);
+            }
+        }
+    }
+}
+
+/// A parabola of the lower envelope.
+#[derive(Clone, Copy)]
+struct Parabola {
+    vertex: i64,
+    height: i64,
+    /// The first column in which it is the lowest.
+    start: i64,
+}
+
+impl Parabola {
+    #[inline(always)]
+    fn at(&self, column: i64) -> i64 {
+        self.height + (column - self.vertex) * (column - self.vertex)
+    }
+}
+
+/// The squared distances along a row, from the steps within its columns. No parabola reaches beyond
+/// a column of the set, so the row is cut there.
+fn squared_distances(steps: &[u32], squares: &mut [f64], envelope: &mut Vec<Parabola>) {
+    let mut first = 0;
+    let zeros = steps.iter().enumerate().filter(|(_, steps)| **steps == 0).map(|(at, _)| at);
+    for last in zeros.chain([steps.len() - 1]) {
+        if last > first + 1 || steps[first] != 0 || steps[last] != 0 {
+            lower_envelope(&steps[first..=last], &mut squares[first..=last], envelope);
+        } else {
+            squares[first..=last].fill(0.0);
+        }
+        first = last;
+    }
+}
+
+fn lower_envelope(steps: &[u32], squares: &mut [f64], envelope: &mut Vec<Parabola>) {
+    envelope.clear();
+    let end = steps.len() as i64;
+    for (vertex, steps) in (0..).zip(steps).filter(|(_, steps)| **steps < FAR) {
+        let height = i64::from(*steps) * i64::from(*steps);
+        let mut new = Parabola { vertex, height, start: 0 };
+        while let Some(last) = envelope.last() {
+            if new.at(last.start) >= last.at(last.start) {
+                // Where the new one is strictly lower.
+                let rise = height + vertex * vertex - last.height - last.vertex * last.vertex;
+                new.start = match vertex - last.vertex {
+                    1 => rise >> 1,
+                    distance => rise.div_euclid(2 * distance),
+                } + 1;
+                break;
+            }
+            envelope.pop();
+        }
+        if new.start < end {
+            envelope.push(new);
+        }
+    }
+    if envelope.is_empty() {
+        squares.fill(f64::INFINITY);
+    }
+    let ends = envelope.iter().skip(1).map(|next| next.start).chain([end]);
+    for (parabola, end) in envelope.iter().zip(ends) {
+        for column in parabola.start..end {
+            squares[column as usize] = parabola.at(column) as f64;
         }
     }
 }

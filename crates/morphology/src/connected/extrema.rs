@@ -3,10 +3,13 @@
 //! whatever the data's scale.
 
 use morphograd_nn::autodiff::{Add, Graph, Sub, Var};
+use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef, parallel};
 
+use crate::connected::order::{Extremum, OfNumbers, Order};
 use crate::connected::reconstruction::{reconstruction_by_dilation, reconstruction_by_erosion};
-use crate::connected::selection::{Planes, Selection};
+use crate::connected::scan::{BLOCK, Steps, collect, larger, reach};
+use crate::connected::selection::{Frame, Planes, Selection, is_nan};
 use crate::neighbourhood::connectivity::Connectivity;
 use morphograd_nn::autodiff::evaluate;
 
@@ -107,7 +110,7 @@ pub fn regional_maxima<T: Real>(
     x: TensorRef<'_, T>,
     connectivity: Connectivity,
 ) -> Result<Tensor<T>, ShapeError> {
-    plateaus("regional maxima", x, connectivity, |neighbour, pixel| neighbour > pixel)
+    indicator("regional maxima", x, connectivity, Extremum::Maximum)
 }
 
 /// The regional minima: 1 on every connected set of equal pixels that has no lower neighbour, 0
@@ -119,7 +122,7 @@ pub fn regional_minima<T: Real>(
     x: TensorRef<'_, T>,
     connectivity: Connectivity,
 ) -> Result<Tensor<T>, ShapeError> {
-    plateaus("regional minima", x, connectivity, |neighbour, pixel| neighbour < pixel)
+    indicator("regional minima", x, connectivity, Extremum::Minimum)
 }
 
 /// The extended maxima: the [`regional_maxima`] of the [`h_maxima`], that is, where the peaks
@@ -152,61 +155,192 @@ pub fn extended_minima<T: Real>(
     regional_minima(filled.view(), connectivity)
 }
 
-/// 1 on the plateaus that no neighbour exceeds.
-fn plateaus<T: Real>(
+/// 1 on the plateaus that no neighbour exceeds (or falls below), 0 elsewhere.
+fn indicator<T: Real>(
     operation: &'static str,
     x: TensorRef<'_, T>,
     connectivity: Connectivity,
-    exceeds: impl Fn(T, T) -> bool + Send + Sync,
+    extremum: Extremum,
 ) -> Result<Tensor<T>, ShapeError> {
     let planes = Planes::new(operation, x.shape)?;
     let mut y = Tensor::zeros(x.shape);
-    if x.shape.is_empty() {
-        return Ok(y);
+    let order = OfNumbers(extremum);
+    maxima(planes, x.data, connectivity, &order, [T::zero(), T::one()], y.data_mut());
+    Ok(y)
+}
+
+/// Writes `[elsewhere, there]`: there is where a plateau is that no neighbour exceeds in the order.
+pub(crate) fn maxima<P: Copy + Send + Sync, O: Order<P>, Y: Copy + Send + Sync>(
+    planes: Planes,
+    x: &[P],
+    connectivity: Connectivity,
+    order: &O,
+    [elsewhere, there]: [Y; 2],
+    y: &mut [Y],
+) {
+    if y.is_empty() {
+        return;
     }
-    let (frame, neighbours) = (planes.frame, planes.frame.neighbours(connectivity));
-    parallel::for_each_piece(y.data_mut(), planes.image_len(), |image, y| {
-        let (mut values, mut is_beaten) = (vec![T::zero(); frame.len()], vec![false; frame.len()]);
-        let (width, mut pending) = (frame.width(), Vec::new());
-        let mut is_beside = vec![false; width];
+    let (frame, [lowest, _]) = (planes.frame, order.extremes());
+    parallel::for_each_piece(y, planes.image_len(), |image, y| {
+        // The frame is the lowest level, which exceeds nothing, and no part of a plateau.
+        let mut levels = vec![lowest; frame.len()];
+        let mut states = vec![OUTSIDE; frame.len()];
+        let mut steps = Steps::new(frame.width(), [FREE, BEATEN]);
+        let mut pending = Vec::new();
         for c in 0..planes.channels() {
-            planes.load(x.data, image * planes.channels() + c, &mut values);
-            // Row by row and without branches: a processor predicts neither of the comparisons.
-            for row in frame.rows() {
-                let (pixels, is_beaten) = (&values[row.clone()], &mut is_beaten[row.clone()]);
-                is_beaten.iter_mut().zip(pixels).for_each(|(is, p)| *is = p.is_nan());
-                for first in neighbours.around(row.start) {
-                    for ((is, p), q) in is_beaten.iter_mut().zip(pixels).zip(&values[first..]) {
-                        *is |= exceeds(*q, *p);
-                    }
-                }
+            planes.load_with(x, image * planes.channels() + c, &mut levels, |x| order.level(x));
+            dispatch(Plateaus {
+                frame,
+                connectivity,
+                lowest,
+                levels: &levels,
+                states: &mut states,
+                steps: &mut steps,
+                pending: &mut pending,
+            });
+            match connectivity {
+                Connectivity::Four => flood::<1>(frame, &levels, &mut states, &mut pending),
+                Connectivity::Eight => flood::<3>(frame, &levels, &mut states, &mut pending),
             }
-            // One pixel with a higher neighbour takes its whole plateau along.
-            for row in frame.rows() {
-                is_beside.fill(false);
-                for first in neighbours.around(row.start) {
-                    let others = values[first..].iter().zip(&is_beaten[first..]);
-                    for ((is, p), (q, is_beaten)) in
-                        is_beside.iter_mut().zip(&values[row.clone()]).zip(others)
-                    {
-                        *is |= *is_beaten & (p == q);
-                    }
-                }
-                let besides = row.zip(&is_beside).filter(|(_, is_beside)| **is_beside);
-                pending.extend(besides.map(|(p, _)| p));
-                while let Some(p) = pending.pop() {
-                    if !is_beaten[p] {
-                        is_beaten[p] = true;
-                        let plateau = |q: &usize| !is_beaten[*q] && values[*q] == values[p];
-                        pending.extend(neighbours.around(p).filter(plateau));
-                    }
-                }
-            }
-            for (p, is_beaten) in values.iter_mut().zip(&is_beaten) {
-                *p = if *is_beaten { T::zero() } else { T::one() };
-            }
-            planes.store(&values, c, y);
+            let mark = |state, _| if state == FREE { there } else { elsewhere };
+            planes.store_with(&states, c, y, mark);
         }
     });
-    Ok(y)
+}
+
+/// What is known of a pixel: no neighbour exceeds its plateau; one does; it is no part of one.
+const FREE: u8 = 0;
+const BEATEN: u8 = 1;
+const OUTSIDE: u8 = 2;
+
+/// Finds the pixels that a neighbour exceeds, and what these beat of their plateaus in a scan
+/// downwards and a scan upwards. Those that could beat more are left to be flooded from. There are
+/// no branches: a processor predicts none of the comparisons.
+struct Plateaus<'a, L> {
+    frame: Frame,
+    connectivity: Connectivity,
+    lowest: L,
+    levels: &'a [L],
+    states: &'a mut [u8],
+    steps: &'a mut Steps<u8>,
+    pending: &'a mut Vec<u32>,
+}
+
+impl<L: Copy + PartialOrd> Kernel for Plateaus<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { frame, connectivity, lowest, levels, states, steps, pending } = self;
+        let (width, stride) = (frame.width(), frame.stride());
+        let reach_levels = |first: usize| reach(connectivity, &levels[first..], width);
+        for row in frame.rows() {
+            let left = row.start - 1;
+            let (before, here) = states.split_at_mut(left);
+            let pixels = &levels[row.clone()];
+            let [above, below] = [left - stride, left + stride].map(reach_levels);
+            let (beaten, links) = steps.row();
+            let rows = [above[0], above[1], above[2], below[0], below[1], below[2]];
+            let beside = [&levels[left..], &levels[row.start + 1..]];
+            exceeded(beaten, pixels, rows, beside, lowest);
+            link(links, pixels, &levels[left..]);
+            spread(beaten, pixels, above, reach(connectivity, &before[left - stride..], width));
+            let states = here[1..=width].iter_mut().zip(steps.scan::<BLOCK, false>());
+            for ((state, beaten), pixel) in states.zip(pixels) {
+                *state = if is_nan(*pixel) { OUTSIDE } else { *beaten };
+            }
+        }
+        let mut can_beat = vec![false; width];
+        for row in frame.rows().rev() {
+            let (before, below) = states.split_at_mut(row.end + 1);
+            let (pixels, right) = (&levels[row.clone()], &levels[row.start + 1..]);
+            let levels_below = reach_levels(row.end + 1);
+            let states_below = reach(connectivity, below, width);
+            let (beaten, links) = steps.row();
+            let states = before[row.clone()].iter();
+            beaten.iter_mut().zip(states).for_each(|(beaten, state)| *beaten = state & BEATEN);
+            link(links, pixels, right);
+            spread(beaten, pixels, levels_below, states_below);
+            let states = before[row.clone()].iter_mut().zip(steps.scan::<BLOCK, true>());
+            states.for_each(|(state, beaten)| *state |= beaten);
+
+            can_beat.fill(false);
+            let states = &before[row.start..];
+            let later = levels_below.into_iter().zip(states_below).chain([(right, &states[1..])]);
+            for (levels, states) in later {
+                let others = levels.iter().zip(states);
+                for ((can, pixel), (level, state)) in can_beat.iter_mut().zip(pixels).zip(others) {
+                    *can |= (level == pixel) & (*state == FREE);
+                }
+            }
+            can_beat.iter_mut().zip(states).for_each(|(can, state)| *can &= *state == BEATEN);
+            collect(&can_beat, row.start, pending);
+        }
+    }
+}
+
+/// Writes which pixels of a row a neighbour exceeds, of two rows and of the left and the right.
+#[inline(always)]
+fn exceeded<L: Copy + PartialOrd>(
+    beaten: &mut [u8],
+    pixels: &[L],
+    [a, b, c, d, e, f]: [&[L]; 6],
+    [left, right]: [&[L]; 2],
+    lowest: L,
+) {
+    let rows = a.iter().zip(b).zip(c).zip(d).zip(e).zip(f).zip(left).zip(right);
+    for ((beaten, pixel), (((((((a, b), c), d), e), f), left), right)) in
+        beaten.iter_mut().zip(pixels).zip(rows)
+    {
+        // In this order NaN never wins.
+        let highest = [*a, *b, *c, *d, *e, *f, *left, *right].into_iter().fold(lowest, larger);
+        *beaten = u8::from(highest > *pixel);
+    }
+}
+
+/// Writes which pixels of a row equal the one beside them.
+#[inline(always)]
+fn link<L: Copy + PartialOrd>(links: &mut [u8], pixels: &[L], beside: &[L]) {
+    for ((link, pixel), beside) in links.iter_mut().zip(pixels).zip(beside) {
+        *link = u8::from(pixel == beside);
+    }
+}
+
+/// Beats the pixels of a row that equal one that is beaten in the row beside it.
+#[inline(always)]
+fn spread<L: Copy + PartialOrd>(
+    beaten: &mut [u8],
+    pixels: &[L],
+    levels: [&[L]; 3],
+    states: [&[u8]; 3],
+) {
+    for (levels, states) in levels.into_iter().zip(states) {
+        let others = levels.iter().zip(states);
+        for ((beaten, pixel), (level, state)) in beaten.iter_mut().zip(pixels).zip(others) {
+            *beaten |= u8::from((level == pixel) & (*state == BEATEN));
+        }
+    }
+}
+
+/// Beats the plateaus of the pixels that are pending, which are beaten. Above and below a pixel
+/// there are `SIDE` neighbours.
+fn flood<const SIDE: usize>(
+    frame: Frame,
+    levels: &[impl Copy + PartialOrd],
+    states: &mut [u8],
+    pending: &mut Vec<u32>,
+) {
+    while let Some(p) = pending.pop().map(|p| p as usize) {
+        let level = levels[p];
+        for (first, count) in frame.beside::<SIDE>(p) {
+            let neighbours = states[first..first + count].iter_mut();
+            for (i, (state, other)) in neighbours.zip(&levels[first..]).enumerate() {
+                if *state == FREE && *other == level {
+                    *state = BEATEN;
+                    pending.push((first + i) as u32);
+                }
+            }
+        }
+    }
 }

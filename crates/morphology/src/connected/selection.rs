@@ -82,6 +82,14 @@ impl Frame {
         self.width + 2
     }
 
+    /// The first positions and the numbers of the neighbours above, beside and below a pixel, of
+    /// which there are `SIDE` above and below. It counts as its own neighbour.
+    #[inline(always)]
+    pub(crate) fn beside<const SIDE: usize>(&self, p: usize) -> [(usize, usize); 3] {
+        let (stride, side) = (self.stride(), SIDE / 2);
+        [(p - stride - side, SIDE), (p - 1, 3), (p + stride - side, SIDE)]
+    }
+
     /// The number of the pixel at a position, without the frame.
     fn pixel(&self, position: usize) -> usize {
         (position / self.stride() - 1) * self.width + position % self.stride() - 1
@@ -127,24 +135,73 @@ impl Planes {
     /// Copies a plane (image by image, channel by channel) into its frame.
     pub(crate) fn load<T: Real>(&self, x: &[T], plane: usize, framed: &mut [T]) {
         framed.fill(T::nan());
-        let image = &x[plane / self.channels * self.image_len()..][..self.image_len()];
-        let pixels = image.iter().skip(plane % self.channels).step_by(self.channels);
-        self.frame.pixels().zip(pixels).for_each(|(p, x)| framed[p] = *x);
+        self.load_with(x, plane, framed, |x| x);
+    }
+
+    /// As [`load`](Self::load), of what a function makes of a pixel. The frame is left as it is.
+    pub(crate) fn load_with<P: Copy, L>(
+        &self,
+        x: &[P],
+        plane: usize,
+        framed: &mut [L],
+        f: impl Fn(P) -> L,
+    ) {
+        for (y, row) in self.frame.rows().enumerate() {
+            let pixels = self.row(x, plane, y);
+            let framed = &mut framed[row];
+            // Without a stride the compiler finds vectors.
+            if self.channels == 1 {
+                framed.iter_mut().zip(pixels).for_each(|(framed, x)| *framed = f(*x));
+            } else {
+                let pixels = pixels.iter().step_by(self.channels);
+                framed.iter_mut().zip(pixels).for_each(|(framed, x)| *framed = f(*x));
+            }
+        }
     }
 
     /// Copies the pixels of a framed plane into channel `c` of an image.
-    pub(crate) fn store<T: Real>(&self, framed: &[T], c: usize, image: &mut [T]) {
-        let pixels = image.iter_mut().skip(c).step_by(self.channels);
-        self.frame.pixels().zip(pixels).for_each(|(p, x)| *x = framed[p]);
+    pub(crate) fn store<T: Copy>(&self, framed: &[T], c: usize, image: &mut [T]) {
+        self.store_with(framed, c, image, |x, _| x);
+    }
+
+    /// As [`store`](Self::store), of what a function makes of a framed value and of what the image
+    /// holds.
+    pub(crate) fn store_with<L: Copy, Y: Copy>(
+        &self,
+        framed: &[L],
+        c: usize,
+        image: &mut [Y],
+        f: impl Fn(L, Y) -> Y,
+    ) {
+        let rows = image.chunks_exact_mut(self.frame.width * self.channels);
+        for (row, ys) in self.frame.rows().zip(rows) {
+            let framed = &framed[row];
+            if self.channels == 1 {
+                ys.iter_mut().zip(framed).for_each(|(y, x)| *y = f(*x, *y));
+            } else {
+                let ys = ys.iter_mut().skip(c).step_by(self.channels);
+                ys.zip(framed).for_each(|(y, x)| *y = f(*x, *y));
+            }
+        }
+    }
+
+    /// Adds the pixels of a framed plane to channel `c` of an image.
+    pub(crate) fn add<T: Real>(&self, framed: &[T], c: usize, image: &mut [T]) {
+        self.store_with(framed, c, image, |x, y| y + x);
+    }
+
+    /// Row `y` of a plane, from its first pixel to its last, other channels between them.
+    fn row<'a, P>(&self, x: &'a [P], plane: usize, y: usize) -> &'a [P] {
+        let first_row = plane / self.channels * self.frame.height;
+        let len = self.frame.width * self.channels;
+        &x[(first_row + y) * len..][plane % self.channels..len]
     }
 }
 
-impl Planes {
-    /// Adds the pixels of a framed plane to channel `c` of an image.
-    pub(crate) fn add<T: Real>(&self, framed: &[T], c: usize, image: &mut [T]) {
-        let pixels = image.iter_mut().skip(c).step_by(self.channels);
-        self.frame.pixels().zip(pixels).for_each(|(p, x)| *x += framed[p]);
-    }
+/// Whether a pixel equals nothing. Of integers none does.
+#[inline(always)]
+pub(crate) fn is_nan<P: PartialOrd>(x: P) -> bool {
+    x.partial_cmp(&x).is_none()
 }
 
 /// The shape of the output: that of the inputs, which have to agree.

@@ -5,6 +5,8 @@
 
 use std::fmt::Debug;
 
+use crate::neighbourhood::level::Leveled;
+
 /// The value of a pixel: integers of 8 to 64 bits, `f32`, `f64`, and `bool`, whose `false` is 0 and
 /// whose `true` is 1.
 ///
@@ -20,7 +22,7 @@ use std::fmt::Debug;
 /// assert_eq!((f32::NAN.larger(1.0), f32::NAN.smaller(1.0)), (1.0, 1.0));
 /// assert_eq!(u16::of(-3.0), 0);
 /// ```
-pub trait Pixel: Copy + PartialOrd + Default + Debug + Send + Sync + 'static {
+pub trait Pixel: Leveled + Copy + PartialOrd + Default + Debug + Send + Sync + 'static {
     /// The value below all others: the largest of no pixels. $-\infty$ for floats.
     const LOWEST: Self;
     /// The value above all others: the smallest of no pixels. $+\infty$ for floats.

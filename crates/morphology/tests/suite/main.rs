@@ -9,6 +9,7 @@ mod geodesic;
 mod golden;
 mod laws;
 mod layers;
+mod pixels;
 mod promise;
 mod properties;
 mod python;

@@ -3,9 +3,8 @@
 Images are arrays (height, width), or batches with channels (batch, height, width, channels), each
 channel on its own. Types are `bool`, integers of 8 to 64 bits, `float32` and `float64`, and the
 result has the image's type: whole numbers are computed exactly, and a result outside the type's
-range becomes its nearest value. Flat footprints take every whole number; `structure` and the
-operators that select pixels take those of 64 bits up to 2**53, and a larger one is a `ValueError`.
-In a window, NaN never wins.
+range becomes its nearest value. An additive `structure` takes whole numbers of 64 bits up to 2**53,
+and a larger one is a `ValueError`. In a window, NaN never wins.
 
 Footprints are arrays of two axes, in use where they are not 0; their centre is `(n - 1) // 2` on
 each axis. Or a sequence of pairs (footprint, times), applied one after the other. Without one it is
@@ -406,8 +405,8 @@ def reconstruction(
     """The seed grown under the mask until nothing changes, or shrunk above it (`erosion`).
 
     As `skimage.morphology.reconstruction`: the footprint is the square of 3 x 3 (the default) or
-    the cross, a seed on the wrong side of the mask is a `ValueError`, and integers give `float64`.
-    Source: Vincent (1993).
+    the cross, a seed on the wrong side of the mask is a `ValueError`, and integers are computed
+    exactly and then given as `float64`. Source: Vincent (1993).
     """
     if method not in ("dilation", "erosion"):
         raise ValueError(f"method: expected dilation or erosion, found {method!r}")
@@ -418,11 +417,10 @@ def reconstruction(
         side = "at most" if method == "dilation" else "at least"
         raise ValueError(f"seed: expected {side} the mask everywhere, found other pixels")
     dtype = np.result_type(seed, mask)
-    if dtype.kind != "f":
-        dtype = np.dtype(np.float64)
     seed, mask = seed.astype(dtype, copy=False), mask.astype(dtype, copy=False)
     connectivity = _connectivity(mask, None, footprint)
-    return _morphograd.connect(f"reconstruction_by_{method}", seed, mask, connectivity, 0.0)
+    y = _morphograd.connect(f"reconstruction_by_{method}", seed, mask, connectivity, 0.0)
+    return y if dtype.kind == "f" else np.asarray(y, np.float64)
 
 
 def leveling(marker: Any, image: Any, connectivity: int = 2) -> Image:
@@ -462,9 +460,22 @@ def _h(name: str, image: Any, h: float, connectivity: int) -> Image:
     image = _image(image)
     if not h >= 0:
         raise ValueError(f"h: expected a number that is not negative, found {h}")
-    if image.dtype.kind in "biu" and int(h) != h:
-        raise ValueError(f"h: expected a whole number for {image.dtype}, found {h}")
+    if image.dtype.kind in "biu":
+        most = _most(image.dtype)
+        if int(h) != h or int(float(h)) != h:
+            raise ValueError(f"h: expected a whole number for {image.dtype}, found {h}")
+        if h > most and image.dtype.itemsize == 8:
+            raise ValueError(f"h: expected at most {most} for {image.dtype}, found {h}")
+        if h > most:
+            y = _morphograd.connect(name, image.astype(np.float64), None, connectivity, float(h))
+            least = 0 if image.dtype.kind == "b" else np.iinfo(image.dtype).min
+            return y.clip(least, most).astype(image.dtype)
     return _morphograd.connect(name, image, None, connectivity, float(h))
+
+
+def _most(dtype: np.dtype[Any]) -> int:
+    """The largest value of a type of whole numbers."""
+    return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
 def h_maxima(image: Any, h: float, footprint: Footprint = None) -> npt.NDArray[np.uint8]:
@@ -484,29 +495,36 @@ def _h_extrema(image: Any, h: float, footprint: Footprint, maxima: bool) -> npt.
     image = _image(image)
     if not h > 0:
         raise ValueError(f"h: expected a number above 0 (see local_maxima), found {h}")
-    if image.size == 0 or h > np.ptp(image.astype(np.float64)):
+    connectivity = _connectivity(image, None, footprint)
+    if image.size == 0 or h > _span(image):
         return np.zeros(image.shape, np.uint8)
+    if image.dtype.kind in "biu" and int(h) == h and h <= _most(image.dtype):
+        residue = h_convex(image, h, connectivity) if maxima else h_concave(image, h, connectivity)
+        return np.asarray(residue >= h).view(np.uint8)
     x = image if image.dtype.kind == "f" else image.astype(np.float64)
     if not maxima:
         x = -x
     # What is subtracted is a little more than h, so that rounding does not hide a maximum.
     slack = 2 * np.finfo(x.dtype).resolution * abs(x) if image.dtype.kind == "f" else 0
     seed = (x - x.dtype.type(h) - slack).astype(x.dtype, copy=False)
-    connectivity = _connectivity(image, None, footprint)
     lowered = _morphograd.connect("reconstruction_by_dilation", seed, x, connectivity, 0.0)
-    return np.asarray(x - lowered >= h, np.uint8)
+    return np.asarray(x - lowered >= h).view(np.uint8)
+
+
+def _span(image: Image) -> float:
+    """The difference of the largest and the smallest pixel."""
+    number = float if image.dtype.kind == "f" else int
+    return number(image.max()) - number(image.min())
 
 
 def regional_maxima(image: Any, connectivity: int = 2) -> npt.NDArray[np.bool_]:
     """Connected sets of equal pixels without a higher neighbour. A constant image is one."""
-    found = _morphograd.connect("regional_maxima", _image(image), None, connectivity, 0.0)
-    return np.asarray(found, np.bool_)
+    return _morphograd.connect("regional_maxima", _image(image), None, connectivity, 0.0)
 
 
 def regional_minima(image: Any, connectivity: int = 2) -> npt.NDArray[np.bool_]:
     """Connected sets of equal pixels without a lower neighbour. A constant image is one."""
-    found = _morphograd.connect("regional_minima", _image(image), None, connectivity, 0.0)
-    return np.asarray(found, np.bool_)
+    return _morphograd.connect("regional_minima", _image(image), None, connectivity, 0.0)
 
 
 def local_maxima(
@@ -544,8 +562,9 @@ def _local(
     find = regional_maxima if maxima else regional_minima
     found = find(image, connectivity)
     axes = (0, 1) if image.ndim == 2 else (1, 2)
-    if image.size:
-        found &= image.min(axis=axes, keepdims=True) != image.max(axis=axes, keepdims=True)
+    constant = found.all(axis=axes, keepdims=True)
+    if constant.any():
+        found &= ~constant
     if not borders and image.size:
         # Maxima are plateaus: those with a pixel at the border are reconstructed from it.
         frame = found.copy()
@@ -582,4 +601,4 @@ def distance_transform(image: Any, metric: str = "euclidean") -> npt.NDArray[np.
     image = _image(image)
     if image.dtype.kind not in "biuf":
         raise TypeError(f"image: expected an array of numbers, found {image.dtype}")
-    return _morphograd.connect(metric, np.asarray(image != 0, np.float64), None, 2, 0.0)
+    return _morphograd.connect(metric, np.asarray(image != 0), None, 2, 0.0)
