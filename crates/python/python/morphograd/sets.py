@@ -124,7 +124,7 @@ class Set:
         return self._native.formula
 
     def capabilities(self, shape: Sequence[int], axis: Axis = None) -> list[str]:
-        """What the set knows beside its projection: metric, tangent, linear, derivative, greatest."""
+        """What the set knows: some of metric, tangent, linear, derivative and greatest."""
         return self._native.capabilities(list(shape), _axes(axis))
 
     def project(self, array: Any, axis: Axis = None, out: Array | None = None) -> Array:
