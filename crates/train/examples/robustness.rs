@@ -1,6 +1,7 @@
 //! Robustness in the maximum norm: the tutorial's network without and with `L1Ball` on the filters
 //! behind its dilation, certified by its Lipschitz constant and attacked by projected gradient on
-//! the image. `docs/max-plus/robustness.md` has the table.
+//! the image; then with the dilation's kernel rounded to fewer and fewer levels, with the share of
+//! images whose class is proved not to change. `docs/max-plus/robustness.md` has both tables.
 //!
 //! `cargo run --release -p morphograd --example robustness` prints it, and writes a figure and
 //! `results.json` into `runs/examples`. A minute on two cores.
@@ -11,11 +12,11 @@ mod common;
 use common::{Outcome, dataset, figure, images, results};
 use morphograd::data::Images;
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
-use morphograd_morphology::nn::fit::{Fit, Monitor, ReduceLrOnPlateau};
+use morphograd_morphology::nn::fit::{Fit, Monitor, ReduceLrOnPlateau, predicted_class};
 use morphograd_morphology::nn::initializer::GlorotUniform;
 use morphograd_morphology::nn::optim::Adam;
 use morphograd_morphology::nn::robustness::{Attack, certified_radius, margin};
-use morphograd_morphology::nn::sets::{L1Ball, Per};
+use morphograd_morphology::nn::sets::{Constraint, Grid, L1Ball, Per};
 use morphograd_morphology::nn::tensor::Tensor;
 use morphograd_morphology::nn::{
     Activation, BuildError, Conv2d, Dense, Flatten, Layer, MaxPool2d, Model, Optimizer, Sequential,
@@ -28,6 +29,8 @@ use serde_json::json;
 const RADII: [f64; 8] = [0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3];
 /// Training and test images.
 const IMAGES: [usize; 2] = [1024, 1000];
+/// Levels of the rounded kernels in an interval of length 1.
+const LEVELS: [u32; 6] = [256, 64, 32, 16, 8, 4];
 const EPOCHS: usize = 60;
 /// The batch of an attack.
 const BATCH: usize = 100;
@@ -75,8 +78,10 @@ fn main() -> Outcome<()> {
             let [(_, a), (_, c)] = [&attacked, &proved].map(|curve| curve[curve.len() - 1]);
             println!("{radius:8.2} {a:9.3} {c:9.3}");
         }
+        let rounded = quantization(&model, &mut params, &test)?;
         rows.push(json!({
             "network": name, "lipschitz": constant, "attacked": attacked, "certified": proved,
+            "quantization": rounded,
         }));
         let stroke = Stroke::solid(palette::colour(colour), 2.2);
         lines.push(Line::new(format!("{name}, attacked"), attacked, stroke));
@@ -141,15 +146,10 @@ fn certificates(
     test: &Images,
     constant: f64,
 ) -> Outcome<Vec<(bool, f64)>> {
-    let (mut found, mut tape) = (Vec::new(), Tape::new());
-    for (x, classes) in batches(test) {
-        let mut graph = tape.record(params, Mode::Eval);
-        let x = graph.input(x.view());
-        let y = model.forward(&mut graph, x)?;
-        let logits = graph.value(y).data.chunks_exact(10).zip(classes);
-        found.extend(logits.map(|(z, c)| (margin(z, c) > 0.0, certified_radius(z, c, constant))));
-    }
-    Ok(found)
+    let found = logits(model, params, test)?;
+    let classes = test.labels().iter().map(|class| usize::from(*class));
+    let one = |(z, c): (&Vec<f32>, usize)| (margin(z, c) > 0.0, certified_radius(z, c, constant));
+    Ok(found.iter().zip(classes).map(one).collect())
 }
 
 /// Whether each image is classified correctly under the worst change that the attack finds.
@@ -166,6 +166,54 @@ fn attack(
         survive.extend(found.margins.iter().map(|margin| *margin > 0.0));
     }
     Ok(survive)
+}
+
+/// Levels, the share of images whose class is proved to stay when the dilation's kernel is rounded,
+/// and the share of those whose class stays.
+fn quantization(
+    model: &Model<f32>,
+    params: &mut Params<f32>,
+    test: &Images,
+) -> Outcome<Vec<(u32, f64, f64)>> {
+    let kernel = params.find("dilation.kernel").ok_or("no dilation")?;
+    // A change of the kernel by d changes each output of the dilation, which has one channel, by at
+    // most d, and what follows multiplies it by no more than its constant.
+    let behind = model.entries()[1..].iter().map(|entry| entry.layer.lipschitz(params));
+    let constant = behind.product::<Option<f64>>().ok_or("a layer without a known constant")?;
+    let (exact, trained) = (logits(model, params, test)?, params.value(kernel).data.to_vec());
+    let mut rows = Vec::new();
+    println!("{:>8} {:>9} {:>9}", "levels", "same", "certified");
+    for levels in LEVELS {
+        let grid = Grid { step: 1.0 / f64::from(levels), ..Grid::decimals(0) };
+        params.update(kernel, |w| grid.project([w.len()].into(), w));
+        let now = params.value(kernel).data.iter().zip(&trained);
+        let moved = now.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+        let found = logits(model, params, test)?;
+        params.update(kernel, |w| w.copy_from_slice(&trained));
+        let (mut same, mut proved) = (Vec::new(), Vec::new());
+        for (before, after) in exact.iter().zip(&found) {
+            let class = predicted_class(before);
+            same.push(class == predicted_class(after));
+            proved.push(margin(before, class) > 2.0 * constant * moved);
+            assert!(same[same.len() - 1] || !proved[proved.len() - 1], "a class that was proved");
+        }
+        let [same, proved] = [same, proved].map(share);
+        println!("{levels:8} {same:9.3} {proved:9.3}");
+        rows.push((levels, same, proved));
+    }
+    Ok(rows)
+}
+
+/// The logits of each image.
+fn logits(model: &Model<f32>, params: &Params<f32>, test: &Images) -> Outcome<Vec<Vec<f32>>> {
+    let (mut found, mut tape) = (Vec::new(), Tape::new());
+    for (x, _) in batches(test) {
+        let mut graph = tape.record(params, Mode::Eval);
+        let x = graph.input(x.view());
+        let y = model.forward(&mut graph, x)?;
+        found.extend(graph.value(y).data.chunks_exact(10).map(<[f32]>::to_vec));
+    }
+    Ok(found)
 }
 
 fn share(holds: impl IntoIterator<Item = bool>) -> f64 {
