@@ -178,7 +178,7 @@ fn quantization(
     let kernel = params.find("dilation.kernel").ok_or("no dilation")?;
     // A change of the kernel by d changes each output of the dilation, which has one channel, by at
     // most d, and what follows multiplies it by no more than its constant.
-    let behind = model.entries()[1..].iter().map(|entry| entry.layer.lipschitz(params));
+    let behind = model.entries()[1..].iter().map(|entry| entry.lipschitz(params));
     let constant = behind.product::<Option<f64>>().ok_or("a layer without a known constant")?;
     let (exact, trained) = (logits(model, params, test)?, params.value(kernel).data.to_vec());
     let mut rows = Vec::new();

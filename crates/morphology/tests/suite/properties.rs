@@ -5,7 +5,7 @@ use morphograd_morphology::nn::autodiff::tensor::{Padding, Shape, Tensor, Window
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape, Ties, sets::Constraint};
 use morphograd_morphology::{
     Border, Depthwise2d, FilterBank2d, Lattice, MaxPlus, MinMinus, Neighbourhood2d, ZeroCentre,
-    erosion2d, evaluate, win_counts,
+    dilation2d, erosion2d, evaluate, win_counts,
 };
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
@@ -272,6 +272,28 @@ proptest! {
         let eroded = vjp(Depthwise2d::<MinMinus>::new(window), &[x, w], &zeros).0;
         let dual = vjp(Depthwise2d::<MaxPlus>::new(window), &[negated, mirrored], &zeros).0;
         prop_assert!(eroded.iter().zip(&dual).all(|(e, d)| *e == -d));
+    }
+
+    /// Sums of whole numbers below 2^24 are exact in single precision.
+    #[test]
+    fn whole_numbers_are_dilated_as_in_integers(
+        pixels in proptest::collection::vec(any::<u8>(), 6 * 7),
+        kernel in proptest::collection::vec(-256..=0i32, 3 * 3),
+    ) {
+        let x = Tensor::from_vec([1, 6, 7, 1], pixels.iter().map(|x| f32::from(*x)).collect());
+        let w = Tensor::from_vec([3, 3, 1], kernel.iter().map(|w| *w as f32).collect());
+        let (x, w) = (x.unwrap(), w.unwrap());
+        let y = evaluate([x.view(), w.view()], |graph, [x, w]| {
+            dilation2d(graph, x, w, Window2d::new([3, 3]))
+        });
+        for (n, found) in y.unwrap().data().iter().enumerate() {
+            let (row, column) = (n / 5, n % 5);
+            let candidate = |d: usize| {
+                i32::from(pixels[(row + d / 3) * 7 + column + d % 3]) + kernel[d]
+            };
+            prop_assert_eq!(*found as i32, (0..9).map(candidate).max().unwrap());
+            prop_assert_eq!(found.fract(), 0.0);
+        }
     }
 
     #[test]

@@ -52,6 +52,13 @@ pub struct Entry<T> {
     layer: Box<dyn Layer<T>>,
 }
 
+impl<T: Real> Entry<T> {
+    /// [`Layer::lipschitz`] of this layer.
+    pub fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
+        self.layer.lipschitz(params)
+    }
+}
+
 impl<T> Default for Sequential<T> {
     fn default() -> Self {
         Self { layers: Vec::new() }
@@ -214,8 +221,6 @@ impl<T: Real> Layer<T> for Model<T> {
 
     /// The product of the layers'.
     fn lipschitz(&self, params: &Params<T>) -> Option<f64> {
-        self.entries
-            .iter()
-            .try_fold(1.0, |product, entry| Some(product * entry.layer.lipschitz(params)?))
+        self.entries.iter().try_fold(1.0, |product, entry| Some(product * entry.lipschitz(params)?))
     }
 }
