@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::array::{Lent, describe};
+use crate::array::{Lent, describe, to_array};
 use crate::guard::value_error;
 
 /// A structuring function, row-major, with one entry a channel or one for all.
@@ -232,4 +232,54 @@ pub(crate) fn footprint<'py>(
     }
     drop(pixels);
     Ok(array)
+}
+
+/// A structuring element from a footprint, or from a structuring function of float entries.
+fn element(name: &str, any: &Bound<'_, PyAny>) -> PyResult<StructuringElement> {
+    let drawn = match any.cast::<PyArrayDyn<f64>>() {
+        Ok(_) => function(name, any)?,
+        Err(_) => support(any)?,
+    };
+    if drawn.channels != 1 {
+        let found = drawn.channels;
+        let expected = "an element that all channels share";
+        return Err(PyValueError::new_err(format!("{name}: expected {expected}, found {found}")));
+    }
+    let origin = drawn.size.map(|n| (n as isize - 1) / 2);
+    StructuringElement::new(drawn.size, origin, &drawn.entries).map_err(|error| value_error(&error))
+}
+
+/// The algebra of structuring elements: `reflected`, `dilated_by`, `eroded_by`, `decomposed`. The
+/// results have the smallest odd size around their origin; 0 on the support, -inf off it, or the
+/// entries.
+#[pyfunction]
+pub(crate) fn element_algebra<'py>(
+    py: Python<'py>,
+    operation: &str,
+    a: &Bound<'py, PyAny>,
+    b: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let a = element("element", a)?;
+    let b = b.map(|b| element("other", b)).transpose()?;
+    let missing = || PyTypeError::new_err(format!("{operation}: expected two elements, found one"));
+    let results = match operation {
+        "reflected" => vec![a.reflected()],
+        "decomposed" => a.decompose(),
+        "dilated_by" => {
+            vec![a.dilated_by(&b.ok_or_else(missing)?).map_err(|error| value_error(&error))?]
+        }
+        "eroded_by" => vec![a.eroded_by(&b.ok_or_else(missing)?).ok_or_else(|| {
+            let expected = "an element that fits into the first one";
+            PyValueError::new_err(format!("eroded_by: expected {expected}, found none"))
+        })?],
+        _ => return Err(PyValueError::new_err(format!("elements: found no {operation}"))),
+    };
+    results
+        .into_iter()
+        .map(|element| {
+            let kernel = element.kernel::<f64>(1);
+            let &[height, width, _] = kernel.shape().dims() else { unreachable!("made so") };
+            Ok(to_array(py, kernel, &[height, width])?.into_any())
+        })
+        .collect()
 }

@@ -32,7 +32,7 @@ mod _morphograd {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use crate::elements::footprint;
+    use crate::elements::{element_algebra, footprint};
     #[pymodule_export]
     use crate::guard::{InternalError, panic};
     #[pymodule_export]
