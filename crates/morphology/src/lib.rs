@@ -164,32 +164,46 @@ pub mod smooth {
 pub mod layers {
     pub mod across_channels;
     pub(crate) mod channels;
+    pub mod correlation;
+    pub(crate) mod dense;
+    pub mod log_sum_exp_dense;
+    pub mod max_min_plus_dense;
     pub mod max_plus_dense;
+    pub(crate) mod max_plus_tile;
     pub mod morphological;
     pub mod parabolic;
     pub mod pooling;
     pub mod scale_space;
+    pub mod semiring;
     pub mod separable;
+    pub mod shift_normalization;
 
     pub use across_channels::{Separable3d, across_channels};
     pub use channels::{Merge, Reduction};
+    pub use correlation::{Correlation, DenseProduct, WeightRule};
+    pub use log_sum_exp_dense::{LogSumExpDense, LogSumExpProduct};
+    pub use max_min_plus_dense::{MaxMin, MaxMinPlusDense};
     pub use max_plus_dense::{MaxPlusDense, MaxPlusProduct, MinPlusDense, MinPlusProduct};
     pub use morphological::{Morphological2d, MorphologicalPair2d};
     pub use parabolic::{Parabolic, parabolic_dilation2d, parabolic_erosion2d};
     pub use pooling::{MinPool2d, MixedMaxMinPool2d, MixedPool2d, RangePool2d};
     pub use scale_space::ScaleSpace2d;
+    pub use semiring::Semiring;
     pub use separable::{Separable2d, Separation};
+    pub use shift_normalization::ShiftNormalization;
 }
 
 /// Operators looked at from outside: values, laws, which entries win.
 pub mod analysis {
     pub mod gauge;
     pub mod law;
+    pub mod prune_inputs;
     pub mod win_counts;
 
     pub use gauge::{Gauge, gauge};
     pub use morphograd_nn::autodiff::{evaluate, evaluate_with_gradients};
-    pub use win_counts::win_counts;
+    pub use prune_inputs::{PrunedInputs, prune_inputs};
+    pub use win_counts::{dense_win_counts, win_counts};
 }
 
 pub use analysis::*;

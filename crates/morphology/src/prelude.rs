@@ -3,7 +3,7 @@
 
 pub use morphograd_nn::prelude::*;
 
-pub use crate::analysis::{evaluate, law, win_counts};
+pub use crate::analysis::{dense_win_counts, evaluate, law, prune_inputs, win_counts};
 pub use crate::connected::{
     AreaOpening, GeodesicDilation, Leveling, PixelDistance, Reconstruction, area_closing,
     area_opening, distance_transform, extended_maxima, extended_minima, geodesic_dilation,
@@ -20,9 +20,10 @@ pub use crate::elements::{
     SupportOn, Symmetric, ZeroCentre,
 };
 pub use crate::layers::{
-    MaxPlusDense, Merge, MinPlusDense, MinPool2d, MixedMaxMinPool2d, MixedPool2d, Morphological2d,
-    MorphologicalPair2d, Parabolic, RangePool2d, Reduction, ScaleSpace2d, Separable2d, Separable3d,
-    Separation, across_channels, parabolic_dilation2d, parabolic_erosion2d,
+    LogSumExpDense, MaxMin, MaxMinPlusDense, MaxPlusDense, Merge, MinPlusDense, MinPool2d,
+    MixedMaxMinPool2d, MixedPool2d, Morphological2d, MorphologicalPair2d, Parabolic, RangePool2d,
+    Reduction, ScaleSpace2d, Semiring, Separable2d, Separable3d, Separation, ShiftNormalization,
+    WeightRule, across_channels, parabolic_dilation2d, parabolic_erosion2d,
 };
 pub use crate::neighbourhood::{
     Border, Connectivity, Lattice, MaxPlus, MinMinus, Neighbourhood2d, Pad2d,

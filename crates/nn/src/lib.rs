@@ -23,6 +23,7 @@ pub mod layers {
     pub mod global_pooling;
     pub mod pooling;
     pub mod residual;
+    pub mod scale;
     pub mod scale_conv;
 
     pub use activation::Activation;
@@ -38,6 +39,7 @@ pub mod layers {
     pub use global_pooling::{GlobalAveragePool, GlobalMaxPool};
     pub use pooling::{AvgPool2d, MaxPool2d};
     pub use residual::Residual;
+    pub use scale::Scale;
     pub use scale_conv::ScaleConv2d;
 }
 

@@ -1,5 +1,5 @@
-//! Dropout of structuring elements: while training, an entry of a kernel is left out as if its
-//! pixel did not exist.
+//! Dropout of structuring elements and of dense matrices: while training, an entry is left out as
+//! if its pixel or its input did not exist.
 //!
 //! The one design choice: whether an entry is kept is a function of the seed, the step and the
 //! entry's position, as in nn's dropout, so there is no generator, and the mask is the same for any
@@ -9,6 +9,8 @@ use morphograd_nn::autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 use morphograd_nn::random::mix;
 use morphograd_nn::tensor::{Real, Shape, ShapeError};
 
+use crate::layers::semiring::Semiring;
+
 /// While training, every entry of a kernel `[kh, kw, …]` is replaced by $-\infty$, the value that
 /// never wins, with probability `rate`, independently, but for one entry of each structuring
 /// function (each position of the other axes) that is always kept. Outside training, the identity.
@@ -17,6 +19,10 @@ use morphograd_nn::tensor::{Real, Shape, ShapeError};
 /// dropped entry has gradient 0. If all entries of a structuring function would be dropped, one of
 /// them, drawn uniformly, is kept. The default rate is 0. Cost: one hash an entry each way, and one
 /// more to find what is kept.
+///
+/// Of a dense matrix `[n, units]` ([`apply_to_matrix`](Self::apply_to_matrix)) each column is a
+/// function, and one of its entries is always kept; for minima the value that never wins is
+/// $+\infty$.
 ///
 /// Max-plus operators and their smooth versions read $-\infty$ as "not in the structuring element";
 /// an operator whose kernel multiplies does not. Source: the dropout of Srivastava, Hinton,
@@ -57,12 +63,56 @@ impl ElementDropout {
         kernel: Var,
         seed: u64,
     ) -> Result<Var, ShapeError> {
+        self.mask(graph, kernel, seed, 2, Semiring::MaxPlus)
+    }
+
+    /// The same for a dense matrix `[n, units]` over a semiring: an entry becomes
+    /// [`Semiring::absent`]. The mask does not depend on the semiring, so maxima and minima of one
+    /// matrix lack the same entries.
+    ///
+    /// ```
+    /// use morphograd_morphology::{
+    ///     ElementDropout, Semiring,
+    ///     nn::autodiff::{Mode, Params, Tape},
+    ///     nn::tensor::TensorRef,
+    /// };
+    /// let (params, mut tape) = (Params::<f32>::new(), Tape::new());
+    /// let mut graph = tape.record(&params, Mode::Train { step: 3 });
+    /// let w = graph.input(TensorRef::new([4, 1], &[1.0; 4]));
+    /// let dropout = ElementDropout { rate: 0.99 };
+    /// let dropped = dropout.apply_to_matrix(&mut graph, w, 42, Semiring::MinPlus)?;
+    /// let kept = |w: &&f32| w.is_finite();
+    /// assert!(graph.value(dropped).data.iter().filter(kept).count() >= 1);
+    /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the rate is not in [0, 1), or the matrix has no entry or rank below 2.
+    pub fn apply_to_matrix<T: Real>(
+        self,
+        graph: &mut Graph<'_, T>,
+        matrix: Var,
+        seed: u64,
+        semiring: Semiring,
+    ) -> Result<Var, ShapeError> {
+        self.mask(graph, matrix, seed, 1, semiring)
+    }
+
+    fn mask<T: Real>(
+        self,
+        graph: &mut Graph<'_, T>,
+        kernel: Var,
+        seed: u64,
+        axes: usize,
+        semiring: Semiring,
+    ) -> Result<Var, ShapeError> {
         if !(0.0..1.0).contains(&self.rate) {
             return Err(ShapeError::new(NAME, "a rate in [0, 1)", format!("{}", self.rate)));
         }
         match graph.mode() {
             Mode::Train { step } if self.rate > 0.0 => {
-                graph.apply(Mask { rate: self.rate, key: mix(seed ^ mix(step)) }, [kernel])
+                let key = mix(seed ^ mix(step));
+                graph.apply(Mask { rate: self.rate, key, axes, semiring }, [kernel])
             }
             _ => Ok(kernel),
         }
@@ -76,6 +126,9 @@ const NAME: &str = "element_dropout";
 struct Mask {
     rate: f64,
     key: u64,
+    /// How many axes, the first ones, a function has of its own.
+    axes: usize,
+    semiring: Semiring,
 }
 
 impl<T: Real> Op<T> for Mask {
@@ -95,7 +148,7 @@ impl<T: Real> Op<T> for Mask {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        pass.output.fill(T::neg_infinity());
+        pass.output.fill(self.semiring.absent());
         let w = pass.inputs[0].data;
         self.for_each_kept(pass.shape, |i| pass.output[i] = w[i]);
     }
@@ -108,7 +161,7 @@ impl<T: Real> Op<T> for Mask {
 
 impl Mask {
     fn for_each_kept(&self, kernel: Shape, mut f: impl FnMut(usize)) {
-        let functions: usize = kernel.dims()[2..].iter().product();
+        let functions: usize = kernel.dims()[self.axes..].iter().product();
         // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is
         // below 1.
         let dropped_below = (self.rate * (1u128 << 64) as f64) as u64;
@@ -178,11 +231,15 @@ mod tests {
     #[test]
     fn dropped_entries_have_no_gradient_and_the_others_all_of_it() {
         let w = Tensor::filled([4, 4, 2], 0.5);
-        let (y, grads) = vjp(Mask { rate: 0.5, key: 11 }, &[w], &[3.0; 32]);
+        let (y, grads) = vjp(
+            Mask { rate: 0.5, key: 11, axes: 2, semiring: Semiring::MaxPlus },
+            &[w],
+            &[3.0; 32],
+        );
         assert!(y.iter().zip(&grads[0]).all(|(y, g)| *g == if *y == 0.5 { 3.0 } else { 0.0 }));
         assert!(grads[0].contains(&0.0));
         check_op(
-            Mask { rate: 0.0, key: 11 },
+            Mask { rate: 0.0, key: 11, axes: 2, semiring: Semiring::MaxPlus },
             &[Tensor::from_fn([4, 4, 2], |i| (i as f64 * 0.5).sin())],
         );
 
@@ -196,6 +253,28 @@ mod tests {
             graph.apply(Depthwise2d::<MaxPlus>::new(Window2d::new([3, 3])), [x, w])
         })
         .unwrap();
+    }
+
+    #[test]
+    fn of_a_matrix_every_column_keeps_an_entry_and_both_semirings_lack_the_same() {
+        let dropped = |semiring| {
+            let (params, mut tape) = (Params::new(), Tape::new());
+            let mut graph = tape.record(&params, Mode::Train { step: 5 });
+            let w = graph.input(Tensor::filled([20, 300], 1.0f64).view());
+            let dropout = ElementDropout { rate: 0.95 };
+            let w = dropout.apply_to_matrix(&mut graph, w, 3, semiring).unwrap();
+            graph.value(w).data.to_vec()
+        };
+        let (max, min) = (dropped(Semiring::MaxPlus), dropped(Semiring::MinPlus));
+        assert!((0..300).all(|j| max[j..].iter().step_by(300).any(|w| *w == 1.0)));
+        let mut count = 0;
+        for (max, min) in max.into_iter().zip(min) {
+            assert!(max == min || (max == f64::NEG_INFINITY && min == f64::INFINITY));
+            count += usize::from(max != min);
+        }
+        // Where all of the 20 would be dropped, one is kept.
+        let expected = 0.95 - 0.95f64.powi(20) / 20.0;
+        assert!((count as f64 / 6000.0 - expected).abs() < 0.01, "{count}");
     }
 
     #[test]

@@ -1,17 +1,25 @@
 //! Fully connected layers over the max-plus and the min-plus semiring: a matrix product in which
 //! products are sums and sums are maxima (or minima).
 //!
-//! The one design choice: the units are the innermost axis of the matrix and run in the vector
-//! lanes; a row of outputs is computed input by input, and the winning inputs are remembered for
-//! the backward pass (to split ties, it looks for all of them again).
+//! The one design choice: the winning inputs are remembered for the backward pass (to split ties,
+//! it looks for all of them again). `max_plus_tile.rs` computes the outputs.
 
 use std::ops::RangeInclusive;
 
-use morphograd_nn::autodiff::{Add, Backward, Forward, Graph, Op, ParamId, Params, Ties, Var};
+use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Params, Ties, Var};
 use morphograd_nn::initializer::GlorotUniform;
-use morphograd_nn::tensor::simd::{Kernel, dispatch};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 use morphograd_nn::{Activation, Build, BuildError, Builder, Layer, Weight};
+
+use crate::elements::element_dropout::ElementDropout;
+use crate::layers::correlation::{DenseProduct, WeightRule};
+use crate::layers::dense::{DenseParts, Description};
+use crate::layers::max_plus_tile::{MEMBERS, Rows};
+use crate::layers::semiring::Semiring;
+
+/// Members of a batch whose gradients are added to the matrix' one after the other; sums of more
+/// are added in pairs.
+const LONG: usize = 4096;
 
 /// $y_{b,j} = \max_i x_{b,i} + w_{i,j}$: `[batch, n]` and `[n, units]` → `[batch, units]`.
 ///
@@ -39,7 +47,7 @@ pub struct MinPlusProduct {
 }
 
 macro_rules! semiring {
-    ($product:ident, $name:literal, $max:literal, $(#[$doc:meta])* $layer:ident) => {
+    ($product:ident, $name:literal, $max:literal, $semiring:expr, $(#[$doc:meta])* $layer:ident) => {
         impl<T: Real> Op<T> for $product {
             fn name(&self) -> &'static str {
                 $name
@@ -62,6 +70,12 @@ macro_rules! semiring {
             }
         }
 
+        impl<T: Real> DenseProduct<T> for $product {
+            fn semiring(&self) -> Semiring {
+                $semiring
+            }
+        }
+
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $layer<T> {
@@ -73,6 +87,13 @@ macro_rules! semiring {
             pub kernel: Weight<T>,
             /// The vector $b$; `None` for no bias.
             pub bias: Option<Weight<T>>,
+            /// One more candidate of every unit, a constant $c_j$ that competes with the $x_i +
+            /// w_{ij}$; `None` for none.
+            pub candidate: Option<Weight<T>>,
+            /// Entries of the matrix that are left out while training; none by default.
+            pub element_dropout: ElementDropout,
+            /// What the matrix learns from; the gradient by default.
+            pub rule: WeightRule,
             /// Who gets the gradient where inputs are tied.
             pub ties: Ties,
         }
@@ -80,8 +101,16 @@ macro_rules! semiring {
         impl<T: Real> Default for $layer<T> {
             fn default() -> Self {
                 let kernel = Weight::new(GlorotUniform);
-                let (activation, ties) = (Activation::Linear, Ties::default());
-                Self { units: 1, activation, kernel, bias: None, ties }
+                Self {
+                    units: 1,
+                    activation: Activation::Linear,
+                    kernel,
+                    bias: None,
+                    candidate: None,
+                    element_dropout: ElementDropout::default(),
+                    rule: WeightRule::default(),
+                    ties: Ties::default(),
+                }
             }
         }
 
@@ -91,23 +120,21 @@ macro_rules! semiring {
                 builder: &mut Builder<'_, T>,
                 input: Shape,
             ) -> Result<Box<dyn Layer<T>>, BuildError> {
-                let Self { units, activation, kernel, bias, ties } = self;
-                let (&[n], 1..) = (input.dims(), units) else {
-                    let found = format!("{units} units on an input of shape {input}");
-                    return Err(ShapeError::new($name, "at least 1 unit on [n] (flatten it \
-                        first)", found).into());
+                let Self { units, activation, kernel, bias, candidate, element_dropout, .. } = self;
+                let name = $name;
+                let description = Description {
+                    name, units, kernel, candidate, element_dropout, bias, activation,
                 };
-                let kernel = builder.param("kernel", [n, units].into(), kernel)?;
-                let shape = [units].into();
-                let bias = bias.map(|bias| builder.param("bias", shape, bias)).transpose()?;
-                Ok(Box::new(Built { product: $product { ties }, kernel, bias, activation }))
+                let parts = DenseParts::build(builder, input, 1, description)?;
+                let product = $product { ties: self.ties };
+                Ok(Box::new(Built { product, rule: self.rule, parts }))
             }
         }
     };
 }
 
 semiring! {
-    MaxPlusProduct, "max_plus_dense", true,
+    MaxPlusProduct, "max_plus_dense", true, Semiring::MaxPlus,
     /// $y_j = a(\max_i (x_i + w_{ij}) + b_j)$: `[batch, n]` → `[batch, units]`. Parameters:
     /// `kernel` of shape `[n, units]` and, if asked for, `bias` of shape `[units]`.
     ///
@@ -132,7 +159,7 @@ semiring! {
 }
 
 semiring! {
-    MinPlusProduct, "min_plus_dense", false,
+    MinPlusProduct, "min_plus_dense", false, Semiring::MinPlus,
     /// $y_j = a(\min_i (x_i + w_{ij}) + b_j)$; otherwise as [`MaxPlusDense`].
     MinPlusDense
 }
@@ -140,28 +167,23 @@ semiring! {
 #[derive(Debug)]
 struct Built<P> {
     product: P,
-    kernel: ParamId,
-    bias: Option<ParamId>,
-    activation: Activation,
+    rule: WeightRule,
+    parts: DenseParts,
 }
 
-impl<T: Real, P: Op<T> + Copy> Layer<T> for Built<P> {
+impl<T: Real, P: DenseProduct<T> + Copy> Layer<T> for Built<P> {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
-        let kernel = graph.param(self.kernel);
-        let mut y = graph.apply(self.product, [x, kernel])?;
-        if let Some(bias) = self.bias {
-            let bias = graph.param(bias);
-            y = graph.apply(Add, [y, bias])?;
-        }
-        self.activation.apply(graph, y)
+        let operands = self.parts.operands(graph, x, self.product.semiring())?;
+        let y = self.rule.apply(graph, self.product, operands)?;
+        self.parts.finish(graph, y)
     }
 
     fn lipschitz(&self, _: &Params<T>) -> Option<f64> {
-        Some(self.activation.slope())
+        Some(self.parts.activation.slope())
     }
 }
 
-fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+pub(crate) fn infer(operation: &'static str, inputs: &[Shape]) -> Result<Shape, ShapeError> {
     match (inputs[0].dims(), inputs[1].dims()) {
         (&[batch, n], &[inputs, units]) if n == inputs => Ok([batch, units].into()),
         _ => {
@@ -179,14 +201,16 @@ fn forward<T: Real, const MAX: bool>(pass: Forward<'_, T>, ties: Ties) {
         return;
     }
     let last = ties == Ties::Last;
-    let task = |member: usize, y: &mut [T], winners: &mut [u32]| {
-        dispatch(Row::<T, MAX> { x: &x[member * n..(member + 1) * n], kernel, last, y, winners });
+    let task = |group: usize, y: &mut [T], winners: &mut [u32]| {
+        let x = &x[group * MEMBERS * n..][..y.len() / units * n];
+        Rows::<T, MAX> { x, kernel, n, units, last, y, winners }.compute();
     };
+    let length = MEMBERS * units;
     if pass.needs_grad && ties != Ties::Split {
         pass.saved.indices.resize(pass.output.len(), 0);
-        parallel::for_each_pair((pass.output, units), (&mut pass.saved.indices, units), task);
+        parallel::for_each_pair((pass.output, length), (&mut pass.saved.indices, length), task);
     } else {
-        parallel::for_each_piece(pass.output, units, |member, y| task(member, y, &mut []));
+        parallel::for_each_piece(pass.output, length, |group, y| task(group, y, &mut []));
     }
 }
 
@@ -214,65 +238,18 @@ fn backward<T: Real>(pass: Backward<'_, T>, ties: Ties) {
     if let Some(dx) = dx {
         parallel::for_each_piece(dx, n, |member, dx| shares(member, &mut |i, _, g| dx[i] += g));
     }
+    let members = pass.grad_output.len() / units;
     if let Some(dw) = dw {
-        let members = [pass.grad_output.len() / units, 1];
+        // A winner an output is too little to be worth a sum of its own for every task.
+        if ties != Ties::Split && members <= LONG {
+            return (0..members)
+                .for_each(|member| shares(member, &mut |i, j, g| dw[i * units + j] += g));
+        }
+        let members = [members, 1];
         parallel::sum_into(dw, members, pass.scratch, |members, dw| {
             members.for_each(|member| shares(member, &mut |i, j, g| dw[i * units + j] += g));
         });
     }
-}
-
-/// The outputs of one member of the batch.
-struct Row<'a, T, const MAX: bool> {
-    x: &'a [T],
-    kernel: &'a [T],
-    /// Whether the last of tied inputs wins.
-    last: bool,
-    y: &'a mut [T],
-    /// The winning inputs; empty when nobody needs them.
-    winners: &'a mut [u32],
-}
-
-impl<T: Real, const MAX: bool> Kernel for Row<'_, T, MAX> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        match (self.winners.is_empty(), self.last) {
-            (true, _) => self.row::<false, false>(),
-            (false, false) => self.row::<true, false>(),
-            (false, true) => self.row::<true, true>(),
-        }
-    }
-}
-
-impl<T: Real, const MAX: bool> Row<'_, T, MAX> {
-    #[inline(always)]
-    fn row<const WINNERS: bool, const LAST: bool>(&mut self) {
-        let Self { x, kernel, y, winners, .. } = self;
-        y.fill(if MAX { T::neg_infinity() } else { T::infinity() });
-        winners.fill(0);
-        for (i, (x, w)) in x.iter().zip(kernel.chunks_exact(y.len())).enumerate() {
-            if WINNERS {
-                for ((y, w), winner) in y.iter_mut().zip(w).zip(&mut **winners) {
-                    let candidate = *x + *w;
-                    let wins = beats::<T, MAX>(candidate, *y) | (LAST & (candidate == *y));
-                    *y = if wins { candidate } else { *y };
-                    *winner = if wins { i as u32 } else { *winner };
-                }
-            } else {
-                for (y, w) in y.iter_mut().zip(w) {
-                    let candidate = *x + *w;
-                    *y = if beats::<T, MAX>(candidate, *y) { candidate } else { *y };
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn beats<T: Real, const MAX: bool>(a: T, b: T) -> bool {
-    if MAX { a > b } else { a < b }
 }
 
 #[cfg(test)]
@@ -286,6 +263,43 @@ mod tests {
     use proptest::prelude::*;
 
     const RULES: [Ties; 3] = [Ties::First, Ties::Last, Ties::Split];
+
+    /// Larger than the tiles, and no multiple of them.
+    #[test]
+    fn large_products_are_those_of_the_definition() {
+        for [batch, n, units] in [[7, 300, 75], [33, 129, 16], [1, 1000, 3], [18, 128, 40]] {
+            let wave = |i: usize| ((i * 7919) % 61) as f32 / 8.0;
+            let x = Tensor::from_fn([batch, n], wave);
+            let w = Tensor::from_fn([n, units], |i| wave(i + 5));
+            let g: Vec<f32> = (0..batch * units).map(|i| (i % 5) as f32 - 2.0).collect();
+            let inputs = [x.clone(), w.clone()];
+            for (max, last) in [(true, false), (true, true), (false, false), (false, true)] {
+                let ties = if last { Ties::Last } else { Ties::First };
+                let (y, grads) = if max {
+                    vjp(MaxPlusProduct { ties }, &inputs, &g)
+                } else {
+                    vjp(MinPlusProduct { ties }, &inputs, &g)
+                };
+                let (mut dx, mut dw) = (vec![0.0; batch * n], vec![0.0; n * units]);
+                for (o, g) in g.iter().enumerate() {
+                    let (b, j) = (o / units, o % units);
+                    let (mut best, mut winner) = (f32::NAN, 0);
+                    for i in 0..n {
+                        let candidate = x.data()[b * n + i] + w.data()[i * units + j];
+                        let better = if max { candidate > best } else { candidate < best };
+                        if i == 0 || better || (last && candidate == best) {
+                            (best, winner) = (candidate, i);
+                        }
+                    }
+                    assert_eq!(y[o], best);
+                    dx[b * n + winner] += g;
+                    dw[winner * units + j] += g;
+                }
+                // Sums of small whole numbers are exact.
+                assert_eq!((&grads[0], &grads[1]), (&dx, &dw));
+            }
+        }
+    }
 
     fn sizes() -> impl Strategy<Value = [usize; 3]> {
         [1..5usize, 1..7, 1..20]
