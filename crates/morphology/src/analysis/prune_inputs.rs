@@ -1,6 +1,6 @@
 //! Pruning of dense layers: without the inputs that never win, a smaller layer gives the same.
 
-use morphograd_nn::tensor::{Real, ShapeError, Tensor, TensorRef};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 
 /// The inputs that win, and their rows of the matrix.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ impl<T> PrunedInputs<T> {
         let kept = rows.flat_map(|row| self.inputs.iter().map(|i| row[*i])).collect();
         let mut dims = x.shape.dims().to_vec();
         *dims.last_mut().expect("an axis") = self.inputs.len();
-        Tensor::from_vec(morphograd_nn::tensor::Shape::new(&dims), kept)
+        Tensor::from_vec(Shape::new(&dims), kept)
     }
 }
 

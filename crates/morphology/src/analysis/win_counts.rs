@@ -83,8 +83,7 @@ pub fn win_counts<T: Real, L: Lattice>(
 ///
 /// Takes inputs `x` `[batch, n]` and a matrix `[n, units]`. Ties as the product says. The entries
 /// of a column add up to the batch, if there are inputs. Cost: the forward pass of the product and
-/// an addition an output. Exact for any batch in `f64`, in `f32` up to $2^{24}$ wins of an entry in
-/// a group of about a million outputs, which is always.
+/// an addition an output. Exact for any batch, but for parts of ties that are split.
 ///
 /// # Errors
 /// If the shapes do not fit.

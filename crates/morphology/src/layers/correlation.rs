@@ -214,7 +214,7 @@ mod tests {
             x in strategy::tensor([4, 3]),
             w in strategy::tensor([3, 2]),
         ) {
-            let g: Vec<f64> = (0..8).map(|i| (i as f64 * 2.3).cos()).collect();
+            let g: Vec<f64> = (0..8).map(|i| (f64::from(i) * 2.3).cos()).collect();
             let (y, direct) =
                 evaluate_with_gradients([x.view(), w.view()], &g, |graph, inputs| {
                     graph.apply(Correlation(MinPlusProduct::default()), inputs)

@@ -73,8 +73,7 @@ impl ShiftNormalization {
             return refuse("tensors of the same last axis", format!("shape {}", other.shape));
         }
         let sign = semiring.sign::<T>();
-        let rows =
-            || matrices.iter().flat_map(|w| w.data.chunks_exact(units.max(1))).map(|row| &row[..]);
+        let rows = || matrices.iter().flat_map(|w| w.data.chunks_exact(units.max(1)));
         let mut tops = vec![T::neg_infinity(); units];
         for row in rows() {
             tops.iter_mut().zip(row).for_each(|(top, w)| *top = top.max(sign * *w));
