@@ -52,7 +52,8 @@ impl<T> PrunedInputs<T> {
 /// If the shapes differ or are no matrices.
 ///
 /// ```
-/// use morphograd_morphology::{MaxPlusProduct, dense_win_counts, nn::tensor::TensorRef, prune_inputs};
+/// use morphograd_morphology::nn::tensor::TensorRef;
+/// use morphograd_morphology::{MaxPlusProduct, dense_win_counts, prune_inputs};
 /// let x = TensorRef::new([2, 3], &[0.0, 5.0, -1.0, 1.0, 0.0, -2.0]);
 /// let kernel = TensorRef::new([3, 1], &[0.0f32, 1.0, 0.0]);
 /// let counts = dense_win_counts(MaxPlusProduct::default(), x, kernel)?;

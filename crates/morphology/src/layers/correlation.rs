@@ -38,7 +38,7 @@ pub enum WeightRule {
 /// the gradient of a maximum has one entry for each output. $h$ adds up to 0 over the batch, so a
 /// constant that all members want does not count, and with a batch of 1 nothing is learned. All
 /// other inputs get their gradients. For minima it is the update of the dual maximum,
-/// $y = -\max_i (-x_i - w_{ij})$. Numbers have to be finite: an infinite or missing input makes NaN.
+/// $y = -\max_i (-x_i - w_{ij})$. Numbers have to be finite: an infinite one makes NaN.
 ///
 /// - **Shapes, ties**: the product's.
 /// - **Cost**: backward a matrix product of `n`, `batch` and `units`.

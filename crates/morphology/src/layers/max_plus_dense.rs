@@ -47,7 +47,10 @@ pub struct MinPlusProduct {
 }
 
 macro_rules! semiring {
-    ($product:ident, $name:literal, $max:literal, $semiring:expr, $(#[$doc:meta])* $layer:ident) => {
+    (
+        $product:ident, $name:literal, $max:literal, $semiring:expr,
+        $(#[$doc:meta])* $layer:ident
+    ) => {
         impl<T: Real> Op<T> for $product {
             fn name(&self) -> &'static str {
                 $name

@@ -17,16 +17,16 @@ use crate::layers::semiring::Semiring;
 /// **Law.** With $w' = w - s$ the outputs are $y'_{bj} = y_{bj} - s_j$: a number that is added to
 /// all candidates of a maximum, or to all terms of the logarithm of a sum of exponentials, leaves
 /// it. So a network is the same where what follows can take up a constant of each unit: a bias
-/// raised by $s$; a dense layer $y A + c$ with $c$ raised by $s A$; a max-plus layer with row $j$ of
-/// its matrix raised by $s_j$; a layer that subtracts a mean of each unit, as it is. Where nothing
-/// takes it up, the step changes the network, by these constants only.
+/// raised by $s$; a dense layer $y A + c$ with $c$ raised by $s A$; a max-plus layer with row $j$
+/// of its matrix raised by $s_j$; a layer that subtracts a mean of each unit, as it is. Where
+/// nothing takes it up, the step changes the network, by these constants only.
 ///
 /// A column without a finite entry stays as it is. Candidate biases are entries of their column:
 /// they have to be named with the matrix. Cost: two passes over the matrix.
 ///
 /// Source: the step after each update in Fotopoulos and Maragos, *Correlational training of
-/// morphological neural networks* (2026, arXiv 2610.11740), by the authors' code, with the logarithm
-/// of the sum where the layer has one. The same for kernels: [`gauge`](crate::gauge).
+/// morphological neural networks* (2026, arXiv 2610.11740), by the authors' code, with the
+/// logarithm of the sum where the layer has one. The same for kernels: [`gauge`](crate::gauge).
 ///
 /// ```
 /// use morphograd_morphology::{Semiring, ShiftNormalization};
