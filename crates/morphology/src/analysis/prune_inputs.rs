@@ -55,10 +55,10 @@ impl<T> PrunedInputs<T> {
 /// use morphograd_morphology::nn::tensor::TensorRef;
 /// use morphograd_morphology::{MaxPlusProduct, dense_win_counts, prune_inputs};
 /// let x = TensorRef::new([2, 3], &[0.0, 5.0, -1.0, 1.0, 0.0, -2.0]);
-/// let kernel = TensorRef::new([3, 1], &[0.0f32, 1.0, 0.0]);
+/// let kernel = TensorRef::new([3, 1], &[0.0f32, 2.0, 0.0]);
 /// let counts = dense_win_counts(MaxPlusProduct::default(), x, kernel)?;
 /// let pruned = prune_inputs(kernel, counts.view())?;
-/// assert_eq!((pruned.inputs, pruned.kernel.data()), (vec![1], &[1.0][..]));
+/// assert_eq!((pruned.inputs, pruned.kernel.data()), (vec![1], &[2.0][..]));
 /// # Ok::<(), morphograd_morphology::nn::tensor::ShapeError>(())
 /// ```
 pub fn prune_inputs<T: Real>(
