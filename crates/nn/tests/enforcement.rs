@@ -10,8 +10,8 @@ use morphograd_nn::optim::{Adam, Sgd};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
     Affine, Bounds, CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace,
-    Hyperplane, Interval, Isotonic, L1Ball, L2Ball, LInfBall, MaxNorm, NonNegative, NonPositive,
-    Per, Simplex, Sphere,
+    Hyperplane, Interval, Isotonic, KSparsePolytope, L1Ball, L2Ball, LInfBall, MaxNorm,
+    NonNegative, NonPositive, Per, Simplex, Sphere,
 };
 use morphograd_nn::tensor::{Shape, Tensor};
 use morphograd_nn::{Bias, Model, Optimizer, Sequential, Weight, WeightAverage, checkpoint};
@@ -75,6 +75,7 @@ fn with_derivatives() -> Vec<Set> {
         Box::new(Hyperplane { normal: normal.clone(), offset: 1.0 }),
         Box::new(Halfspace { normal, offset: -1.0 }),
         Box::new(L1Ball { radius: 1.5 }),
+        Box::new(KSparsePolytope { count: 2, size: 0.75 }),
         Box::new(L2Ball { radius: 1.5 }),
         Box::new(affine()),
         Box::new(Isotonic::NonDecreasing),

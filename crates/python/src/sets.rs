@@ -9,7 +9,7 @@ use std::sync::Arc;
 use morphograd_morphology::nn::sets::{
     Affine, Annulus, Bounds, Capabilities, CappedSimplex, Cardinality, Certificate, Constraint,
     FixedMean, FixedSum, Grid, Halfspace, Hyperplane, Intersection, Interval, Isotonic, Kind,
-    L1Ball, L2Ball, LInfBall, MaxNorm, Member, MinMaxNorm, NonNegative, NonPositive, NuclearBall,
+    KSparsePolytope, L1Ball, L2Ball, LInfBall, MaxNorm, Member, MinMaxNorm, NonNegative, NonPositive, NuclearBall,
     OrthonormalColumns, Per, Polyhedron, PositiveSemidefinite, Precision, RadialConstraint, Rank,
     Simplex, SpectralBall, Sphere, UnitNorm,
 };
@@ -225,6 +225,9 @@ fn make(name: &str, fields: &Bound<'_, PyDict>) -> PyResult<Arc<dyn Member>> {
             Arc::new(Polyhedron::new(n, (0..rows).map(row)).map_err(of)?)
         }
         "L1Ball" => Arc::new(L1Ball { radius: f.number("radius")? }),
+        "KSparsePolytope" => {
+            Arc::new(KSparsePolytope { count: f.count("count")?, size: f.number("size")? })
+        }
         "L2Ball" => Arc::new(L2Ball { radius: f.number("radius")? }),
         "LInfBall" => Arc::new(LInfBall { radius: f.number("radius")? }),
         "Sphere" => Arc::new(Sphere { radius: f.number("radius")? }),

@@ -25,6 +25,7 @@ SETS = [
     mg.sets.Affine(np.ones((1, 72)), [1.0]),
     mg.sets.Polyhedron(np.ones((1, 72)), [-1.0]),
     mg.sets.L1Ball(2.0),
+    mg.sets.KSparsePolytope(5, 0.5),
     mg.sets.L2Ball(2.0),
     mg.sets.LInfBall(0.5),
     mg.sets.Sphere(2.0),

@@ -23,6 +23,7 @@ SETS = [
     sets.Affine(np.eye(2, 9), [1.0, 2.0]),
     sets.Polyhedron(np.eye(9), np.zeros(9)),
     sets.L1Ball(1.0),
+    sets.KSparsePolytope(2, 0.75),
     sets.L2Ball(1.0),
     sets.LInfBall(0.5),
     sets.Sphere(2.0),

@@ -8,7 +8,8 @@
 //! centre live in `morphograd-morphology`.
 //!
 //! The last two columns are [`Capabilities::metric`] and [`Capabilities::tangent`]. `linear` are
-//! the bounded boxes, balls and simplices; `derivative` all but grids, polyhedra, intersections,
+//! the bounded boxes, balls, simplices and
+//! `KSparsePolytope`; `derivative` all but grids, polyhedra, intersections,
 //! annuli and sets of matrices.
 //!
 //! | set | formula | convex | cost | acts on | projection in a metric | of directions |
@@ -26,6 +27,7 @@
 //! | [`Affine`] | `A w = b` | yes | m n for m equations; in a metric m² n | group | yes | yes |
 //! | [`Polyhedron`] | `a_j . w <= b_j for every j` | yes | p exchanges, each p³ | group | yes | yes |
 //! | [`L1Ball`] | `sum \|w\| <= r` | yes | n a pass, a few passes | group | yes | yes |
+//! | [`KSparsePolytope`] | `sum \|w\| <= k t, max \|w\| <= t` | yes | n a pass, a few passes | group | yes | yes |
 //! | [`L2Ball`] | `\|\|w\|\|_2 <= r` | yes | n | group | yes | yes |
 //! | [`Sphere`] | `\|\|w\|\|_2 = r` | no | n | group | yes | yes |
 //! | [`Annulus`] | `a <= \|\|w\|\|_2 <= b` | no | n | group | yes | yes |
@@ -97,6 +99,7 @@ pub mod matrices {
 /// Balls and spheres.
 pub mod norms {
     pub mod ball;
+    pub mod k_sparse_polytope;
     pub mod sphere;
 }
 /// Order and sparsity.
@@ -110,11 +113,13 @@ pub mod solve {
     mod method;
     mod problem;
     mod projected_gradient;
+    mod stationarity;
 
     pub use frank_wolfe::{FrankWolfe, FrankWolfeStep, TowardsVertices};
     pub use method::{Iterate, Method, Solution, SolveError};
     pub use problem::{Objective, Part, Problem};
     pub use projected_gradient::{Descent, ProjectedGradient};
+    pub use stationarity::{Stationarity, stationarity};
 }
 /// Sums, planes and simplices.
 pub mod sums {
@@ -138,6 +143,7 @@ pub use matrices::positive_semidefinite::PositiveSemidefinite;
 pub use matrices::rank::Rank;
 pub use matrices::spectral_ball::SpectralBall;
 pub use norms::ball::{L1Ball, L2Ball, LInfBall};
+pub use norms::k_sparse_polytope::KSparsePolytope;
 pub use norms::sphere::{Annulus, Sphere};
 pub use orders::cardinality::Cardinality;
 pub use orders::isotonic::{Isotonic, pool_adjacent_violators};

@@ -43,6 +43,34 @@ pub fn check_capabilities(constraint: &dyn Constraint<f64>, shape: Shape, point:
     }
 }
 
+/// Checks the vertex that a set finds for a gradient: it is in the set, and no point of it (the
+/// images of `others`) has a smaller product with the gradient.
+///
+/// # Panics
+/// If one of them fails.
+#[track_caller]
+pub fn check_minimize_linear(
+    constraint: &dyn Constraint<f64>,
+    shape: Shape,
+    gradient: &[f64],
+    others: &[Vec<f64>],
+) {
+    let mut vertex = vec![f64::NAN; gradient.len()];
+    constraint.minimize_linear(shape, gradient, &mut vertex);
+    let violation = constraint.violation(shape, &vertex);
+    assert!(violation < 1e-12, "{constraint:?}: the vertex {vertex:?} is {violation} outside");
+    let product = |s: &[f64]| gradient.iter().zip(s).map(|(g, s)| g * s).sum::<f64>();
+    for other in others {
+        let mut other = other.clone();
+        constraint.project(shape, &mut other);
+        let (least, found) = (product(&vertex), product(&other));
+        assert!(
+            least <= found + 1e-9,
+            "{constraint:?}: {least} at {vertex:?}, {found} at {other:?}"
+        );
+    }
+}
+
 /// Checks the greatest point of a set below a bound, where the set states it: below a bound that is
 /// `above` a point of the set (the image of `point`) there is one, it is in the set, nowhere above
 /// the bound, and nowhere below that point by more than the tolerance of the projection.

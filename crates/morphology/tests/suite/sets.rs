@@ -10,8 +10,9 @@ use morphograd_morphology::{
     SupNormalized, Support, Symmetric, ZeroCentre, dilation2d, evaluate,
 };
 use morphograd_testkit::{
-    check_capabilities, check_greatest_below, check_parametrization, check_project_vjp,
-    check_projection_in_metric_within, check_projection_within, check_tangent, strategy,
+    check_capabilities, check_greatest_below, check_minimize_linear, check_parametrization,
+    check_project_vjp, check_projection_in_metric_within, check_projection_within, check_tangent,
+    strategy,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,6 +104,9 @@ proptest! {
                     point,
                     &others,
                 );
+            }
+            if states.linear {
+                check_minimize_linear(set, shape, &direction[..n], &others);
             }
             if states.tangent {
                 check_tangent(set, shape, 0.0, point, &direction[..n], &others);

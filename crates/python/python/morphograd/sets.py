@@ -43,6 +43,7 @@ __all__ = [
     "Intersection",
     "Interval",
     "Isotonic",
+    "KSparsePolytope",
     "L1Ball",
     "L2Ball",
     "LInfBall",
@@ -285,6 +286,14 @@ class L1Ball(Set):
     """`sum |w| <= radius`."""
 
     radius: float = 1.0
+
+
+@dataclass(frozen=True)
+class KSparsePolytope(Set):
+    """`sum |w| <= count * size, max |w| <= size`: the hull of vectors of `count` entries."""
+
+    count: int
+    size: float = 1.0
 
 
 @dataclass(frozen=True)

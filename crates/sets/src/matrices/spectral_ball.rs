@@ -64,7 +64,7 @@ impl<T: Real> Constraint<T> for SpectralBall {
     }
 
     fn capabilities(&self, _: Shape) -> Capabilities {
-        Capabilities { tangent: true, ..Capabilities::default() }
+        Capabilities { tangent: true, linear: true, ..Capabilities::default() }
     }
 
     /// With the singular vectors $U$, $V$ of the values that are the radius,
@@ -84,6 +84,14 @@ impl<T: Real> Constraint<T> for SpectralBall {
             positive_part(tight, &mut parts);
             svd.subtract(&parts, tight, direction);
         });
+    }
+
+    /// $-r U V^\top$, with the terms of the gradient whose singular values are above 0, but for
+    /// rounding.
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        let Some(svd) = Svd::of(matrix_size(shape), gradient) else { return vertex.fill(T::nan()) };
+        let rank = svd.rank::<T>();
+        svd.write(|k| if k < rank { -self.radius } else { 0.0 }, vertex);
     }
 
     /// All entries when the norm is the radius.

@@ -3,8 +3,8 @@
 
 use morphograd_sets::*;
 use morphograd_testkit::{
-    check_capabilities, check_greatest_below, check_projection, check_projection_in_metric_within,
-    check_projection_within, check_tangent,
+    check_capabilities, check_greatest_below, check_minimize_linear, check_projection,
+    check_projection_in_metric_within, check_projection_within, check_tangent,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,6 +39,9 @@ proptest! {
                     point,
                     &others,
                 );
+            }
+            if states.linear {
+                check_minimize_linear(set, shape, direction, &others);
             }
             if states.tangent {
                 check_tangent(set, shape, entry.curvature, point, direction, &others);

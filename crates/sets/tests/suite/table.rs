@@ -74,6 +74,7 @@ pub(super) fn sets() -> Vec<Entry> {
         Entry::new("Affine", v, affine),
         Entry::new("Polyhedron", v, Polyhedron::new(12, bends).unwrap()).within(1e-11),
         Entry::new("L1Ball", v, L1Ball { radius: 3.0 }),
+        Entry::new("KSparsePolytope", v, KSparsePolytope { count: 3, size: 0.75 }),
         Entry::new("L2Ball", v, L2Ball { radius: 1.5 }).curved(1.0),
         Entry::new("LInfBall", v, LInfBall { radius: 0.75 }),
         Entry::new("Sphere", v, Sphere { radius: 1.5 }).curved(1.0),
@@ -103,7 +104,7 @@ pub(super) fn sets() -> Vec<Entry> {
 
 /// The sets with inequalities that hold coordinates, which they count. `Per` counts if its set
 /// does.
-pub(super) const COUNTED: [&str; 18] = [
+pub(super) const COUNTED: [&str; 19] = [
     "NonNegative",
     "NonPositive",
     "Interval",
@@ -112,6 +113,7 @@ pub(super) const COUNTED: [&str; 18] = [
     "Halfspace",
     "Polyhedron",
     "L1Ball",
+    "KSparsePolytope",
     "L2Ball",
     "LInfBall",
     "Annulus",

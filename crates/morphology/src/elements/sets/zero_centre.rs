@@ -75,9 +75,9 @@ impl<T: Real> Constraint<T> for ZeroCentre {
         Capabilities {
             metric: true,
             tangent: true,
+            linear: self.min.is_finite() && self.max.is_finite(),
             derivative: true,
             greatest: true,
-            ..Capabilities::default()
         }
     }
 
@@ -88,6 +88,12 @@ impl<T: Real> Constraint<T> for ZeroCentre {
     fn project_tangent(&self, shape: Shape, at: &[T], direction: &mut [T]) {
         self.interval().project_tangent(shape, at, direction);
         direction[centre(shape)].fill(T::zero());
+    }
+
+    /// The corner of the bounds that the gradient points away from, but for the centre.
+    fn minimize_linear(&self, shape: Shape, gradient: &[T], vertex: &mut [T]) {
+        self.interval().minimize_linear(shape, gradient, vertex);
+        vertex[centre(shape)].fill(T::zero());
     }
 
     /// What was clipped has no derivative, and neither has the centre.
