@@ -206,6 +206,15 @@ pub mod analysis {
     pub use win_counts::{dense_win_counts, win_counts};
 }
 
+/// Classifiers whose neurons are erosions, and how they are trained without gradients.
+pub mod perceptron {
+    pub mod convex_concave;
+    pub mod hyperboxes;
+
+    pub use convex_concave::{ConvexConcave, Rounds};
+    pub use hyperboxes::{Hyperbox, Hyperboxes};
+}
+
 pub use analysis::*;
 pub use connected::*;
 pub use dilation::*;
@@ -214,6 +223,7 @@ pub use flat::*;
 pub use layers::*;
 pub use neighbourhood::*;
 pub use operators::*;
+pub use perceptron::*;
 pub use smooth::*;
 
 pub use morphograd_nn as nn;

@@ -159,18 +159,25 @@ pub mod model {
 pub mod optim {
     pub mod adagrad;
     pub mod adam;
+    pub mod clip;
+    pub mod frank_wolfe;
     pub mod momentum;
     pub mod optimizer;
+    pub mod optimizer_error;
     pub mod rmsprop;
     pub mod schedule;
     pub mod sgd;
     pub mod step_metric;
+    pub mod towards_vertices;
     pub mod weight_average;
 
     pub use adagrad::Adagrad;
     pub use adam::Adam;
+    pub use clip::Clip;
+    pub use frank_wolfe::FrankWolfe;
     pub use momentum::{Direction, Momentum};
-    pub use optimizer::{Clip, Optimizer, OptimizerError, Rule, State, StepReport};
+    pub use optimizer::{Optimizer, Rule, State, StepReport};
+    pub use optimizer_error::OptimizerError;
     pub use rmsprop::RmsProp;
     pub use schedule::{
         CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstant, PolynomialDecay,
@@ -178,6 +185,7 @@ pub mod optim {
     };
     pub use sgd::Sgd;
     pub use step_metric::StepMetric;
+    pub use towards_vertices::{TowardsVertices, Vertices};
     pub use weight_average::WeightAverage;
 }
 

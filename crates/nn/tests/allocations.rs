@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use morphograd_nn::autodiff::{Mode, Mul, Params, Sum, Tape};
 use morphograd_nn::enforcement::{Enforcement, ProjectionVjp};
 use morphograd_nn::fit::{Accuracy, ConfusionMatrix, Fit, Metric, Progress, evaluate};
-use morphograd_nn::optim::{Adam, Clip};
+use morphograd_nn::optim::{Adam, Clip, FrankWolfe};
 use morphograd_nn::regularizer::L2;
 use morphograd_nn::sets::{
     CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace, Interval,
@@ -104,6 +104,26 @@ fn neither_a_metric_nor_a_turned_momentum_takes_memory_after_the_first_step() {
             assert_eq!(taken.count_total, 0, "{metric:?}, {momentum:?}: {taken:?}");
         }
     }
+}
+
+#[test]
+fn steps_towards_vertices_take_no_memory_after_the_first() {
+    let mut params = Params::<f32>::new();
+    let set = Box::new(Per::filter(L2Ball { radius: 1.0 }));
+    let w = params.add("w", Tensor::filled([5, 5, 1, 8], 0.1), Some(set)).unwrap();
+    let mut optimizer = Optimizer::new(&params, FrankWolfe::default(), 0.1);
+    let mut tape = Tape::new();
+    let mut step = |step| {
+        let mut graph = tape.record(&params, Mode::Train { step });
+        let w = graph.param(w);
+        let squares = graph.apply(Mul, [w, w]).unwrap();
+        let loss = graph.apply(Sum, [squares]).unwrap();
+        graph.backward(loss);
+        optimizer.step(&mut params, &tape).unwrap();
+    };
+    step(0);
+    let taken = allocation_counter::measure(|| (1..4).for_each(&mut step));
+    assert_eq!(taken.count_total, 0, "{taken:?}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use morphograd_morphology::nn::sets::{
     Affine, Annulus, Bounds, Capabilities, CappedSimplex, Cardinality, Certificate, Constraint,
-    FixedMean, FixedSum, Grid, Halfspace, Hyperplane, Intersection, Interval, Isotonic, Kind,
-    KSparsePolytope, L1Ball, L2Ball, LInfBall, MaxNorm, Member, MinMaxNorm, NonNegative, NonPositive, NuclearBall,
-    OrthonormalColumns, Per, Polyhedron, PositiveSemidefinite, Precision, RadialConstraint, Rank,
-    Simplex, SpectralBall, Sphere, UnitNorm,
+    FixedMean, FixedSum, Grid, Halfspace, Hyperplane, Intersection, Interval, Isotonic,
+    KSparsePolytope, Kind, L1Ball, L2Ball, LInfBall, MaxNorm, Member, MinMaxNorm, NonNegative,
+    NonPositive, NuclearBall, OrthonormalColumns, Per, Polyhedron, PositiveSemidefinite, Precision,
+    RadialConstraint, Rank, Simplex, SpectralBall, Sphere, UnitNorm,
 };
 use morphograd_morphology::nn::tensor::{Shape, ShapeError, Tensor};
 use morphograd_morphology::{

@@ -3,7 +3,7 @@
 
 use morphograd_morphology::nn::autodiff::sets::Constraint;
 use morphograd_morphology::nn::enforcement::{Enforcement, ProjectionVjp};
-use morphograd_morphology::nn::optim::{Adagrad, Adam, RmsProp, Rule, Sgd};
+use morphograd_morphology::nn::optim::{Adagrad, Adam, FrankWolfe, RmsProp, Rule, Sgd};
 use morphograd_morphology::nn::sets::{Interval, L2Ball, NonNegative, Per, Sphere};
 use morphograd_morphology::{
     Concave, ConstantKernel, RadiallyNonIncreasing, SupNormalized, Symmetric, ZeroCentre,
@@ -153,6 +153,13 @@ pub const OPTIMIZERS: &[Named<Box<dyn Rule<f32>>>] = &[
         aliases: &[],
         about: "Adagrad",
         make: || Box::new(Adagrad::default()),
+    },
+    Named {
+        name: "frank-wolfe",
+        aliases: &["conditional-gradient"],
+        about: "steps towards vertices of a bounded convex set, by a mean gradient with momentum \
+            0.9; what has no set follows the mean gradient",
+        make: || Box::new(FrankWolfe::default()),
     },
 ];
 

@@ -7,6 +7,7 @@ mod compositions;
 mod flat;
 mod geodesic;
 mod golden;
+mod hyperboxes;
 mod laws;
 mod layers;
 mod pixels;

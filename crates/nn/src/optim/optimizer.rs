@@ -7,13 +7,16 @@
 
 use std::fmt::Debug;
 
+use morphograd_autodiff::sets::Kind;
 use morphograd_autodiff::tensor::Real;
 use morphograd_autodiff::{ParamId, Params, Projection, Snapshot, Tape};
-use thiserror::Error;
 
+use crate::optim::clip::Clip;
 use crate::optim::momentum::{Direction, Momentum};
+use crate::optim::optimizer_error::OptimizerError;
 use crate::optim::schedule::Schedule;
 use crate::optim::step_metric::StepMetric;
+use crate::optim::towards_vertices::{TowardsVertices, Vertices};
 
 /// The arithmetic of an optimizer on one parameter. The projection is not its business.
 pub trait Rule<T>: Debug + Send + Sync {
@@ -36,6 +39,12 @@ pub trait Rule<T>: Debug + Send + Sync {
     /// Which of the numbers that it remembers are a direction in which it goes on moving. By
     /// default none.
     fn direction(&self) -> Option<Direction> {
+        None
+    }
+
+    /// How it changes a parameter that is kept in a set, if by steps towards vertices of the set
+    /// and not by [`update`](Self::update) and a projection. By default it does not.
+    fn towards_vertices(&self) -> Option<&dyn TowardsVertices<T>> {
         None
     }
 
@@ -131,9 +140,18 @@ struct Workspace<T> {
     diagonal: Vec<T>,
     /// A value before its projection.
     unprojected: Vec<T>,
+    /// A vertex of a set.
+    vertex: Vec<T>,
     /// All values before the step, and what was remembered, to come back to.
     values: Snapshot<T>,
     slots: Vec<Vec<Vec<T>>>,
+}
+
+/// What a step did to one parameter.
+struct Change {
+    projection: Projection,
+    /// The Frank-Wolfe gap, if it stepped towards a vertex.
+    gap: Option<f64>,
 }
 
 /// What an optimizer remembers: everything that, with the parameters, is needed to go on as if
@@ -144,21 +162,6 @@ pub struct State<T> {
     pub steps: u64,
     /// The numbers of each parameter, of each slot, of each coordinate.
     pub slots: Vec<Vec<Vec<T>>>,
-}
-
-/// A bound on gradients, applied before the rule sees them.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Clip {
-    /// Gradients as they are.
-    #[default]
-    None,
-    /// Every coordinate is moved into $[-c, c]$.
-    Value(f64),
-    /// Each parameter's gradient whose Euclidean norm exceeds $c$ is scaled to norm $c$.
-    Norm(f64),
-    /// All gradients are scaled by one factor if their norm together exceeds $c$, so that it is $c$
-    /// (Pascanu et al., 2013).
-    GlobalNorm(f64),
 }
 
 /// What a step did. Norms are Euclidean, over all trainable parameters together.
@@ -185,83 +188,9 @@ pub struct StepReport {
     pub constrained: usize,
     /// How far the projection moved the parameters.
     pub distance: f64,
-}
-
-/// Why there was no step. The parameters are as before.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum OptimizerError {
-    /// A trainable parameter that the loss does not depend on.
-    #[error(
-        "{rule}: expected a gradient for `{parameter}`, found none: use it in the loss or freeze it"
-    )]
-    MissingGradient {
-        /// The rule's name.
-        rule: &'static str,
-        /// The parameter.
-        parameter: String,
-    },
-    /// Numbers that would destroy the parameters.
-    #[error("{rule}: expected a gradient of finite norm for `{parameter}`, found norm {norm}")]
-    NotFinite {
-        /// The rule's name.
-        rule: &'static str,
-        /// The parameter.
-        parameter: String,
-        /// The norm.
-        norm: f64,
-    },
-    /// A penalty that the backward pass did not go through, so that it would do nothing.
-    #[error(
-        "{rule}: expected the penalty of `{parameter}` in what was differentiated, found none: \
-         differentiate a loss by Graph::backward, or the sum of Graph::penalized"
-    )]
-    MissingPenalty {
-        /// The rule's name.
-        rule: &'static str,
-        /// The parameter.
-        parameter: String,
-    },
-    /// A step that leads to numbers that are not finite.
-    #[error("{rule}: expected a step to finite numbers for `{parameter}`, found {found}")]
-    Diverged {
-        /// The rule's name.
-        rule: &'static str,
-        /// The parameter.
-        parameter: String,
-        /// The first of them.
-        found: f64,
-    },
-    /// A learning rate or a bound that makes no sense.
-    #[error("{rule}: expected a {setting} that is finite and not negative, found {found}")]
-    Setting {
-        /// The rule's name.
-        rule: &'static str,
-        /// What is wrong.
-        setting: &'static str,
-        /// Its value.
-        found: f64,
-    },
-    /// A set that does not know what the metric or the momentum asks of it.
-    #[error("{rule}: expected a set with {missing} for `{parameter}`, found {set}")]
-    Set {
-        /// The rule's name.
-        rule: &'static str,
-        /// The parameter.
-        parameter: String,
-        /// What the set does not have.
-        missing: &'static str,
-        /// The set.
-        set: String,
-    },
-    /// Other parameters, or a state of others.
-    #[error(
-        "{rule}: expected the parameters the optimizer was made for, found other numbers or sizes \
-         of them"
-    )]
-    OtherParameters {
-        /// The rule's name.
-        rule: &'static str,
-    },
+    /// The Frank-Wolfe gap, over the parameters that stepped towards vertices of their sets; `None`
+    /// if none did. [`FrankWolfe`](crate::optim::FrankWolfe) says what it bounds.
+    pub frank_wolfe_gap: Option<f64>,
 }
 
 impl<T: Real> Optimizer<T> {
@@ -321,6 +250,7 @@ impl<T: Real> Optimizer<T> {
                 clipped: Vec::new(),
                 diagonal: Vec::new(),
                 unprojected: Vec::new(),
+                vertex: Vec::new(),
                 values: Snapshot::default(),
                 slots: Vec::new(),
             },
@@ -380,9 +310,9 @@ impl<T: Real> Optimizer<T> {
     /// # Errors
     /// If a trainable parameter has no gradient or one that is not finite, a penalty of it was not
     /// part of what was differentiated, the step leads to numbers that are not finite, the learning
-    /// rate or the clipping bound is negative or not finite, a set does not allow the metric or the
-    /// momentum that was asked for, or the optimizer was made for other parameters. Nothing has
-    /// changed then.
+    /// rate or the clipping bound is negative, not finite or leads beyond a vertex, a set does not
+    /// allow the rule, the metric or the momentum that was asked for, or the optimizer was made for
+    /// other parameters. Nothing has changed then.
     pub fn step(
         &mut self,
         params: &mut Params<T>,
@@ -401,9 +331,8 @@ impl<T: Real> Optimizer<T> {
         let all_squares: f64 = self.work.squares.iter().sum();
         let mut distance_squared = 0.0;
         for i in 0..self.members.len() {
-            let Some(projection) = self.update(i, params, tape, learning_rate, all_squares) else {
-                continue;
-            };
+            let change = self.update(i, params, tape, learning_rate, all_squares);
+            let Some(Change { projection, gap }) = change else { continue };
             let id = self.members[i].id;
             if let Some(found) = self.diverged(i, params) {
                 params.restore(&self.work.values);
@@ -417,6 +346,9 @@ impl<T: Real> Optimizer<T> {
             }
             report.moved += projection.moved;
             distance_squared += projection.distance_squared;
+            if let Some(gap) = gap {
+                *report.frank_wolfe_gap.get_or_insert(0.0) += gap;
+            }
         }
         tape.settle(params);
         report.distance = distance_squared.sqrt();
@@ -431,7 +363,7 @@ impl<T: Real> Optimizer<T> {
         tape: &Tape<T>,
         learning_rate: f64,
         all_squares: f64,
-    ) -> Option<Projection> {
+    ) -> Option<Change> {
         let Self { rule, clip, metric, momentum, members, state, work, .. } = self;
         let (Member { id, factor }, slots) = (members[i], &mut state.slots[i]);
         let rate = learning_rate * factor;
@@ -439,6 +371,17 @@ impl<T: Real> Optimizer<T> {
         let gradient = if params.free(id).is_some() { &work.pulled_back[i][..] } else { gradient };
         let gradient = clip.apply(gradient, work.squares[i], all_squares, &mut work.clipped);
         let projected = params.is_projected(id);
+        if let Some(rule) = rule.towards_vertices()
+            && let Some(set) = params.shared_constraint(id).filter(|_| projected)
+        {
+            let shape = params.value(id).shape;
+            let mut vertices = Vertices { set, shape, vertex: &mut work.vertex };
+            let mut gap = 0.0;
+            let projection = params.step(id, |value| {
+                gap = rule.update_in_set(state.steps, rate, gradient, slots, value, &mut vertices);
+            });
+            return Some(Change { projection, gap: Some(gap) });
+        }
         let unprojected = &mut work.unprojected;
         let keep = |value: &[T], unprojected: &mut Vec<T>| {
             unprojected.clear();
@@ -464,7 +407,7 @@ impl<T: Real> Optimizer<T> {
         if let Some(Direction { slot, sign }) = rule.direction() {
             momentum.correct(params, id, unprojected, sign, &mut slots[slot]);
         }
-        Some(projection)
+        Some(Change { projection, gap: None })
     }
 
     /// The first number that the step has made infinite or NaN.
@@ -591,13 +534,29 @@ impl<T: Real> Optimizer<T> {
             self.work.seen.push(seen);
             self.work.squares.push(square);
         }
-        self.check_sets(params)
+        self.check_sets(params, learning_rate)
     }
 
-    /// Whether the sets allow the metric and the momentum.
-    fn check_sets(&self, params: &Params<T>) -> Result<(), OptimizerError> {
-        for id in self.ids().filter(|id| params.is_trainable(*id)) {
-            let missing = if self.metric == StepMetric::Preconditioner && !params.has_metric(id) {
+    /// Whether the sets allow the rule, the metric and the momentum.
+    fn check_sets(&self, params: &Params<T>, learning_rate: f64) -> Result<(), OptimizerError> {
+        for Member { id, factor } in &self.members {
+            let (id, rule) = (*id, self.rule.name());
+            if !params.is_trainable(id) {
+                continue;
+            }
+            let by_vertices = self.rule.towards_vertices().is_some() && params.is_projected(id);
+            let found = learning_rate * factor;
+            if by_vertices && found > 1.0 {
+                let parameter = params.name(id).to_owned();
+                return Err(OptimizerError::BeyondVertex { rule, parameter, found });
+            }
+            let shape = params.value(id).shape;
+            let has_vertices = params
+                .constraint(id)
+                .is_some_and(|set| set.kind() == Kind::Convex && set.capabilities(shape).linear);
+            let missing = if by_vertices && !has_vertices {
+                "vertices (convex, bounded, its linear problem solved)"
+            } else if self.metric == StepMetric::Preconditioner && !params.has_metric(id) {
                 "a projection in a metric"
             } else if self.momentum == Momentum::Tangent && !params.has_tangent(id) {
                 "a tangent cone"
@@ -605,7 +564,7 @@ impl<T: Real> Optimizer<T> {
                 continue;
             };
             return Err(OptimizerError::Set {
-                rule: self.rule.name(),
+                rule,
                 parameter: params.name(id).to_owned(),
                 missing,
                 set: params.constraint(id).map_or_else(String::new, |set| format!("{set:?}")),
@@ -636,46 +595,12 @@ impl<T> Rule<T> for Box<dyn Rule<T>> {
         (**self).direction()
     }
 
+    fn towards_vertices(&self) -> Option<&dyn TowardsVertices<T>> {
+        (**self).towards_vertices()
+    }
+
     fn update(&self, step: u64, lr: f64, grad: &[T], state: &mut [Vec<T>], value: &mut [T]) {
         (**self).update(step, lr, grad, state, value);
-    }
-}
-
-impl Clip {
-    fn bound(self) -> f64 {
-        match self {
-            Self::None => 0.0,
-            Self::Value(bound) | Self::Norm(bound) | Self::GlobalNorm(bound) => bound,
-        }
-    }
-
-    /// The clipped gradient, in `scratch` if it differs. `square` and `all` are the squares of its
-    /// norm and of that of all gradients.
-    fn apply<'a, T: Real>(
-        self,
-        gradient: &'a [T],
-        square: f64,
-        all: f64,
-        scratch: &'a mut Vec<T>,
-    ) -> &'a [T] {
-        let norm = match self {
-            Self::None => return gradient,
-            Self::Value(bound) => {
-                let bound = T::of(bound);
-                scratch.clear();
-                scratch.extend(gradient.iter().map(|g| g.max(-bound).min(bound)));
-                return scratch;
-            }
-            Self::Norm(_) => square.sqrt(),
-            Self::GlobalNorm(_) => all.sqrt(),
-        };
-        if norm <= self.bound() {
-            return gradient;
-        }
-        let factor = T::of(self.bound() / norm);
-        scratch.clear();
-        scratch.extend(gradient.iter().map(|g| factor * *g));
-        scratch
     }
 }
 
