@@ -46,6 +46,9 @@ mod kernel_constraints {}
 #[doc = include_str!("../../../docs/max-plus/robustness.md")]
 mod robustness {}
 
+#[doc = include_str!("../../../docs/max-plus/hyperboxes.md")]
+mod hyperboxes {}
+
 #[doc = include_str!("../../../docs/max-plus/dense.md")]
 mod dense {}
 
