@@ -79,7 +79,7 @@ pub fn win_counts<T: Real, L: Lattice>(
 /// $$n_{ij} = \sum_b \frac{\partial}{\partial w_{ij}} \max_k (x_{b,k} + w_{k,j}),$$
 /// for [`MaxPlusProduct`](crate::MaxPlusProduct), the same of minima for
 /// [`MinPlusProduct`](crate::MinPlusProduct). An input whose row is 0 is used by no unit: see
-/// [`prune_inputs`](crate::prune_inputs).
+/// [`prune_inputs`](fn@crate::prune_inputs).
 ///
 /// Takes inputs `x` `[batch, n]` and a matrix `[n, units]`. Ties as the product says. The entries
 /// of a column add up to the batch, if there are inputs. Cost: the forward pass of the product and

@@ -2,7 +2,7 @@
 //!
 //! The one design choice: they are chains of the two, and know nothing of pixels. All take images
 //! `[batch, height, width, channels]`; border, values and cost are those of
-//! [`flat_dilation`](crate::flat_dilation) in each step. Source: P. Soille, *Morphological Image
+//! [`flat_dilation`] in each step. Source: P. Soille, *Morphological Image
 //! Analysis* (2003), ch. 3 and 4.
 
 use morphograd_nn::tensor::{ShapeError, TensorRef};

@@ -32,7 +32,7 @@ pub enum MaxMin {
 /// Two inputs at least learn for each output, the largest and the smallest candidate. Of one
 /// candidate the maximum is the minimum, and a constant added to a column of $w$ is added to both.
 /// Element dropout leaves the same entries out of both, as $-\infty$ and as $+\infty$. Ties and
-/// cost: those of two products ([`MaxPlusProduct`](crate::MaxPlusProduct)).
+/// cost: those of two products ([`MaxPlusProduct`]).
 ///
 /// Source: Fotopoulos and Maragos, *Training deep morphological neural networks as universal
 /// approximators* (2025, arXiv 2505.09710), whose networks also have a

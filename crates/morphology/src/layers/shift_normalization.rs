@@ -26,7 +26,7 @@ use crate::layers::semiring::Semiring;
 ///
 /// Source: the step after each update in Fotopoulos and Maragos, *Correlational training of
 /// morphological neural networks* (2026, arXiv 2610.11740), by the authors' code, with the
-/// logarithm of the sum where the layer has one. The same for kernels: [`gauge`](crate::gauge).
+/// logarithm of the sum where the layer has one. The same for kernels: [`gauge`](fn@crate::gauge).
 ///
 /// ```
 /// use morphograd_morphology::{Semiring, ShiftNormalization};
