@@ -79,6 +79,43 @@ class Digits:
         self.test = images("t10k-images-idx3-ubyte"), read("t10k-labels-idx1-ubyte", 8).astype(int)
 
 
+def keras_model(first):
+    """The tutorial's network in Keras behind a first layer, compiled."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            first,
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(0.01),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def keras_step(digits):
+    """A step of the tutorial in Keras with our layer, on whatever backend it has."""
+    import keras
+    from morphograd.keras.layers import Dilation2D
+
+    model = keras_model(Dilation2D(8, (5, 5), padding="valid"))
+    x, labels = digits.train
+    x, y = x[:128], keras.utils.to_categorical(labels[:128], 10)
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    return lambda: model.train_on_batch(x, y)
+
+
 class TensorFlow:
     def __init__(self, threads, digits):
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -229,25 +266,7 @@ class TensorFlow:
             def compute_output_shape(self, shape):
                 return (shape[0], shape[1] - 4, shape[2] - 4, 8)
 
-        layers = keras.layers
-        model = keras.Sequential(
-            [
-                layers.Input((28, 28, 1)),
-                Dilation(),
-                layers.MaxPooling2D(2),
-                layers.Conv2D(32, 3, activation="relu"),
-                layers.MaxPooling2D(2),
-                layers.Flatten(),
-                layers.Dropout(0.5),
-                layers.Dense(10, activation="softmax"),
-            ]
-        )
-        model.compile(
-            loss="categorical_crossentropy",
-            optimizer=keras.optimizers.Adam(0.01),
-            metrics=["accuracy"],
-        )
-        return model
+        return keras_model(Dilation())
 
     def constraint(self, name):
         keras = self.keras
@@ -312,35 +331,6 @@ class TensorFlow:
                 )
 
         return run
-
-
-def keras_step(digits):
-    """A step of the tutorial in Keras with our layer, on whatever backend it has."""
-    import keras
-    from morphograd.keras.layers import Dilation2D
-
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            layers.Input((28, 28, 1)),
-            Dilation2D(8, (5, 5), padding="valid"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile(
-        loss="categorical_crossentropy",
-        optimizer=keras.optimizers.Adam(0.01),
-        metrics=["accuracy"],
-    )
-    x, labels = digits.train
-    x, y = x[:128], keras.utils.to_categorical(labels[:128], 10)
-    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
-    return lambda: model.train_on_batch(x, y)
 
 
 class Torch:

@@ -3,7 +3,7 @@
 //! table, and what differs.
 //!
 //! `cargo run --release -p morphograd --example hyperboxes` prints it, and writes a figure and
-//! `hyperboxes.json` into `runs/examples`. About a minute on one core.
+//! `hyperboxes.json` into `runs/examples`. Half a minute on two cores.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
