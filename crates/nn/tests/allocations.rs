@@ -12,7 +12,7 @@ use morphograd_nn::sets::{
     CappedSimplex, Cardinality, Constraint, FixedMean, FixedSum, Grid, Halfspace, Interval,
     Isotonic, Kind, L1Ball, L2Ball, NonNegative, Per, Simplex, Sphere, UnitNorm,
 };
-use morphograd_nn::tensor::{Shape, Tensor};
+use morphograd_nn::tensor::{Shape, Tensor, parallel};
 use morphograd_nn::{
     Bias, Layer, Momentum, Optimizer, Sequential, SoftmaxCrossEntropy, StepMetric, Weight,
     WeightAverage,
@@ -167,6 +167,11 @@ fn projections_of_groups_of_ordinary_size_take_no_memory() {
 
 #[test]
 fn the_steps_of_the_loop_take_no_memory_after_the_first_of_each_size() {
+    // A thread is asked what it has taken, so this is the one that the loop runs on.
+    parallel::in_pool(the_steps_of_the_loop_take_no_memory);
+}
+
+fn the_steps_of_the_loop_take_no_memory() {
     let mut params = Params::<f32>::new();
     let model = Sequential::new()
         .add("hidden", Bias { bias: Weight::zeros().constrained(NonNegative) })

@@ -1,8 +1,8 @@
 //! The loop of a training: what it does with its data, its callbacks and its failures.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 use morphograd_nn::autodiff::{Graph, Params, Var};
 use morphograd_nn::fit::{
@@ -55,12 +55,12 @@ fn classifier(params: &mut Params<f64>) -> (Model<f64>, (Tensor<f64>, Vec<usize>
 /// A data set that remembers what was asked of it.
 struct Watched<'a> {
     data: &'a dyn DataSet<f64>,
-    batches: RefCell<Vec<Vec<usize>>>,
+    batches: Mutex<Vec<Vec<usize>>>,
 }
 
 impl<'a> Watched<'a> {
     fn new(data: &'a dyn DataSet<f64>) -> Self {
-        Self { data, batches: RefCell::default() }
+        Self { data, batches: Mutex::default() }
     }
 }
 
@@ -70,7 +70,7 @@ impl DataSet<f64> for Watched<'_> {
     }
 
     fn gather(&self, graph: &mut Graph<'_, f64>, examples: &[usize]) -> Result<Batch, ShapeError> {
-        self.batches.borrow_mut().push(examples.to_vec());
+        self.batches.lock().unwrap().push(examples.to_vec());
         self.data.gather(graph, examples)
     }
 }
@@ -144,7 +144,7 @@ proptest! {
         .run(&mut params, &mut optimizer)
         .unwrap();
         prop_assert_eq!(history.epochs.len(), 3);
-        let all = |watched: Watched<'_>| watched.batches.into_inner();
+        let all = |watched: Watched<'_>| watched.batches.into_inner().unwrap();
         let batches = n.div_ceil(batch_size);
         for (epoch, found) in all(watched).chunks(batches).enumerate() {
             let mut order: Vec<usize> = (0..n).collect();
@@ -616,7 +616,7 @@ fn what_cannot_be_used_is_refused_by_name() {
 #[test]
 fn augmentation_is_a_data_set_around_a_data_set() {
     /// Adds the number of the step to every input of the training.
-    struct Shifted<D>(D, RefCell<BTreeSet<u64>>);
+    struct Shifted<D>(D, Mutex<BTreeSet<u64>>);
 
     impl<D: DataSet<f64>> DataSet<f64> for Shifted<D> {
         fn len(&self) -> usize {
@@ -632,13 +632,13 @@ fn augmentation_is_a_data_set_around_a_data_set() {
             let morphograd_nn::autodiff::Mode::Train { step } = graph.mode() else {
                 return Ok(batch);
             };
-            self.1.borrow_mut().insert(step);
+            self.1.lock().unwrap().insert(step);
             let shift = graph.input(Tensor::filled([examples.len(), 1], step as f64).view());
             let x = graph.apply(morphograd_nn::autodiff::Add, [batch.inputs[0], shift])?;
             Ok(Batch { inputs: x.into(), ..batch })
         }
     }
-    let data = Shifted(counted(4), RefCell::default());
+    let data = Shifted(counted(4), Mutex::default());
     let mut params = Params::new();
     let model = bias(&mut params);
     let mut optimizer = Optimizer::new(&params, Sgd::default(), 0.0);
@@ -650,7 +650,7 @@ fn augmentation_is_a_data_set_around_a_data_set() {
     }
     .run(&mut params, &mut optimizer)
     .unwrap();
-    assert_eq!(data.1.into_inner(), BTreeSet::from([0, 1]));
+    assert_eq!(data.1.into_inner().unwrap(), BTreeSet::from([0, 1]));
     // Targets 0 to 3 against 0, 0, 1, 1, then against 0.
     assert_eq!(history.values("loss"), [(0.0 + 1.0 + 1.0 + 4.0) / 4.0]);
     assert_eq!(history.values("val_loss"), [(0.0 + 1.0 + 4.0 + 9.0) / 4.0]);

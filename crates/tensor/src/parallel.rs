@@ -14,6 +14,19 @@ const MAX_PIECES: usize = 32;
 /// Terms that are added one after the other, about; sums of more are added in pairs.
 const LONG: usize = 4096;
 
+/// Runs `f` on a thread of rayon's pool, of the pool of the caller if it is on one.
+///
+/// A loop of this module that starts on another thread hands its pieces over and sleeps until they
+/// are done; that takes longer than a small operation. Many operations in a row belong in here.
+///
+/// ```
+/// let sum = morphograd_tensor::parallel::in_pool(|| [1, 2, 3].iter().sum::<i32>());
+/// assert_eq!(sum, 6);
+/// ```
+pub fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
+}
+
 /// Calls `f(i, piece)` for every piece of `length` elements (the last may be shorter), in parallel.
 ///
 /// # Panics

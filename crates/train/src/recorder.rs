@@ -29,7 +29,7 @@ pub enum Event<'a> {
 }
 
 /// Told what happens; may break, or fail.
-pub type Observer<'a> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>, CallbackError> + 'a;
+pub type Observer<'a> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>, CallbackError> + Send + 'a;
 
 /// Records every epoch of a training that validates and measures accuracy.
 #[derive(Default)]

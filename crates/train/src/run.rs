@@ -51,7 +51,7 @@ pub fn run(
     variant: impl Into<Variant>,
     seed: u64,
     folder: &RunFolder,
-    observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 ) -> Result<RunRecord, RunError> {
     let variant = variant.into();
     let rule = find("optimizer", OPTIMIZERS, &config.optimizer).map_err(ConfigError::from)?;

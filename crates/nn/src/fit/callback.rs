@@ -66,7 +66,7 @@ pub struct Progress {
 ///     }
 /// }
 /// ```
-pub trait Callback<T: Real> {
+pub trait Callback<T: Real>: Send {
     /// A training begins, or goes on: [`Training::epoch`] epochs are done.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ pub trait Callback<T: Real> {
     }
 }
 
-impl<T: Real, F: FnMut(Progress) -> ControlFlow<()>> Callback<T> for F {
+impl<T: Real, F: FnMut(Progress) -> ControlFlow<()> + Send> Callback<T> for F {
     fn on_batch_end(
         &mut self,
         progress: Progress,

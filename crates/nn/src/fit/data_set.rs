@@ -47,7 +47,7 @@ use crate::fit::batch::Batch;
 ///     }
 /// }
 /// ```
-pub trait DataSet<T: Real> {
+pub trait DataSet<T: Real>: Sync {
     /// How many examples there are.
     fn len(&self) -> usize;
 

@@ -1,6 +1,6 @@
 //! A model without training: what it makes of data, and what that costs.
 
-use morphograd_autodiff::tensor::{Real, ShapeError, Tensor};
+use morphograd_autodiff::tensor::{Real, ShapeError, Tensor, parallel};
 use morphograd_autodiff::{Graph, Mode, Params, Tape, Var};
 
 use crate::fit::data_set::DataSet;
@@ -87,11 +87,13 @@ pub fn evaluate<T: Real>(
     let order = in_order(data, batch_size)?;
     metrics.iter_mut().for_each(|metric| metric.reset());
     let mut sum = 0.0;
-    for examples in order.chunks(batch_size) {
-        let loss = task.measure(&mut tape, params, data, examples, metrics)?;
-        sum += loss * examples.len() as f64;
-    }
-    Ok(sum / order.len() as f64)
+    parallel::in_pool(|| {
+        for examples in order.chunks(batch_size) {
+            let loss = task.measure(&mut tape, params, data, examples, metrics)?;
+            sum += loss * examples.len() as f64;
+        }
+        Ok(sum / order.len() as f64)
+    })
 }
 
 /// The output of a network of one output for all examples, in their order, in evaluation mode.
@@ -108,20 +110,22 @@ pub fn predict<T: Real>(
     let (mut tape, mut all) = (Tape::new(), Vec::new());
     let order = in_order(data, batch_size)?;
     let mut shape = None;
-    for examples in order.chunks(batch_size) {
-        let mut graph = tape.record(params, Mode::Eval);
-        let batch = data.gather(&mut graph, examples)?;
-        let outputs = model.outputs(&mut graph, &batch.inputs)?;
-        let [output] = &*outputs else {
-            let found = outputs.len().to_string();
-            return Err(ShapeError::new("predict", "a network of one output", found).into());
-        };
-        let output = graph.value(*output);
-        shape = Some(output.shape.unbatched());
-        all.extend_from_slice(output.data);
-    }
-    let shape = shape.expect("at least one batch").batched(order.len());
-    Ok(Tensor::from_vec(shape, all)?)
+    parallel::in_pool(|| {
+        for examples in order.chunks(batch_size) {
+            let mut graph = tape.record(params, Mode::Eval);
+            let batch = data.gather(&mut graph, examples)?;
+            let outputs = model.outputs(&mut graph, &batch.inputs)?;
+            let [output] = &*outputs else {
+                let found = outputs.len().to_string();
+                return Err(ShapeError::new("predict", "a network of one output", found).into());
+            };
+            let output = graph.value(*output);
+            shape = Some(output.shape.unbatched());
+            all.extend_from_slice(output.data);
+        }
+        let shape = shape.expect("at least one batch").batched(order.len());
+        Ok(Tensor::from_vec(shape, all)?)
+    })
 }
 
 /// The numbers of all examples.

@@ -10,7 +10,7 @@ use crate::loss::{
 /// What outputs cost, given the targets: one of the [losses](crate::loss) of one output and one
 /// target, or a function of a graph, the outputs and the targets that returns a scalar. It is the
 /// mean over the batch: the loss of an epoch is the mean over the examples.
-pub trait Loss<T: Real> {
+pub trait Loss<T: Real>: Sync {
     /// Records the loss on the graph.
     ///
     /// # Errors
@@ -26,7 +26,7 @@ pub trait Loss<T: Real> {
 impl<T, F> Loss<T> for F
 where
     T: Real,
-    F: Fn(&mut Graph<'_, T>, &[Var], &[Var]) -> Result<Var, ShapeError>,
+    F: Fn(&mut Graph<'_, T>, &[Var], &[Var]) -> Result<Var, ShapeError> + Sync,
 {
     fn loss(
         &self,

@@ -41,7 +41,7 @@ use morphograd_autodiff::{Graph, Var};
 ///     }
 /// }
 /// ```
-pub trait Metric<T: Real> {
+pub trait Metric<T: Real>: Send {
     /// Its name in the log of an epoch; of the validation it is `val_…`.
     fn name(&self) -> &str;
 

@@ -28,7 +28,7 @@ use crate::model::{Layer, Model};
 /// assert_eq!(predict(&both, &data, 4, &params)?.shape().dims(), [10, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Network<T: Real> {
+pub trait Network<T: Real>: Sync {
     /// Records the computation on the graph.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl<T, V, F> Network<T> for F
 where
     T: Real,
     V: Into<Vars>,
-    F: Fn(&mut Graph<'_, T>, &[Var]) -> Result<V, ShapeError>,
+    F: Fn(&mut Graph<'_, T>, &[Var]) -> Result<V, ShapeError> + Sync,
 {
     fn outputs(&self, graph: &mut Graph<'_, T>, inputs: &[Var]) -> Result<Vars, ShapeError> {
         self(graph, inputs).map(Into::into)

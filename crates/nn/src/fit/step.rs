@@ -56,6 +56,10 @@ pub enum StepError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// [`Fit::run`](crate::fit::Fit::run) runs on a thread of rayon's pool. A loop of your own
+/// belongs within [`in_pool`](crate::tensor::parallel::in_pool): outside of it every operation
+/// changes threads, which takes longer than a small one.
+///
 /// # Errors
 /// If the shapes do not fit, or a loss or gradient is not finite; the parameters are then as
 /// before.

@@ -9,7 +9,7 @@ use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use morphograd_autodiff::tensor::Real;
+use morphograd_autodiff::tensor::{Real, parallel};
 use morphograd_autodiff::{Params, Tape};
 
 use crate::fit::callback::{Callback, Progress, Training};
@@ -115,6 +115,9 @@ impl<'a, T: Real> Fit<'a, T> {
     /// not finite; [`History::end`] says which. After the first epoch a step takes no memory, if
     /// those who are called take none.
     ///
+    /// All of it runs on one thread of rayon's pool: that of the caller, or the global one. That is
+    /// why data, models and losses are [`Sync`], and callbacks and metrics [`Send`].
+    ///
     /// # Errors
     /// If a setting cannot be used, the shapes do not fit, the optimizer refuses, or a callback
     /// fails. The parameters are those of the last step.
@@ -124,6 +127,15 @@ impl<'a, T: Real> Fit<'a, T> {
         optimizer: &mut Optimizer<T>,
     ) -> Result<History, FitError> {
         self.check()?;
+        parallel::in_pool(|| self.epochs(params, optimizer))
+    }
+
+    /// All epochs.
+    fn epochs(
+        &mut self,
+        params: &mut Params<T>,
+        optimizer: &mut Optimizer<T>,
+    ) -> Result<History, FitError> {
         let start = Instant::now();
         let mut tapes = Tapes { train: Tape::new(), validation: Tape::new() };
         let mut training = Training { epoch: self.initial_epoch, params, optimizer };
