@@ -6,28 +6,22 @@
 //! --seeds 5` is the published experiment and takes hours on two cores; the default is a small one.
 //! It writes a figure and `correlational.json` into `runs/examples`, and goes on from that file: a
 //! run that is in it is not made again.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to a person")]
+#![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 mod common;
 
-use std::fs;
 use std::ops::ControlFlow;
 
 use clap::Parser;
-use common::{Outcome, dataset, figure, mean_and_deviation, results};
-use morphograd::data::{Dataset, Images};
-use morphograd_morphology::nn::autodiff::{Graph, Neg, ParamId, Params};
-use morphograd_morphology::nn::fit::{
-    Accuracy, Batch, Callback, CallbackError, DataSet, EarlyStopping, EpochLog, Fit, Monitor,
-    Progress, Training,
-};
+use common::study::{self, Recipe, Runs, Split, summary};
+use common::{Outcome, dataset, figure};
+use morphograd::data::Dataset;
+use morphograd_morphology::nn::autodiff::{Neg, ParamId, Params};
+use morphograd_morphology::nn::fit::{Callback, CallbackError, Progress, Training};
 use morphograd_morphology::nn::initializer::Normal;
-use morphograd_morphology::nn::optim::Adam;
-use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::{Real, ShapeError};
 use morphograd_morphology::nn::{
-    Activation, Apply, Branches, BuildError, Dense, Model, Optimizer, Scale, Sequential,
-    SoftmaxCrossEntropy, Weight,
+    Activation, Apply, Branches, BuildError, Dense, Model, Scale, Sequential, Weight,
 };
 use morphograd_morphology::smooth::Sharpness;
 use morphograd_morphology::{LogSumExpDense, Semiring, ShiftNormalization, WeightRule};
@@ -46,6 +40,10 @@ struct Options {
     /// Seeds, from 42.
     #[arg(long, default_value_t = 2)]
     seeds: u64,
+    /// Only the three arms that were published, and the gradient with the shift at the larger
+    /// rate, which tells the rule from the two others.
+    #[arg(long)]
+    essential: bool,
 }
 
 /// What a run does.
@@ -64,11 +62,16 @@ enum Network {
     MaxPlus { rule: WeightRule, shift: bool },
 }
 
+impl Arm {
+    fn is_essential(&self) -> bool {
+        self.published.is_some() || (self.name == "BP, shift" && self.rate > 0.005)
+    }
+}
+
 const WIDTH: usize = 256;
 /// The published temperature.
 const BETA: f64 = 1.0;
 const SHIFT: ShiftNormalization = ShiftNormalization::LogSumExp { beta: BETA };
-const FILE: &str = "runs/examples/correlational.json";
 
 fn arms() -> Vec<Arm> {
     let (linear, published) = (Network::Linear, Some([0.9819, 0.0020]));
@@ -96,12 +99,7 @@ fn main() -> Outcome<()> {
     let data = dataset()?;
     let samples = options.samples.min(data.train.len());
     println!("{samples} training images, {} epochs, {} seeds", options.epochs, options.seeds);
-    let mut runs = match fs::read_to_string(FILE) {
-        Ok(text) => {
-            serde_json::from_str::<Value>(&text)?["runs"].as_array().cloned().ok_or(FILE)?
-        }
-        Err(_) => Vec::new(),
-    };
+    let mut runs = Runs::open("correlational")?;
     let key = |arm: &Arm, seed: u64| {
         json!({ "data": data.name, "samples": samples, "epochs": options.epochs, "arm": arm.name,
                 "rate": arm.rate, "seed": seed })
@@ -110,19 +108,18 @@ fn main() -> Outcome<()> {
     for seed in 42..42 + options.seeds {
         for arm in arms() {
             let key = key(&arm, seed);
-            if runs.iter().any(|run| run["run"] == key) {
+            if options.essential && !arm.is_essential() {
                 continue;
             }
-            let measured = run(&arm, &data, samples, options.epochs, seed)?;
-            println!("{:20} {:6} seed {seed}: test {:.4}", arm.name, arm.rate, measured.test);
-            runs.push(json!({ "run": key, "test": measured.test, "validation":
-                measured.validation, "end": measured.end, "seconds": measured.seconds }));
-            results("correlational", &json!({ "runs": runs }))?;
+            if runs.find(&key).is_none() {
+                let measured = run(&arm, &data, samples, options.epochs, seed)?;
+                println!("{:20} {:6} seed {seed}: test {}", arm.name, arm.rate, measured["test"]);
+                runs.add(key, measured)?;
+            }
         }
     }
     let of = |arm: &Arm| -> Vec<&Value> {
-        let keys: Vec<Value> = (42..42 + options.seeds).map(|seed| key(arm, seed)).collect();
-        runs.iter().filter(|run| keys.contains(&run["run"])).collect()
+        (42..42 + options.seeds).filter_map(|seed| runs.find(&key(arm, seed))).collect()
     };
 
     println!("\nTest accuracy of the best validation epoch on {}:", data.name);
@@ -131,16 +128,8 @@ fn main() -> Outcome<()> {
     for (colour, arm) in (1..).zip(arms()) {
         let found = of(&arm);
         let tests = found.iter().filter_map(|run| run["test"].as_f64()).collect::<Vec<_>>();
-        let text = |[mean, deviation]: [f64; 2]| {
-            if deviation.is_nan() {
-                format!("{mean:.4}")
-            } else {
-                format!("{mean:.4} ± {deviation:.4}")
-            }
-        };
-        let ours = text(mean_and_deviation(tests.iter().copied()));
-        let published = arm.published.map_or_else(String::new, text);
-        let count = tests.len();
+        let (ours, count) = summary(&tests);
+        let published = arm.published.map_or_else(String::new, study::text);
         println!("{:20} {:>6} {count:>5} {ours:>17} {published:>17}", arm.name, arm.rate);
         let epoch = |epoch: usize| {
             let values = found.iter().filter_map(|run| run["validation"][epoch].as_f64());
@@ -164,43 +153,6 @@ fn main() -> Outcome<()> {
     let label = "Validation accuracy by rule, shift and learning rate";
     let grids = vec![PanelGrid::new(2, 300.0, panels)];
     figure("correlational", &LineChart { width: 900.0, ..LineChart::new(label, grids) }.svg())
-}
-
-struct Measured {
-    test: f64,
-    validation: Vec<f64>,
-    end: String,
-    seconds: f64,
-}
-
-/// Some images, standardized and flat.
-struct Part<'a> {
-    images: &'a Images,
-    indices: Vec<usize>,
-    /// Mean and deviation of the pixels of the training images.
-    moments: [f32; 2],
-}
-
-impl DataSet<f32> for Part<'_> {
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
-        let indices: Vec<usize> = examples.iter().map(|i| self.indices[*i]).collect();
-        let [mean, deviation] = self.moments;
-        let pixels = self.images.height() * self.images.width();
-        let x = graph.input_with([indices.len(), pixels], |x| {
-            self.images.gather_pixels(&indices, x);
-            x.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
-        });
-        let labels = graph.input_with([indices.len()], |labels| {
-            for (label, i) in labels.iter_mut().zip(&indices) {
-                *label = f32::from(self.images.labels()[*i]);
-            }
-        });
-        Ok(Batch::new(x, labels))
-    }
 }
 
 /// Shifts the columns of the layers after every step, and before the first.
@@ -231,39 +183,10 @@ impl Callback<f32> for Shifts {
     }
 }
 
-/// Says how far a run is.
-struct Announced(String, usize);
-
-impl Callback<f32> for Announced {
-    fn on_epoch_end(
-        &mut self,
-        log: &mut EpochLog,
-        _: &mut Training<'_, f32>,
-    ) -> Result<ControlFlow<()>, CallbackError> {
-        let (Self(run, epochs), accuracy) = (self, log.get("val_accuracy").unwrap_or(f64::NAN));
-        eprint!("\r{run}: epoch {} of {epochs}, validation {accuracy:.4}    ", log.epoch);
-        if log.epoch == *epochs {
-            eprintln!();
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-}
-
-fn run(arm: &Arm, data: &Dataset, samples: usize, epochs: usize, seed: u64) -> Outcome<Measured> {
-    let images = &data.train;
-    let pixels = || (0..samples).flat_map(|i| images.pixels(i)).map(|p| f64::from(*p) / 255.0);
-    let count = (samples * images.height() * images.width()) as f64;
-    let mean = pixels().sum::<f64>() / count;
-    let deviation = (pixels().map(|p| (p - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let part = |images, indices| Part { images, indices, moments: [mean as f32, deviation as f32] };
-    let mut order: Vec<usize> = (0..samples).collect();
-    Stream::new(seed, "split", 0).shuffle(&mut order);
-    let validation = order.split_off(samples - samples * 15 / 100);
-    let (train, validation) = (part(images, order), part(images, validation));
-    let test = part(&data.test, (0..data.test.len()).collect());
-
+fn run(arm: &Arm, data: &Dataset, samples: usize, epochs: usize, seed: u64) -> Outcome<Value> {
+    let split = Split::new(data, samples, samples * 15 / 100, None, seed);
     let mut params = Params::new();
-    let inputs = images.height() * images.width();
+    let inputs = data.train.height() * data.train.width();
     let model = network(arm.network, seed, inputs, &mut params)?;
     let mut shifts = Shifts(Vec::new());
     if let Network::MaxPlus { shift: true, .. } = arm.network {
@@ -274,30 +197,9 @@ fn run(arm: &Arm, data: &Dataset, samples: usize, epochs: usize, seed: u64) -> O
             }
         }
     }
-    let mut best = EarlyStopping {
-        monitor: Monitor::highest("val_accuracy"),
-        patience: epochs,
-        restore_best_weights: true,
-        ..EarlyStopping::default()
-    };
-    let mut progress = Announced(format!("{}, rate {}, seed {seed}", arm.name, arm.rate), epochs);
-    let mut optimizer = Optimizer::new(&params, Adam::default(), arm.rate);
-    let history = Fit {
-        validation: Some(&validation),
-        epochs,
-        batch_size: 64,
-        seed,
-        metrics: vec![&mut Accuracy::default()],
-        callbacks: vec![&mut shifts, &mut best, &mut progress],
-        ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
-    }
-    .run(&mut params, &mut optimizer)?;
-    Ok(Measured {
-        test: common::accuracy(&model, &params, &test)?,
-        validation: history.values("val_accuracy"),
-        end: format!("{:?}", history.end),
-        seconds: history.seconds,
-    })
+    let name = format!("{}, rate {}", arm.name, arm.rate);
+    let recipe = Recipe { name, epochs, batch_size: 64, rate: arm.rate, seed };
+    study::run(&model, &mut params, &split, &recipe, &mut shifts)
 }
 
 /// The published network: twice $[x, -x]$, factors, smooth maxima, factors, smooth minima; all

@@ -7,7 +7,7 @@
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Mode, Op, Var};
 use morphograd_nn::random::mix;
-use morphograd_nn::tensor::{Real, Shape, ShapeError};
+use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
 use crate::layers::semiring::Semiring;
 
@@ -120,6 +120,8 @@ impl ElementDropout {
 }
 
 const NAME: &str = "element_dropout";
+/// Entries of a piece of work.
+const PIECE: usize = 1 << 14;
 
 /// The op of [`ElementDropout`] for one step.
 #[derive(Debug, Clone, Copy)]
@@ -148,32 +150,46 @@ impl<T: Real> Op<T> for Mask {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        pass.output.fill(self.semiring.absent());
-        let w = pass.inputs[0].data;
-        self.for_each_kept(pass.shape, |i| pass.output[i] = w[i]);
+        let (w, absent) = (pass.inputs[0].data, self.semiring.absent());
+        parallel::for_each_piece(pass.output, PIECE, |piece, y| {
+            for (i, y) in (piece * PIECE..).zip(y) {
+                *y = if self.keeps(i) { w[i] } else { absent };
+            }
+        });
+        self.for_each_last_resort(pass.shape, |i| pass.output[i] = w[i]);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let [Some(dw), ..] = pass.grad_inputs else { return };
-        self.for_each_kept(pass.output.shape, |i| dw[i] += pass.grad_output[i]);
+        let dy = pass.grad_output;
+        parallel::for_each_piece(dw, PIECE, |piece, dw| {
+            for (i, dw) in (piece * PIECE..).zip(dw) {
+                *dw += if self.keeps(i) { dy[i] } else { T::zero() };
+            }
+        });
+        self.for_each_last_resort(pass.output.shape, |i| dw[i] += dy[i]);
     }
 }
 
 impl Mask {
-    fn for_each_kept(&self, kernel: Shape, mut f: impl FnMut(usize)) {
+    fn hash(&self, i: usize) -> u64 {
+        mix(self.key.wrapping_add(i as u64))
+    }
+
+    /// Whether the hash of an entry is above the threshold. It is uniform over 64-bit integers. The
+    /// product is below 2⁶⁴ because the rate is below 1.
+    fn keeps(&self, i: usize) -> bool {
+        self.hash(i) >= (self.rate * (1u128 << 64) as f64) as u64
+    }
+
+    /// The entry of the largest hash, for each function of which all are below the threshold.
+    fn for_each_last_resort(&self, kernel: Shape, mut f: impl FnMut(usize)) {
         let functions: usize = kernel.dims()[self.axes..].iter().product();
-        // The hash is uniform over 64-bit integers. The product is below 2⁶⁴ because the rate is
-        // below 1.
-        let dropped_below = (self.rate * (1u128 << 64) as f64) as u64;
-        let hash = |i: usize| mix(self.key.wrapping_add(i as u64));
         for function in 0..functions {
-            let entries = || (function..kernel.len()).step_by(functions);
-            // The entry of the largest hash is kept anyway unless all are below the threshold: the
-            // last resort changes nothing else.
-            let last_resort = entries().max_by_key(|i| hash(*i));
-            entries()
-                .filter(|i| hash(*i) >= dropped_below || Some(*i) == last_resort)
-                .for_each(&mut f);
+            let entries = (function..kernel.len()).step_by(functions);
+            if entries.clone().all(|i| !self.keeps(i)) {
+                entries.max_by_key(|i| self.hash(*i)).into_iter().for_each(&mut f);
+            }
         }
     }
 }

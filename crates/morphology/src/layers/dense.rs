@@ -16,7 +16,8 @@ pub(crate) struct Description<T> {
     pub(crate) name: &'static str,
     pub(crate) units: usize,
     pub(crate) kernel: Weight<T>,
-    pub(crate) candidate: Option<Weight<T>>,
+    /// None, one, or one of the maxima and one of the minima.
+    pub(crate) candidates: Vec<Weight<T>>,
     pub(crate) element_dropout: ElementDropout,
     pub(crate) bias: Option<Weight<T>>,
     pub(crate) activation: Activation,
@@ -26,7 +27,7 @@ pub(crate) struct Description<T> {
 #[derive(Debug)]
 pub(crate) struct DenseParts {
     kernel: ParamId,
-    candidate: Option<ParamId>,
+    candidates: Vec<ParamId>,
     element_dropout: ElementDropout,
     seed: u64,
     bias: Option<ParamId>,
@@ -34,15 +35,15 @@ pub(crate) struct DenseParts {
 }
 
 impl DenseParts {
-    /// Declares `kernel` `[n, units]` and, where asked for, `candidate` and `bias`. With `outputs`
-    /// numbers of the bias for each unit.
+    /// Declares `kernel` `[n, units]` and, where asked for, `candidate` (two are `max_candidate`
+    /// and `min_candidate`) and `bias`. With `outputs` numbers of the bias for each unit.
     pub(crate) fn build<T: Real>(
         builder: &mut Builder<'_, T>,
         input: Shape,
         outputs: usize,
         description: Description<T>,
     ) -> Result<Self, BuildError> {
-        let Description { name, units, kernel, candidate, element_dropout, bias, activation } =
+        let Description { name, units, kernel, candidates, element_dropout, bias, activation } =
             description;
         let (&[n], 1..) = (input.dims(), units) else {
             let found = format!("{units} units on an input of shape {input}");
@@ -53,10 +54,18 @@ impl DenseParts {
             weight.map(|weight| builder.param(name, shape, weight)).transpose()
         };
         let kernel = declare("kernel", [n, units].into(), Some(kernel))?.expect("declared");
-        let candidate = declare("candidate", [units].into(), candidate)?;
+        let names = if candidates.len() == 2 {
+            ["max_candidate", "min_candidate"].as_slice()
+        } else {
+            &["candidate"]
+        };
+        let candidates = candidates.into_iter().zip(names).map(|(weight, name)| {
+            Ok(declare(name, [units].into(), Some(weight))?.expect("declared"))
+        });
+        let candidates = candidates.collect::<Result<_, BuildError>>()?;
         let bias = declare("bias", [outputs * units].into(), bias)?;
         let seed = builder.seed();
-        Ok(Self { kernel, candidate, element_dropout, seed, bias, activation })
+        Ok(Self { kernel, candidates, element_dropout, seed, bias, activation })
     }
 
     /// The operands of the product: the input and the matrix, both with one more row for the
@@ -69,8 +78,12 @@ impl DenseParts {
     ) -> Result<[Var; 2], ShapeError> {
         let kernel = graph.param(self.kernel);
         let kernel = self.element_dropout.apply_to_matrix(graph, kernel, self.seed, semiring)?;
-        let Some(candidate) = self.candidate else { return Ok([x, kernel]) };
-        let candidate = graph.param(candidate);
+        let candidate = match semiring {
+            Semiring::MaxPlus => self.candidates.first(),
+            Semiring::MinPlus => self.candidates.last(),
+        };
+        let Some(candidate) = candidate else { return Ok([x, kernel]) };
+        let candidate = graph.param(*candidate);
         let units = graph.shape(candidate).len();
         let row = graph.reshape(candidate, [1, units])?;
         let batch = graph.shape(x).dims().first().copied().unwrap_or(0);
@@ -78,9 +91,10 @@ impl DenseParts {
         Ok([graph.concat([x, zeros], 1)?, graph.concat([kernel, row], 0)?])
     }
 
-    /// Whether entries are left out in this recording.
-    pub(crate) fn drops<T: Real>(&self, graph: &Graph<'_, T>) -> bool {
-        self.element_dropout.rate > 0.0 && matches!(graph.mode(), Mode::Train { .. })
+    /// Whether maxima and minima have one matrix in this recording.
+    pub(crate) fn is_one_matrix<T: Real>(&self, graph: &Graph<'_, T>) -> bool {
+        let drops = self.element_dropout.rate > 0.0 && matches!(graph.mode(), Mode::Train { .. });
+        !drops && self.candidates.len() < 2
     }
 
     /// Bias and activation.

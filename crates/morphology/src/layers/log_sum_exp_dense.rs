@@ -132,9 +132,9 @@ impl<T: Real> Build<T> for LogSumExpDense<T> {
             Sharpness::PerFilter(_) => return refuse("one for each unit".into()),
             _ => {}
         }
-        let name = NAME;
+        let (name, candidates) = (NAME, candidate.into_iter().collect());
         let description =
-            Description { name, units, kernel, candidate, element_dropout, bias, activation };
+            Description { name, units, kernel, candidates, element_dropout, bias, activation };
         let parts = DenseParts::build(builder, input, 1, description)?;
         let beta = match beta {
             Sharpness::Fixed(beta) => Beta::Constant(beta),

@@ -26,8 +26,8 @@ pub enum MaxMin {
 
 /// $y_j = a(\max_i (x_i + w_{ij}) + \min_i (x_i + w_{ij}) + b_j)$, or both of them side by side:
 /// `[batch, n]` → `[batch, units]` or `[batch, 2 units]`, with one matrix for both. Parameters:
-/// `kernel` `[n, units]` and, if asked for, `candidate` `[units]`, a constant that competes in
-/// both, and `bias`, a number for each output.
+/// `kernel` `[n, units]` and, if asked for, `max_candidate` and `min_candidate` `[units]`, constants
+/// that compete in the maxima and in the minima, and `bias`, a number for each output.
 ///
 /// Two inputs at least learn for each output, the largest and the smallest candidate. Of one
 /// candidate the maximum is the minimum, and a constant added to a column of $w$ is added to both.
@@ -60,8 +60,8 @@ pub struct MaxMinPlusDense<T> {
     pub kernel: Weight<T>,
     /// The vector $b$; `None` for no bias.
     pub bias: Option<Weight<T>>,
-    /// One more candidate of every unit, a constant; `None` for none.
-    pub candidate: Option<Weight<T>>,
+    /// One more candidate of every maximum, and one of every minimum, constants; `None` for none.
+    pub candidates: Option<[Weight<T>; 2]>,
     /// Entries of the matrix that are left out while training; none by default.
     pub element_dropout: ElementDropout,
     /// What the matrix learns from; the gradient by default.
@@ -78,7 +78,7 @@ impl<T: Real> Default for MaxMinPlusDense<T> {
             activation: Activation::Linear,
             kernel: Weight::new(GlorotUniform),
             bias: None,
-            candidate: None,
+            candidates: None,
             element_dropout: ElementDropout::default(),
             rule: WeightRule::default(),
             ties: Ties::default(),
@@ -92,10 +92,11 @@ impl<T: Real> Build<T> for MaxMinPlusDense<T> {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
-        let Self { units, merge, activation, kernel, bias, candidate, element_dropout, .. } = self;
-        let name = "max_min_plus_dense";
+        let Self { units, merge, activation, kernel, bias, element_dropout, .. } = self;
+        let (name, candidates) = ("max_min_plus_dense", self.candidates.into_iter().flatten());
+        let candidates = candidates.collect();
         let description =
-            Description { name, units, kernel, candidate, element_dropout, bias, activation };
+            Description { name, units, kernel, candidates, element_dropout, bias, activation };
         let outputs = if merge == MaxMin::Both { 2 } else { 1 };
         let parts = DenseParts::build(builder, input, outputs, description)?;
         Ok(Box::new(Built { merge, rule: self.rule, ties: self.ties, parts }))
@@ -115,11 +116,10 @@ impl<T: Real> Layer<T> for Built {
         let ties = self.ties;
         let operands = self.parts.operands(graph, x, Semiring::MaxPlus)?;
         let most = self.rule.apply(graph, MaxPlusProduct { ties }, operands)?;
-        // Another matrix only where entries are left out.
-        let operands = if self.parts.drops(graph) {
-            self.parts.operands(graph, x, Semiring::MinPlus)?
-        } else {
+        let operands = if self.parts.is_one_matrix(graph) {
             operands
+        } else {
+            self.parts.operands(graph, x, Semiring::MinPlus)?
         };
         let least = self.rule.apply(graph, MinPlusProduct { ties }, operands)?;
         let y = match self.merge {
@@ -152,7 +152,7 @@ mod tests {
             units: 4,
             merge,
             kernel: Weight::new(Normal { mean: 0.0, std: 1.0 }),
-            candidate: Some(Weight::new(Constant(0.4))),
+            candidates: Some([0.4, 0.1].map(|c| Weight::new(Constant(c)))),
             bias: Some(Weight::new(Constant(0.25))),
             ..MaxMinPlusDense::default()
         }
@@ -191,11 +191,11 @@ mod tests {
             let y = graph.value(y);
             let mut expected = Vec::new();
             for x in x.data().chunks_exact(5) {
-                let of = |better: fn(f64, f64) -> f64| -> Vec<f64> {
+                let of = |constant: f64, better: fn(f64, f64) -> f64| -> Vec<f64> {
                     let candidate = |i: usize, j: usize| x[i] + w[i * 4 + j];
-                    (0..4).map(|j| (0..5).map(|i| candidate(i, j)).fold(0.4, better)).collect()
+                    (0..4).map(|j| (0..5).map(|i| candidate(i, j)).fold(constant, better)).collect()
                 };
-                let (most, least) = (of(f64::max), of(f64::min));
+                let (most, least) = (of(0.4, f64::max), of(0.1, f64::min));
                 match merge {
                     MaxMin::Sum => {
                         expected.extend(most.iter().zip(least).map(|(a, b)| a + b + 0.25));

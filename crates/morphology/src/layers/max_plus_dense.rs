@@ -124,9 +124,9 @@ macro_rules! semiring {
                 input: Shape,
             ) -> Result<Box<dyn Layer<T>>, BuildError> {
                 let Self { units, activation, kernel, bias, candidate, element_dropout, .. } = self;
-                let name = $name;
+                let (name, candidates) = ($name, candidate.into_iter().collect());
                 let description = Description {
-                    name, units, kernel, candidate, element_dropout, bias, activation,
+                    name, units, kernel, candidates, element_dropout, bias, activation,
                 };
                 let parts = DenseParts::build(builder, input, 1, description)?;
                 let product = $product { ties: self.ties };

@@ -3,6 +3,8 @@
 //! be compared by eye.
 #![allow(dead_code, reason = "no example needs all of it")]
 
+pub(crate) mod study;
+
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -138,11 +140,16 @@ pub(crate) fn figure(name: &str, svg: &str) -> Outcome<()> {
 
 /// Writes `runs/examples/<name>.json`.
 pub(crate) fn results(name: &str, value: &serde_json::Value) -> Outcome<()> {
+    println!("Results: {}", write_json(name, value)?.display());
+    Ok(())
+}
+
+/// The same without a word.
+fn write_json(name: &str, value: &serde_json::Value) -> Outcome<PathBuf> {
     let path = PathBuf::from("runs/examples").join(name).with_extension("json");
     fs::create_dir_all(path.parent().unwrap_or(&path))?;
     fs::write(&path, serde_json::to_string_pretty(value)? + "\n")?;
-    println!("Results: {}", path.display());
-    Ok(())
+    Ok(path)
 }
 
 /// Writes `runs/examples/<name>.svg`: curves of test accuracy, each with its name.
