@@ -43,6 +43,8 @@ mod identification {}
 #[doc = include_str!("../../../docs/max-plus/constraints.md")]
 mod kernel_constraints {}
 
+#[doc = include_str!("../../../docs/max-plus/minimal.md")]
+mod minimal {}
 #[doc = include_str!("../../../docs/max-plus/robustness.md")]
 mod robustness {}
 

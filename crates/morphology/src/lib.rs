@@ -197,10 +197,12 @@ pub mod layers {
 pub mod analysis {
     pub mod gauge;
     pub mod law;
+    pub mod minimal_basis;
     pub mod prune_inputs;
     pub mod win_counts;
 
     pub use gauge::{Gauge, gauge};
+    pub use minimal_basis::{MinimalBasis, minimal_basis};
     pub use morphograd_nn::autodiff::{evaluate, evaluate_with_gradients};
     pub use prune_inputs::{PrunedInputs, prune_inputs};
     pub use win_counts::{dense_win_counts, win_counts};

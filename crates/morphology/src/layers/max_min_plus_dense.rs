@@ -26,8 +26,8 @@ pub enum MaxMin {
 
 /// $y_j = a(\max_i (x_i + w_{ij}) + \min_i (x_i + w_{ij}) + b_j)$, or both of them side by side:
 /// `[batch, n]` → `[batch, units]` or `[batch, 2 units]`, with one matrix for both. Parameters:
-/// `kernel` `[n, units]` and, if asked for, `max_candidate` and `min_candidate` `[units]`, constants
-/// that compete in the maxima and in the minima, and `bias`, a number for each output.
+/// `kernel` `[n, units]` and, if asked for, `max_candidate` and `min_candidate` `[units]`, which
+/// compete in the maxima and in the minima, and `bias`, a number for each output.
 ///
 /// Two inputs at least learn for each output, the largest and the smallest candidate. Of one
 /// candidate the maximum is the minimum, and a constant added to a column of $w$ is added to both.

@@ -1,7 +1,8 @@
 //! The networks: what they are made of, and what was published for them.
 
 use morphograd_morphology::nn::autodiff::{self, Add, Graph, Mul, ParamId, Sub, Var};
-use morphograd_morphology::nn::initializer::{Constant, Normal};
+use morphograd_morphology::nn::initializer::{Normal, Uniform};
+use morphograd_morphology::nn::sets::Interval;
 use morphograd_morphology::nn::tensor::{Shape, ShapeError};
 use morphograd_morphology::nn::{
     Activation, Build, BuildError, Builder, Dense, Layer, Residual, Scale, Sequential, Weight,
@@ -73,7 +74,7 @@ pub(crate) fn arms() -> Vec<Arm> {
 pub(crate) enum Mix {
     /// $λ \max + (1 - λ) \min$.
     Fixed(f64),
-    /// The same with a λ for each unit that is learned, from 1/2.
+    /// The same with a λ for each unit that is learned, and stays in [0, 1].
     Learned,
     /// Their sum; both have a candidate of their own.
     Sum,
@@ -84,7 +85,8 @@ pub(crate) enum Mix {
 struct Pair {
     units: usize,
     mix: Mix,
-    start: Normal,
+    /// Whether it starts from 0.
+    first: bool,
 }
 
 #[derive(Debug)]
@@ -101,22 +103,26 @@ impl Build<f32> for Pair {
         builder: &mut Builder<'_, f32>,
         input: Shape,
     ) -> Result<Box<dyn Layer<f32>>, BuildError> {
-        let Self { units, mix, start } = self;
-        let candidate = || (mix == Mix::Sum).then(|| Weight::new(start));
+        let Self { units, mix, first } = self;
+        let normal = |std| Weight::new(Normal { mean: 0.0, std });
+        let kernel = || normal(if first { 0.0 } else { 1.0 });
+        let candidate = || (mix == Mix::Sum).then(|| normal(1.0));
         let max = MaxPlusDense {
             units,
-            kernel: Weight::new(start),
+            kernel: kernel(),
             candidate: candidate(),
-            ..Default::default()
+            ..MaxPlusDense::default()
         };
         let min = MinPlusDense {
             units,
-            kernel: Weight::new(start),
+            kernel: kernel(),
             candidate: candidate(),
-            ..Default::default()
+            ..MinPlusDense::default()
         };
-        let half = || Weight::new(Constant(0.5));
-        let lambda = (mix == Mix::Learned).then(|| builder.param("lambda", [units].into(), half()));
+        let unit = Interval { min: 0.0, max: 1.0 };
+        let start = || Weight::new(Uniform { low: 0.0, high: 1.0 }).constrained(unit);
+        let lambda =
+            (mix == Mix::Learned).then(|| builder.param("lambda", [units].into(), start()));
         let lambda = lambda.transpose()?;
         let max = max.build(&mut builder.scope("max"), input)?;
         let min = min.build(&mut builder.scope("min"), input)?;
@@ -156,8 +162,9 @@ pub(crate) fn describe(network: Network) -> Sequential<f32> {
         .fold(Sequential::new(), |model, block| part(model, network, block, Part::Whole))
 }
 
-/// The model with one more block. The first matrix of a morphological network starts from 0, the
-/// others from a standard normal distribution.
+/// The model with one more block, with the starts of the authors' code: dense layers from
+/// $\pm n^{-1/2}$, factors from a normal distribution of deviation 1/3.46, candidates from a standard
+/// one, the first matrix from a constant and the others from a normal distribution.
 pub(crate) fn part(
     mut model: Sequential<f32>,
     network: Network,
@@ -166,53 +173,54 @@ pub(crate) fn part(
 ) -> Sequential<f32> {
     let is_hidden = block <= HIDDEN;
     let units = if is_hidden { WIDTH } else { 10 };
-    let std = if block == 1 { 0.0 } else { 1.0 };
-    let start = Normal { mean: 0.0, std };
-    let dense = |activation| Dense { units, activation, ..Dense::default() };
-    let one_matrix = |start: Normal, rate| MaxMinPlusDense {
+    let normal = |mean: f64, std: f64| Weight::new(Normal { mean, std });
+    let candidate = || normal(0.0, 1.0);
+    let dense = |activation| {
+        let high = 1.0 / if block == 1 { 784f64 } else { WIDTH as f64 }.sqrt();
+        let uniform = || Weight::new(Uniform { low: -high, high });
+        Dense { units, activation, kernel: uniform(), bias: Some(uniform()) }
+    };
+    let one_matrix = |kernel, rate| MaxMinPlusDense {
         units,
-        kernel: Weight::new(start),
-        candidates: Some([0, 1].map(|_| Weight::new(start))),
+        kernel,
+        candidates: Some([candidate(), candidate()]),
         element_dropout: ElementDropout { rate },
         ..MaxMinPlusDense::default()
     };
-    let (layer, scale) = (format!("layer{block}"), format!("scale{block}"));
+    // Where there is nothing but maxima, only entries far below 0 leave a choice.
+    let below = if block == 1 { (-1.0, 0.0) } else { (-5.0, 3.0) };
+    let standard = || normal(0.0, if block == 1 { 0.0 } else { 1.0 });
+    let scale = || Scale { factor: normal(0.0, 1.0 / 3.46) };
+    let (layer, scale_name) = (format!("layer{block}"), format!("scale{block}"));
     if network == Network::Hybrid && is_hidden {
         model = model.add(&format!("linear{block}"), dense(Activation::Linear));
     }
     if part == Part::Before {
         return model;
     }
-    match network {
+    let model = match network {
         Network::Linear if is_hidden => model.add(&layer, dense(Activation::Relu)),
-        Network::Hybrid if is_hidden => {
-            model.add(&layer, one_matrix(Normal { mean: 0.0, std: 1.0 }, 0.0))
-        }
-        Network::Linear | Network::Hybrid => model.add(&layer, dense(Activation::Linear)),
-        Network::OneMatrix { residual: true, dropout } if is_hidden && block > 1 => {
-            let body = Sequential::new().add("layer", one_matrix(start, dropout));
-            model.add(&layer, Residual::new(body.add("scale", Scale::default())))
-        }
-        Network::MaxPlus { scale: false } => {
-            // So deep below 0 that a candidate of a few inputs is felt.
-            let start = || Weight::new(Normal { mean: -5.0, std: 3.0 });
-            let (kernel, candidate) = (start(), Some(start()));
+        Network::Linear => model.add(&layer, dense(Activation::Linear)),
+        Network::Hybrid if is_hidden => model.add(&layer, one_matrix(normal(0.0, 1.0), 0.0)),
+        Network::Hybrid => model.add(&layer, dense(Activation::Linear)),
+        Network::MaxPlus { .. } => {
+            let (mean, std) = below;
+            let (kernel, candidate) = (normal(mean, std), Some(candidate()));
             model.add(&layer, MaxPlusDense { units, kernel, candidate, ..Default::default() })
         }
-        _ => {
-            model = match network {
-                Network::MaxPlus { .. } => {
-                    let (kernel, candidate) = (Weight::new(start), Some(Weight::new(start)));
-                    let max = MaxPlusDense { units, kernel, candidate, ..Default::default() };
-                    model.add(&layer, max)
-                }
-                Network::Both { mix, .. } => model.add(&layer, Pair { units, mix, start }),
-                Network::Twin => model.add(&layer, Pair { units, mix: Mix::Sum, start }),
-                Network::OneMatrix { dropout, .. } => model.add(&layer, one_matrix(start, dropout)),
-                Network::Linear | Network::Hybrid => unreachable!("handled above"),
-            };
-            let has_scale = is_hidden && !matches!(network, Network::Both { scale: false, .. });
-            if has_scale { model.add(&scale, Scale::default()) } else { model }
+        Network::Both { mix, .. } => model.add(&layer, Pair { units, mix, first: block == 1 }),
+        Network::Twin => model.add(&layer, Pair { units, mix: Mix::Sum, first: block == 1 }),
+        Network::OneMatrix { residual: true, dropout } if is_hidden && block > 1 => {
+            let body = Sequential::new().add("layer", one_matrix(standard(), dropout));
+            model.add(&layer, Residual::new(body.add("scale", scale())))
         }
-    }
+        Network::OneMatrix { dropout, .. } => model.add(&layer, one_matrix(standard(), dropout)),
+    };
+    let has_scale = match network {
+        Network::Linear | Network::Hybrid => false,
+        Network::MaxPlus { scale } | Network::Both { scale, .. } => scale,
+        Network::OneMatrix { residual, .. } => !residual || block == 1,
+        Network::Twin => true,
+    };
+    if has_scale && is_hidden { model.add(&scale_name, scale()) } else { model }
 }
