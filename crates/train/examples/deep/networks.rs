@@ -163,8 +163,8 @@ pub(crate) fn describe(network: Network) -> Sequential<f32> {
 }
 
 /// The model with one more block, with the starts of the authors' code: dense layers from
-/// $\pm n^{-1/2}$, factors from a normal distribution of deviation 1/3.46, candidates from a standard
-/// one, the first matrix from a constant and the others from a normal distribution.
+/// $\pm n^{-1/2}$, factors from a normal distribution of deviation 1/3.46, candidates from the
+/// standard one, the first matrix from a constant and the others from a normal distribution.
 pub(crate) fn part(
     mut model: Sequential<f32>,
     network: Network,
