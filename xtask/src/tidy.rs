@@ -11,13 +11,14 @@ use std::process::ExitCode;
 /// The only dependencies between our crates that are allowed; ARCHITECTURE.md gives the reasons.
 const ARROWS: &[(&str, &[&str])] = &[
     ("idx", &[]),
+    ("image", &["tensor"]),
     ("plot", &[]),
     ("tensor", &[]),
     ("sets", &["tensor"]),
     ("autodiff", &["sets", "tensor"]),
     ("nn", &["autodiff"]),
     ("morphology", &["nn"]),
-    ("train", &["idx", "morphology", "plot"]),
+    ("train", &["idx", "image", "morphology", "plot"]),
     ("testkit", &["autodiff"]),
     ("bench", &["train", "plot"]),
     ("book", &["train", "idx", "plot"]),

@@ -13,8 +13,8 @@ use quote::ToTokens;
 use syn::{Attribute, Fields, ImplItem, Item, TraitItem, Visibility};
 
 /// Crates that are published, by folder.
-pub const PUBLISHED: [&str; 9] =
-    ["idx", "tensor", "sets", "autodiff", "nn", "morphology", "plot", "testkit", "train"];
+pub const PUBLISHED: [&str; 10] =
+    ["idx", "image", "tensor", "sets", "autodiff", "nn", "morphology", "plot", "testkit", "train"];
 
 /// The file that holds the reviewed interface of a crate.
 pub fn reviewed(root: &Path, folder: &str) -> PathBuf {
