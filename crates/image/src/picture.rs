@@ -1,5 +1,8 @@
 //! An image: its size, its pixels, and its opacities kept aside.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use morphograd_tensor::{Real, ShapeError, Tensor, TensorRef};
 
 use crate::depth::Depth;
@@ -88,11 +91,53 @@ impl Picture {
     }
 
     /// All samples of a pixel side by side, the opacity last.
-    pub(crate) fn joined(&self) -> std::borrow::Cow<'_, Pixels> {
+    pub(crate) fn joined(&self) -> Cow<'_, Pixels> {
         match &self.alpha {
-            Some(alpha) => std::borrow::Cow::Owned(self.pixels.join(self.header.channels, alpha)),
-            None => std::borrow::Cow::Borrowed(&self.pixels),
+            Some(alpha) => Cow::Owned(self.pixels.join(self.header.channels, alpha)),
+            None => Cow::Borrowed(&self.pixels),
         }
+    }
+
+    /// A copy of some rows.
+    ///
+    /// # Panics
+    /// If they are none, or not in the image.
+    #[must_use]
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        assert!(!rows.is_empty(), "a picture has rows");
+        let part = |pixels: &Pixels, row: usize| pixels.part(rows.start * row..rows.end * row);
+        let width = self.header.width;
+        Self {
+            header: self.header.rows(rows.len()),
+            pixels: part(&self.pixels, width * self.header.channels),
+            alpha: self.alpha.as_ref().map(|alpha| part(alpha, width)),
+        }
+    }
+
+    /// Adds the rows of another image of the same width and type below.
+    ///
+    /// # Errors
+    /// If width or type are others.
+    pub fn append(&mut self, below: Self) -> Result<(), ShapeError> {
+        let expected = self.header.rows(below.header.height);
+        if below.header != expected {
+            let (expected, found) = (expected.to_string(), below.header.to_string());
+            return Err(ShapeError::new(NAME, expected, found));
+        }
+        self.header.height += below.header.height;
+        self.pixels.append(below.pixels);
+        if let (Some(alpha), Some(more)) = (&mut self.alpha, below.alpha) {
+            alpha.append(more);
+        }
+        Ok(())
+    }
+
+    /// The same image with other colours, of the same size and number of channels, and its alpha.
+    ///
+    /// # Errors
+    /// If there are not as many samples, or they are of another type and the image has alpha.
+    pub fn with_pixels(&self, pixels: impl Into<Pixels>) -> Result<Self, ShapeError> {
+        Self::new(self.size(), self.channels(), pixels)?.with_alpha(self.alpha.clone())
     }
 
     /// Size and type.
@@ -221,6 +266,21 @@ mod tests {
         assert_eq!(picture(Depth::U8).pixels(), &Pixels::U8(vec![0, 128, 255, 255]));
         assert_eq!(picture(Depth::Bit).pixels(), &Pixels::Bit(vec![false, true, true, true]));
         assert_eq!(picture(Depth::F32).pixels(), &Pixels::F32(vec![-0.5, 0.5, 1.0, 7.0]));
+    }
+
+    #[test]
+    fn an_image_is_cut_and_put_together() {
+        let picture = Picture::new([3, 2], 1, vec![1u8, 2, 3, 4, 5, 6]).unwrap();
+        let picture = picture.with_alpha(Some(vec![9u8, 8, 7, 6, 5, 4].into())).unwrap();
+        let mut top = picture.rows(0..1);
+        assert_eq!((top.pixels(), top.size()), (&Pixels::U8(vec![1, 2]), [1, 2]));
+        top.append(picture.rows(1..3)).unwrap();
+        assert_eq!(top, picture);
+        let other = Picture::new([1, 2], 1, vec![0u8; 2]).unwrap();
+        assert_eq!(
+            top.append(other).unwrap_err().to_string(),
+            "picture: expected 1 x 2, 8 bit grey with alpha, found 1 x 2, 8 bit grey"
+        );
     }
 
     #[test]

@@ -81,6 +81,14 @@ impl Pixels {
         each!(self, samples => join(samples, channels, last))
     }
 
+    /// A copy of a part.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        fn part<T: Sample>(samples: &[T]) -> Pixels {
+            T::wrap(samples.to_vec())
+        }
+        each!(self, samples => part(&samples[range]))
+    }
+
     /// Adds samples of the same type at the end.
     pub(crate) fn append(&mut self, other: Self) {
         match (self, other) {

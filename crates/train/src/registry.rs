@@ -262,16 +262,21 @@ pub fn find<'a, V>(
     {
         return Ok(entry);
     }
-    let names = || table.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases));
-    let similarity =
-        |name: &str| strsim::jaro_winkler(name, &word.to_lowercase().replace('_', "-"));
-    let closest = names().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let names = table.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases));
     Err(UnknownName {
         kind,
         found: word.to_owned(),
-        suggestion: closest.copied().filter(|name| similarity(name) > 0.75),
+        suggestion: closest(names.copied(), word),
         known: table.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// The name that a word is most similar to, if it is similar.
+pub fn closest(names: impl IntoIterator<Item = &'static str>, word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase().replace('_', "-");
+    let similarity = |name: &str| strsim::jaro_winkler(name, &word);
+    let best = names.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    best.filter(|name| similarity(name) > 0.75)
 }
 
 /// The table as lines of help.

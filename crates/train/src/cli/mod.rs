@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and how errors are told.
 #![expect(clippy::print_stderr, reason = "the one place that speaks to a person")]
 
+mod apply;
 mod data;
 mod train;
 
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Trains morphological networks with constrained parameters by projected gradient.
+/// Trains morphological networks with constrained parameters by projected gradient, and applies
+/// morphological operators to images.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 struct Cli {
@@ -23,6 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::Arguments>),
+    Apply(Box<apply::Arguments>),
     /// Fetches, checks or regenerates data sets
     #[command(subcommand, after_help = GENERATE)]
     Data(data::Command),
@@ -35,15 +38,21 @@ const GENERATE: &str = "In the repository, `cargo xtask data generate` draws the
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(arguments) => train::main(&arguments),
+        Command::Apply(arguments) => apply::main(&arguments),
         Command::Data(command) => data::main(&command),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells what went wrong.
+fn complain(error: &(dyn Error + Send + Sync)) {
+    eprintln!("error: {error}");
 }
 
 /// A folder of the repository (`datasets`, `runs`): of the checkout that `cargo xtask` was called
