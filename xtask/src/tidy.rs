@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["idx", "image", "morphology", "plot"]),
     ("testkit", &["autodiff"]),
     ("bench", &["train", "plot"]),
-    ("book", &["train", "idx", "plot"]),
+    ("book", &["train", "idx", "image", "plot"]),
 ];
 
 /// The folder of the Python package, a workspace of its own, which stands on morphology and may

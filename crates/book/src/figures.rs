@@ -9,6 +9,7 @@ mod tutorial;
 
 use std::path::Path;
 
+use morphograd::apply::contact_sheet;
 use morphograd::data::Dataset;
 use morphograd::run::RunError;
 use morphograd_plot::{Line, LineChart, Panel, PanelGrid, Stroke, palette};
@@ -21,6 +22,7 @@ pub fn computed() -> Vec<Figure> {
     let mut figures = rates::figures();
     figures.extend(sets::figures());
     figures.extend(signals::figures());
+    figures.push(("operators.svg", contact_sheet().expect("the examples of the table")));
     figures.push(("published.svg", tutorial::published()));
     figures
 }

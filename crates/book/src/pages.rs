@@ -75,5 +75,8 @@ mod data_set {}
 #[doc = include_str!("../../../docs/cookbook/training.md")]
 mod training {}
 
+#[doc = include_str!("../../../docs/cookbook/images.md")]
+mod images {}
+
 #[doc = include_str!("../../../docs/constraints.md")]
 mod constraints {}

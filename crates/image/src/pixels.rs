@@ -99,15 +99,6 @@ impl Pixels {
             _ => unreachable!("samples of one type"),
         }
     }
-
-    /// Takes the first `count` samples off.
-    pub(crate) fn take(&mut self, count: usize) -> Self {
-        fn take<T: Sample>(samples: &mut Vec<T>, count: usize) -> Pixels {
-            let rest = samples.split_off(count);
-            T::wrap(std::mem::replace(samples, rest))
-        }
-        each!(self, samples => take(samples, count))
-    }
 }
 
 /// A type of samples: `bool`, `u8`, `u16` or `f32`.

@@ -35,8 +35,10 @@ pub(crate) struct Rows {
     pub(crate) read: usize,
     /// Rows of chunks that were decoded.
     bands: usize,
-    /// Rows that were decoded and not given out.
+    /// Samples that were decoded.
     ready: Pixels,
+    /// How many of them were given out.
+    given: usize,
     /// Whether each sample of the pixels has chunks of its own.
     planar: bool,
 }
@@ -58,18 +60,27 @@ impl Rows {
         let tag = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(broken)?;
         let planar = header.samples() > 1 && tag == Some(PlanarConfiguration::Planar.to_u16());
         let ready = Pixels::none(header.depth);
-        Ok(Self { decoder, header, read: 0, bands: 0, ready, planar })
+        Ok(Self { decoder, header, read: 0, bands: 0, ready, given: 0, planar })
     }
 
     /// The next `count` rows; no more than there are.
     pub(crate) fn next(&mut self, count: usize) -> Result<Pixels, ErrorKind> {
         let wanted = count * self.header.width * self.header.samples();
-        while self.ready.len() < wanted {
-            let band = self.band()?;
-            self.ready.append(band);
+        if self.ready.len() - self.given < wanted {
+            let mut ready = self.ready.part(self.given..self.ready.len());
+            while ready.len() < wanted {
+                let band = self.band()?;
+                ready.append(band);
+            }
+            (self.ready, self.given) = (ready, 0);
         }
         self.read += count;
-        Ok(self.ready.take(wanted))
+        if wanted == self.ready.len() {
+            return Ok(std::mem::replace(&mut self.ready, Pixels::none(self.header.depth)));
+        }
+        let from = self.given;
+        self.given += wanted;
+        Ok(self.ready.part(from..self.given))
     }
 
     /// The next row of chunks.

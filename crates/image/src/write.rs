@@ -37,8 +37,11 @@ pub fn write(path: &Path, picture: &Picture) -> Result<(), Error> {
     if matches!(format, Format::Png | Format::Tiff) {
         let row = header.width * header.samples();
         let rows = (BAND / (row * header.depth.bytes())).clamp(1, header.height);
-        let mut samples = picture.joined().into_owned();
-        return bands(path, header, rows, &mut |count| Ok(samples.take(count * row)));
+        let (samples, mut written) = (picture.joined(), 0);
+        return bands(path, header, rows, &mut |count| {
+            written += count * row;
+            Ok(samples.part(written - count * row..written))
+        });
     }
     let written = Target::create(path).and_then(|mut target| {
         match format {

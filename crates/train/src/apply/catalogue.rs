@@ -104,14 +104,11 @@ fn sheet(scene: &Picture, marker: &str) -> Result<String, ApplyError> {
         let options = if with_marker { &[("marker", marker)][..] } else { &[] };
         let pipeline = format!("{} {}", operator.name, operator.example);
         let result = picture_of(&Pipeline::parse(&pipeline, options)?, scene)?;
-        let note = if with_marker {
-            format!("marker {}", operator.example)
-        } else {
-            operator.example.to_owned()
-        };
+        let value = operator.example.split(' ').next().unwrap_or_default();
+        let note = if with_marker { "a marker" } else { value };
         tiles.push(tile(operator.name, note, &result));
     }
-    let lead = Some(tile("the image", String::new(), scene));
+    let lead = Some(tile("the image", "", scene));
     let label = "A small scene, and what each operator makes of it";
     Ok(ImageGrid { label, columns: 6, lead, tiles, colours: None }.svg())
 }
@@ -123,16 +120,28 @@ fn picture_of(pipeline: &Pipeline, picture: &Picture) -> Result<Picture, ApplyEr
     }
 }
 
-fn tile(name: &str, note: String, picture: &Picture) -> Tile {
+/// From the darkest to the brightest value.
+fn tile(name: &str, note: &str, picture: &Picture) -> Tile {
     let values: Vec<f64> =
         each!(picture.pixels(), samples => samples.iter().map(|x| x.number()).collect());
-    let white = picture.depth().white();
-    Tile { note, ..Tile::image(short(name), picture.size()[1], &values, [0.0, white]) }
+    let image = Tile::scaled_image(short(name), picture.size()[1], &values);
+    Tile { note: note.to_owned(), ..image }
 }
 
 /// A name that fits above a tile.
 fn short(name: &str) -> String {
-    name.replace("-by-reconstruction", " by rec.").replace("alternating-sequential", "alternating")
+    [
+        ("-by-reconstruction", " by rec."),
+        ("alternating-sequential", "alternating"),
+        ("al-gradient", "al grad."),
+        ("-dilation", " dil."),
+        ("al-maxima", "al max."),
+        ("al-minima", "al min."),
+        ("ed-maxima", "ed max."),
+        ("ed-minima", "ed min."),
+    ]
+    .iter()
+    .fold(name.to_owned(), |name, (long, short)| name.replace(long, short))
 }
 
 /// A page with the figure and the list.

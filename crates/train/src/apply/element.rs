@@ -124,6 +124,13 @@ pub const GENERATORS: &[Generator] = &[
         family: None,
     },
     Generator {
+        name: "frame",
+        form: "N",
+        about: "the border of N x N pixels, for hit-or-miss",
+        make: |text| Some(frame(text.parse().ok()?)),
+        family: None,
+    },
+    Generator {
         name: "parabola",
         form: "N@S",
         about: "N x N numbers -d²/(2S)² in grey levels, not flat",
@@ -137,6 +144,17 @@ pub const GENERATORS: &[Generator] = &[
 ];
 
 const NAME: &str = "element";
+
+/// The square without the pixels that have all their neighbours in it.
+fn frame(side: usize) -> Result<StructuringElement, ShapeError> {
+    let square = StructuringElement::square(side)?;
+    let at_border = |[y, x]: [isize; 2]| {
+        [[y - 1, x], [y + 1, x], [y, x - 1], [y, x + 1]]
+            .iter()
+            .any(|neighbour| square.entry(*neighbour).is_none())
+    };
+    StructuringElement::from_offsets(square.support().filter(|(offset, _)| at_border(*offset)))
+}
 
 impl Element {
     /// An element from its text.

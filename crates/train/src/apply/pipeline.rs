@@ -12,8 +12,8 @@ use crate::registry::{UnknownName, closest};
 
 /// Operators that are applied one after the other.
 ///
-/// `opening disk:3 | white-top-hat element=disk:7 border=mirror`: operators stand between bars, each
-/// with values for its parameters, in their order or by name.
+/// `opening disk:3 | white-top-hat element=disk:7 border=mirror`: operators stand between bars,
+/// each with values for its parameters, in their order or by name.
 ///
 /// ```
 /// use morphograd::apply::{Output, Pipeline};

@@ -8,10 +8,12 @@ use crate::apply::parameter::{Level, Settings};
 
 pub(crate) fn threshold(settings: &Settings) -> Result<Stage, ApplyError> {
     let level = settings.level("level")?;
-    Ok(Stage::new(
-        Reach::Rows(0),
-        move |picture| each!(picture.pixels(), samples => replaced(picture, above(samples, level)?)),
-    ))
+    Ok(Stage::new(Reach::Rows(0), move |picture| {
+        each!(picture.pixels(), samples => {
+            let mask = above(samples, level)?;
+            replaced(picture, mask)
+        })
+    }))
 }
 
 /// White from the level on, and 0 below; NaN is below.

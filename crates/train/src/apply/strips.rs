@@ -14,7 +14,8 @@ use crate::apply::pipeline::Pipeline;
 /// use morphograd::apply::{ApplyError, Output, Pipeline, Strips};
 /// use morphograd_image::Picture;
 /// let pipeline = Pipeline::parse("opening disk:2 | gradient", &[])?;
-/// let picture = Picture::new([30, 20], 1, (0..600u16).map(|i| i * 7919 % 251).collect::<Vec<_>>())?;
+/// let pixels: Vec<u16> = (0..600).map(|i| i * 7919 % 251).collect();
+/// let picture = Picture::new([30, 20], 1, pixels)?;
 /// let mut read = 0;
 /// let mut strips = Strips::new(&pipeline, picture.header(), |count| {
 ///     read += count;

@@ -95,7 +95,7 @@ pub const OPERATORS: &[Operator] = &[
         aliases: &["hit-miss"],
         about: "how far the smallest pixel on one set lies above the largest on another, or 0",
         parameters: &["element", "miss", "border"],
-        example: "square:1 miss=line:5",
+        example: "square:1 miss=frame:5",
         make: flat::hit_or_miss,
     },
     Operator {

@@ -19,8 +19,9 @@ use super::{CommandResult, complain, say};
 
 /// Applies morphological operators to image files
 ///
-/// PNG, TIFF, JPEG and PNM files are read and written, with 8, 16 bits and floats kept, each channel
-/// on its own, and alpha as it is. Several operators stand in one argument, with bars between them.
+/// PNG, TIFF, JPEG and PNM files are read and written, with 8, 16 bits and floats kept, each
+/// channel on its own, and alpha as it is. Several operators stand in one argument, with bars
+/// between them.
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub(crate) struct Arguments {

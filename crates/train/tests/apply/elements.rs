@@ -36,6 +36,10 @@ fn shapes_are_those_of_the_generators() {
     for (word, expected) in all {
         assert_eq!(shape(word), expected.unwrap(), "{word}");
     }
+    let frame = shape("frame:4");
+    let around = StructuringElement::square(2).unwrap();
+    assert_eq!((frame.size(), frame.count()), ([4, 4], 12));
+    assert!(around.support().all(|(offset, _)| frame.entry(offset).is_none()));
     let family = |text: &str| {
         let family = Element::parse(text).unwrap().family().unwrap();
         family.iter().map(|element| element.text().to_owned()).collect::<Vec<_>>()

@@ -143,7 +143,6 @@ fn words(operator: &Operator) -> String {
     let values = operator.parameters.iter().filter_map(|name| match *name {
         "element" if operator.name == "hit-or-miss" => Some("element=square:1"),
         "element" => Some("element=disk:2"),
-        // The image in `elements.rs` that a file is has the ends of a line of 5.
         "h" => Some("h=25%"),
         "area" => Some("area=9"),
         "steps" if operator.name == "toggle" => Some("steps=2"),

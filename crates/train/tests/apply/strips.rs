@@ -2,7 +2,7 @@
 //! elements.
 
 use morphograd::apply::{ApplyError, OPERATORS, Output, Pipeline, Strips};
-use morphograd_image::Picture;
+use morphograd_image::{Picture, Pixels};
 use proptest::prelude::*;
 
 fn element() -> impl Strategy<Value = String> {
@@ -35,7 +35,9 @@ fn operator() -> impl Strategy<Value = String> {
         1 => (1..3usize, border()).prop_map(|(steps, border)| {
             format!("toggle cross:1 steps={steps} border={border}")
         }),
-        1 => border().prop_map(|border| format!("hit-or-miss line:3@90 miss=line:5 border={border}")),
+        1 => border().prop_map(|border| {
+            format!("hit-or-miss line:3@90 miss=line:5 border={border}")
+        }),
         1 => (1..3usize, border()).prop_map(|(size, border)| {
             format!("alternating-sequential diamond:{size} border={border}")
         }),
@@ -56,13 +58,16 @@ proptest! {
         depth in 0..3usize,
         channels in prop::sample::select(vec![1usize, 3]),
     ) {
-        let value = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 9 & 0xff;
+        let value = |i: usize| {
+            (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 9 & 0xff
+        };
         let all = 0..height * width * channels;
-        let picture = match depth {
-            0 => Picture::new([height, width], channels, all.map(|i| value(i) as u8).collect::<Vec<_>>()),
-            1 => Picture::new([height, width], channels, all.map(|i| (value(i) * 257) as u16).collect::<Vec<_>>()),
-            _ => Picture::new([height, width], channels, all.map(|i| value(i) as f32 / 255.0).collect::<Vec<_>>()),
-        }.unwrap();
+        let pixels: Pixels = match depth {
+            0 => all.map(|i| value(i) as u8).collect::<Vec<_>>().into(),
+            1 => all.map(|i| (value(i) * 257) as u16).collect::<Vec<_>>().into(),
+            _ => all.map(|i| value(i) as f32 / 255.0).collect::<Vec<_>>().into(),
+        };
+        let picture = Picture::new([height, width], channels, pixels).unwrap();
         let pipeline = Pipeline::parse(&operators.join(" | "), &[]).unwrap();
         let Output::Picture(whole) = pipeline.run(&picture).unwrap() else { unreachable!() };
         let mut read = 0;
