@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use morphograd_image::{Depth, Limits, Picture, Pixels, Sample, each, read};
+use morphograd_image::{Depth, Header, Limits, Picture, Pixels, Sample, each, inspect, read};
 use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::ShapeError;
 use morphograd_morphology::pixels::{
@@ -35,15 +35,16 @@ macro_rules! with_marker {
     };
 }
 
-/// The marker, which has to be as the image.
+/// The marker, which has to be as the image; that is known before its pixels take memory.
 fn marker(path: &Path, picture: &Picture) -> Result<Picture, ApplyError> {
-    let marker = read(path, Limits::none())?.with_alpha(None)?;
-    let expected = picture.clone().with_alpha(None)?.header();
-    if marker.header() == expected {
-        return Ok(marker);
+    let expected = Header { alpha: false, ..picture.header() };
+    let found = Header { alpha: false, ..inspect(path)? };
+    if found != expected {
+        let place = format!("marker {}", path.display());
+        let expected = format!("an image as the other, {expected}");
+        return Err(ApplyError::new(place, expected, found.to_string()));
     }
-    let (place, found) = (format!("marker {}", path.display()), marker.header().to_string());
-    Err(ApplyError::new(place, format!("an image as the other, {expected}"), found))
+    Ok(read(path, Limits::none())?.with_alpha(None)?)
 }
 
 fn extremum(settings: &Settings) -> Result<Extremum, ApplyError> {

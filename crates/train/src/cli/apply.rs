@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 256, help_heading = "Files")]
     limit: u32,
     /// Tell every operator, parameter and shape
-    #[arg(long, exclusive = false, help_heading = "Help")]
+    #[arg(long, help_heading = "Help")]
     list: bool,
     /// Write a page (.html) or a figure (.svg) with a picture for each operator
     #[arg(long, value_name = "FILE", help_heading = "Help")]
