@@ -20,6 +20,7 @@ Commands:
   train   Trains the tutorial's network and shows the result (cargo xtask train --help)
   apply   Applies morphological operators to image files (cargo xtask apply --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
+  model   Checks a model file, or lists what one can name (cargo xtask model --help)
   bench   Measures kernels, training and prediction (cargo xtask bench --help)
   book    Builds the book, checks it, or draws its figures (cargo xtask book --help)
   test    Runs every test of the workspace, examples in the documentation included
@@ -39,7 +40,9 @@ fn main() -> ExitCode {
             cargo.args(["--example", "draw_digits", "--"]).args(&rest[1..]);
             hand_over(cargo)
         }
-        Some("train" | "apply" | "data") => release(&root, "morphograd", Some(&command), rest),
+        Some("train" | "apply" | "data" | "model") => {
+            release(&root, "morphograd", Some(&command), rest)
+        }
         Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("book") => release(&root, "morphograd-book", None, rest),
         Some("test") => {

@@ -78,5 +78,8 @@ mod training {}
 #[doc = include_str!("../../../docs/cookbook/images.md")]
 mod images {}
 
+#[doc = include_str!("../../../docs/cookbook/model.md")]
+mod model {}
+
 #[doc = include_str!("../../../docs/constraints.md")]
 mod constraints {}

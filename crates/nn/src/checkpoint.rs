@@ -137,7 +137,54 @@ pub enum CheckpointError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn save<T: Real>(params: &Params<T>, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+    store(params, path.as_ref(), None)
+}
+
+/// As [`save`], with a text in the header of the file, which [`note`] reads: the description of the
+/// model, for instance. Python finds it as the entry `note` of the metadata.
+///
+/// # Errors
+/// As [`save`].
+///
+/// ```
+/// use morphograd_nn::{autodiff::Params, checkpoint, tensor::Tensor};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.safetensors");
+/// let mut params = Params::new();
+/// params.add("dense.kernel", Tensor::filled([2, 3], 1.5f32), None)?;
+/// checkpoint::save_with_note(&params, &path, "two inputs, three outputs")?;
+/// assert_eq!(checkpoint::note(&path)?.as_deref(), Some("two inputs, three outputs"));
+/// checkpoint::load(&mut params, &path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn save_with_note<T: Real>(
+    params: &Params<T>,
+    path: impl AsRef<Path>,
+    note: &str,
+) -> Result<(), CheckpointError> {
+    store(params, path.as_ref(), Some(note))
+}
+
+/// The text that [`save_with_note`] wrote into a file; none where [`save`] wrote it.
+///
+/// # Errors
+/// If the file cannot be read or is no safetensors file.
+pub fn note(path: impl AsRef<Path>) -> Result<Option<String>, CheckpointError> {
     let path = path.as_ref();
+    let bytes = read(path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)
+        .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
+    Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(NOTE).cloned()))
+}
+
+/// The entry of the metadata that holds a note.
+const NOTE: &str = "note";
+
+fn store<T: Real>(
+    params: &Params<T>,
+    path: &Path,
+    note: Option<&str>,
+) -> Result<(), CheckpointError> {
     for id in params.ids() {
         check_numbers(path, params.name(id), params.value(id).data)?;
         if let Some(free) = params.free(id) {
@@ -150,8 +197,9 @@ pub fn save<T: Real>(params: &Params<T>, path: impl AsRef<Path>) -> Result<(), C
         Some((behind(params, id), Stored(TensorRef { shape, data: params.free(id)? })))
     });
     let tensors = values.chain(free);
-    // The crate sorts by name. Metadata would come in the order of a hash map, so there is none.
-    let bytes = safetensors::serialize(tensors, None)
+    // The crate sorts by name. Metadata come in the order of a hash map, so there is one at most.
+    let metadata = note.map(|note| [(NOTE.to_owned(), note.to_owned())].into());
+    let bytes = safetensors::serialize(tensors, metadata)
         .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
     write(path, &bytes).map_err(|(action, source)| CheckpointError::Io {
         path: path.to_owned(),
@@ -175,11 +223,7 @@ pub fn load<T: Real>(
     path: impl AsRef<Path>,
 ) -> Result<Projection, CheckpointError> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
-        path: path.to_owned(),
-        action: "read it",
-        source,
-    })?;
+    let bytes = read(path)?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
 
@@ -231,6 +275,14 @@ pub fn load<T: Real>(
         total.distance_squared += projection.distance_squared;
     }
     Ok(total)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    fs::read(path).map_err(|source| CheckpointError::Io {
+        path: path.to_owned(),
+        action: "read it",
+        source,
+    })
 }
 
 /// Whether two values differ by no more than a function of the standard library does between

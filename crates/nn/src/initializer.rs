@@ -15,6 +15,13 @@ pub trait Initializer<T>: Debug + Send + Sync {
     fn fill(&self, shape: Shape, stream: &mut Stream, value: &mut [T]);
 }
 
+/// One that is chosen at run time.
+impl<T> Initializer<T> for Box<dyn Initializer<T>> {
+    fn fill(&self, shape: Shape, stream: &mut Stream, value: &mut [T]) {
+        (**self).fill(shape, stream, value);
+    }
+}
+
 /// All elements equal.
 #[derive(Debug, Clone, Copy)]
 pub struct Constant(

@@ -94,6 +94,7 @@ pub mod fit {
     mod monitor;
     mod network;
     mod prediction;
+    mod psnr;
     mod reduce_lr_on_plateau;
     mod step;
     mod training_loop;
@@ -114,6 +115,7 @@ pub mod fit {
     pub use monitor::{Better, Monitor, UnknownMonitor};
     pub use network::Network;
     pub use prediction::predicted_class;
+    pub use psnr::Psnr;
     pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
     pub use step::{StepError, StepOutcome, train_step};
     pub use training_loop::Fit;

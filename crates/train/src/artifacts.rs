@@ -2,6 +2,7 @@
 //! line so that an interrupted run loses nothing; everything else is written beside its name and
 //! renamed, so that a reader finds a whole file or none.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -138,7 +139,20 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written; what was there before is then still there.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), ArtifactError> {
-        let path = self.path.join(name);
+        self.write_beside(&self.path, name, contents)
+    }
+
+    /// The same in a folder of this one, such as that of a [run](Self::run).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn write_beside(
+        &self,
+        folder: &Path,
+        name: &str,
+        contents: &[u8],
+    ) -> Result<(), ArtifactError> {
+        let path = folder.join(name);
         let folder = path.parent().unwrap_or(&self.path);
         fs::create_dir_all(folder).map_err(io_error("create folder", folder))?;
         let mut temporary = path.clone().into_os_string();
@@ -178,9 +192,18 @@ impl HistoryWriter {
     /// # Errors
     /// If it cannot be created or written.
     pub fn create(path: &Path) -> Result<Self, ArtifactError> {
+        Self::with_metrics(path, &[])
+    }
+
+    /// The same with a column more for each [other metric](EpochRecord::metrics), of these names.
+    ///
+    /// # Errors
+    /// If it cannot be created or written.
+    pub fn with_metrics(path: &Path, names: &[String]) -> Result<Self, ArtifactError> {
         let file = File::create(path).map_err(io_error("create", path))?;
         let mut writer = Self { file, path: path.to_owned() };
-        writer.write_line(Self::HEADER)?;
+        let names: String = names.iter().map(|name| format!(",{name}")).collect();
+        writer.write_line(&format!("{}{names}", Self::HEADER))?;
         Ok(writer)
     }
 
@@ -204,8 +227,12 @@ impl HistoryWriter {
             active_share,
             filters,
             seconds,
+            metrics,
         } = record;
+        let metrics: String = metrics.iter().map(|(_, value)| format!(",{value}")).collect();
         let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        let [accuracy, val_accuracy] = [accuracy, val_accuracy]
+            .map(|share| cell(Some(*share).filter(|share| !share.is_nan())));
         let (active, largest) = (cell(*active_share), cell(record.largest_win_share()));
         let dead = record.dead_entries().map_or_else(String::new, |(dead, _)| dead.to_string());
         let dead_by_filter: Vec<String> =
@@ -219,7 +246,7 @@ impl HistoryWriter {
              {moved_distance},\
              {gradient_norm},{gradient_mapping},{violation},{active},{dead},{largest},\
              {dead_by_filter},\
-             {largest_by_filter},{seconds}"
+             {largest_by_filter},{seconds}{metrics}"
         ))
     }
 
@@ -231,7 +258,8 @@ impl HistoryWriter {
 /// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "enforcement", "seed",
 /// "epochs", "best_val_accuracy", "restored_val_accuracy", "best_val_loss", "train_seconds",
 /// "seconds_per_epoch", "max_constraint_violation", "final_constraint_violation"}]}`, keys in this
-/// order. JSON has no infinity and no NaN: such a figure is `null`.
+/// order; a run with metrics beside the accuracy has `"metrics"`, those of the restored epoch. JSON
+/// has no infinity and no NaN: such a figure is `null`.
 pub fn metrics_json(experiment: &ExperimentRecord) -> String {
     #[derive(Serialize)]
     struct Metrics<'a> {
@@ -251,6 +279,8 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
         seconds_per_epoch: f64,
         max_constraint_violation: f64,
         final_constraint_violation: f64,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        metrics: BTreeMap<&'a str, f64>,
     }
     let runs = experiment
         .runs
@@ -267,6 +297,11 @@ pub fn metrics_json(experiment: &ExperimentRecord) -> String {
             seconds_per_epoch: run.seconds_per_epoch(),
             max_constraint_violation: run.max_constraint_violation,
             final_constraint_violation: run.final_constraint_violation,
+            metrics: run
+                .restored_metrics()
+                .iter()
+                .map(|(name, value)| (&name[..], *value))
+                .collect(),
         })
         .collect();
     let metrics = Metrics { dataset: &experiment.dataset, runs };
@@ -320,6 +355,7 @@ mod tests {
                 FilterWins { entries: 9, dead: 0, largest_share: 0.75 },
             ],
             seconds: 1.5,
+            metrics: Vec::new(),
         }
     }
 

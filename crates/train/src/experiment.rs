@@ -114,6 +114,56 @@ impl Config {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn validate(&self, dataset: &Dataset) -> Result<(), ConfigError> {
+        self.validate_numbers(dataset)?;
+        // Each of them: some sets cannot be enforced in every way.
+        for variant in self.variants()? {
+            self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
+        }
+        Ok(())
+    }
+
+    /// The network of [`network`](Self::network) as a [model file](crate::model::ModelFile).
+    pub fn model_text(&self, variant: &Variant) -> String {
+        let Variant { constraint, enforcement } = variant;
+        let Self { filters, kernel, dropout, .. } = self;
+        format!(
+            r#"[[layer]]
+type = "Dilation2d"
+name = "{DILATION}"
+filters = {filters}
+size = {kernel:?}
+kernel = {{ constraint = "{constraint}", enforcement = "{enforcement}" }}
+
+[[layer]]
+type = "MaxPool2d"
+name = "max_pooling2d"
+
+[[layer]]
+type = "Conv2d"
+name = "conv2d"
+filters = 32
+activation = "relu"
+
+[[layer]]
+type = "MaxPool2d"
+name = "max_pooling2d_1"
+
+[[layer]]
+type = "Flatten"
+
+[[layer]]
+type = "Dropout"
+rate = {dropout:?}
+
+[[layer]]
+type = "Dense"
+units = "classes"
+"#
+        )
+    }
+
+    /// Checks names and ranges, and builds no network.
+    pub(crate) fn validate_numbers(&self, dataset: &Dataset) -> Result<(), ConfigError> {
         let require = |holds: bool, setting, expected: String, found: String| {
             if holds { Ok(()) } else { Err(ConfigError::Value { setting, expected, found }) }
         };
@@ -154,12 +204,7 @@ impl Config {
             "learning rate",
             "a positive number".into(),
             rate.to_string(),
-        )?;
-        // Each of them: some sets cannot be enforced in every way.
-        for variant in self.variants()? {
-            self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
-        }
-        Ok(())
+        )
     }
 
     /// What is compared, in the order in which it is run: every constraint with every way to

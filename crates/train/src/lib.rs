@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod data;
 pub mod experiment;
 pub mod first_dilation;
+pub mod model;
 pub mod published;
 pub mod record;
 pub mod recorder;

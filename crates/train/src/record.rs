@@ -17,11 +17,11 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Mean training loss.
     pub loss: f64,
-    /// Share of training images classified correctly, in [0, 1].
+    /// Share of training images classified correctly, in [0, 1]; NaN where there are no classes.
     pub accuracy: f64,
     /// Validation loss.
     pub val_loss: f64,
-    /// Validation accuracy, in [0, 1].
+    /// Validation accuracy, in [0, 1]; NaN where there are no classes.
     pub val_accuracy: f64,
     /// Learning rate during this epoch.
     pub learning_rate: f64,
@@ -49,6 +49,8 @@ pub struct EpochRecord {
     pub filters: Vec<FilterWins>,
     /// Wall-clock seconds of the epoch, validation included.
     pub seconds: f64,
+    /// What else was measured, with its name: metrics beside the accuracy.
+    pub metrics: Vec<(String, f64)>,
 }
 
 /// How the wins of one filter are spread over the entries of its structuring function.
@@ -244,9 +246,15 @@ impl RunRecord {
         self.epochs.iter().find(|epoch| epoch.val_accuracy == best).map_or(0, |epoch| epoch.epoch)
     }
 
-    /// Validation accuracy of the restored weights.
+    /// Validation accuracy of the restored weights, NaN without classes.
     pub fn restored_val_accuracy(&self) -> f64 {
-        self.confusion.accuracy()
+        if self.confusion.classes() == 0 { f64::NAN } else { self.confusion.accuracy() }
+    }
+
+    /// The [other metrics](EpochRecord::metrics) of the epoch whose weights were restored.
+    pub fn restored_metrics(&self) -> &[(String, f64)] {
+        let epoch = self.epochs.iter().find(|epoch| epoch.epoch == self.restored_epoch);
+        epoch.map_or(&[], |epoch| &epoch.metrics)
     }
 
     /// Lowest validation loss of any epoch, NaN without epochs.

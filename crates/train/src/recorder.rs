@@ -31,7 +31,7 @@ pub enum Event<'a> {
 /// Told what happens; may break, or fail.
 pub type Observer<'a> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>, CallbackError> + Send + 'a;
 
-/// Records every epoch of a training that validates and measures accuracy.
+/// Records every epoch of a training that validates; without classes there is no accuracy.
 #[derive(Default)]
 pub struct Recorder<'a> {
     /// The epochs so far.
@@ -66,9 +66,12 @@ impl Sums {
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder that also counts wins, and tells an observer.
-    pub fn new(wins: (FirstDilation, &'a Images, usize), observer: &'a mut Observer<'a>) -> Self {
-        Self { wins: Some(wins), observer: Some(observer), ..Self::default() }
+    /// A recorder that tells an observer, and counts wins if it is told of what.
+    pub fn new(
+        wins: Option<(FirstDilation, &'a Images, usize)>,
+        observer: &'a mut Observer<'a>,
+    ) -> Self {
+        Self { wins, observer: Some(observer), ..Self::default() }
     }
 
     fn record(
@@ -85,12 +88,16 @@ impl<'a> Recorder<'a> {
             }
             None => Vec::new(),
         };
+        // A training without classes has no accuracy; whoever asks for one has it in the log.
+        let accuracy = |name| log.get(name).unwrap_or(f64::NAN);
+        let known = ["loss", "accuracy", "val_loss", "val_accuracy"];
+        let others = log.values.iter().filter(|(name, _)| !known.contains(&&name[..]));
         Ok(EpochRecord {
             epoch: log.epoch,
             loss: value("loss")?,
-            accuracy: value("accuracy")?,
+            accuracy: accuracy("accuracy"),
             val_loss: value("val_loss")?,
-            val_accuracy: value("val_accuracy")?,
+            val_accuracy: accuracy("val_accuracy"),
             learning_rate: log.learning_rate,
             moved_share: per_step(self.sums.moved_share),
             moved_distance: per_step(self.sums.distance),
@@ -100,6 +107,7 @@ impl<'a> Recorder<'a> {
             active_share: active_share(training.params),
             filters,
             seconds: log.seconds,
+            metrics: others.cloned().collect(),
         })
     }
 

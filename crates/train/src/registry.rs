@@ -271,12 +271,13 @@ pub fn find<'a, V>(
     })
 }
 
-/// The name that a word is most similar to, if it is similar.
-pub fn closest(names: impl IntoIterator<Item = &'static str>, word: &str) -> Option<&'static str> {
-    let word = word.to_lowercase().replace('_', "-");
-    let similarity = |name: &str| strsim::jaro_winkler(name, &word);
-    let best = names.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    best.filter(|name| similarity(name) > 0.75)
+/// The name most similar to a word, if one is similar, whatever the case and the hyphens.
+pub(crate) fn closest<'n>(names: impl Iterator<Item = &'n str>, word: &str) -> Option<&'n str> {
+    let plain = |text: &str| text.to_lowercase().replace('_', "-");
+    let word = plain(word);
+    let similarity = |name: &str| strsim::jaro_winkler(&plain(name), &word);
+    let closest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    closest.filter(|name| similarity(name) > 0.75)
 }
 
 /// The table as lines of help.

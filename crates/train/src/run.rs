@@ -1,10 +1,12 @@
-//! One run of the experiment, from the name of a constraint and a seed to its record and its files.
+//! One run, from a seed and the name of a constraint or a model file to its record and its files.
 
 use std::ops::ControlFlow;
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::checkpoint::{self, CheckpointError};
-use morphograd_morphology::nn::fit::{Accuracy, ConfusionMatrix, End, Fit, FitError, evaluate};
+use morphograd_morphology::nn::fit::{
+    Accuracy, Callback, ConfusionMatrix, DataSet, End, Fit, FitError, Loss, Metric, evaluate,
+};
 use morphograd_morphology::nn::tensor::{ShapeError, TensorRef, Window2d};
 use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
 
@@ -12,6 +14,9 @@ use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{DataError, Dataset};
 use crate::experiment::{Config, ConfigError, DILATION};
 use crate::first_dilation::FirstDilation;
+use crate::model::{
+    ImageTargets, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, WEIGHTS, Watcher,
+};
 use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
 use crate::recorder::{Event, Recorder, violation};
 use crate::registry::{OPTIMIZERS, find};
@@ -22,6 +27,9 @@ pub enum RunError {
     /// Settings that cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A model that cannot be built for the data.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// Data that cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -41,7 +49,8 @@ pub enum RunError {
 
 /// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors`
 /// at the end, also when the run is interrupted or its loss is no longer finite. The weights are
-/// those of the epoch with the lowest training loss.
+/// those of the epoch with the lowest training loss. `model.toml` beside them says what network
+/// they are of, for [`SavedModel`](crate::model::SavedModel).
 ///
 /// # Errors
 /// If the settings or the data cannot be used, or a file cannot be written.
@@ -60,67 +69,256 @@ pub fn run(
     let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     config.start.apply(&mut params, kernel);
-    let mut optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
+    let optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
     let train = dataset.train.take(config.samples)?;
-
-    let path = folder.run(&variant, seed)?;
-    let mut history = HistoryWriter::create(&path.join("history.csv"))?;
-    let window = Window2d::new(config.kernel);
-    let dilation = FirstDilation { kernel, scan: window.into() };
-
-    let (mut stopping, mut plateau) = config.callbacks();
-    let mut write_and_tell = |event: Event<'_>| {
-        if let Event::Epoch(record) = event {
-            history.append(record)?;
-        }
-        Ok(observe(event))
-    };
-    let wins = (dilation, &dataset.test, config.batch_size);
-    let mut recorder = Recorder::new(wins, &mut write_and_tell);
-    let fitted = Fit {
-        validation: Some(&dataset.test),
+    let dilation = FirstDilation { kernel, scan: Window2d::new(config.kernel).into() };
+    let (stopping, plateau) = config.callbacks();
+    let plan = Plan {
+        dataset,
+        model: &model,
+        loss: &SoftmaxCrossEntropy,
+        train: &train,
+        test: &dataset.test,
+        has_classes: true,
         epochs: config.epochs,
         batch_size: config.batch_size,
-        seed,
-        metrics: vec![&mut Accuracy::default()],
-        callbacks: vec![&mut stopping, &mut plateau, &mut recorder],
-        ..Fit::new(&model, &SoftmaxCrossEntropy, &train)
-    }
-    .run(&mut params, &mut optimizer)?;
-    let Recorder { epochs, is_interrupted, .. } = recorder;
-    let stop = match fitted.end {
-        End::Epochs => Stop::EpochLimit,
-        End::Stopped if !is_interrupted => Stop::EarlyStopping { patience: config.stop_patience },
-        End::Stopped | End::Interrupted => Stop::Interrupted,
-        End::NotFinite { epoch, step } => Stop::NotFinite { epoch, step },
+        metrics: Vec::new(),
+        callbacks: vec![Watcher::Stop(stopping), Watcher::Plateau(plateau)],
+        dilation: Some(dilation),
+        note: Note {
+            file: "tutorial.toml".to_owned(),
+            input: vec![dataset.train.height(), dataset.train.width(), 1],
+            class_names: dataset.class_names.clone(),
+            model: config.model_text(&variant),
+        },
+        in_checkpoint: false,
     };
-    let final_constraint_violation = violation(&params);
-    // What a way to enforce has left outside of the set is measured and saved as it will be used:
-    // inside.
-    params.finalize();
-    checkpoint::save(&params, path.join("weights.safetensors"))?;
-
-    let mut confusion = ConfusionMatrix::new(dataset.class_names.len());
-    let metrics = &mut [&mut confusion as _];
-    let (test, batch_size) = (&dataset.test, config.batch_size);
-    evaluate(&model, &SoftmaxCrossEntropy, test, batch_size, &params, metrics)?;
-    let wins = dilation.wins(&params, test, batch_size)?;
+    let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
+    let kernel = params.value(kernel).data;
+    let wins = dilation.wins(&params, &dataset.test, config.batch_size)?;
     let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
     Ok(RunRecord {
-        variant,
-        seed,
-        restored_epoch: stopping.best_epoch,
-        confusion,
-        filters: planes(config.kernel, config.filters, params.value(kernel).data),
+        filters: planes(config.kernel, config.filters, kernel),
         wins: planes(config.kernel, config.filters, &wins),
-        digit: digit(dataset),
-        feature_maps: feature_maps(dataset, &model, &params)?,
-        stop,
-        train_seconds: fitted.seconds,
-        max_constraint_violation: worst(epochs.iter().map(|epoch| epoch.violation)),
-        final_constraint_violation,
-        epochs,
+        feature_maps: feature_maps(dataset, &model, &params, DILATION)?,
+        ..record
     })
+}
+
+/// Trains the network of a model file with one seed; leaves the files of [`run`]. The checkpoint
+/// holds the model. The weights are those of the best epoch if a callback of the file restores
+/// them, else of the last.
+///
+/// # Errors
+/// If the model does not fit the data, or as [`run`].
+pub fn run_model(
+    config: &ModelConfig,
+    file: &ModelFile,
+    dataset: &Dataset,
+    seed: u64,
+    folder: &RunFolder,
+    observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
+) -> Result<RunRecord, RunError> {
+    let variant = Variant::from(&config.name[..]);
+    let input = [dataset.train.height(), dataset.train.width(), 1];
+    let mut params = Params::new();
+    let model = file.build(&mut params, seed, input, dataset.class_names.len())?;
+    file.fits(&model, config.batch_size)?;
+    let training = file.training()?;
+    let rule = match &config.optimizer {
+        Some(word) => (find("optimizer", OPTIMIZERS, word).map_err(ConfigError::from)?.make)(),
+        None => training.rule,
+    };
+    let rate = config.learning_rate.map_or(training.rate, |rate| Box::new(rate));
+    let optimizer = Optimizer::new(&params, rule, rate)
+        .clipped(training.clip)
+        .with_momentum(training.momentum)
+        .in_metric(training.metric)
+        .measured();
+    let train = dataset.train.take(config.samples)?;
+    let (noise, teacher) = match training.target {
+        Target::Labels => (None, None),
+        Target::Image { noise, teacher } => (Some(noise), teacher),
+    };
+    let mut fixed = Params::new();
+    let teacher = teacher.map(|layers| file.build_layers(layers, &mut fixed, input)).transpose()?;
+    let teacher = teacher.as_ref().map(|teacher| (teacher, &fixed));
+    let pairs =
+        |images, purpose| noise.map(|noise| ImageTargets { images, noise, seed, purpose, teacher });
+    let (train_pairs, test_pairs) =
+        (pairs(&train, "training noise"), pairs(&dataset.test, "test noise"));
+    let note = Note {
+        file: format!("{}.toml", config.name),
+        input: input.to_vec(),
+        class_names: dataset.class_names.clone(),
+        model: file.text().to_owned(),
+    };
+    let plan = Plan {
+        dataset,
+        model: &model,
+        loss: &*training.loss,
+        train: train_pairs.as_ref().map_or(&train as &dyn DataSet<f32>, |pairs| pairs),
+        test: test_pairs.as_ref().map_or(&dataset.test as &dyn DataSet<f32>, |pairs| pairs),
+        has_classes: train_pairs.is_none(),
+        epochs: config.epochs,
+        batch_size: config.batch_size,
+        metrics: training.metrics,
+        callbacks: training.callbacks,
+        dilation: None,
+        note,
+        in_checkpoint: true,
+    };
+    let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
+    let Some((first, filters)) = first_filters(&model, &params) else { return Ok(record) };
+    let feature_maps = feature_maps(dataset, &model, &params, first)?;
+    Ok(RunRecord { filters, feature_maps, ..record })
+}
+
+/// Checks everything that can be checked before a training of a model file: names, ranges, and
+/// that the network, and its teacher if it has one, fit the images and memory.
+///
+/// # Errors
+/// The first thing that cannot be used.
+pub fn validate_model(
+    config: &ModelConfig,
+    file: &ModelFile,
+    dataset: &Dataset,
+) -> Result<(), RunError> {
+    config.validate(dataset)?;
+    let input = [dataset.train.height(), dataset.train.width(), 1];
+    let model = file.build(&mut Params::new(), 0, input, dataset.class_names.len())?;
+    file.fits(&model, config.batch_size)?;
+    if let Target::Image { teacher: Some(teacher), .. } = file.training()?.target {
+        file.build_layers(teacher, &mut Params::new(), input)?;
+    }
+    Ok(())
+}
+
+/// The structuring functions of the first layer of a model, to be drawn, and the layer's name; none
+/// if it has no finite kernel on one channel.
+fn first_filters<'m>(model: &'m Model<f32>, params: &Params<f32>) -> Option<(&'m str, Gallery)> {
+    let first = model.entries().first()?;
+    let kernel = params.value(params.find(&format!("{}.kernel", first.name))?);
+    let &[height, width, 1, filters] = kernel.shape.dims() else { return None };
+    let drawn = first.output.rank() == 3 && kernel.data.iter().all(|w| w.is_finite());
+    drawn.then(|| (&first.name[..], planes([height, width], filters, kernel.data)))
+}
+
+/// A training that is ready to run.
+struct Plan<'a> {
+    dataset: &'a Dataset,
+    model: &'a Model<f32>,
+    loss: &'a dyn Loss<f32>,
+    train: &'a dyn DataSet<f32>,
+    test: &'a dyn DataSet<f32>,
+    /// Whether targets are classes, so that there are an accuracy and a confusion matrix.
+    has_classes: bool,
+    epochs: usize,
+    batch_size: usize,
+    metrics: Vec<Box<dyn Metric<f32>>>,
+    callbacks: Vec<Watcher>,
+    /// The dilation whose wins are counted after every epoch.
+    dilation: Option<FirstDilation>,
+    /// What network it is, written beside the weights.
+    note: Note,
+    /// Whether it stands in the checkpoint, too; that of the tutorial's network stays as it was.
+    in_checkpoint: bool,
+}
+
+impl Plan<'_> {
+    /// Trains, measures and saves.
+    fn run(
+        mut self,
+        params: &mut Params<f32>,
+        mut optimizer: Optimizer<f32>,
+        (variant, seed): (&Variant, u64),
+        folder: &RunFolder,
+        observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<RunRecord, RunError> {
+        let path = folder.run(variant, seed)?;
+        let names: Vec<String> = self.metrics.iter().map(|metric| metric.name().into()).collect();
+        // In the order of the log: the training's, then the validation's.
+        let names = [names.clone(), names.iter().map(|name| format!("val_{name}")).collect()];
+        let mut history = HistoryWriter::with_metrics(&path.join("history.csv"), &names.concat())?;
+        let mut write_and_tell = |event: Event<'_>| {
+            if let Event::Epoch(record) = event {
+                history.append(record)?;
+            }
+            Ok(observe(event))
+        };
+        let test = &self.dataset.test;
+        let wins = self.dilation.map(|dilation| (dilation, test, self.batch_size));
+        let mut recorder = Recorder::new(wins, &mut write_and_tell);
+        let mut accuracy = Accuracy::default();
+        let mut metrics: Vec<&mut dyn Metric<f32>> = Vec::new();
+        if self.has_classes {
+            metrics.push(&mut accuracy);
+        }
+        for metric in &mut self.metrics {
+            metrics.push(&mut **metric);
+        }
+        let mut callbacks: Vec<&mut dyn Callback<f32>> =
+            self.callbacks.iter_mut().map(Watcher::callback).collect();
+        callbacks.push(&mut recorder);
+        let fitted = Fit {
+            validation: Some(self.test),
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            seed,
+            metrics,
+            callbacks,
+            ..Fit::new(self.model, self.loss, self.train)
+        }
+        .run(params, &mut optimizer)?;
+        let Recorder { epochs, is_interrupted, .. } = recorder;
+        let stopping = self.callbacks.iter().find_map(|watcher| match watcher {
+            Watcher::Stop(stopping) => Some(stopping),
+            Watcher::Plateau(_) => None,
+        });
+        let stop = match fitted.end {
+            End::Epochs => Stop::EpochLimit,
+            End::Stopped if !is_interrupted => {
+                Stop::EarlyStopping { patience: stopping.map_or(0, |stopping| stopping.patience) }
+            }
+            End::Stopped | End::Interrupted => Stop::Interrupted,
+            End::NotFinite { epoch, step } => Stop::NotFinite { epoch, step },
+        };
+        let final_constraint_violation = violation(params);
+        // What a way to enforce has left outside of the set is measured and saved as it will be
+        // used: inside.
+        params.finalize();
+        let (weights, note) = (path.join(WEIGHTS), self.note.to_toml());
+        if self.in_checkpoint {
+            checkpoint::save_with_note(params, weights, &note)?;
+        } else {
+            checkpoint::save(params, weights)?;
+        }
+        folder.write_beside(&path, NOTE, note.as_bytes())?;
+
+        let classes = if self.has_classes { self.dataset.class_names.len() } else { 0 };
+        let mut confusion = ConfusionMatrix::new(classes);
+        if self.has_classes {
+            let metrics = &mut [&mut confusion as _];
+            evaluate(self.model, self.loss, self.test, self.batch_size, params, metrics)?;
+        }
+        let none = Gallery { height: 0, width: 0, data: Vec::new() };
+        let restored = stopping.filter(|stopping| stopping.restore_best_weights);
+        Ok(RunRecord {
+            variant: variant.clone(),
+            seed,
+            restored_epoch: restored.map_or(epochs.len(), |stopping| stopping.best_epoch),
+            confusion,
+            filters: none.clone(),
+            wins: none.clone(),
+            digit: digit(self.dataset),
+            feature_maps: none,
+            stop,
+            train_seconds: fitted.seconds,
+            max_constraint_violation: worst(epochs.iter().map(|epoch| epoch.violation)),
+            final_constraint_violation,
+            epochs,
+        })
+    }
 }
 
 /// The first test image.
@@ -130,19 +328,20 @@ fn digit(dataset: &Dataset) -> Gallery {
     Gallery { height: dataset.test.height(), width: dataset.test.width(), data }
 }
 
-/// What the dilation makes of that image.
+/// What a layer makes of that image.
 fn feature_maps(
     dataset: &Dataset,
     model: &Model<f32>,
     params: &Params<f32>,
+    layer: &str,
 ) -> Result<Gallery, ShapeError> {
     let (digit, mut tape) = (digit(dataset), Tape::new());
     let mut graph = tape.record(params, Mode::Eval);
     let x = graph.input(TensorRef::new([1, digit.height, digit.width, 1], &digit.data));
-    let y = model.forward_until(&mut graph, x, DILATION)?;
+    let y = model.forward_until(&mut graph, x, layer)?;
     let y = graph.value(y);
     let &[_, height, width, filters] = y.shape.dims() else {
-        unreachable!("the output of a dilation has rank 4")
+        unreachable!("the output of an operator on images has rank 4")
     };
     Ok(planes([height, width], filters, y.data))
 }

@@ -224,15 +224,24 @@ pub fn run_line(run: &RunRecord) -> String {
         };
         return format!("{name}: {} before the end of the first epoch{measured}", run.stop);
     }
+    let measured = if run.confusion.classes() == 0 {
+        let best = run.best_val_loss();
+        let metrics = run.restored_metrics().iter().map(|(name, v)| format!(", {name} {v:.4}"));
+        let metrics: String = metrics.collect();
+        format!("best val. loss {best:.6}{metrics} (epoch {})", run.restored_epoch)
+    } else {
+        format!(
+            "best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {})",
+            run.best_val_accuracy(),
+            run.best_epoch(),
+            run.restored_val_accuracy(),
+            run.restored_epoch
+        )
+    };
     format!(
-        "{name}: {} ({}), best val. accuracy {:.4} (epoch {}), restored {:.4} (epoch {}), {:.1} \
-         s, violation {}",
+        "{name}: {} ({}), {measured}, {:.1} s, violation {}",
         epochs(run.epochs.len()),
         run.stop,
-        run.best_val_accuracy(),
-        run.best_epoch(),
-        run.restored_val_accuracy(),
-        run.restored_epoch,
         run.train_seconds,
         match run.max_constraint_violation {
             0.0 => "0".to_owned(),
@@ -263,14 +272,18 @@ pub fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     };
     let dead =
         record.dead_entries().map_or_else(|| "–".to_owned(), |(dead, all)| format!("{dead}/{all}"));
+    let metrics = record.metrics.iter().map(|(name, value)| format!(" {name} {value:.4}"));
+    let share = |share: f64| {
+        if share.is_nan() { "–".to_owned() } else { format!("{share:.4}") }
+    };
     format!(
-        "{:>7} {:6.4} {:6.4} {:6.4} {:6.4} {:7.5} {:>5} {:6.3} {:7.3} {:>7} {:>6} {:>7} {:>5} \
-         {:5.2}",
+        "{:>7} {:6.4} {:6.4} {:>6} {:>6} {:7.5} {:>5} {:6.3} {:7.3} {:>7} {:>6} {:>7} {:>5} \
+         {:5.2}{}",
         format!("{}/{epochs}", record.epoch),
         record.loss,
         record.val_loss,
-        record.accuracy,
-        record.val_accuracy,
+        share(record.accuracy),
+        share(record.val_accuracy),
         record.learning_rate,
         percent(Some(record.moved_share)),
         record.moved_distance,
@@ -279,7 +292,8 @@ pub fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
         percent(record.active_share),
         dead,
         percent(record.largest_win_share()),
-        record.seconds
+        record.seconds,
+        metrics.collect::<String>()
     )
 }
 

@@ -314,3 +314,79 @@ fn data_can_be_verified() {
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stdout).unwrap().contains("t10k-labels-idx1-ubyte.gz"));
 }
+
+const MODEL: &str = "\
+[[layer]]
+type = \"Morphological2d\"
+name = \"gradient\"
+operator = \"gradient2d\"
+size = 3
+kernel = { constraint = \"non-positive\" }
+
+[[layer]]
+type = \"GlobalMaxPool\"
+
+[[layer]]
+type = \"Dense\"
+units = \"classes\"
+
+[training]
+epochs = 5
+samples = 64
+batch_size = 32
+optimizer = \"sgd\"
+";
+
+#[test]
+fn a_network_from_a_file_is_checked_trained_and_trained_again_from_its_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), MODEL).unwrap();
+    let output = morphograd(folder.path(), &["model", "check", "mine.toml", "--input", "9x9x2"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "gradient (Morphological2D)   (None, 9, 9, 1)           18",
+        "Total params: 38",
+        "gradient.kernel in Interval",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+    // An option goes before the file, the file before the tutorial.
+    let train = ["train", "--model", "mine.toml", "--epochs", "2", "--seed", "3", "--out", "first"];
+    let output = morphograd(folder.path(), &train);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["64 of 4096 training images", "Run 1 of 1: mine, seed 3", "    2/2 ", "mine"] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+    for file in ["config.toml", "report.html", "mine-seed3/history.csv", "mine-seed3/model.toml"] {
+        assert!(folder.path().join("first").join(file).is_file(), "{file} is missing");
+    }
+    let again = ["train", "--config", "first/config.toml", "--quiet", "--out", "again"];
+    let output = morphograd(folder.path(), &again);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let [first, again] = ["first", "again"]
+        .map(|run| fs::read(folder.path().join(run).join("mine-seed3/weights.safetensors")));
+    assert_eq!(first.unwrap(), again.unwrap());
+}
+
+#[test]
+fn a_model_file_that_cannot_be_used_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("mine.toml"),
+        MODEL.replace("\nsize = 3", "\nsize = 29\npadding = \"valid\""),
+    )
+    .unwrap();
+    let error = refused(folder.path(), &["train", "--model", "mine.toml"]);
+    assert!(error.starts_with("error: mine.toml:1: gradient: "), "{error}");
+    fs::write(folder.path().join("mine.toml"), MODEL.replace("\nsize", "\nsise")).unwrap();
+    let error = refused(folder.path(), &["model", "check", "mine.toml"]);
+    assert!(error.contains("found `sise` (did you mean `size`?)"), "{error}");
+    let error = refused(folder.path(), &["train", "--model", "none.toml"]);
+    assert!(error.starts_with("error: none.toml: "), "{error}");
+    let both = ["train", "--model", "mine.toml", "--constraint", "none"];
+    assert!(refused(folder.path(), &both).contains("cannot be used with"));
+    assert!(!folder.path().join("runs").exists());
+    let error = refused(folder.path(), &["model", "list", "convolutor"]);
+    assert!(error.contains("found `convolutor`"), "{error}");
+}

@@ -23,6 +23,11 @@ pub trait Build<T: Real>: 'static {
         builder: &mut Builder<'_, T>,
         input: Shape,
     ) -> Result<Box<dyn Layer<T>>, BuildError>;
+
+    /// The name of its type, `Conv2d` for instance.
+    fn kind(&self) -> &'static str {
+        short_name::<Self>()
+    }
 }
 
 /// A description of any type, to be kept beside others: what containers hold.
@@ -37,13 +42,9 @@ type BuildOnce<T> =
 impl<T: Real> Description<T> {
     /// Hides the type of a description.
     pub fn new<S: Build<T>>(description: S) -> Self {
+        let kind = description.kind();
         let build = |builder: &mut Builder<'_, T>, input| description.build(builder, input);
-        Self { kind: short_name::<S>(), build: Box::new(build) }
-    }
-
-    /// The name of its type, `Conv2d` for instance.
-    pub fn kind(&self) -> &'static str {
-        self.kind
+        Self { kind, build: Box::new(build) }
     }
 }
 
@@ -55,6 +56,11 @@ impl<T: Real> Build<T> for Description<T> {
     ) -> Result<Box<dyn Layer<T>>, BuildError> {
         (self.build)(builder, input)
     }
+
+    /// That of what it describes.
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
 }
 
 impl<T> fmt::Debug for Description<T> {
@@ -64,7 +70,7 @@ impl<T> fmt::Debug for Description<T> {
 }
 
 /// `morphograd_nn::layers::conv2d::Conv2d<f32>` → `Conv2d`.
-fn short_name<S>() -> &'static str {
+fn short_name<S: ?Sized>() -> &'static str {
     let full = type_name::<S>();
     let path = full.split('<').next().unwrap_or(full);
     path.rsplit("::").next().unwrap_or(path)

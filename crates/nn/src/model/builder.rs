@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Debug};
 use std::rc::Rc;
 
-use morphograd_autodiff::tensor::{Real, Shape};
+use morphograd_autodiff::tensor::{Real, Shape, ShapeError};
 use morphograd_autodiff::{ParamId, Params};
 
 use crate::model::error::BuildError;
@@ -29,32 +29,63 @@ pub struct Builder<'a, T> {
     fusions: Rc<RefCell<Vec<Fusion<T>>>>,
     path: String,
     seed: u64,
+    /// The most numbers that the parameters may hold.
+    limit: usize,
 }
 
 impl<'a, T: Real> Builder<'a, T> {
     /// A builder of parameters without a path in front. The seed decides how they start.
     pub fn new(params: &'a mut Params<T>, seed: u64) -> Self {
-        Self { params, fusions: Rc::default(), path: String::new(), seed }
+        Self { params, fusions: Rc::default(), path: String::new(), seed, limit: usize::MAX }
+    }
+
+    /// A builder that refuses parameters of more bytes than this, all together, before it takes
+    /// memory for them: for models whose sizes come from a file.
+    ///
+    /// ```
+    /// use morphograd_nn::{Builder, Dense, Sequential, autodiff::Params};
+    /// let mut params = Params::<f32>::new();
+    /// let mut builder = Builder::new(&mut params, 0).at_most(1000);
+    /// let dense = Sequential::new().add("dense", Dense { units: 40, ..Dense::default() });
+    /// assert_eq!(
+    ///     dense.build_model_in(&mut builder, [8]).unwrap_err().to_string(),
+    ///     "dense.kernel: parameter: expected a parameter of at most 1000 bytes, found shape [8, \
+    ///      40], 1280 bytes"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn at_most(self, bytes: usize) -> Self {
+        Self { limit: bytes / size_of::<T>(), ..self }
     }
 
     /// A builder for a part: its parameters are called `name.…`.
     pub fn scope(&mut self, name: &str) -> Builder<'_, T> {
         let path = self.join(name);
         let fusions = Rc::clone(&self.fusions);
-        Builder { params: self.params, fusions, path, seed: self.seed }
+        Builder { params: self.params, fusions, path, seed: self.seed, limit: self.limit }
     }
 
     /// Declares a parameter. Its start depends on the seed and its path only.
     ///
     /// # Errors
     /// If the name is taken, the constraint does not accept the shape or cannot be enforced as
-    /// chosen, the regularizer does not fit, or there would be more than 2³¹ numbers.
+    /// chosen, the regularizer does not fit, or there would be more than 2³¹ numbers or more than
+    /// the builder allows.
     pub fn param(
         &mut self,
         name: &str,
         shape: Shape,
         weight: Weight<T>,
     ) -> Result<ParamId, BuildError> {
+        let room = self.limit.saturating_sub(self.params.count());
+        // Lengths of 0 count as 1: what cannot be counted is refused further on.
+        let size = shape.dims().iter().try_fold(1usize, |size, n| size.checked_mul(*n.max(&1)));
+        if let Some(size) = size.filter(|size| *size > room) {
+            let bytes = |numbers: usize| numbers.saturating_mul(size_of::<T>());
+            let expected = format!("a parameter of at most {} bytes", bytes(room));
+            let found = format!("shape {shape}, {} bytes", bytes(size));
+            return Err(ShapeError::new("parameter", expected, found).within(name).into());
+        }
         let path = self.join(name);
         weight.declare(self.params, self.seed, path, shape)
     }

@@ -1,5 +1,7 @@
 //! How a parameter is described: its start, its set, and what it costs.
 
+use std::fmt;
+
 use morphograd_autodiff::sets::Constraint;
 use morphograd_autodiff::tensor::{Real, Shape, ShapeError, Tensor};
 use morphograd_autodiff::{Op, ParamId, Params, Penalty};
@@ -40,6 +42,13 @@ impl<T: Real> Weight<T> {
     /// A parameter that starts at zero.
     pub fn zeros() -> Self {
         Self::new(Constant(0.0))
+    }
+
+    /// The same parameter, in its set, with another start, that of an initializer.
+    #[must_use]
+    pub fn started(mut self, initializer: impl Initializer<T> + 'static) -> Self {
+        self.initializer = Box::new(initializer);
+        self
     }
 
     /// Keeps the parameter in a set.
@@ -102,5 +111,19 @@ impl<T: Real> Weight<T> {
             params.penalize(id, regularizer)?;
         }
         Ok(id)
+    }
+}
+
+/// The start, and the set where there is one.
+///
+/// ```
+/// use morphograd_nn::{Weight, sets::NonNegative};
+/// let weight = Weight::<f32>::zeros().constrained(NonNegative);
+/// assert_eq!(weight.to_string(), "Constant(0.0) in NonNegative");
+/// ```
+impl<T> fmt::Display for Weight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.initializer)?;
+        self.constraint.as_ref().map_or(Ok(()), |set| write!(f, " in {set:?}"))
     }
 }

@@ -3,6 +3,7 @@
 
 mod apply;
 mod data;
+mod model;
 mod train;
 
 use std::env;
@@ -29,6 +30,8 @@ enum Command {
     /// Fetches, checks or regenerates data sets
     #[command(subcommand, after_help = GENERATE)]
     Data(data::Command),
+    #[command(subcommand)]
+    Model(model::Command),
 }
 
 /// What xtask does by itself.
@@ -40,6 +43,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Train(arguments) => train::main(&arguments),
         Command::Apply(arguments) => apply::main(&arguments),
         Command::Data(command) => data::main(&command),
+        Command::Model(command) => model::main(&command),
     };
     match result {
         Ok(code) => code,

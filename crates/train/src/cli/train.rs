@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,12 @@ use clap::{ArgAction, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::artifacts::RunFolder;
 use morphograd::data::{DataSource, Dataset, Search};
-use morphograd::experiment::Config;
-use morphograd::record::{ExperimentRecord, RunRecord, Stop};
+use morphograd::experiment::{Config, ConfigError};
+use morphograd::model::{ModelConfig, ModelFile};
+use morphograd::record::{ExperimentRecord, RunRecord, Stop, Variant};
 use morphograd::recorder::Event;
 use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, STARTS, help};
-use morphograd::run::run;
+use morphograd::run::{RunError, run, run_model, validate_model};
 use morphograd::start::Start;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 use morphograd_morphology::nn::Weight;
@@ -89,6 +90,14 @@ pub(crate) struct Arguments {
     /// Start from the settings of an earlier config.toml; other options override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Network of a model file (cargo xtask model --help) in place of the tutorial's; options
+    /// override what the file says
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["constraints", "enforcements", "start", "filters", "kernel"]
+    )]
+    model: Option<PathBuf>,
     /// Print only the final table
     #[arg(long, short, action = ArgAction::SetTrue)]
     quiet: bool,
@@ -102,7 +111,8 @@ fn after_help() -> String {
         "Constraints:\n{}\n\nOptimizers:\n{}\n\nEnforcements:\n{}\n\nStarts:\n{}\n\nExamples:\n  \
          cargo xtask train                                     the tutorial\n  \
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
-         cargo xtask train --data fashion-mnist --samples 5000 other data\n\n\
+         cargo xtask train --data fashion-mnist --samples 5000 other data\n  \
+         cargo xtask train --model models/t5_grey_shift.toml    another network\n\n\
          Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends \
          at once.",
         help(CONSTRAINTS),
@@ -159,8 +169,8 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
         datasets: &datasets,
     };
     let dataset = DataSource::find(&search)?.load()?;
-    let config = arguments.config(&dataset)?;
-    config.validate(&dataset)?;
+    let plan = arguments.plan(&dataset)?;
+    plan.validate(&dataset)?;
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
@@ -176,23 +186,150 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
         }
     })?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let narrator = Narrator { quiet: arguments.quiet, epochs: config.epochs, interrupted };
-    pool.install(|| experiment(&config, &dataset, threads, &out, &narrator))
+    let narrator = Narrator { quiet: arguments.quiet, epochs: plan.epochs(), interrupted };
+    pool.install(|| experiment(&plan, &dataset, threads, &out, &narrator))
+}
+
+/// What is trained: the tutorial's network, or that of a model file.
+enum Plan {
+    Tutorial(Config),
+    Model(ModelConfig, ModelFile),
+}
+
+impl Plan {
+    fn validate(&self, dataset: &Dataset) -> Result<(), RunError> {
+        match self {
+            Self::Tutorial(config) => Ok(config.validate(dataset)?),
+            Self::Model(config, file) => validate_model(config, file, dataset),
+        }
+    }
+
+    fn epochs(&self) -> usize {
+        match self {
+            Self::Tutorial(config) => config.epochs,
+            Self::Model(config, _) => config.epochs,
+        }
+    }
+
+    fn samples(&self) -> usize {
+        match self {
+            Self::Tutorial(config) => config.samples,
+            Self::Model(config, _) => config.samples,
+        }
+    }
+
+    fn seeds(&self) -> &[u64] {
+        match self {
+            Self::Tutorial(config) => &config.seeds,
+            Self::Model(config, _) => &config.seeds,
+        }
+    }
+
+    fn variants(&self) -> Result<Vec<Variant>, RunError> {
+        match self {
+            Self::Tutorial(config) => Ok(config.variants()?),
+            Self::Model(config, _) => Ok(vec![Variant::from(&config.name[..])]),
+        }
+    }
+
+    /// The settings as `config.toml` holds them.
+    fn settings(&self) -> Result<String, toml::ser::Error> {
+        match self {
+            Self::Tutorial(config) => toml::to_string(config),
+            Self::Model(config, _) => toml::to_string_pretty(config),
+        }
+    }
+
+    fn summary(&self, dataset: &Dataset) -> Result<String, RunError> {
+        let mut params = Params::new();
+        let model = match self {
+            Self::Tutorial(config) => config
+                .network(dataset, Weight::zeros(), 0, &mut params)
+                .map_err(ConfigError::from)?,
+            Self::Model(_, file) => {
+                let input = [dataset.train.height(), dataset.train.width(), 1];
+                file.build(&mut params, 0, input, dataset.class_names.len())?
+            }
+        };
+        Ok(summary(&model, &params))
+    }
+
+    fn run(
+        &self,
+        dataset: &Dataset,
+        variant: &Variant,
+        seed: u64,
+        out: &RunFolder,
+        observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<RunRecord, RunError> {
+        match self {
+            Self::Tutorial(config) => run(config, dataset, variant.clone(), seed, out, observe),
+            Self::Model(config, file) => run_model(config, file, dataset, seed, out, observe),
+        }
+    }
 }
 
 impl Arguments {
-    /// The settings: a file's or the tutorial's, with the options given on top. A data set smaller
-    /// than the tutorial's is taken whole.
+    /// What is trained: what options say goes before what `--config` says, that before what the
+    /// model file says, and that before the settings of the tutorial.
+    fn plan(&self, dataset: &Dataset) -> Result<Plan, Box<dyn std::error::Error + Send + Sync>> {
+        let text = match &self.config {
+            Some(path) => {
+                Some(fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?)
+            }
+            None => None,
+        };
+        let wrong = |error: toml::de::Error| {
+            let path = self.config.as_deref().unwrap_or(Path::new(""));
+            format!("{}: {error}", path.display())
+        };
+        // Settings of a model file hold it.
+        let of_model = |text: &String| {
+            toml::from_str::<toml::Table>(text).is_ok_and(|table| table.contains_key("model"))
+        };
+        let (mut config, file) = match (&self.model, text) {
+            (None, Some(text)) if of_model(&text) => {
+                let config: ModelConfig = toml::from_str(&text).map_err(wrong)?;
+                let file = config.file()?;
+                (config, file)
+            }
+            (None, text) => return Ok(Plan::Tutorial(self.config(dataset, text, wrong)?)),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "expected --model or --config, found both; the config.toml of a model \
+                            holds its model"
+                        .into(),
+                );
+            }
+            (Some(path), None) => {
+                let file = ModelFile::read(path)?;
+                (ModelConfig::of(&file, dataset)?, file)
+            }
+        };
+        if !self.seed.is_empty() {
+            config.seeds.clone_from(&self.seed);
+        }
+        if let Some(n) = self.seeds {
+            config.seeds = (0..n).collect();
+        }
+        config.samples = self.samples.unwrap_or(config.samples);
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.batch_size = self.batch_size.unwrap_or(config.batch_size);
+        config.learning_rate = self.lr.or(config.learning_rate);
+        config.optimizer = self.optimizer.clone().or(config.optimizer);
+        Ok(Plan::Model(config, file))
+    }
+
+    /// The settings of the tutorial's network: a file's or the tutorial's, with the options given
+    /// on top. A data set smaller than the tutorial's is taken whole.
     fn config(
         &self,
         dataset: &Dataset,
+        text: Option<String>,
+        wrong: impl Fn(toml::de::Error) -> String,
     ) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
-        let mut config = match &self.config {
-            Some(path) => {
-                let text =
-                    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-                toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?
-            }
+        let mut config = match text {
+            Some(text) => toml::from_str(&text).map_err(wrong)?,
             None => Config {
                 samples: Config::default().samples.min(dataset.train.len()),
                 ..Config::default()
@@ -241,21 +378,19 @@ impl Arguments {
 
 /// All runs, and what they leave.
 fn experiment(
-    config: &Config,
+    plan: &Plan,
     dataset: &Dataset,
     threads: usize,
     out: &RunFolder,
     narrator: &Narrator,
 ) -> CommandResult {
-    let settings = format!("# {}\n{}", dataset.note, toml::to_string(config)?);
+    let settings = format!("# {}\n{}", dataset.note, plan.settings()?);
     out.write("config.toml", settings.as_bytes())?;
-    let mut params = Params::new();
-    let model = config.network(dataset, Weight::zeros(), 0, &mut params)?;
     let mut record = ExperimentRecord {
         dataset: dataset.name.clone(),
         dataset_note: dataset.note.clone(),
         class_names: dataset.class_names.clone(),
-        summary: summary(&model, &params),
+        summary: plan.summary(dataset)?,
         config: settings,
         threads,
         runs: Vec::new(),
@@ -263,24 +398,23 @@ fn experiment(
     narrator.say(&format!(
         "Data: {} ({} of {} training images, {} test images)\n",
         dataset.note,
-        config.samples,
+        plan.samples(),
         dataset.train.len(),
         dataset.test.len()
     ));
     narrator.say(&record.summary);
 
     let mut healthy = true;
-    let variants = config.variants()?;
-    let total = variants.len() * config.seeds.len();
+    let variants = plan.variants()?;
+    let total = variants.len() * plan.seeds().len();
     'runs: for variant in &variants {
-        for seed in &config.seeds {
+        for seed in plan.seeds() {
             let title = format!("Run {} of {total}: {variant}, seed {seed}", record.runs.len() + 1);
             narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
             narrator.say(EPOCH_HEADER);
             let bar = narrator.bar();
-            let run = run(config, dataset, variant.clone(), *seed, out, &mut |event| {
-                narrator.event(&bar, event)
-            })?;
+            let run =
+                plan.run(dataset, variant, *seed, out, &mut |event| narrator.event(&bar, event))?;
             bar.finish_and_clear();
             narrator.run(&run, &record.class_names);
             healthy &= !matches!(run.stop, Stop::NotFinite { .. });
@@ -343,6 +477,9 @@ impl Narrator {
 
     fn run(&self, run: &RunRecord, names: &[String]) {
         self.say(&format!("\n{}", run_line(run)));
+        if run.confusion.classes() == 0 {
+            return;
+        }
         self.say(&format!(
             "\nConfusion matrix (rows: true classes)\n{}",
             run.confusion.text(names)

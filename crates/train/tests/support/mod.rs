@@ -70,6 +70,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
                     })
                     .collect(),
                 seconds: 0.3,
+                metrics: Vec::new(),
             }
         })
         .collect();
