@@ -11,10 +11,10 @@ use crate::apply::pipeline::Pipeline;
 /// The rows that a pipeline makes of rows that are read from above.
 ///
 /// ```
-/// use morphograd::apply::{ApplyError, Output, Pipeline, Strips};
+/// use morphograd::apply::{Output, Pipeline, Strips};
 /// use morphograd_image::Picture;
 /// let pipeline = Pipeline::parse("opening disk:2 | gradient", &[])?;
-/// let pixels: Vec<u16> = (0..600).map(|i| i * 7919 % 251).collect();
+/// let pixels: Vec<u16> = (0..600).map(|i| i * 79 % 251).collect();
 /// let picture = Picture::new([30, 20], 1, pixels)?;
 /// let mut read = 0;
 /// let mut strips = Strips::new(&pipeline, picture.header(), |count| {
