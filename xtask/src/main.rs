@@ -21,6 +21,8 @@ Commands:
   apply   Applies morphological operators to image files (cargo xtask apply --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
   model   Checks a model file, or lists what one can name (cargo xtask model --help)
+  predict Says of image files what a trained network makes of them (cargo xtask predict --help)
+  evaluate Measures a trained network on data (cargo xtask evaluate --help)
   bench   Measures kernels, training and prediction (cargo xtask bench --help)
   book    Builds the book, checks it, or draws its figures (cargo xtask book --help)
   test    Runs every test of the workspace, examples in the documentation included
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
             cargo.args(["--example", "draw_digits", "--"]).args(&rest[1..]);
             hand_over(cargo)
         }
-        Some("train" | "apply" | "data" | "model") => {
+        Some("train" | "apply" | "data" | "model" | "predict" | "evaluate") => {
             release(&root, "morphograd", Some(&command), rest)
         }
         Some("bench") => release(&root, "morphograd-bench", None, rest),

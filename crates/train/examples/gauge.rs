@@ -115,7 +115,7 @@ fn distance_to_canonical(config: &Config, dataset: &Dataset, weights: &Path) -> 
     let images = &dataset.test;
     let shape = [images.len().min(1000), images.height(), images.width(), 1];
     let pixels: Vec<f32> = (0..shape[0])
-        .flat_map(|n| images.pixels(n).iter().map(|pixel| f32::from(*pixel) / 255.0))
+        .flat_map(|n| images.levels(n).map(|level| level as f32 / images.white() as f32))
         .collect();
     let mut logits = |params: &Params<f32>| -> Outcome<Vec<f32>> {
         let mut graph = tape.record(params, Mode::Eval);

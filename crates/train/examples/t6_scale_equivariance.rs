@@ -156,8 +156,8 @@ impl DataSet<f32> for Rescaled<'_> {
 /// Outside the image is black.
 fn rescaled(images: &Images, examples: &[usize], factor: f64) -> Tensor<f32> {
     let (n, [height, width]) = (examples.len(), [images.height(), images.width()]);
-    let pixels = examples.iter().flat_map(|i| images.pixels(*i));
-    let pixels: Vec<f64> = pixels.map(|pixel| f64::from(*pixel) / 255.0).collect();
+    let levels = examples.iter().flat_map(|i| images.levels(*i));
+    let pixels: Vec<f64> = levels.map(|level| level / images.white()).collect();
     let [rows, columns] = [height, width].map(|n| ((n - 1) as f64 * factor) as usize + 1);
     // Along the columns, then along the rows.
     let y = interpolated(&pixels, [height, width], rows, factor);

@@ -109,13 +109,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn tied_windows(images: &Images) -> [f64; 2] {
     let (mut all, mut background, mut tied) = (0.0, 0.0, 0.0);
     for (n, i) in (0..images.len()).flat_map(|n| (0..images.height() - 4).map(move |i| (n, i))) {
-        let rows = images.pixels(n).chunks_exact(images.width()).skip(i).take(5);
+        let levels: Vec<f64> = images.levels(n).collect();
+        let rows = levels.chunks_exact(images.width()).skip(i).take(5);
         for j in 0..images.width() - 4 {
-            let window = rows.clone().flat_map(|row| &row[j..j + 5]);
-            let largest = window.clone().max();
+            let window = rows.clone().flat_map(|row| &row[j..j + 5]).copied();
+            let largest = window.clone().fold(0.0, f64::max);
             all += 1.0;
-            background += f64::from(u8::from(largest == Some(&0)));
-            tied += f64::from(u8::from(window.filter(|pixel| Some(*pixel) == largest).count() > 1));
+            background += f64::from(u8::from(largest == 0.0));
+            tied += f64::from(u8::from(window.filter(|pixel| *pixel == largest).count() > 1));
         }
     }
     [background / all, tied / all]

@@ -8,7 +8,7 @@ use morphograd_morphology::nn::{
 use morphograd_morphology::{Dilation2d, Neighbourhood2d};
 use serde::{Deserialize, Serialize};
 
-use crate::data::Dataset;
+use crate::data::{DataSettings, Dataset};
 use crate::record::Variant;
 use crate::registry::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 use crate::start::Start;
@@ -52,6 +52,9 @@ pub struct Config {
     pub plateau_factor: f64,
     /// Plateau schedule: the least fall that counts.
     pub plateau_min_delta: f64,
+    /// What becomes of the images before.
+    #[serde(default, skip_serializing_if = "DataSettings::is_default")]
+    pub data: DataSettings,
 }
 
 /// What was the only way when older configurations were written.
@@ -82,6 +85,7 @@ impl Default for Config {
             plateau_patience: 3,
             plateau_factor: 0.5,
             plateau_min_delta: 1e-4,
+            data: DataSettings::default(),
         }
     }
 }
@@ -278,7 +282,7 @@ units = "classes"
             .add("flatten", Flatten)
             .add("dropout", Dropout { rate: self.dropout })
             .add("dense", Dense { units: dataset.class_names.len(), ..Dense::default() })
-            .build_model(params, seed, [dataset.train.height(), dataset.train.width(), 1])
+            .build_model(params, seed, dataset.train.shape())
     }
 }
 

@@ -29,10 +29,10 @@ impl FirstDilation {
         count: usize,
     ) -> Result<Tensor<f64>, ShapeError> {
         let first: Vec<usize> = (0..images.len().min(count)).collect();
-        let (height, width) = (images.height(), images.width());
-        let mut pixels = vec![0.0; first.len() * height * width];
+        let [height, width, channels] = images.shape();
+        let mut pixels = vec![0.0; first.len() * images.size()];
         images.gather_pixels(&first, &mut pixels);
-        let x = TensorRef::new([first.len(), height, width, 1], &pixels);
+        let x = TensorRef::new([first.len(), height, width, channels], &pixels);
         win_counts::<_, MaxPlus>(x, params.value(self.kernel), self.scan)
     }
 

@@ -11,7 +11,7 @@ use morphograd_morphology::nn::tensor::{ShapeError, TensorRef, Window2d};
 use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
 
 use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
-use crate::data::{DataError, Dataset};
+use crate::data::{Augmentation, Augmented, DataError, Dataset, Images};
 use crate::experiment::{Config, ConfigError, DILATION};
 use crate::first_dilation::FirstDilation;
 use crate::model::{
@@ -70,7 +70,9 @@ pub fn run(
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     config.start.apply(&mut params, kernel);
     let optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
-    let train = dataset.train.take(config.samples)?;
+    let images = dataset.train.take(config.samples)?;
+    let augmentation = config.data.augment.unwrap_or_default();
+    let train = Augmented { images: &images, augmentation, seed };
     let dilation = FirstDilation { kernel, scan: Window2d::new(config.kernel).into() };
     let (stopping, plateau) = config.callbacks();
     let plan = Plan {
@@ -78,6 +80,7 @@ pub fn run(
         model: &model,
         loss: &SoftmaxCrossEntropy,
         train: &train,
+        watched: dataset.watched(),
         test: &dataset.test,
         has_classes: true,
         epochs: config.epochs,
@@ -87,7 +90,7 @@ pub fn run(
         dilation: Some(dilation),
         note: Note {
             file: "tutorial.toml".to_owned(),
-            input: vec![dataset.train.height(), dataset.train.width(), 1],
+            input: dataset.train.shape().to_vec(),
             class_names: dataset.class_names.clone(),
             model: config.model_text(&variant),
         },
@@ -95,11 +98,13 @@ pub fn run(
     };
     let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
     let kernel = params.value(kernel).data;
+    // One for each filter and channel.
+    let functions = config.filters * dataset.train.channels();
     let wins = dilation.wins(&params, &dataset.test, config.batch_size)?;
     let wins: Vec<f32> = wins.data().iter().map(|count| *count as f32).collect();
     Ok(RunRecord {
-        filters: planes(config.kernel, config.filters, kernel),
-        wins: planes(config.kernel, config.filters, &wins),
+        filters: planes(config.kernel, functions, kernel),
+        wins: planes(config.kernel, functions, &wins),
         feature_maps: feature_maps(dataset, &model, &params, DILATION)?,
         ..record
     })
@@ -120,7 +125,7 @@ pub fn run_model(
     observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 ) -> Result<RunRecord, RunError> {
     let variant = Variant::from(&config.name[..]);
-    let input = [dataset.train.height(), dataset.train.width(), 1];
+    let input = dataset.train.shape();
     let mut params = Params::new();
     let model = file.build(&mut params, seed, input, dataset.class_names.len())?;
     file.fits(&model, config.batch_size)?;
@@ -135,7 +140,11 @@ pub fn run_model(
         .with_momentum(training.momentum)
         .in_metric(training.metric)
         .measured();
-    let train = dataset.train.take(config.samples)?;
+    let images = dataset.train.take(config.samples)?;
+    let plain = |images| Augmented { images, augmentation: Augmentation::default(), seed };
+    let augmentation = config.data.augment.unwrap_or_default();
+    let train = Augmented { augmentation, ..plain(&images) };
+    let (watched, test) = (plain(dataset.watched()), plain(&dataset.test));
     let (noise, teacher) = match training.target {
         Target::Labels => (None, None),
         Target::Image { noise, teacher } => (Some(noise), teacher),
@@ -145,8 +154,8 @@ pub fn run_model(
     let teacher = teacher.as_ref().map(|teacher| (teacher, &fixed));
     let pairs =
         |images, purpose| noise.map(|noise| ImageTargets { images, noise, seed, purpose, teacher });
-    let (train_pairs, test_pairs) =
-        (pairs(&train, "training noise"), pairs(&dataset.test, "test noise"));
+    let train_pairs = pairs(train, "training noise");
+    let (watched_pairs, test_pairs) = (pairs(watched, "test noise"), pairs(test, "test noise"));
     let note = Note {
         file: format!("{}.toml", config.name),
         input: input.to_vec(),
@@ -158,7 +167,8 @@ pub fn run_model(
         model: &model,
         loss: &*training.loss,
         train: train_pairs.as_ref().map_or(&train as &dyn DataSet<f32>, |pairs| pairs),
-        test: test_pairs.as_ref().map_or(&dataset.test as &dyn DataSet<f32>, |pairs| pairs),
+        watched: watched_pairs.as_ref().map_or(&watched as &dyn DataSet<f32>, |pairs| pairs),
+        test: test_pairs.as_ref().map_or(&test as &dyn DataSet<f32>, |pairs| pairs),
         has_classes: train_pairs.is_none(),
         epochs: config.epochs,
         batch_size: config.batch_size,
@@ -185,7 +195,7 @@ pub fn validate_model(
     dataset: &Dataset,
 ) -> Result<(), RunError> {
     config.validate(dataset)?;
-    let input = [dataset.train.height(), dataset.train.width(), 1];
+    let input = dataset.train.shape();
     let model = file.build(&mut Params::new(), 0, input, dataset.class_names.len())?;
     file.fits(&model, config.batch_size)?;
     if let Target::Image { teacher: Some(teacher), .. } = file.training()?.target {
@@ -210,6 +220,9 @@ struct Plan<'a> {
     model: &'a Model<f32>,
     loss: &'a dyn Loss<f32>,
     train: &'a dyn DataSet<f32>,
+    /// What is measured on after every epoch.
+    watched: &'a dyn DataSet<f32>,
+    /// What is measured on at the end.
     test: &'a dyn DataSet<f32>,
     /// Whether targets are classes, so that there are an accuracy and a confusion matrix.
     has_classes: bool,
@@ -261,7 +274,7 @@ impl Plan<'_> {
             self.callbacks.iter_mut().map(Watcher::callback).collect();
         callbacks.push(&mut recorder);
         let fitted = Fit {
-            validation: Some(self.test),
+            validation: Some(self.watched),
             epochs: self.epochs,
             batch_size: self.batch_size,
             seed,
@@ -321,11 +334,21 @@ impl Plan<'_> {
     }
 }
 
-/// The first test image.
+/// The first test image, as brightness.
 fn digit(dataset: &Dataset) -> Gallery {
-    let mut data = vec![0.0; dataset.test.height() * dataset.test.width()];
-    dataset.test.gather_pixels(&[0], &mut data);
+    let channels = dataset.test.channels();
+    let data = first(&dataset.test)
+        .chunks_exact(channels)
+        .map(|pixel| pixel.iter().sum::<f32>() / channels as f32)
+        .collect();
     Gallery { height: dataset.test.height(), width: dataset.test.width(), data }
+}
+
+/// The numbers of the first image.
+fn first(images: &Images) -> Vec<f32> {
+    let mut pixels = vec![0.0; images.size()];
+    images.gather_pixels(&[0], &mut pixels);
+    pixels
 }
 
 /// What a layer makes of that image.
@@ -335,9 +358,10 @@ fn feature_maps(
     params: &Params<f32>,
     layer: &str,
 ) -> Result<Gallery, ShapeError> {
-    let (digit, mut tape) = (digit(dataset), Tape::new());
+    let (pixels, mut tape) = (first(&dataset.test), Tape::new());
+    let [height, width, channels] = dataset.test.shape();
     let mut graph = tape.record(params, Mode::Eval);
-    let x = graph.input(TensorRef::new([1, digit.height, digit.width, 1], &digit.data));
+    let x = graph.input(TensorRef::new([1, height, width, channels], &pixels));
     let y = model.forward_until(&mut graph, x, layer)?;
     let y = graph.value(y);
     let &[_, height, width, filters] = y.shape.dims() else {

@@ -11,7 +11,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use morphograd::data::{DataSource, Dataset, Images, Search};
+use morphograd::data::{Colour, DataSource, Dataset, Images, Preparation, Search};
 use morphograd::record::EpochRecord;
 use morphograd::recorder::Recorder;
 use morphograd_morphology::nn::autodiff::Params;
@@ -35,7 +35,8 @@ pub(crate) fn dataset() -> Outcome<Dataset> {
     let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
     let datasets = PathBuf::from("datasets");
     let search = Search { option: None, environment: environment.as_deref(), datasets: &datasets };
-    let dataset = DataSource::find(&search)?.load()?;
+    let grey = Preparation { colour: Some(Colour::Grey), ..Preparation::default() };
+    let dataset = DataSource::find(&search)?.load_prepared(&grey)?;
     println!("Data: {}", dataset.note);
     Ok(dataset)
 }
@@ -43,8 +44,8 @@ pub(crate) fn dataset() -> Outcome<Dataset> {
 /// The images of a range as `[batch, height, width, 1]`, from 0 (black) to `white`.
 pub(crate) fn images(images: &Images, range: std::ops::Range<usize>, white: f64) -> Tensor<f64> {
     let shape = [range.len(), images.height(), images.width(), 1];
-    let pixels: Vec<u8> = range.flat_map(|i| images.pixels(i)).copied().collect();
-    Tensor::from_fn(shape, |i| f64::from(pixels[i]) * white / 255.0)
+    let levels: Vec<f64> = range.flat_map(|i| images.levels(i)).collect();
+    Tensor::from_fn(shape, |i| levels[i] * white / images.white())
 }
 
 /// Trains as the tutorials do, with a new Adam at a rate of 0.001 in batches of 24, and says what

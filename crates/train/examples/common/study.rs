@@ -80,8 +80,7 @@ impl<'a> Split<'a> {
     ) -> Self {
         let images = &data.train;
         let moments = moments.unwrap_or_else(|| {
-            let pixels =
-                || (0..samples).flat_map(|i| images.pixels(i)).map(|p| f64::from(*p) / 255.0);
+            let pixels = || (0..samples).flat_map(|i| images.levels(i)).map(|p| p / images.white());
             let count = (samples * images.height() * images.width()) as f64;
             let mean = pixels().sum::<f64>() / count;
             let deviation = (pixels().map(|p| (p - mean).powi(2)).sum::<f64>() / count).sqrt();

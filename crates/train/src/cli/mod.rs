@@ -3,13 +3,17 @@
 
 mod apply;
 mod data;
+mod data_arguments;
+mod evaluate;
 mod model;
+mod predict;
 mod train;
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +36,8 @@ enum Command {
     Data(data::Command),
     #[command(subcommand)]
     Model(model::Command),
+    Predict(predict::Arguments),
+    Evaluate(evaluate::Arguments),
 }
 
 /// What xtask does by itself.
@@ -44,6 +50,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Apply(arguments) => apply::main(&arguments),
         Command::Data(command) => data::main(&command),
         Command::Model(command) => model::main(&command),
+        Command::Predict(arguments) => predict::main(&arguments),
+        Command::Evaluate(arguments) => evaluate::main(&arguments),
     };
     match result {
         Ok(code) => code,
@@ -63,6 +71,11 @@ fn complain(error: &(dyn Error + Send + Sync)) {
 /// in, else of the current folder.
 fn folder(name: &str) -> PathBuf {
     env::var_os("MORPHOGRAD_ROOT").map_or_else(PathBuf::new, PathBuf::from).join(name)
+}
+
+/// The text of a file.
+fn read_text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// Prints a line. A reader that has gone (`| head`) is no reason to lose a training: what it would

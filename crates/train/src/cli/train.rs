@@ -1,7 +1,5 @@
 //! `train`: the tutorial's experiment, told while it runs.
 
-use std::env;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +10,7 @@ use std::thread::available_parallelism;
 use clap::{ArgAction, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::artifacts::RunFolder;
-use morphograd::data::{DataSource, Dataset, Search};
+use morphograd::data::{DataSettings, Dataset};
 use morphograd::experiment::{Config, ConfigError};
 use morphograd::model::{ModelConfig, ModelFile};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop, Variant};
@@ -25,7 +23,8 @@ use morphograd_morphology::nn::Weight;
 use morphograd_morphology::nn::autodiff::Params;
 use morphograd_morphology::nn::summary;
 
-use super::{CommandResult, folder, say};
+use super::data_arguments::{DataArguments, Size, size};
+use super::{CommandResult, folder, read_text, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
 ///
@@ -39,10 +38,8 @@ pub(crate) struct Arguments {
     /// Set of the dilation's kernels, see below; may be repeated [default: the first four]
     #[arg(long = "constraint", value_name = "NAME", value_parser = constraint_name)]
     constraints: Vec<String>,
-    /// Folder with the four IDX files, or the name of a data set in datasets/ [default: mnist if it
-    /// is there, else digits]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Number of training images, the first ones of the data set [default: 1024]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -68,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
     /// Size of the dilation's kernels: 5, or 3x7 for height and width [default: 5]
-    #[arg(long, value_name = "SIZE", value_parser = kernel_size)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     kernel: Option<Size>,
     /// Seed of the weights, the order of the images and the dropout; may be repeated [default: 0]
     #[arg(long = "seed", value_name = "SEED")]
@@ -102,9 +99,6 @@ pub(crate) struct Arguments {
     #[arg(long, short, action = ArgAction::SetTrue)]
     quiet: bool,
 }
-
-/// Height and width.
-type Size = [usize; 2];
 
 fn after_help() -> String {
     format!(
@@ -150,26 +144,11 @@ fn named<V>(
         .map_err(|e| e.to_string())
 }
 
-fn kernel_size(text: &str) -> Result<Size, String> {
-    let wrong = || format!("expected a size such as 5 or 3x7, found `{text}`");
-    let number =
-        |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
-    match text.split_once(['x', ',']) {
-        Some((height, width)) => Ok([number(height)?, number(width)?]),
-        None => number(text).map(|n| [n, n]),
-    }
-}
-
 pub(crate) fn main(arguments: &Arguments) -> CommandResult {
-    let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
-    let datasets = folder("datasets");
-    let search = Search {
-        option: arguments.data.as_deref(),
-        environment: environment.as_deref(),
-        datasets: &datasets,
-    };
-    let dataset = DataSource::find(&search)?.load()?;
-    let plan = arguments.plan(&dataset)?;
+    let text = arguments.config.as_deref().map(read_text).transpose()?;
+    let settings = arguments.data.settings(text.as_deref())?;
+    let dataset = arguments.data.load(&settings, arguments.quiet)?;
+    let plan = arguments.plan(&dataset, text, settings)?;
     plan.validate(&dataset)?;
     let threads = arguments
         .threads
@@ -247,7 +226,7 @@ impl Plan {
                 .network(dataset, Weight::zeros(), 0, &mut params)
                 .map_err(ConfigError::from)?,
             Self::Model(_, file) => {
-                let input = [dataset.train.height(), dataset.train.width(), 1];
+                let input = dataset.train.shape();
                 file.build(&mut params, 0, input, dataset.class_names.len())?
             }
         };
@@ -272,13 +251,12 @@ impl Plan {
 impl Arguments {
     /// What is trained: what options say goes before what `--config` says, that before what the
     /// model file says, and that before the settings of the tutorial.
-    fn plan(&self, dataset: &Dataset) -> Result<Plan, Box<dyn std::error::Error + Send + Sync>> {
-        let text = match &self.config {
-            Some(path) => {
-                Some(fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?)
-            }
-            None => None,
-        };
+    fn plan(
+        &self,
+        dataset: &Dataset,
+        text: Option<String>,
+        data: DataSettings,
+    ) -> Result<Plan, Box<dyn std::error::Error + Send + Sync>> {
         let wrong = |error: toml::de::Error| {
             let path = self.config.as_deref().unwrap_or(Path::new(""));
             format!("{}: {error}", path.display())
@@ -293,7 +271,10 @@ impl Arguments {
                 let file = config.file()?;
                 (config, file)
             }
-            (None, text) => return Ok(Plan::Tutorial(self.config(dataset, text, wrong)?)),
+            (None, text) => {
+                let config = self.config(dataset, text, wrong)?;
+                return Ok(Plan::Tutorial(Config { data, ..config }));
+            }
             (Some(_), Some(_)) => {
                 return Err(
                     "expected --model or --config, found both; the config.toml of a model \
@@ -306,6 +287,7 @@ impl Arguments {
                 (ModelConfig::of(&file, dataset)?, file)
             }
         };
+        config.data = data;
         if !self.seed.is_empty() {
             config.seeds.clone_from(&self.seed);
         }
@@ -330,10 +312,12 @@ impl Arguments {
     ) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
         let mut config = match text {
             Some(text) => toml::from_str(&text).map_err(wrong)?,
-            None => Config {
-                samples: Config::default().samples.min(dataset.train.len()),
-                ..Config::default()
-            },
+            None => {
+                let tutorial = Config::default();
+                let samples = self.samples.unwrap_or(tutorial.samples).min(dataset.train.len());
+                let batch_size = tutorial.batch_size.min(samples.max(1));
+                Config { samples, batch_size, ..tutorial }
+            }
         };
         let Self {
             constraints,
@@ -395,8 +379,12 @@ fn experiment(
         threads,
         runs: Vec::new(),
     };
+    let watched = dataset
+        .validation
+        .as_ref()
+        .map_or_else(String::new, |validation| format!("{} validation images, ", validation.len()));
     narrator.say(&format!(
-        "Data: {} ({} of {} training images, {} test images)\n",
+        "Data: {} ({} of {} training images, {watched}{} test images)\n",
         dataset.note,
         plan.samples(),
         dataset.train.len(),

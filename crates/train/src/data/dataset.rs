@@ -1,18 +1,15 @@
-//! A data set in memory. Pixels stay bytes, a quarter of the memory of numbers; they become numbers
-//! in [0, 1] when a batch is gathered.
+//! A data set: images to learn from, to watch and to measure on.
 
 use std::path::Path;
 
 use morphograd_idx::LabelledImages;
-use morphograd_morphology::nn::autodiff::Graph;
-use morphograd_morphology::nn::fit::{Batch, DataSet};
-use morphograd_morphology::nn::tensor::ShapeError;
 
 use super::error::{DataError, FILES};
+use super::images::Images;
 use super::manifest;
 
 /// Training and test images of one size, and the names of the classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// Short name: that of the manifest, or that of the folder.
     pub name: String,
@@ -20,25 +17,33 @@ pub struct Dataset {
     pub note: String,
     /// What to learn from.
     pub train: Images,
-    /// What to measure on.
+    /// What is watched while training; the test images where there are none of its own.
+    pub validation: Option<Images>,
+    /// What to measure on at the end.
     pub test: Images,
     /// Names of the classes, in label order; every label is below their number.
     pub class_names: Vec<String>,
 }
 
-/// Grey images of one size with a class each; never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Images {
-    /// What they are called in errors.
-    name: String,
-    height: usize,
-    width: usize,
-    pixels: Vec<u8>,
-    labels: Vec<u8>,
-}
-
 impl Dataset {
-    /// Reads the four files of a folder, packed or not.
+    /// What is watched while training.
+    pub fn watched(&self) -> &Images {
+        self.validation.as_ref().unwrap_or(&self.test)
+    }
+
+    /// A share of each class of the training images, chosen by a seed, becomes the validation
+    /// images.
+    ///
+    /// # Errors
+    /// As [`Images::split`].
+    pub fn with_validation(self, share: f64, seed: u64) -> Result<Self, DataError> {
+        let (train, mut validation) = self.train.split(share, "validation", seed)?;
+        validation.name = format!("the validation images of {}", self.name);
+        Ok(Self { train, validation: Some(validation), ..self })
+    }
+
+    /// Reads the four files of a folder, packed or not. Without names the classes are the numbers
+    /// up to the largest label.
     ///
     /// # Errors
     /// A file that is missing or malformed, counts that differ, a label that is not the number of a
@@ -46,14 +51,18 @@ impl Dataset {
     pub fn read(
         dir: &Path,
         name: String,
-        class_names: Vec<String>,
+        class_names: Option<Vec<String>>,
         note: String,
     ) -> Result<Self, DataError> {
         let [train_images, train_labels, test_images, test_labels] =
             FILES.map(|file| manifest::locate(dir, file));
-        let n = class_names.len();
+        let n = class_names.as_ref().map_or(256, Vec::len);
         let train = LabelledImages::read(train_images, train_labels, n)?;
         let test = LabelledImages::read(test_images, test_labels, n)?;
+        let class_names = class_names.unwrap_or_else(|| {
+            let largest = train.labels().iter().chain(test.labels()).max();
+            (0..=largest.copied().unwrap_or(0)).map(|class| class.to_string()).collect()
+        });
         Self::new(name, class_names, note, train, test)
     }
 
@@ -96,98 +105,10 @@ impl Dataset {
         if expected != found {
             return Err(DataError::SizesDiffer { name, train: expected, test: found });
         }
-        let images = |split: &str, labelled: LabelledImages| {
-            let (height, width, pixels, labels) = labelled.into_parts();
-            Images { name: format!("the {split} images of {name}"), height, width, pixels, labels }
-        };
+        let images =
+            |split: &str, labelled| Images::of(format!("the {split} images of {name}"), labelled);
         let (train, test) = (images("training", train), images("test", test));
-        Ok(Dataset { name, note, train, test, class_names })
-    }
-}
-
-impl Images {
-    /// Number of images.
-    #[expect(clippy::len_without_is_empty, reason = "there is always at least one image")]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Height in pixels.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Width in pixels.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The class of every image.
-    pub fn labels(&self) -> &[u8] {
-        &self.labels
-    }
-
-    /// The pixels of one image, row by row.
-    ///
-    /// # Panics
-    /// Where there is no such image.
-    pub fn pixels(&self, index: usize) -> &[u8] {
-        let size = self.height * self.width;
-        &self.pixels[index * size..(index + 1) * size]
-    }
-
-    /// Overwrites `out` (`indices.len() * height * width` numbers: `[batch, height, width, 1]`)
-    /// with the images at `indices`, each pixel divided by 255.
-    ///
-    /// # Panics
-    /// Where `out` has another length, or an index is not below [`len`](Self::len).
-    pub fn gather_pixels(&self, indices: &[usize], out: &mut [f32]) {
-        let size = self.height * self.width;
-        assert_eq!(out.len(), indices.len() * size, "a batch of {} images", indices.len());
-        for (&index, image) in indices.iter().zip(out.chunks_exact_mut(size)) {
-            for (value, &pixel) in image.iter_mut().zip(self.pixels(index)) {
-                *value = f32::from(pixel) / 255.0;
-            }
-        }
-    }
-
-    /// The first `count` images.
-    ///
-    /// # Errors
-    /// [`DataError::TooFew`] where there are fewer, or none is asked for.
-    pub fn take(&self, count: usize) -> Result<Images, DataError> {
-        if count == 0 || count > self.len() {
-            return Err(DataError::TooFew {
-                name: self.name.clone(),
-                expected: count,
-                available: self.len(),
-            });
-        }
-        Ok(Images {
-            name: self.name.clone(),
-            height: self.height,
-            width: self.width,
-            pixels: self.pixels[..count * self.height * self.width].to_vec(),
-            labels: self.labels[..count].to_vec(),
-        })
-    }
-}
-
-/// Images `[batch, height, width, 1]` and their labels `[batch]`.
-impl DataSet<f32> for Images {
-    fn len(&self) -> usize {
-        Images::len(self)
-    }
-
-    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
-        let shape = [examples.len(), self.height, self.width, 1];
-        let images = graph.input_with(shape, |images| self.gather_pixels(examples, images));
-        let labels = graph.input_with([examples.len()], |labels| {
-            for (label, &index) in labels.iter_mut().zip(examples) {
-                *label = f32::from(self.labels[index]);
-            }
-        });
-        Ok(Batch::new(images, labels))
+        Ok(Dataset { name, note, train, validation: None, test, class_names })
     }
 }
 
@@ -206,7 +127,7 @@ mod tests {
     }
 
     fn read(dir: &Path) -> Result<Dataset, DataError> {
-        Dataset::read(dir, "tiny".into(), vec!["a".into(), "b".into()], "a test".into())
+        Dataset::read(dir, "tiny".into(), Some(vec!["a".into(), "b".into()]), "a test".into())
     }
 
     #[test]
@@ -219,7 +140,8 @@ mod tests {
         data.train.gather_pixels(&[2, 0], &mut batch);
         assert_eq!(batch, [8, 9, 10, 11, 0, 1, 2, 3].map(|pixel| pixel as f32 / 255.0));
         let two = data.train.take(2).unwrap();
-        assert_eq!((two.len(), two.labels(), two.pixels(1)), (2, &[0, 1][..], &[4, 5, 6, 7][..]));
+        assert_eq!((two.len(), two.labels()), (2, &[0, 1][..]));
+        assert_eq!(two.levels(1).collect::<Vec<_>>(), [4.0, 5.0, 6.0, 7.0]);
     }
 
     #[test]

@@ -56,6 +56,29 @@ pub enum DataError {
         /// Height and width of the test images.
         test: [usize; 2],
     },
+    /// Numbers, images and labels that do not fit together.
+    #[error("{name}: expected {expected}, found {found}")]
+    Counts {
+        /// Which images.
+        name: String,
+        /// What it has to be.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// An image that cannot be read.
+    #[error(transparent)]
+    Image(#[from] morphograd_image::Error),
+    /// A file or folder that is not what it should be.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What it has to be.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
     /// More images were asked for than there are, or none.
     #[error("{name}: expected a number from 1 to {available}, found {expected}")]
     TooFew {

@@ -1,13 +1,25 @@
-//! Data sets: the digits that come with the crate, MNIST and its relatives from a folder, and how
-//! they get into that folder. All of them are the four files of MNIST's layout, so that there is
-//! one reader and one check.
+//! Data sets: the digits that come with the crate, MNIST and its relatives as four IDX files and
+//! how they get into a folder, and images of one's own: folders by class, arrays of NumPy, a table
+//! of files.
 
+pub(crate) mod arrays;
+pub mod augmentation;
 pub mod dataset;
 mod error;
 pub mod fetch;
+pub mod files;
+pub mod folders;
+pub mod images;
 pub mod manifest;
+pub(crate) mod npy;
+pub mod settings;
 pub mod source;
+pub(crate) mod table;
 
-pub use dataset::{Dataset, Images};
+pub use augmentation::{Augmentation, Augmented};
+pub use dataset::Dataset;
 pub use error::{DataError, FILES};
+pub use files::{Colour, Preparation};
+pub use images::{Images, Pixels};
+pub use settings::DataSettings;
 pub use source::{DataSource, Search};

@@ -4,9 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::arrays::{is_folder_of_arrays, read_arrays};
 use super::dataset::Dataset;
 use super::error::{DataError, FILES};
+use super::files::{Preparation, prepare};
+use super::folders::{is_by_class, read_by_class};
 use super::manifest;
+use super::table::read_table;
 
 /// Where to look. The binary fills this in: libraries read neither the command line nor the
 /// environment.
@@ -23,6 +27,14 @@ pub struct Search<'a> {
 /// The data that were chosen, not loaded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataSource {
+    /// Images of one's own.
+    Own {
+        /// A folder by class (`train/<class>/`), an archive or a folder of arrays (`x_train`), or a
+        /// table of files.
+        path: PathBuf,
+        /// Why this one.
+        why: String,
+    },
     /// A folder with the four files.
     Folder {
         /// The folder.
@@ -69,23 +81,47 @@ impl DataSource {
     /// # Errors
     /// As [`Dataset::read`].
     pub fn load(&self) -> Result<Dataset, DataError> {
+        self.load_prepared(&Preparation::default())
+    }
+
+    /// The same, with all images in a size and colour.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and a file of one's own that cannot be used.
+    pub fn load_prepared(&self, preparation: &Preparation<'_>) -> Result<Dataset, DataError> {
+        let (path, why) = match self {
+            DataSource::Own { path, why } => (path, why),
+            DataSource::Embedded { .. } | DataSource::Folder { .. } => {
+                let data = self.load_idx()?;
+                let train = prepare(data.train, preparation)?;
+                let test = prepare(data.test, preparation)?;
+                return Ok(Dataset { train, test, ..data });
+            }
+        };
+        let name = path.file_stem().filter(|_| path.is_file()).or(path.file_name());
+        let name = name.map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into());
+        if is_by_class(path) {
+            read_by_class(path, name, why, preparation)
+        } else if is_table(path) {
+            read_table(path, name, why, preparation)
+        } else {
+            read_arrays(path, name, why, preparation)
+        }
+    }
+
+    fn load_idx(&self) -> Result<Dataset, DataError> {
         let (dir, why) = match self {
-            DataSource::Embedded { why } => {
+            DataSource::Folder { dir, why } => (dir, why),
+            DataSource::Embedded { why } | DataSource::Own { why, .. } => {
                 return Ok(Dataset::embedded(format!("the embedded digits, {why}")));
             }
-            DataSource::Folder { dir, why } => (dir, why),
         };
         let folder = dir
             .file_name()
             .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
         let (name, title, classes, published) = match recognise(dir, &folder) {
-            Some(entry) => (entry.name, entry.title, entry.classes, entry.files),
-            None => (
-                folder.clone(),
-                folder,
-                (0..10).map(|class| class.to_string()).collect(),
-                Vec::new(),
-            ),
+            Some(entry) => (entry.name, entry.title, Some(entry.classes), entry.files),
+            None => (folder.clone(), folder, None, Vec::new()),
         };
         let altered: Vec<&str> =
             published.iter().filter(|file| !is_published(dir, file)).map(|f| &*f.name).collect();
@@ -103,6 +139,10 @@ impl DataSource {
         if absent.is_empty() {
             return Ok(DataSource::Folder { dir: named.to_owned(), why });
         }
+        let is_archive = named.is_file() && has_ending(named, "npz");
+        if is_archive || is_table(named) || is_by_class(named) || is_folder_of_arrays(named) {
+            return Ok(DataSource::Own { path: named.to_owned(), why });
+        }
         let entry = named.to_str().and_then(|name| manifest::entry(name).ok());
         match entry {
             Some(entry) if !named.exists() => {
@@ -118,12 +158,27 @@ impl DataSource {
                 }
             }
             _ => {
-                let advice = ", and it is not the name of a data set".to_owned();
-                let advice = if named.exists() { String::new() } else { advice };
+                let advice = if named.exists() && absent.len() < FILES.len() {
+                    ""
+                } else if named.exists() {
+                    "; or train/<class>/ with images, x_train.npy, an .npz or a .csv with path and \
+                     label"
+                } else {
+                    ", and it is not the name of a data set"
+                };
+                let advice = advice.to_owned();
                 Err(DataError::Missing { dir: named.to_owned(), files: absent.join(", "), advice })
             }
         }
     }
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+fn is_table(path: &Path) -> bool {
+    path.is_file() && has_ending(path, "csv")
 }
 
 /// The files of the four that a folder does not hold.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
 use super::file::ModelFile;
-use crate::data::Dataset;
+use crate::data::{DataSettings, Dataset};
 use crate::experiment::{Config, ConfigError};
 use crate::registry::{OPTIMIZERS, find};
 
@@ -33,6 +33,9 @@ pub struct ModelConfig {
     pub learning_rate: Option<f64>,
     /// The text of the model file.
     pub model: String,
+    /// What becomes of the images before.
+    #[serde(default, skip_serializing_if = "DataSettings::is_default")]
+    pub data: DataSettings,
 }
 
 impl ModelConfig {
@@ -64,6 +67,7 @@ impl ModelConfig {
             optimizer: None,
             learning_rate: None,
             model: file.text().to_owned(),
+            data: DataSettings::default(),
         })
     }
 

@@ -12,7 +12,7 @@ use morphograd_morphology::nn::tensor::{Shape, ShapeError, TensorRef};
 use morphograd_morphology::nn::{Layer, Model};
 
 use super::fields::{Entry, Kind};
-use crate::data::Images;
+use crate::data::Augmented;
 
 /// What noise can be.
 pub const NOISE: Kind<Noise> = Kind { what: "a noise", entries: NOISES, words: &[] };
@@ -71,7 +71,7 @@ impl Noise {
 #[derive(Debug)]
 pub struct ImageTargets<'a> {
     /// The images.
-    pub images: &'a Images,
+    pub images: Augmented<'a>,
     /// The noise; none for inputs as they are.
     pub noise: Option<Noise>,
     /// What decides the noise, together with the number of an image.
@@ -84,26 +84,26 @@ pub struct ImageTargets<'a> {
 
 impl DataSet<f32> for ImageTargets<'_> {
     fn len(&self) -> usize {
-        self.images.len()
+        self.images.images.len()
     }
 
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
-        let (height, width) = (self.images.height(), self.images.width());
-        let shape = Shape::from([examples.len(), height, width, 1]);
+        let (mode, [height, width, channels]) = (graph.mode(), self.images.images.shape());
+        let shape = Shape::from([examples.len(), height, width, channels]);
         let inputs = graph.input_with(shape, |pixels| {
-            self.images.gather_pixels(examples, pixels);
+            self.images.gather_pixels(mode, examples, pixels);
             let Some(noise) = self.noise else { return };
-            for (image, i) in pixels.chunks_exact_mut(height * width).zip(examples) {
+            for (image, i) in pixels.chunks_exact_mut(height * width * channels).zip(examples) {
                 let mut stream = Stream::new(self.seed, self.purpose, *i as u64);
                 noise.add(&mut stream, image);
             }
         });
         let Some((teacher, params)) = self.teacher else {
-            let clean = |pixels: &mut [f32]| self.images.gather_pixels(examples, pixels);
+            let clean = |pixels: &mut [f32]| self.images.gather_pixels(mode, examples, pixels);
             return Ok(Batch::new(inputs, graph.input_with(shape, clean)));
         };
         let mut pixels = vec![0.0; shape.len()];
-        self.images.gather_pixels(examples, &mut pixels);
+        self.images.gather_pixels(mode, examples, &mut pixels);
         let mut tape = Tape::new();
         let mut own = tape.record(params, Mode::Eval);
         let x = own.input(TensorRef::new(shape, &pixels));

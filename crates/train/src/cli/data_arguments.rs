@@ -1,0 +1,98 @@
+//! Which data, and what becomes of them: options that several commands share.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use morphograd::data::{Augmentation, Colour, DataSettings, DataSource, Dataset, Search};
+
+use super::folder;
+
+/// Height and width.
+pub(super) type Size = [usize; 2];
+
+/// Reads 5, or 3x7 for height and width.
+pub(super) fn size(text: &str) -> Result<Size, String> {
+    let wrong = || format!("expected a size such as 5 or 3x7, found `{text}`");
+    let number =
+        |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
+    match text.split_once(['x', ',']) {
+        Some((height, width)) => Ok([number(height)?, number(width)?]),
+        None => number(text).map(|n| [n, n]),
+    }
+}
+
+/// Which data.
+#[derive(Debug, Args)]
+pub(crate) struct DataArguments {
+    /// Data: a folder with train/<class>/ and perhaps test/<class>/ of images; an .npz or a folder
+    /// with x_train, y_train, x_test, y_test; a .csv with path, label and perhaps split; a folder
+    /// with the four IDX files; or the name of a data set in datasets/ [default: mnist if it is
+    /// there, else digits]
+    #[arg(long, value_name = "DATA")]
+    data: Option<PathBuf>,
+    /// Height and width of all images: 28, or 32x48
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    resize: Option<Size>,
+    /// grey or rgb [default: rgb if an image is in colour]
+    #[arg(long, value_name = "COLOUR")]
+    colour: Option<Colour>,
+    /// Share of the training images to watch while training, so that the schedule does not see the
+    /// test images [default: the test images are watched]
+    #[arg(long, value_name = "SHARE")]
+    validation: Option<f64>,
+    /// Changes of the images a step learns from: shift:PIXELS, rotation:DEGREES, elastic:PIXELS,
+    /// flip, flip-vertical, with commas between them
+    #[arg(long, value_name = "CHANGES")]
+    augment: Option<Augmentation>,
+}
+
+/// The part of a `config.toml` that is about data.
+#[derive(serde::Deserialize)]
+struct Settings {
+    #[serde(default)]
+    data: DataSettings,
+}
+
+impl DataArguments {
+    /// The options, and where they say nothing the text of an earlier configuration.
+    pub(crate) fn settings(&self, config: Option<&str>) -> Result<DataSettings, toml::de::Error> {
+        let earlier = match config {
+            Some(text) => toml::from_str::<Settings>(text)?.data,
+            None => DataSettings::default(),
+        };
+        Ok(DataSettings {
+            resize: self.resize.or(earlier.resize),
+            colour: self.colour.or(earlier.colour),
+            validation: self.validation.or(earlier.validation),
+            augment: self.augment.or(earlier.augment),
+        })
+    }
+
+    /// Finds and reads the data; a bar shows how far the files are read.
+    pub(crate) fn load(
+        &self,
+        settings: &DataSettings,
+        quiet: bool,
+    ) -> Result<Dataset, morphograd::data::DataError> {
+        let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
+        let datasets = folder("datasets");
+        let search = Search {
+            option: self.data.as_deref(),
+            environment: environment.as_deref(),
+            datasets: &datasets,
+        };
+        let source = DataSource::find(&search)?;
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        let style = ProgressStyle::with_template("Reading {bar:30} {pos}/{len} images, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let progress = |done: usize, total: usize| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        };
+        let dataset = settings.load(&source, Some(&progress));
+        bar.finish_and_clear();
+        dataset
+    }
+}

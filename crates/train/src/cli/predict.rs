@@ -1,0 +1,163 @@
+//! `predict`: what a trained network says of image files.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use morphograd::data::files;
+use morphograd::model::SavedModel;
+use morphograd_image::{Depth, Picture};
+use morphograd_morphology::nn::Layer;
+use morphograd_morphology::nn::autodiff::{Mode, Tape};
+use morphograd_morphology::nn::tensor::{Tensor, TensorRef};
+use serde_json::json;
+
+use super::{CommandResult, say};
+
+/// Says what class images are of, or writes the images that a network makes of them
+///
+/// Images are resized to what the network takes. A network of classes gives a line for each image
+/// with the most likely classes; one that gives images writes them into --out under the same names.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask predict runs/shapes new.png            one image\n  \
+    cargo xtask predict runs/shapes *.png --format csv all probabilities of many\n  \
+    cargo xtask predict runs/denoiser noisy.png --out clean   images to images")]
+pub(crate) struct Arguments {
+    /// Folder of a run, or its weights.safetensors
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Image files
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// How classes are printed; JSON and CSV have the probabilities of all
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Folder for the images that a network gives
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+/// The most likely classes of a line of the table.
+const SHOWN: usize = 3;
+
+pub(crate) fn main(arguments: &Arguments) -> CommandResult {
+    let saved = SavedModel::open(&arguments.run)?;
+    let input = image_shape(&saved)?;
+    match (saved.model.output().dims(), &arguments.out) {
+        ([classes], _) if *classes == saved.class_names.len() => classify(&saved, input, arguments),
+        ([_, _, 1 | 3], Some(out)) => transform(&saved, input, &arguments.images, out),
+        ([_, _, 1 | 3], None) => {
+            Err("expected --out DIR for a network that gives images, found none".into())
+        }
+        (other, _) => {
+            Err(format!("expected a network that gives classes or images, found shape {other:?}")
+                .into())
+        }
+    }
+}
+
+/// Height, width and channels of what a network takes.
+pub(super) fn image_shape(saved: &SavedModel) -> Result<[usize; 3], String> {
+    match *saved.model.input().dims() {
+        [height, width, channels @ (1 | 3)] => Ok([height, width, channels]),
+        ref other => Err(format!(
+            "{}: expected a network of images [height, width, 1 or 3], found {other:?}",
+            saved.path.display()
+        )),
+    }
+}
+
+fn classify(saved: &SavedModel, input: [usize; 3], arguments: &Arguments) -> CommandResult {
+    let names = &saved.class_names;
+    if arguments.format == Format::Csv {
+        let header = ["image", "class"].into_iter().chain(names.iter().map(String::as_str));
+        say(csv_line(header)?);
+    }
+    for path in &arguments.images {
+        let logits = output(saved, input, &files::read_one(path, input)?)?;
+        let probabilities = softmax(logits.data());
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let best = &names[order[0]];
+        let image = path.display();
+        match arguments.format {
+            Format::Table => {
+                let likely = order.iter().take(SHOWN);
+                let likely = likely.map(|i| format!("{} {:.3}", names[*i], probabilities[*i]));
+                say(format_args!("{image}  {}", likely.collect::<Vec<_>>().join(", ")));
+            }
+            Format::Json => {
+                let all: serde_json::Map<_, _> =
+                    names.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
+                say(json!({ "image": image.to_string(), "class": best, "probabilities": all }));
+            }
+            Format::Csv => {
+                let numbers = probabilities.iter().map(f64::to_string);
+                let line = [image.to_string(), best.clone()].into_iter().chain(numbers);
+                say(csv_line(line)?);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line of a CSV, with quotes where they are needed.
+fn csv_line<I: IntoIterator<Item = S>, S: AsRef<[u8]>>(
+    fields: I,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(fields)?;
+    let line = String::from_utf8(writer.into_inner()?)?;
+    Ok(line.trim_end().to_owned())
+}
+
+fn transform(
+    saved: &SavedModel,
+    input: [usize; 3],
+    images: &[PathBuf],
+    out: &Path,
+) -> CommandResult {
+    std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
+    for path in images {
+        let y = output(saved, input, &files::read_one(path, input)?)?;
+        // Of 16 bits and floats as many bits are kept as a PNG has.
+        let depth = match morphograd_image::inspect(path)?.depth {
+            Depth::Bit | Depth::U8 => Depth::U8,
+            Depth::U16 | Depth::F32 => Depth::U16,
+        };
+        let y = Tensor::from_vec(y.shape().unbatched(), y.data().to_vec())?;
+        let name = path.file_stem().ok_or_else(|| format!("{}: no name", path.display()))?;
+        let target = out.join(name).with_extension("png");
+        morphograd_image::write(&target, &Picture::from_tensor(y.view(), depth)?)?;
+        say(format_args!("{} -> {}", path.display(), target.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the network makes of one image.
+fn output(
+    saved: &SavedModel,
+    [height, width, channels]: [usize; 3],
+    pixels: &[f32],
+) -> Result<Tensor<f32>, morphograd_morphology::nn::tensor::ShapeError> {
+    let mut tape = Tape::new();
+    let mut graph = tape.record(&saved.params, Mode::Eval);
+    let x = graph.input(TensorRef::new([1, height, width, channels], pixels));
+    let y = saved.model.forward(&mut graph, x)?;
+    Ok(graph.value(y).to_tensor())
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let all: Vec<f64> = logits.iter().map(|z| f64::from(z - top).exp()).collect();
+    let sum: f64 = all.iter().sum();
+    all.into_iter().map(|e| e / sum).collect()
+}

@@ -1,0 +1,158 @@
+//! Arrays of NumPy: `x_train`, `y_train`, `x_test` and `y_test`, in one `.npz` or as four `.npy`
+//! files of a folder, as Keras keeps its data sets.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::files::{Preparation, prepare};
+use super::images::{Images, Pixels};
+use super::npy::Array;
+
+/// The names of the arrays.
+const NAMES: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
+/// What an array in an archive may unpack to.
+const LIMIT: u64 = 1 << 33;
+
+/// Whether a folder has the training images as an array.
+pub(super) fn is_folder_of_arrays(dir: &Path) -> bool {
+    dir.join("x_train.npy").is_file()
+}
+
+/// Reads the four arrays. Images are `[count, height, width]` or `[count, height, width, channels]`
+/// with 1 or 3 channels. Of unsigned integers the largest is white; floats stay as they are, and 1
+/// is white. Labels are `[count]`, whole numbers from 0. A data set without test images keeps a
+/// share of each class for testing.
+///
+/// # Errors
+/// A file that cannot be read or is no such array, counts that differ, numbers that are not finite.
+pub(super) fn read_arrays(
+    path: &Path,
+    name: String,
+    why: &str,
+    preparation: &Preparation<'_>,
+) -> Result<Dataset, DataError> {
+    let [x, y, test_x, test_y] = NAMES.map(|array| bytes(path, array));
+    let missing = |array: &str| DataError::File {
+        path: path.to_owned(),
+        expected: format!("an array `{array}`"),
+        found: "none".to_owned(),
+    };
+    let (x, y) = (x?.ok_or_else(|| missing(NAMES[0]))?, y?.ok_or_else(|| missing(NAMES[1]))?);
+    let train = images(path, format!("the training images of {name}"), &NAMES[..2], [&x, &y])?;
+    let train = prepare(train, preparation)?;
+    let (train, test, source) = match (test_x?, test_y?) {
+        (Some(x), Some(y)) => {
+            let test = images(path, format!("the test images of {name}"), &NAMES[2..], [&x, &y])?;
+            (train, prepare(test, preparation)?, String::new())
+        }
+        (None, None) => {
+            let (train, mut test) = train.split(super::folders::TEST_SHARE, "test", 0)?;
+            test.name = format!("the test images of {name}");
+            let share = (100.0 * super::folders::TEST_SHARE).round();
+            (train, test, format!(", {share} percent of each class for testing"))
+        }
+        (Some(_), None) => return Err(missing(NAMES[3])),
+        (None, Some(_)) => return Err(missing(NAMES[2])),
+    };
+    if train.shape() != test.shape() {
+        return Err(DataError::SizesDiffer {
+            name: path.display().to_string(),
+            train: [train.height(), train.width()],
+            test: [test.height(), test.width()],
+        });
+    }
+    let labels = train.labels().iter().chain(test.labels());
+    let classes = 1 + usize::from(*labels.max().expect("there are images"));
+    let class_names = (0..classes).map(|class| class.to_string()).collect();
+    let note = format!("{classes} classes from {} ({why}{source})", path.display());
+    Ok(Dataset { name, note, train, validation: None, test, class_names })
+}
+
+/// An array of an archive or a folder; `None` if there is none of this name.
+fn bytes(path: &Path, array: &str) -> Result<Option<Vec<u8>>, DataError> {
+    let wrong = |path: PathBuf, expected: &str, found: String| DataError::File {
+        path,
+        expected: expected.to_owned(),
+        found,
+    };
+    let unreadable =
+        |path: &Path, found: String| wrong(path.to_owned(), "a file that can be read", found);
+    if path.is_dir() {
+        let path = path.join(array).with_extension("npy");
+        return match path.is_file() {
+            true => Ok(Some(fs::read(&path).map_err(|e| unreadable(&path, e.to_string()))?)),
+            false => Ok(None),
+        };
+    }
+    let file = File::open(path).map_err(|e| unreadable(path, e.to_string()))?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(file))
+        .map_err(|e| wrong(path.to_owned(), "an archive of arrays (.npz)", e.to_string()))?;
+    let entry = match archive.by_name(&format!("{array}.npy")) {
+        Ok(entry) => entry,
+        Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+        Err(e) => return Err(unreadable(path, format!("{array}: {e}"))),
+    };
+    if entry.size() > LIMIT {
+        let found = format!("{array} of {} bytes", entry.size());
+        return Err(wrong(path.to_owned(), "arrays of at most 8 GiB", found));
+    }
+    let mut bytes = Vec::new();
+    // It may unpack to more than it says.
+    entry
+        .take(LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(path, format!("{array}: {e}")))?;
+    Ok(Some(bytes))
+}
+
+/// Images and labels as arrays.
+fn images(
+    path: &Path,
+    name: String,
+    names: &[&str],
+    [x, y]: [&[u8]; 2],
+) -> Result<Images, DataError> {
+    let wrong = |array: &str, expected: &str, found: String| DataError::File {
+        path: path.to_owned(),
+        expected: format!("{array}: {expected}"),
+        found,
+    };
+    let parse = |array: &str, bytes| {
+        Array::parse(bytes).map_err(|problem| wrong(array, "an array of numbers", problem))
+    };
+    let (x, y) = (parse(names[0], x)?, parse(names[1], y)?);
+    let (count, shape) = match x.shape[..] {
+        [count, height, width] => (count, [height, width, 1]),
+        [count, height, width, channels @ (1 | 3)] => (count, [height, width, channels]),
+        _ => {
+            let expected = "[count, height, width] or [count, height, width, 1 or 3]";
+            return Err(wrong(names[0], expected, format!("shape {:?}", x.shape)));
+        }
+    };
+    if y.shape != [count] || !y.is_integer() {
+        let found = format!("{} of shape {:?}", y.name(), y.shape);
+        return Err(wrong(names[1], &format!("{count} whole numbers"), found));
+    }
+    let mut labels = Vec::with_capacity(count);
+    for label in y.numbers() {
+        if !(0.0..256.0).contains(&label) {
+            return Err(wrong(names[1], "classes from 0 to 255", label.to_string()));
+        }
+        labels.push(label as u8);
+    }
+    let pixels = match x.bytes() {
+        Some(bytes) if x.white() > 1.0 => Pixels::U8(bytes.to_vec()),
+        _ => {
+            let white = x.white();
+            let numbers: Vec<f32> = x.numbers().map(|x| (x / white) as f32).collect();
+            if let Some(number) = numbers.iter().find(|x| !x.is_finite()) {
+                return Err(wrong(names[0], "finite numbers", number.to_string()));
+            }
+            Pixels::F32(numbers)
+        }
+    };
+    Images::new(name, shape, pixels, labels)
+}

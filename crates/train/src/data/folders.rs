@@ -1,0 +1,118 @@
+//! A folder by class: `train/<class>/` and, if there is one, `test/<class>/` with images.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::files::{ENDINGS, Preparation, is_image, read};
+
+/// The share of the images that are for testing where there is no `test` folder.
+pub const TEST_SHARE: f64 = 0.2;
+
+/// Whether a folder has a folder `train`.
+pub(super) fn is_by_class(dir: &Path) -> bool {
+    dir.join("train").is_dir()
+}
+
+/// Reads a folder by class. Classes are the names of the folders in `train`, in their order. Where
+/// there is no `test`, a share of the training images of each class is for testing. Hidden files
+/// are left out. Images are in a fixed order that mixes the classes.
+///
+/// # Errors
+/// A file that is no image or cannot be read, a class without images, a class that is only in
+/// `test`, fewer than two classes or more than 256, sizes that differ.
+pub(super) fn read_by_class(
+    dir: &Path,
+    name: String,
+    why: &str,
+    preparation: &Preparation<'_>,
+) -> Result<Dataset, DataError> {
+    let classes = folders(&dir.join("train"))?;
+    if !(2..=256).contains(&classes.len()) {
+        return Err(DataError::File {
+            path: dir.join("train"),
+            expected: "2 to 256 folders, one for each class".to_owned(),
+            found: classes.len().to_string(),
+        });
+    }
+    let class_names: Vec<String> = classes.iter().map(|class| file_name(class)).collect();
+    let files = |folders: &[PathBuf]| -> Result<Vec<(PathBuf, u8)>, DataError> {
+        let mut all = Vec::new();
+        for folder in folders {
+            let class = class_names.iter().position(|name| *name == file_name(folder));
+            let Some(class) = class else {
+                let expected =
+                    format!("a class of the training images ({})", class_names.join(", "));
+                let (path, found) = (folder.clone(), file_name(folder));
+                return Err(DataError::File { path, expected, found });
+            };
+            all.extend(images(folder)?.into_iter().map(|path| (path, class as u8)));
+        }
+        Ok(all)
+    };
+    let all = read(format!("the training images of {name}"), &files(&classes)?, preparation)?;
+    let (all, test) = (all.shuffled(0), dir.join("test"));
+    let (train, test, source) = if test.is_dir() {
+        let name = format!("the test images of {name}");
+        let size = Some([all.height(), all.width()]);
+        let colour = preparation.colour.or(Some(super::Colour::of_images(&all)));
+        let resize = preparation.resize;
+        let test = read(name, &files(&folders(&test)?)?, &Preparation { colour, ..*preparation })?;
+        if resize.is_none() && size != Some([test.height(), test.width()]) {
+            return Err(DataError::SizesDiffer {
+                name: dir.display().to_string(),
+                train: [all.height(), all.width()],
+                test: [test.height(), test.width()],
+            });
+        }
+        (all, test.shuffled(1), String::new())
+    } else {
+        let (train, mut test) = all.split(TEST_SHARE, "test", 0)?;
+        test.name = format!("the test images of {name}");
+        let share = (100.0 * TEST_SHARE).round();
+        (train, test, format!(", {share} percent of each class for testing"))
+    };
+    let note = format!("{} classes from {} ({why}{source})", class_names.len(), dir.display());
+    Ok(Dataset { name, note, train, validation: None, test, class_names })
+}
+
+/// What is in a folder, sorted, without what is hidden.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let wrong = |cause: io::Error| DataError::File {
+        path: dir.to_owned(),
+        expected: "a folder that can be read".to_owned(),
+        found: cause.to_string(),
+    };
+    let mut all = fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>())
+        .map_err(wrong)?;
+    all.retain(|path| !file_name(path).starts_with('.'));
+    all.sort();
+    Ok(all)
+}
+
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(entries(dir)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// The images of a class.
+fn images(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let all = entries(dir)?;
+    let of = |path: &Path, found: String| DataError::File {
+        path: path.to_owned(),
+        expected: format!("images only ({ENDINGS})"),
+        found,
+    };
+    match all.iter().find(|path| path.is_dir() || !is_image(path)) {
+        Some(other) if other.is_dir() => Err(of(other, "a folder".to_owned())),
+        Some(other) => Err(of(other, "another file".to_owned())),
+        None if all.is_empty() => Err(of(dir, "a class without images".to_owned())),
+        None => Ok(all),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}

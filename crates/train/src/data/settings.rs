@@ -1,0 +1,51 @@
+//! What becomes of a data set before a training: what `[data]` of a `config.toml` holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::augmentation::Augmentation;
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::files::{Colour, Preparation};
+use super::source::DataSource;
+
+/// Sizes, colours, what is held back and how images are changed; by default nothing of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataSettings {
+    /// Height and width of all images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<[usize; 2]>,
+    /// Grey or colour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
+    /// The share of the training images of each class that is watched while training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
+    /// How images are changed whenever a step learns from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augmentation>,
+}
+
+impl DataSettings {
+    /// Whether there is nothing to write.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Loads data with these settings; `progress` is told how many files are read, and of how many.
+    ///
+    /// # Errors
+    /// As [`DataSource::load_prepared`] and [`Dataset::with_validation`].
+    pub fn load(
+        &self,
+        source: &DataSource,
+        progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+    ) -> Result<Dataset, DataError> {
+        let preparation = Preparation { resize: self.resize, colour: self.colour, progress };
+        let dataset = source.load_prepared(&preparation)?;
+        match self.validation {
+            Some(share) => dataset.with_validation(share, 0),
+            None => Ok(dataset),
+        }
+    }
+}
