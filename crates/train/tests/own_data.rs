@@ -162,6 +162,13 @@ fn what_is_wrong_with_a_folder_is_said_with_the_file() {
         &["0.png"],
     );
     with(&|dir| fs::write(dir.join("train/down/0.tif"), "no image").unwrap(), &["0.tif"]);
+    with(
+        &|dir| {
+            fs::remove_dir_all(dir.join("test")).unwrap();
+            save(&dir.join("test/down/0.png"), [6, 5], 1, vec![0u8; 30]);
+        },
+        &["the test images of", "12x10x1 as the training images have", "found 6x5x1"],
+    );
 }
 
 #[cfg(unix)]

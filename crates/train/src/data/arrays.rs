@@ -43,32 +43,19 @@ pub(super) fn read_arrays(
     let (x, y) = (x?.ok_or_else(|| missing(NAMES[0]))?, y?.ok_or_else(|| missing(NAMES[1]))?);
     let train = images(path, format!("the training images of {name}"), &NAMES[..2], [&x, &y])?;
     let train = prepare(train, preparation)?;
-    let (train, test, source) = match (test_x?, test_y?) {
+    let test = match (test_x?, test_y?) {
         (Some(x), Some(y)) => {
             let test = images(path, format!("the test images of {name}"), &NAMES[2..], [&x, &y])?;
-            (train, prepare(test, preparation)?, String::new())
+            Some(prepare(test, preparation)?)
         }
-        (None, None) => {
-            let (train, mut test) = train.split(super::folders::TEST_SHARE, "test", 0)?;
-            test.name = format!("the test images of {name}");
-            let share = (100.0 * super::folders::TEST_SHARE).round();
-            (train, test, format!(", {share} percent of each class for testing"))
-        }
+        (None, None) => None,
         (Some(_), None) => return Err(missing(NAMES[3])),
         (None, Some(_)) => return Err(missing(NAMES[2])),
     };
-    if train.shape() != test.shape() {
-        return Err(DataError::SizesDiffer {
-            name: path.display().to_string(),
-            train: [train.height(), train.width()],
-            test: [test.height(), test.width()],
-        });
-    }
-    let labels = train.labels().iter().chain(test.labels());
+    let labels = train.labels().iter().chain(test.iter().flat_map(|test| test.labels()));
     let classes = 1 + usize::from(*labels.max().expect("there are images"));
     let class_names = (0..classes).map(|class| class.to_string()).collect();
-    let note = format!("{classes} classes from {} ({why}{source})", path.display());
-    Ok(Dataset { name, note, train, validation: None, test, class_names })
+    Dataset::of_parts(name, class_names, (path, why), train, test)
 }
 
 /// An array of an archive or a folder; `None` if there is none of this name.

@@ -25,6 +25,9 @@ pub struct Dataset {
     pub class_names: Vec<String>,
 }
 
+/// The share of the images that are for testing where there are no test images.
+const TEST_SHARE: f64 = 0.2;
+
 impl Dataset {
     /// What is watched while training.
     pub fn watched(&self) -> &Images {
@@ -64,6 +67,34 @@ impl Dataset {
             (0..=largest.copied().unwrap_or(0)).map(|class| class.to_string()).collect()
         });
         Self::new(name, class_names, note, train, test)
+    }
+
+    /// A data set of one's own from the training images and, if there are any, test images; without
+    /// them a share of each class is kept for testing, and the note says so. `path` and `why` say
+    /// where it is from.
+    pub(super) fn of_parts(
+        name: String,
+        class_names: Vec<String>,
+        (path, why): (&Path, &str),
+        train: Images,
+        test: Option<Images>,
+    ) -> Result<Self, DataError> {
+        let ((train, mut test), kept) = match test {
+            Some(test) => ((train, test), String::new()),
+            None => {
+                let percent = (100.0 * TEST_SHARE).round();
+                let kept = format!(", {percent} percent of each class for testing");
+                (train.split(TEST_SHARE, "test", 0)?, kept)
+            }
+        };
+        test.name = format!("the test images of {name}");
+        if train.shape() != test.shape() {
+            let of = |images: &Images| images.shape().map(|n| n.to_string()).join("x");
+            let expected = format!("{} as the training images have", of(&train));
+            return Err(DataError::Counts { name: test.name.clone(), expected, found: of(&test) });
+        }
+        let note = format!("{} classes from {} ({why}{kept})", class_names.len(), path.display());
+        Ok(Self { name, note, train, validation: None, test, class_names })
     }
 
     /// The digits that are compiled into the program.

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
 use super::error::DataError;
-use super::files::{ENDINGS, Preparation, is_image, read};
-
-/// The share of the images that are for testing where there is no `test` folder.
-pub const TEST_SHARE: f64 = 0.2;
+use super::files::{Colour, ENDINGS, Preparation, is_image, read};
 
 /// Whether a folder has a folder `train`.
 pub(super) fn is_by_class(dir: &Path) -> bool {
@@ -53,29 +50,16 @@ pub(super) fn read_by_class(
         Ok(all)
     };
     let all = read(format!("the training images of {name}"), &files(&classes)?, preparation)?;
-    let (all, test) = (all.shuffled(0), dir.join("test"));
-    let (train, test, source) = if test.is_dir() {
+    let (train, test) = (all.shuffled(0), dir.join("test"));
+    let test = if test.is_dir() {
         let name = format!("the test images of {name}");
-        let size = Some([all.height(), all.width()]);
-        let colour = preparation.colour.or(Some(super::Colour::of_images(&all)));
-        let resize = preparation.resize;
-        let test = read(name, &files(&folders(&test)?)?, &Preparation { colour, ..*preparation })?;
-        if resize.is_none() && size != Some([test.height(), test.width()]) {
-            return Err(DataError::SizesDiffer {
-                name: dir.display().to_string(),
-                train: [all.height(), all.width()],
-                test: [test.height(), test.width()],
-            });
-        }
-        (all, test.shuffled(1), String::new())
+        let colour = Some(Colour::of_images(&train));
+        let like = Preparation { colour, ..*preparation };
+        Some(read(name, &files(&folders(&test)?)?, &like)?.shuffled(1))
     } else {
-        let (train, mut test) = all.split(TEST_SHARE, "test", 0)?;
-        test.name = format!("the test images of {name}");
-        let share = (100.0 * TEST_SHARE).round();
-        (train, test, format!(", {share} percent of each class for testing"))
+        None
     };
-    let note = format!("{} classes from {} ({why}{source})", class_names.len(), dir.display());
-    Ok(Dataset { name, note, train, validation: None, test, class_names })
+    Dataset::of_parts(name, class_names, (dir, why), train, test)
 }
 
 /// What is in a folder, sorted, without what is hidden.

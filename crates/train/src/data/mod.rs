@@ -8,7 +8,7 @@ pub mod dataset;
 mod error;
 pub mod fetch;
 pub mod files;
-pub mod folders;
+pub(crate) mod folders;
 pub mod images;
 pub mod manifest;
 pub(crate) mod npy;

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::files::{Colour, Preparation, read};
-use super::folders::TEST_SHARE;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,25 +66,13 @@ pub(super) fn read_table(
         let found = format!("none of {}", class_names[class]);
         return Err(wrong("training images of each class".to_owned(), found));
     }
-    let all = read(format!("the training images of {name}"), &train, preparation)?.shuffled(0);
-    let test_name = format!("the test images of {name}");
-    let (train, test, source) = if test.is_empty() {
-        let (train, mut test) = all.split(TEST_SHARE, "test", 0)?;
-        test.name = test_name;
-        let share = (100.0 * TEST_SHARE).round();
-        (train, test, format!(", {share} percent of each class for testing"))
+    let train = read(format!("the training images of {name}"), &train, preparation)?.shuffled(0);
+    let test = if test.is_empty() {
+        None
     } else {
-        let colour = preparation.colour.or(Some(Colour::of_images(&all)));
-        let test = read(test_name, &test, &Preparation { colour, ..*preparation })?;
-        (all, test.shuffled(1), String::new())
+        let colour = Some(Colour::of_images(&train));
+        let like = Preparation { colour, ..*preparation };
+        Some(read(format!("the test images of {name}"), &test, &like)?.shuffled(1))
     };
-    if train.shape() != test.shape() {
-        return Err(DataError::SizesDiffer {
-            name,
-            train: [train.height(), train.width()],
-            test: [test.height(), test.width()],
-        });
-    }
-    let note = format!("{} classes from {} ({why}{source})", class_names.len(), table.display());
-    Ok(Dataset { name, note, train, validation: None, test, class_names })
+    Dataset::of_parts(name, class_names, (table, why), train, test)
 }
