@@ -352,3 +352,39 @@ fn two_folders_of_drawings_become_a_network_that_knows_a_new_one() {
     };
     assert_eq!(weights("bars"), weights("again"));
 }
+
+#[test]
+fn a_network_of_images_writes_images_and_overwrites_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/opening_denoiser.toml");
+    let noisy = dir.path().join("noisy.png");
+    save(&noisy, [28, 28], 1, draw("down", 0, [28, 28]));
+    let command = |arguments: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_morphograd"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .env_remove("MORPHOGRAD_DATA")
+            .env_remove("MORPHOGRAD_ROOT")
+            .output()
+            .unwrap()
+    };
+    let small = ["--samples", "64", "--epochs", "1", "--quiet", "--out", "run"];
+    let train = [&["train", "--data", "digits", "--model", model.to_str().unwrap()][..], &small];
+    let output = command(&train.concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let predict = ["predict", "run", "noisy.png", "--out", "clean"];
+    let output = command(&predict);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let clean = fs::read(dir.path().join("clean/noisy.png")).unwrap();
+    // Neither the result of before nor the image itself is replaced.
+    let before = fs::read(&noisy).unwrap();
+    for out in ["clean", "."] {
+        let output = command(&["predict", "run", "noisy.png", "--out", out]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains("there already"), "{error}");
+    }
+    assert_eq!(fs::read(dir.path().join("clean/noisy.png")).unwrap(), clean);
+    assert_eq!(fs::read(&noisy).unwrap(), before);
+    let output = command(&["predict", "run", "noisy.png"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--out DIR"));
+}

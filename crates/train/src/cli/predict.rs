@@ -126,7 +126,21 @@ fn transform(
     out: &Path,
 ) -> CommandResult {
     std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
-    for path in images {
+    let target = |path: &Path| -> Result<PathBuf, String> {
+        let name = path.file_stem().ok_or_else(|| format!("{}: no name", path.display()))?;
+        Ok(out.join(name).with_extension("png"))
+    };
+    // Before the first is written, so that nothing is lost and nothing is half done.
+    let targets = images.iter().map(|path| target(path)).collect::<Result<Vec<_>, _>>()?;
+    for (i, path) in targets.iter().enumerate() {
+        if path.exists() {
+            return Err(format!("{}: there already; choose another --out", path.display()).into());
+        }
+        if targets[..i].contains(path) {
+            return Err(format!("{}: two images would be written there", path.display()).into());
+        }
+    }
+    for (path, target) in images.iter().zip(&targets) {
         let y = output(saved, input, &files::read_one(path, input)?)?;
         // Of 16 bits and floats as many bits are kept as a PNG has.
         let depth = match morphograd_image::inspect(path)?.depth {
@@ -134,9 +148,7 @@ fn transform(
             Depth::U16 | Depth::F32 => Depth::U16,
         };
         let y = Tensor::from_vec(y.shape().unbatched(), y.data().to_vec())?;
-        let name = path.file_stem().ok_or_else(|| format!("{}: no name", path.display()))?;
-        let target = out.join(name).with_extension("png");
-        morphograd_image::write(&target, &Picture::from_tensor(y.view(), depth)?)?;
+        morphograd_image::write(target, &Picture::from_tensor(y.view(), depth)?)?;
         say(format_args!("{} -> {}", path.display(), target.display()));
     }
     Ok(ExitCode::SUCCESS)
