@@ -88,6 +88,7 @@ pub mod fit {
     mod error;
     mod evaluate;
     mod history;
+    mod intersection_over_union;
     mod loss;
     mod metric;
     mod model_checkpoint;
@@ -109,6 +110,7 @@ pub mod fit {
     pub use error::FitError;
     pub use evaluate::{evaluate, predict};
     pub use history::{End, EpochLog, History};
+    pub use intersection_over_union::IntersectionOverUnion;
     pub use loss::Loss;
     pub use metric::Metric;
     pub use model_checkpoint::ModelCheckpoint;

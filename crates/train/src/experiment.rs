@@ -119,6 +119,12 @@ impl Config {
     /// The first setting that cannot be used.
     pub fn validate(&self, dataset: &Dataset) -> Result<(), ConfigError> {
         self.validate_numbers(dataset)?;
+        if dataset.class_names.is_empty() {
+            let expected = "data of classes; others need --model FILE with a target under \
+                [training]";
+            let (expected, found) = (expected.to_owned(), dataset.kind());
+            return Err(ConfigError::Value { setting: "data", expected, found });
+        }
         // Each of them: some sets cannot be enforced in every way.
         for variant in self.variants()? {
             self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;

@@ -15,7 +15,7 @@ use crate::data::{Augmentation, Augmented, DataError, Dataset, Images};
 use crate::experiment::{Config, ConfigError, DILATION};
 use crate::first_dilation::FirstDilation;
 use crate::model::{
-    ImageTargets, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, WEIGHTS, Watcher,
+    Examples, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, WEIGHTS, Watcher,
 };
 use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
 use crate::recorder::{Event, Recorder, violation};
@@ -127,9 +127,10 @@ pub fn run_model(
     let variant = Variant::from(&config.name[..]);
     let input = dataset.train.shape();
     let mut params = Params::new();
-    let model = file.build(&mut params, seed, input, dataset.class_names.len())?;
+    let model = file.build(&mut params, seed, input, dataset.classes())?;
     file.fits(&model, config.batch_size)?;
     let training = file.training()?;
+    training.target.check(dataset, &model, config.data.augment.is_some())?;
     let rule = match &config.optimizer {
         Some(word) => (find("optimizer", OPTIMIZERS, word).map_err(ConfigError::from)?.make)(),
         None => training.rule,
@@ -144,18 +145,15 @@ pub fn run_model(
     let plain = |images| Augmented { images, augmentation: Augmentation::default(), seed };
     let augmentation = config.data.augment.unwrap_or_default();
     let train = Augmented { augmentation, ..plain(&images) };
-    let (watched, test) = (plain(dataset.watched()), plain(&dataset.test));
-    let (noise, teacher) = match training.target {
-        Target::Labels => (None, None),
-        Target::Image { noise, teacher } => (Some(noise), teacher),
-    };
     let mut fixed = Params::new();
+    let teacher = training.teacher;
     let teacher = teacher.map(|layers| file.build_layers(layers, &mut fixed, input)).transpose()?;
     let teacher = teacher.as_ref().map(|teacher| (teacher, &fixed));
-    let pairs =
-        |images, purpose| noise.map(|noise| ImageTargets { images, noise, seed, purpose, teacher });
-    let train_pairs = pairs(train, "training noise");
-    let (watched_pairs, test_pairs) = (pairs(watched, "test noise"), pairs(test, "test noise"));
+    let target = (training.target, training.noise);
+    let examples = |images, purpose| Examples::new(target, teacher, images, purpose);
+    let train = examples(train, "training noise");
+    let watched = examples(plain(dataset.watched()), "test noise");
+    let test = examples(plain(&dataset.test), "test noise");
     let note = Note {
         file: format!("{}.toml", config.name),
         input: input.to_vec(),
@@ -166,10 +164,10 @@ pub fn run_model(
         dataset,
         model: &model,
         loss: &*training.loss,
-        train: train_pairs.as_ref().map_or(&train as &dyn DataSet<f32>, |pairs| pairs),
-        watched: watched_pairs.as_ref().map_or(&watched as &dyn DataSet<f32>, |pairs| pairs),
-        test: test_pairs.as_ref().map_or(&test as &dyn DataSet<f32>, |pairs| pairs),
-        has_classes: train_pairs.is_none(),
+        train: &train,
+        watched: &watched,
+        test: &test,
+        has_classes: training.target == Target::Labels,
         epochs: config.epochs,
         batch_size: config.batch_size,
         metrics: training.metrics,
@@ -196,9 +194,11 @@ pub fn validate_model(
 ) -> Result<(), RunError> {
     config.validate(dataset)?;
     let input = dataset.train.shape();
-    let model = file.build(&mut Params::new(), 0, input, dataset.class_names.len())?;
+    let model = file.build(&mut Params::new(), 0, input, dataset.classes())?;
     file.fits(&model, config.batch_size)?;
-    if let Target::Image { teacher: Some(teacher), .. } = file.training()?.target {
+    let training = file.training()?;
+    training.target.check(dataset, &model, config.data.augment.is_some())?;
+    if let Some(teacher) = training.teacher {
         file.build_layers(teacher, &mut Params::new(), input)?;
     }
     Ok(())

@@ -94,7 +94,12 @@ impl Comparison {
             .into_iter()
             .map(|variant| row(variant, &experiment.runs_of(variant)))
             .collect();
-        let footnotes = footnotes(&rows, &experiment.dataset);
+        let mut footnotes = footnotes(&rows, &experiment.dataset);
+        if has_validation(&experiment.config) {
+            let note = "Best: of the validation images, at the end of an epoch. Restored: of the \
+                test images, which are seen once, after the training.";
+            footnotes.insert(0, ("", note.to_owned()));
+        }
         Self { rows, footnotes }
     }
 
@@ -404,6 +409,13 @@ fn footnotes(rows: &[ComparisonRow], dataset: &str) -> Vec<(&'static str, String
         }
     }
     notes
+}
+
+/// Whether the settings of an experiment hold validation images back, so that what is measured at
+/// the end are other images than those that are watched.
+fn has_validation(config: &str) -> bool {
+    let config: Result<toml::Table, _> = config.parse();
+    config.is_ok_and(|c| c.get("data").is_some_and(|data| data.get("validation").is_some()))
 }
 
 /// Breaks `text` at spaces into lines of at most `width` characters.

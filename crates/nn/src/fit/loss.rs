@@ -3,6 +3,7 @@
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Op, Var};
 
+use crate::Activation;
 use crate::loss::{
     BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy,
 };
@@ -21,6 +22,11 @@ pub trait Loss<T: Real>: Sync {
         outputs: &[Var],
         targets: &[Var],
     ) -> Result<Var, ShapeError>;
+
+    /// What makes predictions of outputs: the sigmoid or the softmax of logits, by default nothing.
+    fn prediction(&self) -> Activation {
+        Activation::Linear
+    }
 }
 
 impl<T, F> Loss<T> for F
@@ -39,7 +45,7 @@ where
 }
 
 macro_rules! losses {
-    ($($loss:ty),*) => {$(
+    ($($loss:ty => $prediction:ident),* $(,)?) => {$(
         impl<T: Real> Loss<T> for $loss {
             fn loss(
                 &self,
@@ -50,10 +56,20 @@ macro_rules! losses {
                 let pair = one_of_each(Op::<T>::name(self), outputs, targets)?;
                 graph.apply(*self, pair)
             }
+
+            fn prediction(&self) -> Activation {
+                Activation::$prediction
+            }
         }
     )*};
 }
-losses!(BinaryCrossEntropy, Huber, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy);
+losses! {
+    BinaryCrossEntropy => Sigmoid,
+    Huber => Linear,
+    MeanAbsoluteError => Linear,
+    MeanSquaredError => Linear,
+    SoftmaxCrossEntropy => Softmax,
+}
 
 /// The only output and the only target.
 pub(super) fn one_of_each(

@@ -62,3 +62,24 @@ pub trait Metric<T: Real>: Send {
     /// The number, for the batches taken in since the last reset.
     fn result(&self) -> f64;
 }
+
+/// The only output and the only target, as numbers of one shape.
+pub(super) fn of_one_shape<'g, T: Real>(
+    what: &'static str,
+    graph: &'g Graph<'_, T>,
+    outputs: &[Var],
+    targets: &[Var],
+) -> Result<(&'g [T], &'g [T]), ShapeError> {
+    let (y, t) = match (outputs, targets) {
+        (&[y], &[t]) => (graph.value(y), graph.value(t)),
+        _ => {
+            let found = format!("{} and {}", outputs.len(), targets.len());
+            return Err(ShapeError::new(what, "one output and one target", found));
+        }
+    };
+    if y.shape != t.shape {
+        let expected = format!("targets of shape {}", y.shape);
+        return Err(ShapeError::new(what, expected, format!("shape {}", t.shape)));
+    }
+    Ok((y.data, t.data))
+}

@@ -3,7 +3,7 @@
 use morphograd_autodiff::tensor::{Real, ShapeError};
 use morphograd_autodiff::{Graph, Var};
 
-use crate::fit::metric::Metric;
+use crate::fit::metric::{Metric, of_one_shape};
 
 /// `psnr`: how near images are to others, in decibels, $10 \log_{10} (r^2 / e)$ with the range $r$
 /// of the pixels and the mean square $e$ of the errors of all pixels of all images. Equal images
@@ -54,18 +54,10 @@ impl<T: Real> Metric<T> for Psnr {
         outputs: &[Var],
         targets: &[Var],
     ) -> Result<(), ShapeError> {
-        let (&[y], &[t]) = (outputs, targets) else {
-            let found = format!("{} and {}", outputs.len(), targets.len());
-            return Err(ShapeError::new("psnr", "one output and one target", found));
-        };
-        let (y, t) = (graph.value(y), graph.value(t));
-        if y.shape != t.shape {
-            let expected = format!("targets of shape {}", y.shape);
-            return Err(ShapeError::new("psnr", expected, format!("shape {}", t.shape)));
-        }
-        let errors = y.data.iter().zip(t.data).map(|(y, t)| y.f64() - t.f64());
+        let (y, t) = of_one_shape("psnr", graph, outputs, targets)?;
+        let errors = y.iter().zip(t).map(|(y, t)| y.f64() - t.f64());
         self.squares += errors.map(|error| error * error).sum::<f64>();
-        self.pixels += y.data.len();
+        self.pixels += y.len();
         Ok(())
     }
 

@@ -5,19 +5,20 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use morphograd::data::files;
-use morphograd::model::SavedModel;
+use morphograd::model::{SavedModel, Target};
 use morphograd_image::{Depth, Picture};
-use morphograd_morphology::nn::Layer;
 use morphograd_morphology::nn::autodiff::{Mode, Tape};
 use morphograd_morphology::nn::tensor::{Tensor, TensorRef};
+use morphograd_morphology::nn::{Activation, Layer};
 use serde_json::json;
 
 use super::{CommandResult, say};
 
-/// Says what class images are of, or writes the images that a network makes of them
+/// Says what class images are of, or gives the images or numbers that a network makes of them
 ///
 /// Images are resized to what the network takes. A network of classes gives a line for each image
-/// with the most likely classes; one that gives images writes them into --out under the same names.
+/// with the most likely classes, one of numbers a line with these; one that gives images writes
+/// them into --out under the same names. Logits of masks become probabilities.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask predict runs/shapes new.png            one image\n  \
@@ -51,15 +52,25 @@ const SHOWN: usize = 3;
 pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let saved = SavedModel::open(&arguments.run)?;
     let input = image_shape(&saved)?;
+    let training = saved.file.training()?;
     match (saved.model.output().dims(), &arguments.out) {
-        ([classes], _) if *classes == saved.class_names.len() => classify(&saved, input, arguments),
-        ([_, _, 1 | 3], Some(out)) => transform(&saved, input, &arguments.images, out),
+        ([classes], _)
+            if training.target == Target::Labels && *classes == saved.class_names.len() =>
+        {
+            classify(&saved, input, arguments)
+        }
+        ([_], _) if training.target == Target::Data => {
+            numbers(&saved, training.loss.prediction(), input, arguments)
+        }
+        ([_, _, 1 | 3], Some(out)) => {
+            transform(&saved, training.loss.prediction(), input, &arguments.images, out)
+        }
         ([_, _, 1 | 3], None) => {
             Err("expected --out DIR for a network that gives images, found none".into())
         }
         (other, _) => {
-            Err(format!("expected a network that gives classes or images, found shape {other:?}")
-                .into())
+            let expected = "a network that gives classes, numbers or images";
+            Err(format!("expected {expected}, found shape {other:?}").into())
         }
     }
 }
@@ -82,8 +93,8 @@ fn classify(saved: &SavedModel, input: [usize; 3], arguments: &Arguments) -> Com
         say(csv_line(header)?);
     }
     for path in &arguments.images {
-        let logits = output(saved, input, &files::read_one(path, input)?)?;
-        let probabilities = softmax(logits.data());
+        let y = output(saved, Activation::Linear, input, &files::read_one(path, input)?)?;
+        let probabilities = softmax(y.data());
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
         let best = &names[order[0]];
@@ -109,6 +120,36 @@ fn classify(saved: &SavedModel, input: [usize; 3], arguments: &Arguments) -> Com
     Ok(ExitCode::SUCCESS)
 }
 
+/// The numbers that a network gives of each image.
+fn numbers(
+    saved: &SavedModel,
+    prediction: Activation,
+    input: [usize; 3],
+    arguments: &Arguments,
+) -> CommandResult {
+    let [count] = *saved.model.output().dims() else { unreachable!("numbers have one axis") };
+    if arguments.format == Format::Csv {
+        let columns = (0..count).map(|i| format!("value{i}"));
+        say(csv_line(std::iter::once("image".to_owned()).chain(columns))?);
+    }
+    for path in &arguments.images {
+        let y = output(saved, prediction, input, &files::read_one(path, input)?)?;
+        let (image, values) = (path.display().to_string(), y.data());
+        match arguments.format {
+            Format::Table => {
+                let values: Vec<String> = values.iter().map(|y| format!("{y:.4}")).collect();
+                say(format_args!("{image}  {}", values.join(" ")));
+            }
+            Format::Json => say(json!({ "image": image, "values": values })),
+            Format::Csv => {
+                let values = values.iter().map(f32::to_string);
+                say(csv_line(std::iter::once(image).chain(values))?);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// A line of a CSV, with quotes where they are needed.
 fn csv_line<I: IntoIterator<Item = S>, S: AsRef<[u8]>>(
     fields: I,
@@ -121,6 +162,7 @@ fn csv_line<I: IntoIterator<Item = S>, S: AsRef<[u8]>>(
 
 fn transform(
     saved: &SavedModel,
+    prediction: Activation,
     input: [usize; 3],
     images: &[PathBuf],
     out: &Path,
@@ -141,7 +183,7 @@ fn transform(
         }
     }
     for (path, target) in images.iter().zip(&targets) {
-        let y = output(saved, input, &files::read_one(path, input)?)?;
+        let y = output(saved, prediction, input, &files::read_one(path, input)?)?;
         // Of 16 bits and floats as many bits are kept as a PNG has.
         let depth = match morphograd_image::inspect(path)?.depth {
             Depth::Bit | Depth::U8 => Depth::U8,
@@ -154,9 +196,10 @@ fn transform(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the network makes of one image.
+/// What the network makes of one image, with the activation that turns it into a prediction.
 fn output(
     saved: &SavedModel,
+    prediction: Activation,
     [height, width, channels]: [usize; 3],
     pixels: &[f32],
 ) -> Result<Tensor<f32>, morphograd_morphology::nn::tensor::ShapeError> {
@@ -164,6 +207,7 @@ fn output(
     let mut graph = tape.record(&saved.params, Mode::Eval);
     let x = graph.input(TensorRef::new([1, height, width, channels], pixels));
     let y = saved.model.forward(&mut graph, x)?;
+    let y = prediction.apply(&mut graph, y)?;
     Ok(graph.value(y).to_tensor())
 }
 

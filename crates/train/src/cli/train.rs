@@ -227,7 +227,7 @@ impl Plan {
                 .map_err(ConfigError::from)?,
             Self::Model(_, file) => {
                 let input = dataset.train.shape();
-                file.build(&mut params, 0, input, dataset.class_names.len())?
+                file.build(&mut params, 0, input, dataset.classes())?
             }
         };
         Ok(summary(&model, &params))

@@ -10,6 +10,7 @@ use super::error::DataError;
 use super::files::{Preparation, prepare};
 use super::images::{Images, Pixels};
 use super::npy::Array;
+use super::targets::Targets;
 
 /// The names of the arrays.
 const NAMES: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
@@ -23,8 +24,9 @@ pub(super) fn is_folder_of_arrays(dir: &Path) -> bool {
 
 /// Reads the four arrays. Images are `[count, height, width]` or `[count, height, width, channels]`
 /// with 1 or 3 channels. Of unsigned integers the largest is white; floats stay as they are, and 1
-/// is white. Labels are `[count]`, whole numbers from 0. A data set without test images keeps a
-/// share of each class for testing.
+/// is white. What belongs to them is `[count]` whole numbers from 0, which are classes; floats of
+/// shape `[count]` or `[count, n]`, numbers; or images. A data set without test images keeps a
+/// share (of each class) for testing.
 ///
 /// # Errors
 /// A file that cannot be read or is no such array, counts that differ, numbers that are not finite.
@@ -41,19 +43,21 @@ pub(super) fn read_arrays(
         found: "none".to_owned(),
     };
     let (x, y) = (x?.ok_or_else(|| missing(NAMES[0]))?, y?.ok_or_else(|| missing(NAMES[1]))?);
-    let train = images(path, format!("the training images of {name}"), &NAMES[..2], [&x, &y])?;
-    let train = prepare(train, preparation)?;
+    let part = |which: &str, names, arrays| {
+        images(path, format!("the {which} images of {name}"), names, arrays, preparation)
+    };
+    let train = part("training", &NAMES[..2], [&x, &y])?;
     let test = match (test_x?, test_y?) {
-        (Some(x), Some(y)) => {
-            let test = images(path, format!("the test images of {name}"), &NAMES[2..], [&x, &y])?;
-            Some(prepare(test, preparation)?)
-        }
+        (Some(x), Some(y)) => Some(part("test", &NAMES[2..], [&x, &y])?),
         (None, None) => None,
         (Some(_), None) => return Err(missing(NAMES[3])),
         (None, Some(_)) => return Err(missing(NAMES[2])),
     };
     let labels = train.labels().iter().chain(test.iter().flat_map(|test| test.labels()));
-    let classes = 1 + usize::from(*labels.max().expect("there are images"));
+    let classes = match train.targets() {
+        Some(_) => 0,
+        None => 1 + usize::from(*labels.max().expect("there are images")),
+    };
     let class_names = (0..classes).map(|class| class.to_string()).collect();
     Dataset::of_parts(name, class_names, (path, why), train, test)
 }
@@ -95,12 +99,13 @@ fn bytes(path: &Path, array: &str) -> Result<Option<Vec<u8>>, DataError> {
     Ok(Some(bytes))
 }
 
-/// Images and labels as arrays.
+/// Images and what belongs to them, prepared.
 fn images(
     path: &Path,
     name: String,
     names: &[&str],
     [x, y]: [&[u8]; 2],
+    preparation: &Preparation<'_>,
 ) -> Result<Images, DataError> {
     let wrong = |array: &str, expected: &str, found: String| DataError::File {
         path: path.to_owned(),
@@ -110,36 +115,59 @@ fn images(
     let parse = |array: &str, bytes| {
         Array::parse(bytes).map_err(|problem| wrong(array, "an array of numbers", problem))
     };
-    let (x, y) = (parse(names[0], x)?, parse(names[1], y)?);
-    let (count, shape) = match x.shape[..] {
-        [count, height, width] => (count, [height, width, 1]),
-        [count, height, width, channels @ (1 | 3)] => (count, [height, width, channels]),
-        _ => {
-            let expected = "[count, height, width] or [count, height, width, 1 or 3]";
-            return Err(wrong(names[0], expected, format!("shape {:?}", x.shape)));
-        }
+    let image_shape = |array: &Array<'_>| match array.shape[..] {
+        [count, height, width] => Some((count, [height, width, 1])),
+        [count, height, width, channels @ (1 | 3)] => Some((count, [height, width, channels])),
+        _ => None,
     };
-    if y.shape != [count] || !y.is_integer() {
-        let found = format!("{} of shape {:?}", y.name(), y.shape);
-        return Err(wrong(names[1], &format!("{count} whole numbers"), found));
-    }
-    let mut labels = Vec::with_capacity(count);
-    for label in y.numbers() {
-        if !(0.0..256.0).contains(&label) {
-            return Err(wrong(names[1], "classes from 0 to 255", label.to_string()));
-        }
-        labels.push(label as u8);
-    }
-    let pixels = match x.bytes() {
-        Some(bytes) if x.white() > 1.0 => Pixels::U8(bytes.to_vec()),
+    let pixels = |array: &str, x: &Array<'_>, white: f64| match x.bytes() {
+        Some(bytes) if white > 1.0 => Ok(Pixels::U8(bytes.to_vec())),
         _ => {
-            let white = x.white();
             let numbers: Vec<f32> = x.numbers().map(|x| (x / white) as f32).collect();
-            if let Some(number) = numbers.iter().find(|x| !x.is_finite()) {
-                return Err(wrong(names[0], "finite numbers", number.to_string()));
+            match numbers.iter().find(|x| !x.is_finite()) {
+                Some(number) => Err(wrong(array, "finite numbers", number.to_string())),
+                None => Ok(Pixels::F32(numbers)),
             }
-            Pixels::F32(numbers)
         }
     };
-    Images::new(name, shape, pixels, labels)
+    let (x, y) = (parse(names[0], x)?, parse(names[1], y)?);
+    let Some((count, shape)) = image_shape(&x) else {
+        let expected = "[count, height, width] or [count, height, width, 1 or 3]";
+        return Err(wrong(names[0], expected, format!("shape {:?}", x.shape)));
+    };
+    if y.shape.first() != Some(&count) {
+        let found = format!("{} of shape {:?}", y.name(), y.shape);
+        return Err(wrong(names[1], &format!("{count} targets, one for each image"), found));
+    }
+    let unlabelled = |labels| {
+        let images = Images::new(name.clone(), shape, pixels(names[0], &x, x.white())?, labels)?;
+        prepare(images, preparation)
+    };
+    let targets = format!("the targets of {name}");
+    if let Some((_, shape)) = image_shape(&y) {
+        let values = pixels(names[1], &y, y.white())?;
+        let images = prepare(
+            Images::new(targets, shape, values, vec![0; count])?,
+            &Preparation { colour: None, ..*preparation },
+        )?;
+        return unlabelled(vec![0; count])?.with_targets(Targets::of_images(images));
+    }
+    match y.shape[..] {
+        [_] if y.is_integer() => {
+            let label = |label: f64| match label {
+                0.0..256.0 => Ok(label as u8),
+                _ => Err(wrong(names[1], "classes from 0 to 255", label.to_string())),
+            };
+            unlabelled(y.numbers().map(label).collect::<Result<_, _>>()?)
+        }
+        [_] | [_, _] if !y.is_integer() => {
+            let each = [y.shape.get(1).copied().unwrap_or(1)];
+            let values = Targets::new(targets, &each, pixels(names[1], &y, 1.0)?)?;
+            unlabelled(vec![0; count])?.with_targets(values)
+        }
+        _ => {
+            let expected = "whole numbers [count], floats [count] or [count, n], or images";
+            Err(wrong(names[1], expected, format!("{} of shape {:?}", y.name(), y.shape)))
+        }
+    }
 }

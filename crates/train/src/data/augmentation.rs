@@ -185,12 +185,29 @@ impl Augmented<'_> {
     /// Overwrites `out` as [`Images::gather_pixels`] does, with changed images if it is for a step.
     pub fn gather_pixels(&self, mode: Mode, indices: &[usize], out: &mut [f32]) {
         self.images.gather_pixels(indices, out);
+        self.change(mode, indices, self.images.shape(), out);
+    }
+
+    /// Overwrites `out` as [`Targets::gather`](super::Targets::gather) does. Target images are
+    /// changed as their images are, so that a mask stays where its object is; its edges become soft
+    /// where pixels are interpolated.
+    ///
+    /// # Panics
+    /// If the images have no targets.
+    pub fn gather_targets(&self, mode: Mode, indices: &[usize], out: &mut [f32]) {
+        let targets = self.images.targets().expect("images with targets");
+        targets.gather(indices, out);
+        if let Some(shape) = targets.image_shape() {
+            self.change(mode, indices, shape, out);
+        }
+    }
+
+    fn change(&self, mode: Mode, indices: &[usize], shape: [usize; 3], out: &mut [f32]) {
         let Mode::Train { step } = mode else { return };
         if self.augmentation == Augmentation::default() {
             return;
         }
-        let shape = self.images.shape();
-        parallel::for_each_piece(out, self.images.size(), |n, image| {
+        parallel::for_each_piece(out, shape.iter().product(), |n, image| {
             let original = image.to_vec();
             let index = mix(step) ^ indices[n] as u64;
             let mut stream = Stream::new(self.seed, "augmentation", index);

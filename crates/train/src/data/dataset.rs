@@ -21,7 +21,8 @@ pub struct Dataset {
     pub validation: Option<Images>,
     /// What to measure on at the end.
     pub test: Images,
-    /// Names of the classes, in label order; every label is below their number.
+    /// Names of the classes, in label order; every label is below their number. None where the
+    /// images have [`targets`](Images::targets) instead, or nothing else.
     pub class_names: Vec<String>,
 }
 
@@ -34,7 +35,21 @@ impl Dataset {
         self.validation.as_ref().unwrap_or(&self.test)
     }
 
-    /// A share of each class of the training images, chosen by a seed, becomes the validation
+    /// How many outputs a network of classes has; 1 where there are none.
+    pub fn classes(&self) -> usize {
+        self.class_names.len().max(1)
+    }
+
+    /// What belongs to the images, for people.
+    pub fn kind(&self) -> String {
+        match (self.train.targets(), self.class_names.len()) {
+            (Some(targets), _) => targets.kind().to_owned(),
+            (None, 0) => "images alone".to_owned(),
+            (None, classes) => format!("{classes} classes"),
+        }
+    }
+
+    /// A share of the training images of each class, chosen by a seed, becomes the validation
     /// images.
     ///
     /// # Errors
@@ -70,7 +85,7 @@ impl Dataset {
     }
 
     /// A data set of one's own from the training images and, if there are any, test images; without
-    /// them a share of each class is kept for testing, and the note says so. `path` and `why` say
+    /// them a share (of each class) is kept for testing, and the note says so. `path` and `why` say
     /// where it is from.
     pub(super) fn of_parts(
         name: String,
@@ -83,7 +98,8 @@ impl Dataset {
             Some(test) => ((train, test), String::new()),
             None => {
                 let percent = (100.0 * TEST_SHARE).round();
-                let kept = format!(", {percent} percent of each class for testing");
+                let of = if class_names.is_empty() { "the images" } else { "each class" };
+                let kept = format!(", {percent} percent of {of} for testing");
                 (train.split(TEST_SHARE, "test", 0)?, kept)
             }
         };
@@ -93,7 +109,19 @@ impl Dataset {
             let expected = format!("{} as the training images have", of(&train));
             return Err(DataError::Counts { name: test.name.clone(), expected, found: of(&test) });
         }
-        let note = format!("{} classes from {} ({why}{kept})", class_names.len(), path.display());
+        let what = match (train.targets(), test.targets()) {
+            (None, _) if class_names.is_empty() => format!("{} images", train.len() + test.len()),
+            (None, _) => format!("{} classes", class_names.len()),
+            (Some(targets), Some(other)) if targets.shape() == other.shape() => {
+                format!("images with {} of shape {:?}", targets.kind(), targets.shape())
+            }
+            (Some(targets), other) => {
+                let expected = format!("targets of shape {:?} as in training", targets.shape());
+                let found = other.map_or("none".to_owned(), |other| format!("{:?}", other.shape()));
+                return Err(DataError::Counts { name: test.name, expected, found });
+            }
+        };
+        let note = format!("{what} from {} ({why}{kept})", path.display());
         Ok(Self { name, note, train, validation: None, test, class_names })
     }
 

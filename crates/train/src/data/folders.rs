@@ -13,7 +13,7 @@ pub(super) fn is_by_class(dir: &Path) -> bool {
     dir.join("train").is_dir()
 }
 
-/// Reads a folder by class. Classes are the names of the folders in `train`, in their order. Where
+/// Reads a folder by class, or one of images alone, which have no class: `train/*.png`. Classes are the names of the folders in `train`, in their order. Where
 /// there is no `test`, a share of the training images of each class is for testing. Hidden files
 /// are left out. Images are in a fixed order that mixes the classes.
 ///
@@ -27,6 +27,10 @@ pub(super) fn read_by_class(
     preparation: &Preparation<'_>,
 ) -> Result<Dataset, DataError> {
     let classes = folders(&dir.join("train"))?;
+    let is_alone = classes.is_empty() && entries(&dir.join("train"))?.iter().any(|p| is_image(p));
+    if is_alone {
+        return read_alone(dir, name, why, preparation);
+    }
     if !(2..=256).contains(&classes.len()) {
         return Err(DataError::File {
             path: dir.join("train"),
@@ -62,6 +66,27 @@ pub(super) fn read_by_class(
     Dataset::of_parts(name, class_names, (dir, why), train, test)
 }
 
+/// Reads images that nothing else belongs to: for what learns from images alone.
+fn read_alone(
+    dir: &Path,
+    name: String,
+    why: &str,
+    preparation: &Preparation<'_>,
+) -> Result<Dataset, DataError> {
+    let part = |part: &str, name, preparation: &Preparation<'_>| {
+        let files: Vec<_> = images(&dir.join(part))?.into_iter().map(|path| (path, 0)).collect();
+        read(name, &files, preparation)
+    };
+    let train = part("train", format!("the training images of {name}"), preparation)?.shuffled(0);
+    let test = if dir.join("test").is_dir() {
+        let like = Preparation { colour: Some(Colour::of_images(&train)), ..*preparation };
+        Some(part("test", format!("the test images of {name}"), &like)?)
+    } else {
+        None
+    };
+    Dataset::of_parts(name, Vec::new(), (dir, why), train, test)
+}
+
 /// What is in a folder, sorted, without what is hidden.
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     let wrong = |cause: io::Error| DataError::File {
@@ -77,12 +102,12 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(all)
 }
 
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn folders(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries(dir)?.into_iter().filter(|path| path.is_dir()).collect())
 }
 
-/// The images of a class.
-fn images(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+/// The images of a folder.
+pub(super) fn images(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     let all = entries(dir)?;
     let of = |path: &Path, found: String| DataError::File {
         path: path.to_owned(),
@@ -92,11 +117,11 @@ fn images(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     match all.iter().find(|path| path.is_dir() || !is_image(path)) {
         Some(other) if other.is_dir() => Err(of(other, "a folder".to_owned())),
         Some(other) => Err(of(other, "another file".to_owned())),
-        None if all.is_empty() => Err(of(dir, "a class without images".to_owned())),
+        None if all.is_empty() => Err(of(dir, "a folder without images".to_owned())),
         None => Ok(all),
     }
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! Images in memory, of one size, with a class each.
+//! Images in memory, of one size, with a class each, or with what else belongs to them.
 //!
 //! The one design choice: pixels stay bytes where files have bytes, a quarter of the memory of
 //! numbers; they become numbers in [0, 1] when a batch is gathered.
@@ -10,8 +10,10 @@ use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::ShapeError;
 
 use super::error::DataError;
+use super::targets::Targets;
 
-/// Grey or colour images of one size with a class each; never empty.
+/// Grey or colour images of one size with a class each; never empty. Images with [`Targets`] are
+/// all of class 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Images {
     /// What they are called in errors.
@@ -21,6 +23,7 @@ pub struct Images {
     channels: usize,
     pixels: Pixels,
     labels: Vec<u8>,
+    targets: Option<Targets>,
 }
 
 /// The pixels of images, one image after the other.
@@ -34,10 +37,34 @@ pub enum Pixels {
 
 impl Pixels {
     /// How many numbers there are.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::U8(pixels) => pixels.len(),
             Self::F32(pixels) => pixels.len(),
+        }
+    }
+
+    /// Overwrites `out` with the pieces of `size` numbers at `indices`; bytes are divided by 255.
+    pub(super) fn gather(&self, size: usize, indices: &[usize], out: &mut [f32]) {
+        for (&index, piece) in indices.iter().zip(out.chunks_exact_mut(size)) {
+            let range = index * size..(index + 1) * size;
+            match self {
+                Self::U8(pixels) => {
+                    for (value, &pixel) in piece.iter_mut().zip(&pixels[range]) {
+                        *value = f32::from(pixel) / 255.0;
+                    }
+                }
+                Self::F32(pixels) => piece.copy_from_slice(&pixels[range]),
+            }
+        }
+    }
+
+    /// The pieces of `size` numbers at these indices, in this order.
+    pub(super) fn select(&self, size: usize, indices: impl Iterator<Item = usize>) -> Self {
+        let ranges = indices.map(|i| i * size..(i + 1) * size);
+        match self {
+            Self::U8(all) => Self::U8(ranges.flat_map(|r| &all[r]).copied().collect()),
+            Self::F32(all) => Self::F32(ranges.flat_map(|r| &all[r]).copied().collect()),
         }
     }
 }
@@ -61,12 +88,34 @@ impl Images {
             let found = format!("{} numbers and {} labels", pixels.len(), labels.len());
             return Err(DataError::Counts { name, expected, found });
         }
-        Ok(Self { name, height, width, channels, pixels, labels })
+        Ok(Self { name, height, width, channels, pixels, labels, targets: None })
+    }
+
+    /// The same images, with what belongs to each.
+    ///
+    /// # Errors
+    /// [`DataError::Counts`] if there is not one target for each.
+    pub fn with_targets(self, targets: Targets) -> Result<Self, DataError> {
+        if targets.len() != self.len() {
+            let expected = format!("{} targets, one for each image", self.len());
+            let found = targets.len().to_string();
+            return Err(DataError::Counts { name: self.name, expected, found });
+        }
+        Ok(Self { targets: Some(targets), ..self })
+    }
+
+    /// What belongs to the images, where it is not their class.
+    pub fn targets(&self) -> Option<&Targets> {
+        self.targets.as_ref()
+    }
+
+    pub(super) fn into_pixels(self) -> Pixels {
+        self.pixels
     }
 
     pub(super) fn of(name: String, labelled: LabelledImages) -> Self {
         let (height, width, pixels, labels) = labelled.into_parts();
-        Self { name, height, width, channels: 1, pixels: Pixels::U8(pixels), labels }
+        Self { name, height, width, channels: 1, pixels: Pixels::U8(pixels), labels, targets: None }
     }
 
     /// Number of images.
@@ -134,17 +183,7 @@ impl Images {
     pub fn gather_pixels(&self, indices: &[usize], out: &mut [f32]) {
         let size = self.size();
         assert_eq!(out.len(), indices.len() * size, "a batch of {} images", indices.len());
-        for (&index, image) in indices.iter().zip(out.chunks_exact_mut(size)) {
-            let range = index * size..(index + 1) * size;
-            match &self.pixels {
-                Pixels::U8(pixels) => {
-                    for (value, &pixel) in image.iter_mut().zip(&pixels[range]) {
-                        *value = f32::from(pixel) / 255.0;
-                    }
-                }
-                Pixels::F32(pixels) => image.copy_from_slice(&pixels[range]),
-            }
-        }
+        self.pixels.gather(size, indices, out);
     }
 
     /// The first `count` images.
@@ -164,14 +203,10 @@ impl Images {
 
     /// These images, in this order.
     fn select(&self, indices: impl Iterator<Item = usize> + Clone) -> Images {
-        let size = self.size();
-        let ranges = || indices.clone().map(|i| i * size..(i + 1) * size);
         Images {
             name: self.name.clone(),
-            pixels: match &self.pixels {
-                Pixels::U8(all) => Pixels::U8(ranges().flat_map(|r| &all[r]).copied().collect()),
-                Pixels::F32(all) => Pixels::F32(ranges().flat_map(|r| &all[r]).copied().collect()),
-            },
+            pixels: self.pixels.select(self.size(), indices.clone()),
+            targets: self.targets.as_ref().map(|targets| targets.select(indices.clone())),
             labels: indices.map(|i| self.labels[i]).collect(),
             ..*self
         }

@@ -1,6 +1,6 @@
 //! Data sets: the digits that come with the crate, MNIST and its relatives as four IDX files and
-//! how they get into a folder, and images of one's own: folders by class, arrays of NumPy, a table
-//! of files.
+//! how they get into a folder, and images of one's own: folders by class, images with masks, arrays
+//! of NumPy, a table of files.
 
 pub(crate) mod arrays;
 pub mod augmentation;
@@ -12,9 +12,11 @@ pub(crate) mod folders;
 pub mod images;
 pub mod manifest;
 pub(crate) mod npy;
+pub(crate) mod pairs;
 pub mod settings;
 pub mod source;
 pub(crate) mod table;
+pub mod targets;
 
 pub use augmentation::{Augmentation, Augmented};
 pub use dataset::Dataset;
@@ -23,3 +25,4 @@ pub use files::{Colour, Preparation};
 pub use images::{Images, Pixels};
 pub use settings::DataSettings;
 pub use source::{DataSource, Search};
+pub use targets::Targets;

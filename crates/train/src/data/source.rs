@@ -10,6 +10,7 @@ use super::error::{DataError, FILES};
 use super::files::{Preparation, prepare};
 use super::folders::{is_by_class, read_by_class};
 use super::manifest;
+use super::pairs::{is_pairs, read_pairs};
 use super::table::read_table;
 
 /// Where to look. The binary fills this in: libraries read neither the command line nor the
@@ -29,8 +30,8 @@ pub struct Search<'a> {
 pub enum DataSource {
     /// Images of one's own.
     Own {
-        /// A folder by class (`train/<class>/`), an archive or a folder of arrays (`x_train`), or a
-        /// table of files.
+        /// A folder by class (`train/<class>/`), one of pairs (`train/images/`, `train/masks/`), an
+        /// archive or a folder of arrays (`x_train`), or a table of files.
         path: PathBuf,
         /// Why this one.
         why: String,
@@ -100,7 +101,9 @@ impl DataSource {
         };
         let name = path.file_stem().filter(|_| path.is_file()).or(path.file_name());
         let name = name.map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into());
-        if is_by_class(path) {
+        if is_pairs(path) {
+            read_pairs(path, name, why, preparation)
+        } else if is_by_class(path) {
             read_by_class(path, name, why, preparation)
         } else if is_table(path) {
             read_table(path, name, why, preparation)
@@ -161,8 +164,8 @@ impl DataSource {
                 let advice = if named.exists() && absent.len() < FILES.len() {
                     ""
                 } else if named.exists() {
-                    "; or train/<class>/ with images, x_train.npy, an .npz or a .csv with path and \
-                     label"
+                    "; or train/<class>/ with images, train/images/ and train/masks/, x_train.npy, an \
+                     .npz or a .csv with path and label"
                 } else {
                     ", and it is not the name of a data set"
                 };

@@ -180,7 +180,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub(crate) fn build_layers(
+    pub fn build_layers(
         &self,
         layers: Sequential<f32>,
         params: &mut Params<f32>,

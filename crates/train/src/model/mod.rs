@@ -30,10 +30,10 @@ pub use layers::{LAYER, LAYERS, Layer, OPERATOR, PAIR_OPERATOR};
 pub use list::list;
 pub use saved::{NOTE, Note, SavedModel, WEIGHTS};
 pub use sets::{SET, SETS, Set};
-pub use targets::{ImageTargets, NOISE, NOISES, Noise};
+pub use targets::{Examples, Goal, ImageTargets, NOISE, NOISES, Noise, Target};
 pub use training::{
     CALLBACK, CALLBACKS, CLIP, CLIPS, LOSS, LOSSES, METRIC, METRICS, Measure, OPTIMIZER,
-    OPTIMIZERS, SCHEDULE, SCHEDULES, Target, Training, Watcher,
+    OPTIMIZERS, SCHEDULE, SCHEDULES, Training, Watcher,
 };
 pub use weights::{
     ENFORCEMENT, ENFORCEMENTS, INITIALIZER, INITIALIZERS, REGULARIZER, REGULARIZERS, Regularize,

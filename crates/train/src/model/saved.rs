@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
 use super::file::ModelFile;
+use super::targets::Target;
+use crate::data::{DataError, Dataset};
 
 /// The name of a run's weights in its folder.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -50,6 +52,8 @@ impl Note {
 pub struct SavedModel {
     /// Its model file.
     pub file: ModelFile,
+    /// What it has learned.
+    pub target: Target,
     /// The network.
     pub model: Model<f32>,
     /// Its parameters, each in its set.
@@ -95,7 +99,16 @@ impl SavedModel {
         checkpoint::load(&mut params, &path)?;
         // What a way to enforce remembers is of no use outside a training.
         params.finalize();
-        Ok(Self { file, model, params, class_names: note.class_names, path })
+        let target = file.training()?.target;
+        Ok(Self { file, target, model, params, class_names: note.class_names, path })
+    }
+
+    /// Checks that data have what the network has learned.
+    ///
+    /// # Errors
+    /// [`DataError::Counts`] if they have other targets, or classes.
+    pub fn fits(&self, dataset: &Dataset) -> Result<(), DataError> {
+        self.target.check(dataset, &self.model, false)
     }
 }
 

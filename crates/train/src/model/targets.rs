@@ -1,4 +1,4 @@
-//! Images to images: what a network learns that gives an image.
+//! What a network learns: classes, images, or what else the data have.
 //!
 //! The one design choice: the noise of an image is a function of a seed and of its number, so every
 //! epoch has the same pairs, and so has every number of threads.
@@ -12,7 +12,7 @@ use morphograd_morphology::nn::tensor::{Shape, ShapeError, TensorRef};
 use morphograd_morphology::nn::{Layer, Model};
 
 use super::fields::{Entry, Kind};
-use crate::data::Augmented;
+use crate::data::{Augmented, DataError, Dataset};
 
 /// What noise can be.
 pub const NOISE: Kind<Noise> = Kind { what: "a noise", entries: NOISES, words: &[] };
@@ -66,8 +66,118 @@ impl Noise {
     }
 }
 
-/// Images with noise as inputs, and what is to come out as targets: the images without it, or what
-/// a fixed network, the teacher, makes of these.
+/// What a network learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The classes of the images.
+    Labels,
+    /// The images themselves, or what a teacher makes of them.
+    Image,
+    /// What else the data have: an image for each, as a mask, or numbers.
+    Data,
+}
+
+impl Target {
+    /// Checks that the images have what is to be learned, that the network gives it, and that it
+    /// changes with the images where these are augmented. `is_changed` says that they are.
+    ///
+    /// # Errors
+    /// [`DataError::Counts`] with what was expected.
+    pub(crate) fn check(
+        self,
+        dataset: &Dataset,
+        model: &Model<f32>,
+        is_changed: bool,
+    ) -> Result<(), DataError> {
+        let images = &dataset.train;
+        let wrong = |expected: &str, found: String| {
+            let (name, expected) = (dataset.name.clone(), expected.to_owned());
+            Err(DataError::Counts { name, expected, found })
+        };
+        match (self, images.targets()) {
+            (Self::Labels, _) if dataset.class_names.is_empty() => wrong(
+                "data of classes, or a model file with another target under [training]",
+                dataset.kind(),
+            ),
+            (Self::Labels | Self::Image, _) => Ok(()),
+            (Self::Data, None) => {
+                wrong("masks or numbers for a model file with target = \"data\"", dataset.kind())
+            }
+            (Self::Data, Some(targets)) => {
+                let (shape, output) = (targets.shape(), model.output());
+                let size = targets.image_shape().map(|shape| [shape[0], shape[1]]);
+                if output.dims() != shape {
+                    let expected = format!("a network that gives {shape:?} as its targets are");
+                    wrong(&expected, format!("{:?}", output.dims()))
+                } else if is_changed && size.is_some_and(|s| s != [images.height(), images.width()])
+                {
+                    let expected = "target images of the size of the images for --augment";
+                    wrong(expected, format!("{shape:?}"))
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+/// What a training or a measurement takes: images with their classes, or with what else is to be
+/// learned.
+#[derive(Debug)]
+pub enum Examples<'a> {
+    /// With their classes.
+    Classes(Augmented<'a>),
+    /// With something else.
+    Pairs(ImageTargets<'a>),
+}
+
+impl<'a> Examples<'a> {
+    /// Those of a target, with a noise and a teacher that has been built. `purpose` keeps noises
+    /// apart.
+    pub fn new(
+        (target, noise): (Target, Option<Noise>),
+        teacher: Option<(&'a Model<f32>, &'a Params<f32>)>,
+        images: Augmented<'a>,
+        purpose: &'static str,
+    ) -> Self {
+        let goal = match target {
+            Target::Labels => return Self::Classes(images),
+            Target::Data => Goal::Data,
+            Target::Image => teacher.map_or(Goal::Images, Goal::Teacher),
+        };
+        let seed = images.seed;
+        Self::Pairs(ImageTargets { images, noise, seed, purpose, goal })
+    }
+}
+
+impl DataSet<f32> for Examples<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Classes(images) => images.len(),
+            Self::Pairs(pairs) => pairs.len(),
+        }
+    }
+
+    fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
+        match self {
+            Self::Classes(images) => images.gather(graph, examples),
+            Self::Pairs(pairs) => pairs.gather(graph, examples),
+        }
+    }
+}
+
+/// What is to come out of a network for an image.
+#[derive(Debug, Clone, Copy)]
+pub enum Goal<'a> {
+    /// The image itself.
+    Images,
+    /// What a fixed network makes of the image.
+    Teacher((&'a Model<f32>, &'a Params<f32>)),
+    /// The target that the data have.
+    Data,
+}
+
+/// Images, with noise or as they are, and what is to come out.
 #[derive(Debug)]
 pub struct ImageTargets<'a> {
     /// The images.
@@ -78,8 +188,8 @@ pub struct ImageTargets<'a> {
     pub seed: u64,
     /// What the noise is for (`training`, `test`): the same image has another one in each.
     pub purpose: &'static str,
-    /// The teacher with its parameters.
-    pub teacher: Option<(&'a Model<f32>, &'a Params<f32>)>,
+    /// What is learned.
+    pub goal: Goal<'a>,
 }
 
 impl DataSet<f32> for ImageTargets<'_> {
@@ -98,16 +208,27 @@ impl DataSet<f32> for ImageTargets<'_> {
                 noise.add(&mut stream, image);
             }
         });
-        let Some((teacher, params)) = self.teacher else {
-            let clean = |pixels: &mut [f32]| self.images.gather_pixels(mode, examples, pixels);
-            return Ok(Batch::new(inputs, graph.input_with(shape, clean)));
+        let targets = match self.goal {
+            Goal::Images => graph.input_with(shape, |pixels| {
+                self.images.gather_pixels(mode, examples, pixels);
+            }),
+            Goal::Data => {
+                let one = self.images.images.targets().map_or(&[][..], |targets| targets.shape());
+                let dims: Vec<usize> = [examples.len()].iter().chain(one).copied().collect();
+                graph.input_with(Shape::new(&dims), |targets| {
+                    self.images.gather_targets(mode, examples, targets);
+                })
+            }
+            Goal::Teacher((teacher, params)) => {
+                let mut pixels = vec![0.0; shape.len()];
+                self.images.gather_pixels(mode, examples, &mut pixels);
+                let mut tape = Tape::new();
+                let mut own = tape.record(params, Mode::Eval);
+                let x = own.input(TensorRef::new(shape, &pixels));
+                let y = teacher.forward(&mut own, x)?;
+                graph.input(own.value(y))
+            }
         };
-        let mut pixels = vec![0.0; shape.len()];
-        self.images.gather_pixels(mode, examples, &mut pixels);
-        let mut tape = Tape::new();
-        let mut own = tape.record(params, Mode::Eval);
-        let x = own.input(TensorRef::new(shape, &pixels));
-        let y = teacher.forward(&mut own, x)?;
-        Ok(Batch::new(inputs, graph.input(own.value(y))))
+        Ok(Batch::new(inputs, targets))
     }
 }

@@ -2,7 +2,7 @@
 //! training.
 
 use morphograd_morphology::nn::fit::{
-    Callback, EarlyStopping, Loss, Metric, Monitor, Psnr, ReduceLrOnPlateau,
+    Callback, EarlyStopping, IntersectionOverUnion, Loss, Metric, Monitor, Psnr, ReduceLrOnPlateau,
 };
 use morphograd_morphology::nn::optim::{
     Adagrad, Adam, Clip, CosineDecay, ExponentialDecay, FrankWolfe, InverseTimeDecay,
@@ -15,7 +15,7 @@ use morphograd_morphology::nn::{
 
 use super::fields::{Entry, Fields, Kind, Read, number};
 use super::layers::network;
-use super::targets::{NOISE, Noise};
+use super::targets::{NOISE, Noise, Target};
 use crate::registry::OPTIMIZERS as OPTIMIZER_WORDS;
 
 /// What a loss can be.
@@ -60,26 +60,16 @@ impl Watcher {
     }
 }
 
-/// What a network learns.
-#[derive(Debug)]
-pub enum Target {
-    /// The classes of the images.
-    Labels,
-    /// Images.
-    Image {
-        /// What is wrong with the images that go in.
-        noise: Option<Noise>,
-        /// What makes the targets of the images without noise: layers with fixed parameters; the
-        /// images themselves without any.
-        teacher: Option<Sequential<f32>>,
-    },
-}
-
 /// How a network is trained. What a file leaves open is that of the command.
 pub struct Training {
     /// What is learned; the classes by default.
     pub target: Target,
-    /// What outputs cost; the softmax cross-entropy by default, of images the mean squared error.
+    /// What is wrong with the images that go in.
+    pub noise: Option<Noise>,
+    /// What makes the targets of the images without noise: layers with fixed parameters.
+    pub teacher: Option<Sequential<f32>>,
+    /// What outputs cost; by default the softmax cross-entropy of classes, else the mean squared
+    /// error.
     pub loss: Box<dyn Loss<f32>>,
     /// What is measured beside it; of classes the accuracy always is, and not named here.
     pub metrics: Vec<Box<dyn Metric<f32>>>,
@@ -119,7 +109,9 @@ impl Training {
             &[("keep", Momentum::Keep), ("tangent", Momentum::Tangent), ("reset", Momentum::Reset)];
         const STEP_METRICS: &[(&str, StepMetric)] =
             &[("euclidean", StepMetric::Euclidean), ("preconditioner", StepMetric::Preconditioner)];
-        let is_image = f.word("target", &[("labels", false), ("image", true)], false)?;
+        const TARGETS: &[(&str, Target)] =
+            &[("labels", Target::Labels), ("image", Target::Image), ("data", Target::Data)];
+        let target = f.word("target", TARGETS, Target::Labels)?;
         let noise = f.choice("noise", &NOISE, "none")?;
         let teacher = if f.has("teacher") {
             Some(network(f, "teacher")?)
@@ -127,19 +119,27 @@ impl Training {
             f.value("teacher", "a list of layers that make the targets", "the images");
             None
         };
-        if !is_image && (noise.is_some() || teacher.is_some()) {
-            let expected = "target = \"image\" for a noise or a teacher";
+        if target == Target::Labels && noise.is_some() {
+            let expected = "target = \"image\" or \"data\" for a noise";
             return Err(f.conflict(expected, "target = \"labels\""));
         }
-        let target = if is_image { Target::Image { noise, teacher } } else { Target::Labels };
-        let loss = f.choice("loss", &LOSS, "SoftmaxCrossEntropy, or MeanSquaredError of images")?;
+        if target != Target::Image && teacher.is_some() {
+            return Err(f.conflict("target = \"image\" for a teacher", "another target"));
+        }
+        let by_default = "SoftmaxCrossEntropy of labels, else MeanSquaredError";
+        let loss = f.choice("loss", &LOSS, by_default)?;
         let by_default = || -> Box<dyn Loss<f32>> {
-            if is_image { Box::new(MeanSquaredError) } else { Box::new(SoftmaxCrossEntropy) }
+            match target {
+                Target::Labels => Box::new(SoftmaxCrossEntropy),
+                Target::Image | Target::Data => Box::new(MeanSquaredError),
+            }
         };
         let metrics = f.choices("metrics", &METRIC, "Accuracy")?;
         let rule = f.choice("optimizer", &OPTIMIZER, "adam")?;
         Ok(Self {
             target,
+            noise,
+            teacher,
             loss: loss.unwrap_or_else(by_default),
             metrics: metrics.unwrap_or_default().into_iter().flatten().collect(),
             rule: rule.unwrap_or_else(|| Box::new(Adam::default())),
@@ -208,6 +208,15 @@ pub const METRICS: &[Entry<Measure>] = &[
         name: "Accuracy",
         about: "the share of images classified correctly; always measured where there are classes",
         read: |_| Ok(None),
+    },
+    Entry {
+        name: "IntersectionOverUnion",
+        about: "how well masks agree; for logits the threshold is 0",
+        read: |f| {
+            let d = IntersectionOverUnion::default();
+            let threshold = f.number("threshold", d.threshold)?;
+            Ok(Some(Box::new(IntersectionOverUnion { threshold, ..d })))
+        },
     },
     Entry {
         name: "Psnr",

@@ -1,56 +1,12 @@
-//! Data of one's own: folders by class, tables, arrays; and what is wrong with them said by name.
+//! Data with classes: folders, tables, arrays; and what is wrong with them said by name.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use morphograd::data::{Colour, DataError, DataSettings, DataSource, Dataset, Images, Search};
-use morphograd_image::{Picture, Pixels, write};
-use tempfile::TempDir;
+use morphograd::data::{Colour, DataSettings, DataSource};
 
-/// Draws an image of a class: bars in one direction or the other.
-fn draw(class: &str, number: usize, [height, width]: [usize; 2]) -> Vec<u8> {
-    (0..height * width)
-        .map(|i| {
-            let position = if class == "across" { i / width } else { i % width };
-            if (position + number).is_multiple_of(4) { 200 } else { (i % 20) as u8 }
-        })
-        .collect()
-}
-
-fn save(path: &Path, size: [usize; 2], channels: usize, pixels: impl Into<Pixels>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    write(path, &Picture::new(size, channels, pixels).unwrap()).unwrap();
-}
-
-/// A folder by class of grey 12 x 10 images: 10 of each class to train, 3 to test.
-fn folder() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (part, count) in [("train", 10), ("test", 3)] {
-        for class in ["across", "down"] {
-            for n in 0..count {
-                let path = dir.path().join(part).join(class).join(format!("{n}.png"));
-                save(&path, [12, 10], 1, draw(class, n, [12, 10]));
-            }
-        }
-    }
-    dir
-}
-
-fn load(path: &Path, settings: &DataSettings) -> Result<Dataset, DataError> {
-    let search = Search { option: Some(path), environment: None, datasets: Path::new("none") };
-    settings.load(&DataSource::find(&search)?, None)
-}
-
-fn error(path: &Path) -> String {
-    load(path, &DataSettings::default()).unwrap_err().to_string()
-}
-
-fn numbers(images: &Images, index: usize) -> Vec<f32> {
-    let mut out = vec![0.0; images.size()];
-    images.gather_pixels(&[index], &mut out);
-    out
-}
+use super::*;
 
 #[test]
 fn a_folder_by_class_is_read_with_the_names_of_its_classes() {
@@ -136,7 +92,7 @@ fn what_is_wrong_with_a_folder_is_said_with_the_file() {
     };
     with(
         &|dir| fs::create_dir(dir.join("train/empty")).unwrap(),
-        &["empty", "a class without images"],
+        &["empty", "a folder without images"],
     );
     with(
         &|dir| fs::remove_dir_all(dir.join("train/down")).unwrap(),
@@ -199,7 +155,7 @@ fn a_table_of_files_is_read() {
     assert_eq!(data.class_names, ["2", "10"]);
     assert_eq!((data.train.len(), data.test.len()), (14, 6));
     for (from, to, word) in [
-        ("split", "part", "path, label and, if wanted, split"),
+        ("split", "part", "the columns path, label"),
         (",test", ",later", "`later` in line 9"),
         ("0.png", "no.png", "no.png"),
         (",2,train", ",2,test", "none of 2"),
@@ -208,16 +164,6 @@ fn a_table_of_files_is_read() {
         let error = error(&table);
         assert!(error.contains(word), "`{word}` in: {error}");
     }
-}
-
-/// An array as NumPy saves it.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(data);
-    bytes
 }
 
 #[test]
@@ -254,8 +200,8 @@ fn arrays_are_read_from_a_folder_and_from_an_archive() {
         ("x_train", npy("|O", "(6, 4, 5)", &pixels), "Python objects"),
         ("x_train", npy("|u1", "(6, 4, 500000)", &pixels), "the numbers of an array"),
         ("x_train", npy("|u1", "(120,)", &pixels), "[count, height, width]"),
-        ("y_train", npy("<i8", "(3,)", &labels[..24]), "6 whole numbers"),
-        ("y_train", npy("<f8", "(6,)", &labels), "6 whole numbers"),
+        ("y_train", npy("<i8", "(3,)", &labels[..24]), "6 targets"),
+        ("y_train", npy("<f8", "(6,)", &labels), "targets of shape [1] as in training, found none"),
         ("y_train", npy("<i8", "(6,)", &[0xff; 48]), "classes from 0 to 255"),
     ];
     for (name, bytes, word) in lies {
@@ -288,19 +234,7 @@ fn two_folders_of_drawings_become_a_network_that_knows_a_new_one() {
          \"classes\"\n\n[training]\nepochs = 15\nbatch_size = 8\nlearning_rate = 0.01\n",
     )
     .unwrap();
-    let command = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_morphograd"))
-            .args(arguments)
-            .current_dir(dir.path())
-            .env_remove("MORPHOGRAD_DATA")
-            .env_remove("MORPHOGRAD_ROOT")
-            .output()
-            .unwrap();
-        let [text, errors] =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        assert!(output.status.success(), "{arguments:?}: {text}\n{errors}");
-        text
-    };
+    let command = |arguments: &[&str]| succeed(dir.path(), arguments);
     let text = command(&[
         "train",
         "--data",
@@ -359,32 +293,20 @@ fn a_network_of_images_writes_images_and_overwrites_none() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/opening_denoiser.toml");
     let noisy = dir.path().join("noisy.png");
     save(&noisy, [28, 28], 1, draw("down", 0, [28, 28]));
-    let command = |arguments: &[&str]| {
-        std::process::Command::new(env!("CARGO_BIN_EXE_morphograd"))
-            .args(arguments)
-            .current_dir(dir.path())
-            .env_remove("MORPHOGRAD_DATA")
-            .env_remove("MORPHOGRAD_ROOT")
-            .output()
-            .unwrap()
-    };
     let small = ["--samples", "64", "--epochs", "1", "--quiet", "--out", "run"];
     let train = [&["train", "--data", "digits", "--model", model.to_str().unwrap()][..], &small];
-    let output = command(&train.concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let predict = ["predict", "run", "noisy.png", "--out", "clean"];
-    let output = command(&predict);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    succeed(dir.path(), &train.concat());
+    succeed(dir.path(), &["predict", "run", "noisy.png", "--out", "clean"]);
     let clean = fs::read(dir.path().join("clean/noisy.png")).unwrap();
     // Neither the result of before nor the image itself is replaced.
     let before = fs::read(&noisy).unwrap();
     for out in ["clean", "."] {
-        let output = command(&["predict", "run", "noisy.png", "--out", out]);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && error.contains("there already"), "{error}");
+        let (is_success, _, error) =
+            command(dir.path(), &["predict", "run", "noisy.png", "--out", out]);
+        assert!(!is_success && error.contains("there already"), "{error}");
     }
     assert_eq!(fs::read(dir.path().join("clean/noisy.png")).unwrap(), clean);
     assert_eq!(fs::read(&noisy).unwrap(), before);
-    let output = command(&["predict", "run", "noisy.png"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--out DIR"));
+    let (_, _, error) = command(dir.path(), &["predict", "run", "noisy.png"]);
+    assert!(error.contains("--out DIR"), "{error}");
 }
