@@ -76,7 +76,7 @@ fn errors_name_line_place_field_expected_found_and_suggestion() {
     let noise = format!("{DENSE}[training]\nnoise = {{ type = \"Gaussian\" }}\n");
     assert_eq!(
         error(&noise),
-        "m.toml:7: training: expected target = \"image\" for a noise or a teacher, found target = \
+        "m.toml:7: training: expected target = \"image\" or \"data\" for a noise, found target = \
          \"labels\""
     );
 }

@@ -16,9 +16,10 @@ use super::{CommandResult, say};
 
 /// Says what class images are of, or gives the images or numbers that a network makes of them
 ///
-/// Images are resized to what the network takes. A network of classes gives a line for each image
-/// with the most likely classes, one of numbers a line with these; one that gives images writes
-/// them into --out under the same names. Logits of masks become probabilities.
+/// A network of classes gives a line for each image with the most likely classes, one of numbers a
+/// line with these; for both, images are resized to what the network takes. A network that gives
+/// images writes them into --out under the same names, in the size of the image wherever its layers
+/// can take that. Logits of masks become probabilities.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask predict runs/shapes new.png            one image\n  \
@@ -183,15 +184,26 @@ fn transform(
         }
     }
     for (path, target) in images.iter().zip(&targets) {
-        let y = output(saved, prediction, input, &files::read_one(path, input)?)?;
+        let found = morphograd_image::inspect(path)?;
+        let own = [found.height, found.width, input[2]];
+        let y = match output(saved, prediction, own, &files::read_one(path, own)?) {
+            Ok(y) => y,
+            // A layer that is made for one size.
+            Err(_) if own != input => {
+                output(saved, prediction, input, &files::read_one(path, input)?)?
+            }
+            Err(error) => return Err(error.into()),
+        };
         // Of 16 bits and floats as many bits are kept as a PNG has.
-        let depth = match morphograd_image::inspect(path)?.depth {
+        let depth = match found.depth {
             Depth::Bit | Depth::U8 => Depth::U8,
             Depth::U16 | Depth::F32 => Depth::U16,
         };
         let y = Tensor::from_vec(y.shape().unbatched(), y.data().to_vec())?;
         morphograd_image::write(target, &Picture::from_tensor(y.view(), depth)?)?;
-        say(format_args!("{} -> {}", path.display(), target.display()));
+        let [height, width] = [y.shape().dims()[0], y.shape().dims()[1]];
+        let to = target.display();
+        say(format_args!("{} -> {to} ({height}x{width})", path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::files::{Preparation, prepare};
-use super::images::{Images, Pixels};
+use super::images::Images;
 use super::npy::Array;
+use super::pixels::Pixels;
 use super::targets::Targets;
 
 /// The names of the arrays.
@@ -150,7 +151,7 @@ fn images(
             Images::new(targets, shape, values, vec![0; count])?,
             &Preparation { colour: None, ..*preparation },
         )?;
-        return unlabelled(vec![0; count])?.with_targets(Targets::of_images(images));
+        return unlabelled(vec![0; count])?.with_targets(images.into_targets());
     }
     match y.shape[..] {
         [_] if y.is_integer() => {

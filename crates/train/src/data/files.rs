@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
-use super::images::{Images, Pixels};
+use super::images::Images;
+use super::pixels::Pixels;
 
 /// What endings files of images have.
 pub const ENDINGS: &str = "png, tif, tiff, jpg, jpeg, pbm, pgm, ppm, pnm, pam";

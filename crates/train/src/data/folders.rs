@@ -13,9 +13,10 @@ pub(super) fn is_by_class(dir: &Path) -> bool {
     dir.join("train").is_dir()
 }
 
-/// Reads a folder by class, or one of images alone, which have no class: `train/*.png`. Classes are the names of the folders in `train`, in their order. Where
-/// there is no `test`, a share of the training images of each class is for testing. Hidden files
-/// are left out. Images are in a fixed order that mixes the classes.
+/// Reads a folder by class, or one of images alone, which have no class: `train/*.png`. Classes are
+/// the names of the folders in `train`, in their order. Where there is no `test`, a share of the
+/// training images of each class is for testing. Hidden files are left out. Images are in a fixed
+/// order that mixes the classes.
 ///
 /// # Errors
 /// A file that is no image or cannot be read, a class without images, a class that is only in

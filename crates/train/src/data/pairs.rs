@@ -9,7 +9,6 @@ use super::error::DataError;
 use super::files::{Colour, Preparation, read};
 use super::folders::{file_name, folders, images};
 use super::images::Images;
-use super::targets::Targets;
 
 /// The folder of the images.
 const IMAGES: &str = "images";
@@ -82,7 +81,7 @@ pub(super) fn with_target_images(
     let own = Preparation { colour: None, ..*preparation };
     let targets = read(format!("the targets of {name}"), targets, &own)?;
     let images = read(name, inputs, preparation)?;
-    Ok(images.with_targets(Targets::of_images(targets))?.shuffled(0))
+    Ok(images.with_targets(targets.into_targets())?.shuffled(0))
 }
 
 /// The images of a folder by their names without endings.

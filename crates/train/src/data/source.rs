@@ -164,8 +164,8 @@ impl DataSource {
                 let advice = if named.exists() && absent.len() < FILES.len() {
                     ""
                 } else if named.exists() {
-                    "; or train/<class>/ with images, train/images/ and train/masks/, x_train.npy, an \
-                     .npz or a .csv with path and label"
+                    "; or train/<class>/ with images, train/images/ and train/masks/, x_train.npy, \
+                     an .npz or a .csv with path and label"
                 } else {
                     ", and it is not the name of a data set"
                 };

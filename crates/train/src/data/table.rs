@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::files::{Colour, Preparation, read};
-use super::images::{Images, Pixels};
+use super::images::Images;
 use super::pairs::with_target_images;
+use super::pixels::Pixels;
 use super::targets::Targets;
 
 /// The columns that say what belongs to an image.

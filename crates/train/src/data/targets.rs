@@ -1,7 +1,7 @@
 //! What belongs to images where it is not a class: an image each, as a mask, or numbers.
 
 use super::error::DataError;
-use super::images::{Images, Pixels};
+use super::pixels::Pixels;
 
 /// A target for every image: an image, or some numbers.
 ///
@@ -36,10 +36,9 @@ impl Targets {
         Ok(Self { shape: shape.to_vec(), values })
     }
 
-    /// Images as targets of others.
-    pub(super) fn of_images(images: Images) -> Self {
-        let shape = images.shape().to_vec();
-        Self { shape, values: images.into_pixels() }
+    /// Images of a shape as targets of others.
+    pub(super) fn of_images(shape: [usize; 3], values: Pixels) -> Self {
+        Self { shape: shape.to_vec(), values }
     }
 
     /// How many targets there are.

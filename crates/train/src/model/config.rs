@@ -40,7 +40,7 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// The settings of a model file for data: those that it leaves open are the tutorial's, and
-    /// there are no more images than the data have.
+    /// there are no more images than the data have, nor in a step.
     ///
     /// # Errors
     /// None that [`ModelFile::parse`] has not found.
@@ -57,7 +57,7 @@ impl ModelConfig {
     pub fn of(file: &ModelFile, dataset: &Dataset) -> Result<Self, ModelError> {
         let (training, tutorial) = (file.training()?, Config::default());
         let samples = training.samples.unwrap_or(tutorial.samples).min(dataset.train.len());
-        let batch_size = training.batch_size.unwrap_or(tutorial.batch_size.min(samples));
+        let batch_size = training.batch_size.unwrap_or(tutorial.batch_size).min(samples);
         Ok(Self {
             name: file.name(),
             seeds: tutorial.seeds,

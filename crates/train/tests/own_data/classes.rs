@@ -298,6 +298,10 @@ fn a_network_of_images_writes_images_and_overwrites_none() {
     succeed(dir.path(), &train.concat());
     succeed(dir.path(), &["predict", "run", "noisy.png", "--out", "clean"]);
     let clean = fs::read(dir.path().join("clean/noisy.png")).unwrap();
+    // A network whose layers slide takes an image of another size as it is.
+    save(&dir.path().join("large.png"), [40, 33], 1, draw("down", 0, [40, 33]));
+    let text = succeed(dir.path(), &["predict", "run", "large.png", "--out", "clean"]);
+    assert!(text.contains("clean/large.png (40x33)"), "{text}");
     // Neither the result of before nor the image itself is replaced.
     let before = fs::read(&noisy).unwrap();
     for out in ["clean", "."] {

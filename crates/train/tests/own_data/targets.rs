@@ -15,7 +15,7 @@ fn scene(number: usize) -> [Vec<u8>; 2] {
         (top..top + 4).contains(&(i / SIZE[1])) && (left..left + 4).contains(&(i % SIZE[1]))
     };
     let all = 0..SIZE[0] * SIZE[1];
-    let dot = |i: usize| (i * 37 + number * 11) % 23 == 0;
+    let dot = |i: usize| (i * 37 + number * 11).is_multiple_of(23);
     let image = all.clone().map(|i| if is_inside(i) || dot(i) { 220 } else { 30 }).collect();
     [image, all.map(|i| if is_inside(i) { 255 } else { 0 }).collect()]
 }
@@ -211,8 +211,8 @@ fn networks_learn_masks_and_numbers_from_files() {
     write("means.csv", &format!("path,value\n{rows}"));
     write(
         "mean.toml",
-        "[[layer]]\ntype = \"GlobalAveragePool\"\n\n[[layer]]\ntype = \"Dense\"\nunits = 1\n\n[training]\ntarget = \"data\"\nepochs = 300\n\
-         batch_size = 8\nlearning_rate = 0.02\n",
+        "[[layer]]\ntype = \"GlobalAveragePool\"\n\n[[layer]]\ntype = \"Dense\"\nunits = 1\n\n\
+         [training]\ntarget = \"data\"\nepochs = 300\nbatch_size = 8\nlearning_rate = 0.02\n",
     );
     let train =
         ["train", "--data", "means.csv", "--model", "mean.toml", "--quiet", "--out", "mean"];
