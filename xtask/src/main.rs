@@ -18,6 +18,8 @@ Usage: cargo xtask <COMMAND> [OPTIONS]
 
 Commands:
   train   Trains the tutorial's network and shows the result (cargo xtask train --help)
+  sweep   Trains with all combinations of lists of settings (cargo xtask sweep --help)
+  compare Shows runs of earlier trainings side by side (cargo xtask compare --help)
   apply   Applies morphological operators to image files (cargo xtask apply --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
   model   Checks a model file, or lists what one can name (cargo xtask model --help)
@@ -42,9 +44,9 @@ fn main() -> ExitCode {
             cargo.args(["--example", "draw_digits", "--"]).args(&rest[1..]);
             hand_over(cargo)
         }
-        Some("train" | "apply" | "data" | "model" | "predict" | "evaluate") => {
-            release(&root, "morphograd", Some(&command), rest)
-        }
+        Some(
+            "train" | "sweep" | "compare" | "apply" | "data" | "model" | "predict" | "evaluate",
+        ) => release(&root, "morphograd", Some(&command), rest),
         Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("book") => release(&root, "morphograd-book", None, rest),
         Some("test") => {

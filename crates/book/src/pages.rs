@@ -81,5 +81,8 @@ mod images {}
 #[doc = include_str!("../../../docs/cookbook/model.md")]
 mod model {}
 
+#[doc = include_str!("../../../docs/cookbook/trainings.md")]
+mod trainings {}
+
 #[doc = include_str!("../../../docs/constraints.md")]
 mod constraints {}

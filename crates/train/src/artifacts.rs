@@ -2,13 +2,11 @@
 //! line so that an interrupted run loses nothing; everything else is written beside its name and
 //! renamed, so that a reader finds a whole file or none.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
+use crate::metrics::Metrics;
 use crate::record::{EpochRecord, ExperimentRecord, Variant};
 use crate::report;
 
@@ -27,6 +25,18 @@ pub enum ArtifactError {
     NotEmpty {
         /// The folder.
         path: PathBuf,
+    },
+    /// A history that is none.
+    #[error("{}:{line}: expected {expected}, found {found}", path.display())]
+    History {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What can stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
     },
     /// The file system refused.
     #[error("cannot {operation} {}: {source}; {}", path.display(), advice(source))]
@@ -95,6 +105,14 @@ impl RunFolder {
         Self { path: path.to_owned() }.probed()
     }
 
+    /// A folder that is there and may hold something: that of a sweep, which is gone on with.
+    ///
+    /// # Errors
+    /// If it cannot be written into.
+    pub(crate) fn opened(path: &Path) -> Result<Self, ArtifactError> {
+        Self { path: path.to_owned() }.probed()
+    }
+
     /// The folder, if a file can be written into it: a folder can be created where no file can, for
     /// example under a quota.
     fn probed(self) -> Result<Self, ArtifactError> {
@@ -115,8 +133,7 @@ impl RunFolder {
     /// # Errors
     /// If the folder cannot be created.
     pub fn run(&self, variant: &Variant, seed: u64) -> Result<PathBuf, ArtifactError> {
-        let path =
-            self.path.join(format!("{}-seed{seed}", report::file_stem(&variant.to_string())));
+        let path = self.path.join(run_name(variant, seed));
         fs::create_dir_all(&path).map_err(io_error("create folder", &path))?;
         Ok(path)
     }
@@ -126,7 +143,7 @@ impl RunFolder {
     /// # Errors
     /// If one of them cannot be written.
     pub fn write_results(&self, experiment: &ExperimentRecord) -> Result<(), ArtifactError> {
-        self.write("metrics.json", metrics_json(experiment).as_bytes())?;
+        self.write("metrics.json", Metrics::of(experiment).json().as_bytes())?;
         for (name, svg) in report::figures(experiment) {
             self.write(&format!("figures/{name}"), svg.as_bytes())?;
         }
@@ -167,6 +184,11 @@ impl RunFolder {
             io_error("write", &path)(error)
         })
     }
+}
+
+/// The name of the folder of a run in that of its training: `<variant>-seed<seed>`.
+pub fn run_name(variant: &Variant, seed: u64) -> String {
+    format!("{}-seed{seed}", report::file_stem(&variant.to_string()))
 }
 
 /// Appends one line an epoch to a CSV file, each with a single write straight to the file.
@@ -255,60 +277,61 @@ impl HistoryWriter {
     }
 }
 
-/// The text of `metrics.json`: `{"dataset", "runs": [{"constraint", "enforcement", "seed",
-/// "epochs", "best_val_accuracy", "restored_val_accuracy", "best_val_loss", "train_seconds",
-/// "seconds_per_epoch", "max_constraint_violation", "final_constraint_violation"}]}`, keys in this
-/// order; a run with metrics beside the accuracy has `"metrics"`, those of the restored epoch. JSON
-/// has no infinity and no NaN: such a figure is `null`.
-pub fn metrics_json(experiment: &ExperimentRecord) -> String {
-    #[derive(Serialize)]
-    struct Metrics<'a> {
-        dataset: &'a str,
-        runs: Vec<RunMetrics<'a>>,
+/// Reads a `history.csv`. The wins of the filters are left out: the file has only sums of them.
+///
+/// # Errors
+/// If it cannot be read, or a line is not one of [`HistoryWriter`].
+pub fn read_history(path: &Path) -> Result<Vec<EpochRecord>, ArtifactError> {
+    let text = fs::read_to_string(path).map_err(io_error("read", path))?;
+    let wrong = |line: usize, expected: &str, found: &str| ArtifactError::History {
+        path: path.to_owned(),
+        line,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    };
+    let mut lines = text.lines().zip(1..);
+    let head: Vec<&str> = lines.next().map_or("", |(head, _)| head).split(',').collect();
+    let known = HistoryWriter::HEADER.split(',').count();
+    if head.len() < known || head[..known].join(",") != HistoryWriter::HEADER {
+        return Err(wrong(1, HistoryWriter::HEADER, &head.join(",")));
     }
-    #[derive(Serialize)]
-    struct RunMetrics<'a> {
-        constraint: &'a str,
-        enforcement: &'a str,
-        seed: u64,
-        epochs: usize,
-        best_val_accuracy: f64,
-        restored_val_accuracy: f64,
-        best_val_loss: f64,
-        train_seconds: f64,
-        seconds_per_epoch: f64,
-        max_constraint_violation: f64,
-        final_constraint_violation: f64,
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        metrics: BTreeMap<&'a str, f64>,
-    }
-    let runs = experiment
-        .runs
-        .iter()
-        .map(|run| RunMetrics {
-            constraint: &run.variant.constraint,
-            enforcement: &run.variant.enforcement,
-            seed: run.seed,
-            epochs: run.epochs.len(),
-            best_val_accuracy: run.best_val_accuracy(),
-            restored_val_accuracy: run.restored_val_accuracy(),
-            best_val_loss: run.best_val_loss(),
-            train_seconds: run.train_seconds,
-            seconds_per_epoch: run.seconds_per_epoch(),
-            max_constraint_violation: run.max_constraint_violation,
-            final_constraint_violation: run.final_constraint_violation,
-            metrics: run
-                .restored_metrics()
+    let read = |(line, number): (&str, usize)| {
+        let cells: Vec<&str> = line.split(',').collect();
+        if cells.len() != head.len() {
+            let expected = format!("{} columns", head.len());
+            return Err(wrong(number, &expected, &cells.len().to_string()));
+        }
+        let cell = |name: &str| {
+            let cell = head.iter().position(|other| *other == name).map_or("", |i| cells[i]);
+            match cell {
+                "" => Ok(None),
+                _ => cell.parse().map(Some).map_err(|_| wrong(number, "a number", cell)),
+            }
+        };
+        let value = |name: &str| Ok(cell(name)?.unwrap_or(f64::NAN));
+        let epoch = cells[0].parse().map_err(|_| wrong(number, "an epoch", cells[0]))?;
+        Ok(EpochRecord {
+            epoch,
+            loss: value("loss")?,
+            accuracy: value("accuracy")?,
+            val_loss: value("val_loss")?,
+            val_accuracy: value("val_accuracy")?,
+            learning_rate: value("learning_rate")?,
+            moved_share: value("moved_share")?,
+            moved_distance: value("moved_distance")?,
+            gradient_norm: value("gradient_norm")?,
+            gradient_mapping: value("gradient_mapping")?,
+            violation: value("violation")?,
+            active_share: cell("active_share")?,
+            filters: Vec::new(),
+            seconds: value("seconds")?,
+            metrics: head[known..]
                 .iter()
-                .map(|(name, value)| (&name[..], *value))
-                .collect(),
+                .map(|name| Ok(((*name).to_owned(), value(name)?)))
+                .collect::<Result<_, ArtifactError>>()?,
         })
-        .collect();
-    let metrics = Metrics { dataset: &experiment.dataset, runs };
-    let mut json =
-        serde_json::to_string_pretty(&metrics).expect("strings and numbers always serialize");
-    json.push('\n');
-    json
+    };
+    lines.map(read).collect()
 }
 
 fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
@@ -373,6 +396,11 @@ mod tests {
             format!("{}\n{row}\n", HistoryWriter::HEADER)
         );
         history.append(&epoch(2)).unwrap();
+        let read = read_history(&path).unwrap();
+        let bits = |epoch: &EpochRecord| (epoch.epoch, epoch.loss.to_bits(), epoch.seconds);
+        assert_eq!(read.iter().map(bits).collect::<Vec<_>>(), [bits(&epoch(1)), bits(&epoch(2))]);
+        assert!(read[0].val_loss.is_nan() && read[0].gradient_mapping == f64::INFINITY);
+        assert_eq!((read[1].active_share, read[1].filters.len()), (Some(0.5), 0));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(row.split(',').count(), HistoryWriter::HEADER.split(',').count());
         // What was not measured is an empty cell, never a zero.

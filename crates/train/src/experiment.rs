@@ -9,6 +9,7 @@ use morphograd_morphology::{Dilation2d, Neighbourhood2d};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{DataSettings, Dataset};
+use crate::initial::InitialWeights;
 use crate::record::Variant;
 use crate::registry::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 use crate::start::Start;
@@ -55,6 +56,9 @@ pub struct Config {
     /// What becomes of the images before.
     #[serde(default, skip_serializing_if = "DataSettings::is_default")]
     pub data: DataSettings,
+    /// What the weights are at first, where a seed does not decide it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<InitialWeights>,
 }
 
 /// What was the only way when older configurations were written.
@@ -86,6 +90,7 @@ impl Default for Config {
             plateau_factor: 0.5,
             plateau_min_delta: 1e-4,
             data: DataSettings::default(),
+            weights: None,
         }
     }
 }
@@ -208,6 +213,12 @@ units = "classes"
         require(between, "plateau factor", "a number between 0 and 1".into(), factor.to_string())?;
         let valid = delta >= 0.0 && delta.is_finite();
         require(valid, "plateau min delta", "a number of at least 0".into(), delta.to_string())?;
+        require(
+            self.weights.is_none() || self.start == Start::Zero,
+            "start",
+            "none beside the weights to start from".into(),
+            "interior".into(),
+        )?;
         let rate = self.learning_rate;
         require(
             rate > 0.0 && rate.is_finite(),

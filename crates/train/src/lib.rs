@@ -2,9 +2,12 @@
 
 pub mod apply;
 pub mod artifacts;
+pub mod compare;
 pub mod data;
 pub mod experiment;
 pub mod first_dilation;
+pub mod initial;
+pub mod metrics;
 pub mod model;
 pub mod published;
 pub mod record;
@@ -12,7 +15,9 @@ pub mod recorder;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod settings;
 pub mod start;
+pub mod sweep;
 pub mod tables;
 
 pub use morphograd_morphology as morphology;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use morphograd_morphology::nn::fit::ConfusionMatrix;
 
+use crate::initial::Loaded;
 use crate::registry::ENFORCEMENTS;
 
 /// One epoch of one run. Training figures are running means over the epoch's batches, measured
@@ -114,6 +115,8 @@ pub struct RunRecord {
     pub variant: Variant,
     /// Seed of the run.
     pub seed: u64,
+    /// The weights that it started from, where it is not the seed that decided them.
+    pub loaded: Option<Loaded>,
     /// The epochs, in order.
     pub epochs: Vec<EpochRecord>,
     /// Epoch (from 1) whose weights were restored and saved: the one with the lowest training loss.

@@ -10,6 +10,7 @@ use morphograd_morphology::nn::optim::StepReport;
 
 use crate::data::Images;
 use crate::first_dilation::FirstDilation;
+use crate::initial::Loaded;
 use crate::record::{EpochRecord, worst};
 
 /// What happened to a run while it lasts.
@@ -24,6 +25,8 @@ pub enum Event<'a> {
         /// Batches of the epoch.
         total: usize,
     },
+    /// The run starts from weights of an earlier one.
+    Loaded(&'a Loaded),
     /// An epoch is over.
     Epoch(&'a EpochRecord),
 }

@@ -14,9 +14,8 @@ use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
 use crate::data::{Augmentation, Augmented, DataError, Dataset, Images};
 use crate::experiment::{Config, ConfigError, DILATION};
 use crate::first_dilation::FirstDilation;
-use crate::model::{
-    Examples, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, WEIGHTS, Watcher,
-};
+use crate::initial::{InitialWeights, Loaded, WEIGHTS, WeightsError};
+use crate::model::{Examples, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, Watcher};
 use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
 use crate::recorder::{Event, Recorder, violation};
 use crate::registry::{OPTIMIZERS, find};
@@ -36,6 +35,9 @@ pub enum RunError {
     /// A training that cannot be made, or whose history cannot be written.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// Weights that a training cannot start from.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// Images that do not fit.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -69,6 +71,7 @@ pub fn run(
     let model = config.network(dataset, kernel, seed, &mut params).map_err(ConfigError::from)?;
     let kernel = params.find(&format!("{DILATION}.kernel")).expect("the network has a dilation");
     config.start.apply(&mut params, kernel);
+    let loaded = load(config.weights.as_ref(), &mut params)?;
     let optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
     let images = dataset.train.take(config.samples)?;
     let augmentation = config.data.augment.unwrap_or_default();
@@ -95,6 +98,7 @@ pub fn run(
             model: config.model_text(&variant),
         },
         in_checkpoint: false,
+        loaded,
     };
     let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
     let kernel = params.value(kernel).data;
@@ -129,6 +133,7 @@ pub fn run_model(
     let mut params = Params::new();
     let model = file.build(&mut params, seed, input, dataset.classes())?;
     file.fits(&model, config.batch_size)?;
+    let loaded = load(config.weights.as_ref(), &mut params)?;
     let training = file.training()?;
     training.target.check(dataset, &model, config.data.augment.is_some())?;
     let rule = match &config.optimizer {
@@ -175,11 +180,38 @@ pub fn run_model(
         dilation: None,
         note,
         in_checkpoint: true,
+        loaded,
     };
     let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
     let Some((first, filters)) = first_filters(&model, &params) else { return Ok(record) };
     let feature_maps = feature_maps(dataset, &model, &params, first)?;
     Ok(RunRecord { filters, feature_maps, ..record })
+}
+
+/// Loads the weights to start from, if there are any.
+fn load(
+    weights: Option<&InitialWeights>,
+    params: &mut Params<f32>,
+) -> Result<Option<Loaded>, WeightsError> {
+    weights.map(|weights| weights.load(params)).transpose()
+}
+
+/// Checks everything that can be checked before a training of the tutorial's network:
+/// [`Config::validate`], and that the weights to start from fit it.
+///
+/// # Errors
+/// The first thing that cannot be used.
+pub fn validate(config: &Config, dataset: &Dataset) -> Result<(), RunError> {
+    config.validate(dataset)?;
+    if config.weights.is_some() {
+        for variant in config.variants()? {
+            let (mut params, kernel) =
+                (Params::new(), variant.kernel().map_err(ConfigError::from)?);
+            config.network(dataset, kernel, 0, &mut params).map_err(ConfigError::from)?;
+            load(config.weights.as_ref(), &mut params)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks everything that can be checked before a training of a model file: names, ranges, and
@@ -194,8 +226,10 @@ pub fn validate_model(
 ) -> Result<(), RunError> {
     config.validate(dataset)?;
     let input = dataset.train.shape();
-    let model = file.build(&mut Params::new(), 0, input, dataset.classes())?;
+    let mut params = Params::new();
+    let model = file.build(&mut params, 0, input, dataset.classes())?;
     file.fits(&model, config.batch_size)?;
+    load(config.weights.as_ref(), &mut params)?;
     let training = file.training()?;
     training.target.check(dataset, &model, config.data.augment.is_some())?;
     if let Some(teacher) = training.teacher {
@@ -206,7 +240,10 @@ pub fn validate_model(
 
 /// The structuring functions of the first layer of a model, to be drawn, and the layer's name; none
 /// if it has no finite kernel on one channel.
-fn first_filters<'m>(model: &'m Model<f32>, params: &Params<f32>) -> Option<(&'m str, Gallery)> {
+pub(crate) fn first_filters<'m>(
+    model: &'m Model<f32>,
+    params: &Params<f32>,
+) -> Option<(&'m str, Gallery)> {
     let first = model.entries().first()?;
     let kernel = params.value(params.find(&format!("{}.kernel", first.name))?);
     let &[height, width, 1, filters] = kernel.shape.dims() else { return None };
@@ -236,6 +273,8 @@ struct Plan<'a> {
     note: Note,
     /// Whether it stands in the checkpoint, too; that of the tutorial's network stays as it was.
     in_checkpoint: bool,
+    /// The weights that it starts from.
+    loaded: Option<Loaded>,
 }
 
 impl Plan<'_> {
@@ -249,6 +288,10 @@ impl Plan<'_> {
         observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<RunRecord, RunError> {
         let path = folder.run(variant, seed)?;
+        if let Some(loaded) = &self.loaded {
+            // Whoever breaks here breaks at the first batch, too.
+            let _ = observe(Event::Loaded(loaded));
+        }
         let names: Vec<String> = self.metrics.iter().map(|metric| metric.name().into()).collect();
         // In the order of the log: the training's, then the validation's.
         let names = [names.clone(), names.iter().map(|name| format!("val_{name}")).collect()];
@@ -319,6 +362,7 @@ impl Plan<'_> {
         Ok(RunRecord {
             variant: variant.clone(),
             seed,
+            loaded: self.loaded,
             restored_epoch: restored.map_or(epochs.len(), |stopping| stopping.best_epoch),
             confusion,
             filters: none.clone(),

@@ -243,8 +243,9 @@ pub fn run_line(run: &RunRecord) -> String {
             run.restored_epoch
         )
     };
+    let loaded = run.loaded.as_ref().map_or_else(String::new, |loaded| format!(", {loaded}"));
     format!(
-        "{name}: {} ({}), {measured}, {:.1} s, violation {}",
+        "{name}: {} ({}), {measured}, {:.1} s{loaded}, violation {}",
         epochs(run.epochs.len()),
         run.stop,
         run.train_seconds,

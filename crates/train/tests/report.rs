@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 
-use morphograd::artifacts::{RunFolder, metrics_json};
+use morphograd::artifacts::RunFolder;
+use morphograd::metrics::Metrics;
 use morphograd::record::{ExperimentRecord, RunRecord, Variant};
 use morphograd::report;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
@@ -221,7 +222,8 @@ fn metrics_have_exactly_the_promised_keys() {
       "train_seconds": {:?},
       "seconds_per_epoch": 2.0,
       "max_constraint_violation": 0.0,
-      "final_constraint_violation": 0.0
+      "final_constraint_violation": 0.0,
+      "ended": "early-stopping"
     }}
   ]
 }}
@@ -232,18 +234,25 @@ fn metrics_have_exactly_the_promised_keys() {
         run.best_val_loss(),
         run.train_seconds
     );
-    assert_eq!(metrics_json(&experiment), expected);
+    assert_eq!(Metrics::of(&experiment).json(), expected);
+    assert_eq!(Metrics::read(&expected).unwrap(), Metrics::of(&experiment));
+    // As older versions wrote it.
+    let older = Metrics::read(&expected.replace(",\n      \"ended\": \"early-stopping\"", ""));
+    assert_eq!(older.unwrap().runs[0].ended, None);
 }
 
 #[test]
 fn metrics_that_are_no_number_are_null() {
-    let json: serde_json::Value = serde_json::from_str(&metrics_json(&odd())).expect("valid JSON");
+    let json: serde_json::Value =
+        serde_json::from_str(&Metrics::of(&odd()).json()).expect("valid JSON");
     assert_eq!(json["dataset"], "fashion <mnist>");
     assert!(json["runs"][1]["max_constraint_violation"].is_null());
     let interrupted = &json["runs"][3];
     assert_eq!(interrupted["epochs"], 0);
     assert!(interrupted["best_val_loss"].is_null());
     assert_eq!(interrupted["seconds_per_epoch"], 0.0);
+    let read = Metrics::read(&json.to_string()).expect("what was written is read");
+    assert!(read.runs[3].best_val_loss.is_nan() && read.runs[1].best_val_accuracy > 0.0);
 }
 
 #[test]

@@ -11,20 +11,18 @@ use clap::{ArgAction, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::artifacts::RunFolder;
 use morphograd::data::{DataSettings, Dataset};
-use morphograd::experiment::{Config, ConfigError};
+use morphograd::experiment::Config;
+use morphograd::initial::{InitialWeights, WeightsError};
 use morphograd::model::{ModelConfig, ModelFile};
-use morphograd::record::{ExperimentRecord, RunRecord, Stop, Variant};
+use morphograd::record::{RunRecord, Stop};
 use morphograd::recorder::Event;
 use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, STARTS, help};
-use morphograd::run::{RunError, run, run_model, validate_model};
+use morphograd::settings::Settings;
 use morphograd::start::Start;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
-use morphograd_morphology::nn::Weight;
-use morphograd_morphology::nn::autodiff::Params;
-use morphograd_morphology::nn::summary;
 
 use super::data_arguments::{DataArguments, Size, size};
-use super::{CommandResult, folder, read_text, say};
+use super::{CommandResult, Failure, folder, on_ctrl_c, read_text, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
 ///
@@ -61,6 +59,11 @@ pub(crate) struct Arguments {
     /// Where the dilation's kernels start in their set, see below [default: zero]
     #[arg(long, value_name = "NAME", value_parser = start)]
     start: Option<Start>,
+    /// Weights that the network starts from, those of an earlier run: its folder, or a .safetensors
+    /// file. Names and shapes have to be those of the network; what is outside of its set is
+    /// projected [default: the seed decides]
+    #[arg(long, value_name = "RUN", conflicts_with = "start")]
+    weights: Option<PathBuf>,
     /// Filters of the dilation [default: 8]
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
@@ -106,7 +109,8 @@ fn after_help() -> String {
          cargo xtask train                                     the tutorial\n  \
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
          cargo xtask train --data fashion-mnist --samples 5000 other data\n  \
-         cargo xtask train --model models/t5_grey_shift.toml    another network\n\n\
+         cargo xtask train --model models/t5_grey_shift.toml    another network\n  \
+         cargo xtask train --weights runs/digits --lr 0.001    goes on from earlier weights\n\n\
          Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends \
          at once.",
         help(CONSTRAINTS),
@@ -145,10 +149,10 @@ fn named<V>(
 }
 
 pub(crate) fn main(arguments: &Arguments) -> CommandResult {
-    let text = arguments.config.as_deref().map(read_text).transpose()?;
-    let settings = arguments.data.settings(text.as_deref())?;
-    let dataset = arguments.data.load(&settings, arguments.quiet)?;
-    let plan = arguments.plan(&dataset, text, settings)?;
+    let text = arguments.text()?;
+    let data = arguments.data.settings(text.as_deref())?;
+    let dataset = arguments.data.load(&data, arguments.quiet)?;
+    let plan = arguments.settings(&dataset, text.as_deref(), data)?;
     plan.validate(&dataset)?;
     let threads = arguments
         .threads
@@ -157,123 +161,55 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
         Some(path) => RunFolder::exactly(path)?,
         None => RunFolder::create(&folder("runs"), &dataset.name)?,
     };
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })?;
+    let interrupted = on_ctrl_c()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let narrator = Narrator { quiet: arguments.quiet, epochs: plan.epochs(), interrupted };
     pool.install(|| experiment(&plan, &dataset, threads, &out, &narrator))
 }
 
-/// What is trained: the tutorial's network, or that of a model file.
-enum Plan {
-    Tutorial(Config),
-    Model(ModelConfig, ModelFile),
-}
-
-impl Plan {
-    fn validate(&self, dataset: &Dataset) -> Result<(), RunError> {
-        match self {
-            Self::Tutorial(config) => Ok(config.validate(dataset)?),
-            Self::Model(config, file) => validate_model(config, file, dataset),
-        }
-    }
-
-    fn epochs(&self) -> usize {
-        match self {
-            Self::Tutorial(config) => config.epochs,
-            Self::Model(config, _) => config.epochs,
-        }
-    }
-
-    fn samples(&self) -> usize {
-        match self {
-            Self::Tutorial(config) => config.samples,
-            Self::Model(config, _) => config.samples,
-        }
-    }
-
-    fn seeds(&self) -> &[u64] {
-        match self {
-            Self::Tutorial(config) => &config.seeds,
-            Self::Model(config, _) => &config.seeds,
-        }
-    }
-
-    fn variants(&self) -> Result<Vec<Variant>, RunError> {
-        match self {
-            Self::Tutorial(config) => Ok(config.variants()?),
-            Self::Model(config, _) => Ok(vec![Variant::from(&config.name[..])]),
-        }
-    }
-
-    /// The settings as `config.toml` holds them.
-    fn settings(&self) -> Result<String, toml::ser::Error> {
-        match self {
-            Self::Tutorial(config) => toml::to_string(config),
-            Self::Model(config, _) => toml::to_string_pretty(config),
-        }
-    }
-
-    fn summary(&self, dataset: &Dataset) -> Result<String, RunError> {
-        let mut params = Params::new();
-        let model = match self {
-            Self::Tutorial(config) => config
-                .network(dataset, Weight::zeros(), 0, &mut params)
-                .map_err(ConfigError::from)?,
-            Self::Model(_, file) => {
-                let input = dataset.train.shape();
-                file.build(&mut params, 0, input, dataset.classes())?
-            }
-        };
-        Ok(summary(&model, &params))
-    }
-
-    fn run(
-        &self,
-        dataset: &Dataset,
-        variant: &Variant,
-        seed: u64,
-        out: &RunFolder,
-        observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
-    ) -> Result<RunRecord, RunError> {
-        match self {
-            Self::Tutorial(config) => run(config, dataset, variant.clone(), seed, out, observe),
-            Self::Model(config, file) => run_model(config, file, dataset, seed, out, observe),
-        }
-    }
-}
-
 impl Arguments {
+    /// The text of `--config`, if it is given.
+    pub(super) fn text(&self) -> Result<Option<String>, String> {
+        self.config.as_deref().map(read_text).transpose()
+    }
+
+    /// Which data.
+    pub(super) fn data(&self) -> &DataArguments {
+        &self.data
+    }
+
     /// What is trained: what options say goes before what `--config` says, that before what the
     /// model file says, and that before the settings of the tutorial.
-    fn plan(
+    pub(super) fn settings(
         &self,
         dataset: &Dataset,
-        text: Option<String>,
+        text: Option<&str>,
         data: DataSettings,
-    ) -> Result<Plan, Box<dyn std::error::Error + Send + Sync>> {
-        let wrong = |error: toml::de::Error| {
+    ) -> Result<Settings, Failure> {
+        let earlier = text.map(Settings::read).transpose().map_err(|error| {
             let path = self.config.as_deref().unwrap_or(Path::new(""));
             format!("{}: {error}", path.display())
-        };
-        // Settings of a model file hold it.
-        let of_model = |text: &String| {
-            toml::from_str::<toml::Table>(text).is_ok_and(|table| table.contains_key("model"))
-        };
-        let (mut config, file) = match (&self.model, text) {
-            (None, Some(text)) if of_model(&text) => {
-                let config: ModelConfig = toml::from_str(&text).map_err(wrong)?;
-                let file = config.file()?;
+        })?;
+        let (mut config, file) = match (&self.model, earlier) {
+            (None, Some(Settings::Model(config, file))) => {
+                if let Some(option) = self.of_the_tutorial() {
+                    let found = format!(
+                        "expected the config.toml of the tutorial's network for \
+                                         {option}, found that of the model {}",
+                        config.name
+                    );
+                    return Err(found.into());
+                }
                 (config, file)
             }
-            (None, text) => {
-                let config = self.config(dataset, text, wrong)?;
-                return Ok(Plan::Tutorial(Config { data, ..config }));
+            (None, Some(Settings::Tutorial(config))) => {
+                return self.tutorial(config, data);
+            }
+            (None, None) => {
+                let tutorial = Config::default();
+                let samples = self.samples.unwrap_or(tutorial.samples).min(dataset.train.len());
+                let batch_size = tutorial.batch_size.min(samples.max(1));
+                return self.tutorial(Config { samples, batch_size, ..tutorial }, data);
             }
             (Some(_), Some(_)) => {
                 return Err(
@@ -299,26 +235,31 @@ impl Arguments {
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.learning_rate = self.lr.or(config.learning_rate);
         config.optimizer = self.optimizer.clone().or(config.optimizer);
-        Ok(Plan::Model(config, file))
+        config.weights = self.initial()?.or(config.weights);
+        Ok(Settings::Model(config, file))
     }
 
-    /// The settings of the tutorial's network: a file's or the tutorial's, with the options given
-    /// on top. A data set smaller than the tutorial's is taken whole.
-    fn config(
-        &self,
-        dataset: &Dataset,
-        text: Option<String>,
-        wrong: impl Fn(toml::de::Error) -> String,
-    ) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
-        let mut config = match text {
-            Some(text) => toml::from_str(&text).map_err(wrong)?,
-            None => {
-                let tutorial = Config::default();
-                let samples = self.samples.unwrap_or(tutorial.samples).min(dataset.train.len());
-                let batch_size = tutorial.batch_size.min(samples.max(1));
-                Config { samples, batch_size, ..tutorial }
-            }
-        };
+    /// The first option given that is about the tutorial's network only.
+    fn of_the_tutorial(&self) -> Option<&'static str> {
+        let given = [
+            (!self.constraints.is_empty(), "--constraint"),
+            (!self.enforcements.is_empty(), "--enforcement"),
+            (self.start.is_some(), "--start"),
+            (self.filters.is_some(), "--filters"),
+            (self.kernel.is_some(), "--kernel"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
+    }
+
+    /// The weights to start from.
+    fn initial(&self) -> Result<Option<InitialWeights>, WeightsError> {
+        self.weights.as_deref().map(InitialWeights::of).transpose()
+    }
+
+    /// The settings of the tutorial's network, with the options given on top.
+    fn tutorial(&self, mut config: Config, data: DataSettings) -> Result<Settings, Failure> {
+        config.data = data;
+        config.weights = self.initial()?.or(config.weights);
         let Self {
             constraints,
             samples,
@@ -356,29 +297,20 @@ impl Arguments {
         config.learning_rate = lr.unwrap_or(config.learning_rate);
         config.filters = filters.unwrap_or(config.filters);
         config.kernel = kernel.unwrap_or(config.kernel);
-        Ok(config)
+        Ok(Settings::Tutorial(config))
     }
 }
 
 /// All runs, and what they leave.
 fn experiment(
-    plan: &Plan,
+    plan: &Settings,
     dataset: &Dataset,
     threads: usize,
     out: &RunFolder,
     narrator: &Narrator,
 ) -> CommandResult {
-    let settings = format!("# {}\n{}", dataset.note, plan.settings()?);
-    out.write("config.toml", settings.as_bytes())?;
-    let mut record = ExperimentRecord {
-        dataset: dataset.name.clone(),
-        dataset_note: dataset.note.clone(),
-        class_names: dataset.class_names.clone(),
-        summary: plan.summary(dataset)?,
-        config: settings,
-        threads,
-        runs: Vec::new(),
-    };
+    let mut record = plan.experiment(dataset, threads)?;
+    out.write("config.toml", record.config.as_bytes())?;
     let watched = dataset
         .validation
         .as_ref()
@@ -446,6 +378,7 @@ impl Narrator {
 
     fn event(&self, bar: &ProgressBar, event: Event<'_>) -> ControlFlow<()> {
         match event {
+            Event::Loaded(loaded) => bar.suspend(|| self.say(&format!("Weights: {loaded}"))),
             Event::Batch { epoch, done, total } => {
                 if done == 1 {
                     bar.reset();

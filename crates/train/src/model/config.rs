@@ -9,6 +9,7 @@ use super::error::ModelError;
 use super::file::ModelFile;
 use crate::data::{DataSettings, Dataset};
 use crate::experiment::{Config, ConfigError};
+use crate::initial::InitialWeights;
 use crate::registry::{OPTIMIZERS, find};
 
 /// Everything that decides the result of trainings of a model file, apart from the data.
@@ -36,6 +37,9 @@ pub struct ModelConfig {
     /// What becomes of the images before.
     #[serde(default, skip_serializing_if = "DataSettings::is_default")]
     pub data: DataSettings,
+    /// What the weights are at first, where a seed does not decide it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<InitialWeights>,
 }
 
 impl ModelConfig {
@@ -68,6 +72,7 @@ impl ModelConfig {
             learning_rate: None,
             model: file.text().to_owned(),
             data: DataSettings::default(),
+            weights: None,
         })
     }
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use morphograd_morphology::nn::BuildError;
 use morphograd_morphology::nn::checkpoint::CheckpointError;
 
+use crate::initial::WeightsError;
+
 /// Why a model cannot be had from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -43,18 +45,9 @@ pub enum ModelError {
         /// What is wrong.
         found: String,
     },
-    /// A folder in which no run, or more than one, can be meant.
-    #[error(
-        "{}: expected the folder of one run, with weights.safetensors in it, found {found}; name \
-         one of them",
-        path.display()
-    )]
-    Runs {
-        /// The folder.
-        path: PathBuf,
-        /// The runs in it.
-        found: String,
-    },
+    /// A folder in which no weights, or more than one file of them, can be meant.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// Weights without the model that they are the weights of.
     #[error(
         "{}: expected a checkpoint that holds its model, found none in it; train with --model, or \

@@ -21,6 +21,7 @@ mod training;
 mod weights;
 mod words;
 
+pub use crate::initial::WEIGHTS;
 pub use config::ModelConfig;
 pub use elements::{ELEMENT, ELEMENTS};
 pub use error::{FieldError, ModelError};
@@ -28,8 +29,9 @@ pub use fields::{Entry, Field, Fields, Kind};
 pub use file::{MAX_OUTPUTS, MAX_PARAMETERS, ModelFile};
 pub use layers::{LAYER, LAYERS, Layer, OPERATOR, PAIR_OPERATOR};
 pub use list::list;
-pub use saved::{NOTE, Note, SavedModel, WEIGHTS};
+pub use saved::{NOTE, Note, SavedModel};
 pub use sets::{SET, SETS, Set};
+pub(crate) use source::{Data, Source};
 pub use targets::{Examples, Goal, ImageTargets, NOISE, NOISES, Noise, Target};
 pub use training::{
     CALLBACK, CALLBACKS, CLIP, CLIPS, LOSS, LOSSES, METRIC, METRICS, Measure, OPTIMIZER,

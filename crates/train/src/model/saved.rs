@@ -16,9 +16,7 @@ use super::error::ModelError;
 use super::file::ModelFile;
 use super::targets::Target;
 use crate::data::{DataError, Dataset};
-
-/// The name of a run's weights in its folder.
-pub const WEIGHTS: &str = "weights.safetensors";
+use crate::initial::weights_of;
 
 /// The name of the file beside them that holds the same note, for people.
 pub const NOTE: &str = "model.toml";
@@ -72,7 +70,7 @@ impl SavedModel {
     /// If there is no checkpoint or more than one, it cannot be read, it holds no model, or its
     /// weights are not those of the model.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let path = weights(path)?;
+        let path = weights_of(path)?;
         let text = match checkpoint::note(&path)? {
             Some(text) => text,
             None => {
@@ -109,34 +107,5 @@ impl SavedModel {
     /// [`DataError::Counts`] if they have other targets, or classes.
     pub fn fits(&self, dataset: &Dataset) -> Result<(), DataError> {
         self.target.check(dataset, &self.model, false)
-    }
-}
-
-/// The checkpoint that a path means.
-fn weights(path: &Path) -> Result<PathBuf, ModelError> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    let own = path.join(WEIGHTS);
-    if own.is_file() {
-        return Ok(own);
-    }
-    let io = |source| ModelError::Io { path: path.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(io)? {
-        let file = entry.map_err(io)?.path().join(WEIGHTS);
-        if file.is_file() {
-            found.push(file);
-        }
-    }
-    found.sort();
-    match &found[..] {
-        [only] => Ok(only.clone()),
-        _ => {
-            let names = found.iter().filter_map(|file| file.parent()?.file_name());
-            let names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
-            let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Err(ModelError::Runs { path: path.to_owned(), found })
-        }
     }
 }

@@ -82,7 +82,7 @@ impl Source {
             suggestion: None,
         };
         if text.len() > MAX_BYTES {
-            let expected = format!("a model file of at most {MAX_BYTES} bytes");
+            let expected = format!("a file of at most {MAX_BYTES} bytes");
             return Err(Box::new(refuse(1, expected, text.len().to_string())).into());
         }
         let lines = Lines::of(text);

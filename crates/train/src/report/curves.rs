@@ -32,8 +32,9 @@ pub(super) fn comparison(experiment: &ExperimentRecord) -> String {
         let title = format!("{}, seed {}", run.variant, run.seed);
         lines.push(Line::new(title, points(&run.epochs, |epoch| epoch.val_accuracy), stroke));
     }
-    let mean_line = |row: &ComparisonRow, value| {
-        let points = mean_over(&experiment.runs_of(&row.variant), value);
+    let mean_line = |row: &ComparisonRow, value: fn(&EpochRecord) -> f64| {
+        let runs = experiment.runs_of(&row.variant);
+        let points = mean_over(runs.iter().map(|run| &run.epochs[..]), value);
         Line::new(row.variant.to_string(), points, Stroke::solid(colour(&row.variant), 2.4))
     };
     for row in &rows {
@@ -253,14 +254,19 @@ fn drawn_published(experiment: &ExperimentRecord) -> Vec<(&'static Published, &'
         .collect()
 }
 
-fn points(epochs: &[EpochRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
+pub(crate) fn points(
+    epochs: &[EpochRecord],
+    value: impl Fn(&EpochRecord) -> f64,
+) -> Vec<(f64, f64)> {
     epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
 }
 
-/// Means over the runs; one that ended counts with its last value.
-fn mean_over(runs: &[&RunRecord], value: fn(&EpochRecord) -> f64) -> Vec<(f64, f64)> {
-    let histories: Vec<&[EpochRecord]> =
-        runs.iter().map(|run| &run.epochs[..]).filter(|epochs| !epochs.is_empty()).collect();
+/// Means over histories; one that ended counts with its last value.
+pub(crate) fn mean_over<'e>(
+    histories: impl Iterator<Item = &'e [EpochRecord]>,
+    value: impl Fn(&EpochRecord) -> f64,
+) -> Vec<(f64, f64)> {
+    let histories: Vec<&[EpochRecord]> = histories.filter(|epochs| !epochs.is_empty()).collect();
     let last = histories.iter().map(|epochs| epochs.len()).max().unwrap_or(0);
     (0..last)
         .map(|index| {
@@ -285,7 +291,7 @@ fn zoom(best: impl Iterator<Item = f64>, with_published: bool) -> (f64, f64) {
 }
 
 /// The tenth below the least of some accuracies, at most 0.9.
-fn tenth_below(accuracies: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn tenth_below(accuracies: impl Iterator<Item = f64>) -> f64 {
     let least = accuracies.filter(|value| value.is_finite()).fold(1.0, f64::min);
     ((least * 10.0).floor() / 10.0).clamp(0.0, 0.9)
 }
@@ -298,16 +304,16 @@ fn rate(epoch: &EpochRecord) -> String {
     }
 }
 
-fn epochs(last: usize) -> Axis<'static> {
+pub(crate) fn epochs(last: usize) -> Axis<'static> {
     Axis::new("epoch", Scale::Whole { first: 1, last })
 }
 
 /// An axis whose name is the title of its panel.
-fn unnamed(scale: Scale) -> Axis<'static> {
+pub(crate) fn unnamed(scale: Scale) -> Axis<'static> {
     Axis::new("", scale)
 }
 
-fn draw<'a>(
+pub(crate) fn draw<'a>(
     grids: Vec<PanelGrid<'a>>,
     entries: Vec<(String, Stroke<'a>)>,
     label: &'a str,

@@ -2,10 +2,11 @@
 //! nothing but itself. Figures are drawn once and serve both as files and in the page. What is
 //! drawn is said here; how, in `morphograd-plot`.
 
-mod curves;
+pub(crate) mod curves;
 mod images;
 mod page;
 mod palette;
+pub(crate) mod shell;
 
 use crate::record::{EpochRecord, ExperimentRecord, RunRecord};
 

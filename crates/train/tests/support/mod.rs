@@ -104,6 +104,7 @@ pub(crate) fn run(constraint: &str, seed: u64) -> RunRecord {
     RunRecord {
         variant: constraint.into(),
         seed,
+        loaded: None,
         train_seconds: 0.3 * epochs.len() as f64,
         epochs,
         restored_epoch,
