@@ -4,7 +4,8 @@ A server that `cargo xtask bench --peers PYTHON` starts and talks to. One reques
 input, `{"case": "step", "samples": 1}`; one answer a line on standard output,
 `{"seconds": {"PyTorch, unfold": [0.0012]}, "lacks": {"morphocore": "why"}}`. The first line is a
 greeting with the versions of what is there. It uses whatever of TensorFlow, PyTorch, morphocore,
-OpenCV, SciPy, scikit-image and the Python package of morphograd the interpreter finds. Cases are
+OpenCV, SciPy, scikit-image, mmorph, kornia and the Python package of morphograd the interpreter
+finds. Cases are
 found by their names, which are those of the tables in `crates/bench/src/cases`; a case has an entry
 here for every library that can do it. Those of `morphograd` are ours.
 
@@ -674,13 +675,14 @@ def photograph():
 
 
 class Images:
-    """The operators of the Python package on NumPy arrays, beside scikit-image and OpenCV."""
+    """The operators of the Python package on NumPy arrays, beside scikit-image, OpenCV, mmorph and
+    kornia."""
 
     def __init__(self, threads, digits):
         import morphograd
 
         self.ours, self.versions = morphograd, {OURS: morphograd.__version__}
-        self.threads, self.skimage, self.cv2 = threads, None, None
+        self.threads, self.skimage, self.cv2, self.mmorph, self.kornia = threads, *[None] * 4
         try:
             import skimage.morphology
 
@@ -694,6 +696,21 @@ class Images:
             self.cv2 = cv2
         except ImportError:
             pass
+        try:
+            import mmorph
+
+            self.mmorph, self.versions["mmorph"] = mmorph, mmorph.__version__
+        except ImportError:
+            pass
+        try:
+            import kornia
+            import torch
+
+            torch.set_num_threads(threads)
+            self.kornia, self.torch = kornia, torch
+            self.versions["kornia"] = kornia.__version__
+        except ImportError:
+            pass
 
     def cases(self):
         mg = self.ours
@@ -704,9 +721,15 @@ class Images:
         for name, word, image, footprint in (
             ("call", "dilation", small, mg.square(3)),
             ("dilation-3", "dilation", u8, mg.square(3)),
+            ("dilation-5", "dilation", u8, mg.square(5)),
             ("dilation-15", "dilation", u8, mg.square(15)),
+            ("dilation-51", "dilation", u8, mg.square(51)),
             ("dilation-disk", "dilation", u8, mg.disk(5)),
+            ("dilation-disk-10", "dilation", u8, mg.disk(10)),
+            ("dilation-disk-20", "dilation", u8, mg.disk(20)),
+            ("dilation-disk-50", "dilation", u8, mg.disk(50)),
             ("dilation-float", "dilation", f32, mg.square(5)),
+            ("dilation-disk-float", "dilation", f32, mg.disk(5)),
             ("opening-15", "opening", u8, mg.square(15)),
             ("opening-disk", "opening", u8, mg.disk(5)),
             ("tophat-15", "white_tophat", u8, mg.square(15)),
@@ -719,6 +742,20 @@ class Images:
         self.both(cases, "h-maxima", "h_maxima", u8, 40)
         self.both(cases, "local-maxima", "local_maxima", u8)
         self.both(cases, "area-opening", "area_opening", u8, 64)
+        wide = u8.astype(np.uint16) * 257
+        cases["python-area-opening-16"] = {OURS: lambda: lambda: mg.area_opening(wide, 64)}
+        if self.mmorph:
+            mm = self.mmorph
+            # The neighbours that ours and scikit-image take by default.
+            for name, run in (
+                ("reconstruction", lambda: mm.reconstruction_by_dilation(below, u8, 8)),
+                ("area-opening", lambda: mm.area_opening(u8, 64, 4)),
+                ("area-opening-16", lambda: mm.area_opening(wide, 64, 4)),
+            ):
+                cases[f"python-{name}"]["mmorph"] = lambda run=run: run
+        if self.kornia:
+            for name in ("reconstruction", "area-opening", "area-opening-16"):
+                cases[f"python-{name}"]["kornia"] = self.without
         cases["python-distance"] = {OURS: lambda: lambda: mg.distance_transform(black)}
         if self.cv2:
             binary = black.astype(np.uint8)
@@ -733,6 +770,9 @@ class Images:
         except ImportError:
             pass
         return cases
+
+    def without(self):
+        raise Lacks("has no such operator")
 
     def both(self, cases, name, word, *arguments):
         cases[f"python-{name}"] = {
@@ -750,7 +790,12 @@ class Images:
                 side = len(footprint)
                 lines = [(np.ones((side, 1)), 1), (np.ones((1, side)), 1)]
             operator = getattr(self.skimage, word)
-            cases[name]["scikit-image"] = lambda: lambda: operator(image, lines)
+
+            def skimage():
+                self.by_offsets(lines if lines is footprint else np.ones(1))
+                return lambda: operator(image, lines)
+
+            cases[name]["scikit-image"] = skimage
         if self.cv2:
             kernel = footprint.astype(np.uint8)
             words = {"dilation": "DILATE", "opening": "OPEN", "white_tophat": "TOPHAT"}
@@ -761,6 +806,39 @@ class Images:
                 return lambda: self.cv2.morphologyEx(image, operation, kernel)
 
             cases[name]["OpenCV"] = opencv
+        if word != "dilation" or name == "python-call":
+            return
+        if self.mmorph:
+            element = self.mmorph.se.from_array(footprint.astype(bool))
+
+            def mmorph():
+                if image.dtype != np.uint8:
+                    raise Lacks("has no images of floats")
+                self.by_offsets(footprint)
+                return lambda: self.mmorph.dilation(image, element)
+
+            cases[name]["mmorph"] = mmorph
+        if self.kornia:
+            cases[name]["kornia"] = lambda: self.with_kornia(image, footprint)
+
+    def by_offsets(self, footprint):
+        """For libraries that visit each offset of a pixel."""
+        if footprint.size > 1e4:
+            raise Lacks("takes seconds, and is left out")
+
+    def with_kornia(self, image, footprint):
+        # It takes tensors of floats.
+        if 4 * image.size * footprint.size > 1e9:
+            raise Lacks("would take gigabytes: every candidate is a number in memory")
+        torch = self.torch
+        x = torch.from_numpy(image.astype(np.float32))[None, None]
+        kernel = torch.from_numpy(footprint.astype(np.float32))
+
+        def run():
+            with torch.inference_mode():
+                self.kornia.morphology.dilation(x, kernel)
+
+        return run
 
 
 class Sampler:

@@ -75,6 +75,10 @@ struct Arguments {
     /// Keep the measurement in a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Put what is measured into a measurement that was kept, and write docs/benchmarks.md from
+    /// both
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["print", "scaling", "instructions"])]
+    into: Option<PathBuf>,
     /// Compare with a measurement that was kept
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
@@ -118,6 +122,7 @@ fn run(arguments: &Arguments) -> CommandResult {
     }
     // Read before anything is measured: a wrong name should not cost minutes.
     let then = arguments.against.as_deref().map(Record::read).transpose()?;
+    let kept = arguments.into.as_deref().map(Record::read).transpose()?;
     let record = measure_all(arguments, threads)?;
     if let Some(then) = then {
         let (changes, only) = compare(&record, &then);
@@ -126,7 +131,14 @@ fn run(arguments: &Arguments) -> CommandResult {
     if let Some(path) = &arguments.save {
         record.write(path)?;
     }
-    if arguments.words.is_empty() && !arguments.print {
+    if let (Some(path), Some(kept)) = (&arguments.into, kept) {
+        let groups = groups();
+        let names: Vec<&str> =
+            groups.iter().flat_map(|group| &group.cases).map(|case| &*case.name).collect();
+        let both = kept.with_later(record, &names)?;
+        both.write(path)?;
+        written(&document::write_times(&root().join("docs"), &both)?);
+    } else if arguments.words.is_empty() && !arguments.print {
         written(&document::write_times(&root().join("docs"), &record)?);
     }
     Ok(ExitCode::SUCCESS)
@@ -307,7 +319,7 @@ fn command() -> String {
         let inline = argument.contains('=');
         let placeholder = match &*name {
             "--peers" => Some("PYTHON"),
-            "--save" | "--against" => Some("FILE"),
+            "--save" | "--against" | "--into" => Some("FILE"),
             _ => None,
         };
         match placeholder {

@@ -79,6 +79,45 @@ impl Record {
         Some(case.rate()? / limits.of(case.work?.unit)?)
     }
 
+    /// This record with the cases of a later one in place of its own, or between them, in the
+    /// order of `names`. The limits stay; what was measured with is that of both.
+    ///
+    /// # Errors
+    /// If the machines or the numbers of threads are not the same.
+    pub fn with_later(self, later: Self, names: &[&str]) -> Result<Self, RecordError> {
+        let place = |record: &Self| {
+            let Machine { processor, cores, instructions, system, .. } = &record.machine;
+            let threads = record.threads;
+            format!("{processor}, {cores} cores, {instructions}, {system}, {threads} threads")
+        };
+        let (expected, found) = (place(&self), place(&later));
+        if expected != found {
+            return Err(RecordError::Elsewhere { expected, found });
+        }
+        let both = |a: String, b: String| if a == b { a } else { format!("{a}, then {b}") };
+        let mut cases = later.cases;
+        for case in self.cases {
+            if !cases.iter().any(|other| other.name == case.name) {
+                cases.push(case);
+            }
+        }
+        cases.sort_by_key(|case| names.iter().position(|name| *name == case.name));
+        let mut versions = self.versions;
+        versions.extend(later.versions);
+        Ok(Self {
+            machine: Machine {
+                morphograd: both(self.machine.morphograd, later.machine.morphograd),
+                rustc: both(self.machine.rustc, later.machine.rustc),
+                ..self.machine
+            },
+            command: both(self.command, later.command),
+            load: [self.load, later.load].into_iter().flatten().reduce(f64::max),
+            versions,
+            cases,
+            ..self
+        })
+    }
+
     /// Reads a saved record.
     ///
     /// # Errors
@@ -157,6 +196,14 @@ pub enum RecordError {
         path: PathBuf,
         /// Where it is wrong.
         source: serde_json::Error,
+    },
+    /// Two records do not belong together.
+    #[error("a later measurement: expected one of {expected}, found one of {found}")]
+    Elsewhere {
+        /// The machine of the record.
+        expected: String,
+        /// That of the later one.
+        found: String,
     },
 }
 
@@ -287,6 +334,27 @@ pub(crate) mod tests {
         assert_eq!(cases, [("b", 300.0, true), ("a", 102.0, false)]);
         assert!(changes[..6].iter().all(|change| change.ratio == 1.0));
         assert_eq!(only, ["new", "gone"]);
+    }
+
+    #[test]
+    fn later_cases_take_the_place_of_earlier_ones() {
+        let (first, mut later) =
+            (record(&[("a", 0.1), ("b", 0.1), ("d", 0.1)]), record(&[("c", 1.0), ("b", 0.3)]));
+        later.command = "cargo xtask bench b c".into();
+        later.load = Some(1.5);
+        later.versions.insert("OpenCV".into(), "5".into());
+        let both = first.clone().with_later(later.clone(), &["a", "b", "c", "d"]).unwrap();
+        let cases: Vec<_> = both.cases.iter().map(|c| (&*c.name, c.seconds.median)).collect();
+        assert_eq!(cases, [("a", 0.1), ("b", 0.3), ("c", 1.0), ("d", 0.1)]);
+        assert_eq!(both.command, "cargo xtask bench, then cargo xtask bench b c");
+        assert_eq!(both.machine, first.machine);
+        assert_eq!((both.load, both.versions.len()), (Some(1.5), 2));
+        later.threads = 1;
+        let error = first.with_later(later, &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("2 threads, found one of") && error.ends_with("1 threads"),
+            "{error}"
+        );
     }
 
     #[test]

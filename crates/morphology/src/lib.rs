@@ -128,6 +128,7 @@ pub mod connected {
     pub mod reconstruction;
     pub(crate) mod scan;
     pub(crate) mod selection;
+    pub(crate) mod sorted;
 
     pub use area::{AreaOpening, area_closing, area_opening};
     pub use distance::{PixelDistance, distance_transform};

@@ -5,15 +5,14 @@
 //! as it is drawn, for both, as in scikit-image; the second step of an opening or a closing is the
 //! adjoint of the first.
 
-use morphograd_morphology::connected::Selection;
 use morphograd_morphology::nn::Activation;
 use morphograd_morphology::nn::autodiff::{Graph, Sub, Ties, Var};
 use morphograd_morphology::nn::tensor::{Real, Shape, ShapeError, Tensor, TensorRef};
 use morphograd_morphology::operators::toggle::Toggle;
 use morphograd_morphology::pixels::{self, Extremum};
 use morphograd_morphology::{
-    Border, Connectivity, Neighbourhood2d, Pixel as Level, PixelDistance, area_closing,
-    area_opening, dilation2d, erosion2d, evaluate, leveling, smooth_dilation2d, smooth_erosion2d,
+    Border, Connectivity, Neighbourhood2d, Pixel as Level, PixelDistance, dilation2d, erosion2d,
+    evaluate, smooth_dilation2d, smooth_erosion2d,
 };
 use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -280,10 +279,10 @@ fn on_pixels<'py, P: Pixel>(
     })
 }
 
-fn selection(connectivity: usize) -> PyResult<Selection> {
+fn connectivity_of(connectivity: usize) -> PyResult<Connectivity> {
     match connectivity {
-        1 => Ok(Connectivity::Four.into()),
-        2 => Ok(Connectivity::Eight.into()),
+        1 => Ok(Connectivity::Four),
+        2 => Ok(Connectivity::Eight),
         _ => Err(PyValueError::new_err(format!(
             "connectivity: expected 1 (four neighbours) or 2 (eight), found {connectivity}"
         ))),
@@ -299,7 +298,7 @@ pub(crate) fn connect<'py>(
     connectivity: usize,
     number: f64,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let selection = selection(connectivity)?;
+    let connectivity = connectivity_of(connectivity)?;
     catch(|| {
         with_pixels!(
             image,
@@ -310,7 +309,7 @@ pub(crate) fn connect<'py>(
                     let wrong = || wrong_type("mask", &format!("dtype {}", array.dtype()), mask);
                     Some(mask.cast::<PyArrayDyn<P>>().map_err(|_| wrong())?)
                 };
-                connect_on::<P>(operator, array, mask, selection, number)
+                connect_on::<P>(operator, array, mask, connectivity, number)
             },
             Err(wrong_type("image", PIXELS, image))
         )
@@ -321,7 +320,7 @@ fn connect_on<'py, P: Pixel + Level>(
     operator: &str,
     image: &Bound<'py, PyArrayDyn<P>>,
     mask: Option<&Bound<'py, PyArrayDyn<P>>>,
-    selection: Selection,
+    connectivity: Connectivity,
     number: f64,
 ) -> PyResult<Bound<'py, PyAny>> {
     let shape = image_shape("image", shape_of(image.as_untyped())?).map_err(|e| value_error(&e))?;
@@ -334,7 +333,7 @@ fn connect_on<'py, P: Pixel + Level>(
     let (image, mask) = (Lent::new(image)?, mask.map(Lent::new).transpose()?);
     let x = image.slice();
     let other = mask.as_ref().map_or(x, Lent::slice);
-    let found = compute(py, || select(operator, shape, [x, other], selection, number))?;
+    let found = compute(py, || select(operator, shape, [x, other], connectivity, number))?;
     match found {
         Selected::Pixels(y) => as_array(py, y, dims),
         Selected::Places(y) => as_array(py, y, dims),
@@ -363,11 +362,10 @@ fn select<P: Pixel + Level>(
     operator: &str,
     shape: Shape,
     [x, other]: [&[P]; 2],
-    selection: Selection,
+    connectivity: Connectivity,
     number: f64,
 ) -> Result<Selected<P>, ShapeError> {
     use Extremum::{Maximum, Minimum};
-    let Selection { connectivity, .. } = selection;
     let reconstructed = |extremum| {
         pixels::reconstruction(shape, [x, other], extremum, connectivity).map(Selected::Pixels)
     };
@@ -380,6 +378,8 @@ fn select<P: Pixel + Level>(
         |extremum| pixels::regional_extrema(shape, x, extremum, connectivity).map(Selected::Places);
     let distance = |metric| pixels::distance(shape, x, metric).map(Selected::Distances);
     let area = number as usize;
+    let of_area =
+        |extremum| pixels::area(shape, x, area, extremum, connectivity).map(Selected::Pixels);
     match operator {
         "reconstruction_by_dilation" => reconstructed(Maximum),
         "reconstruction_by_erosion" => reconstructed(Minimum),
@@ -392,36 +392,9 @@ fn select<P: Pixel + Level>(
         "euclidean" => distance(PixelDistance::Euclidean),
         "taxicab" => distance(PixelDistance::Taxicab),
         "chessboard" => distance(PixelDistance::Chessboard),
-        "leveling" => on_numbers(shape, [x, other], |g, [m, x]| leveling(g, m, x, selection)),
-        "area_opening" => on_numbers(shape, [x], |g, [x]| area_opening(g, x, area, selection)),
-        "area_closing" => on_numbers(shape, [x], |g, [x]| area_closing(g, x, area, selection)),
+        "leveling" => pixels::leveling(shape, [x, other], connectivity).map(Selected::Pixels),
+        "area_opening" => of_area(Maximum),
+        "area_closing" => of_area(Minimum),
         _ => Err(ShapeError::new("operator", "the name of an operator", operator)),
     }
-}
-
-/// Applies an operator of the tape that compares pixels and does nothing else with them: to the
-/// numbers they are, or, where there are some that a float does not hold, to their ranks.
-fn on_numbers<P: Pixel + Level, const N: usize>(
-    shape: Shape,
-    images: [&[P]; N],
-    operator: impl Fn(&mut Graph<'_, P::Number>, [Var; N]) -> Result<Var, ShapeError>,
-) -> Result<Selected<P>, ShapeError> {
-    if shape.is_empty() {
-        return Ok(Selected::Pixels(Vec::new()));
-    }
-    let on = |images: [&[P::Number]; N]| {
-        evaluate(images.map(|x| TensorRef::new(shape, x)), &operator).map(Tensor::into_vec)
-    };
-    let numbers = images.map(P::numbers);
-    if numbers.iter().all(Result::is_ok) {
-        let numbers = numbers.map(|x| x.expect("looked at just now"));
-        return Ok(Selected::Pixels(P::pixels(on(numbers.each_ref().map(|x| &**x))?)));
-    }
-    let mut levels = images.concat();
-    levels.sort_unstable_by(|a, b| a.partial_cmp(b).expect("whole numbers are ordered"));
-    levels.dedup();
-    let rank = |x: &P| P::Number::of(levels.partition_point(|level| level < x) as f64);
-    let ranks = images.map(|x| x.iter().map(rank).collect::<Vec<_>>());
-    let y = on(ranks.each_ref().map(|x| &x[..]))?;
-    Ok(Selected::Pixels(y.into_iter().map(|rank| levels[rank.f64() as usize]).collect()))
 }

@@ -1,13 +1,16 @@
 //! Geodesic dilation and erosion: a marker that grows step by step and never leaves its mask. The
 //! number of steps is exact, and each step is that of TensorFlow's
 //! `minimum(max_pool(marker), mask)`, ties included. What one pixel gets is scattered from the last
-//! step; only to split ties are the steps kept and walked back.
+//! step; only to split ties are the steps kept and walked back. Where no gradient is asked for,
+//! values alone are computed, by the steps of `growth`.
 
 use std::ops::RangeInclusive;
 
 use morphograd_nn::autodiff::{Backward, Forward, Graph, Op, Ties, Var};
 use morphograd_nn::tensor::{Real, Shape, ShapeError, parallel};
 
+use crate::connected::growth::grow;
+use crate::connected::order::{Extremum, OfNumbers};
 use crate::connected::selection::{self, Frame, Planes, Selection};
 use crate::neighbourhood::connectivity::{Connectivity, Neighbours};
 
@@ -103,15 +106,20 @@ impl<T: Real> Op<T> for GeodesicDilation {
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        if self.ties == Ties::Split && pass.needs_grad {
+        if !pass.needs_grad {
+            let planes =
+                Planes::new("geodesic dilation", pass.shape).expect("shapes were inferred");
+            let inputs = [pass.inputs[0].data, pass.inputs[1].data];
+            let (order, steps) = (OfNumbers(Extremum::Maximum), Some(self.steps));
+            return grow(planes, inputs, self.connectivity, steps, &order, pass.output);
+        }
+        if self.ties == Ties::Split {
             return self.forward_kept(pass);
         }
-        // Values do not depend on the rule.
-        let ties = if self.ties == Ties::Split { Ties::First } else { self.ties };
-        let last = ties == Ties::Last;
+        let last = self.ties == Ties::Last;
         selection::forward::<T, REALS, WORDS>(
             pass,
-            Selection { connectivity: self.connectivity, ties },
+            Selection { connectivity: self.connectivity, ties: self.ties },
             |frame, [values, mask, new_values], [origins, new_origins]| {
                 let neighbours = frame.neighbours(self.connectivity);
                 clip(frame, values, mask, origins, last);

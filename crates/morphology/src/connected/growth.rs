@@ -1,5 +1,5 @@
-//! Reconstruction of values alone, for pixels of any ordered type: a marker that grows under its
-//! mask until nothing changes.
+//! Reconstruction and geodesic dilation of values alone, for pixels of any ordered type: a marker
+//! that grows under its mask, until nothing changes or for some steps.
 //!
 //! The one design choice: scans are cheap and queues are dear. Rows are scanned by vectors, again
 //! and again until few pixels are left that can raise a neighbour; a queue does the rest. The
@@ -16,13 +16,14 @@ use crate::connected::scan::{BLOCK, Steps, collect, larger, reach, smaller};
 use crate::connected::selection::{Frame, Planes, is_nan};
 use crate::neighbourhood::connectivity::Connectivity;
 
-/// Writes the reconstruction by dilation of `mask` from `marker`, every image and channel on its
-/// own, with "larger" as the order says. NaN of either stays where it is, the mask's before the
-/// marker's.
-pub(crate) fn reconstruct<P: Copy + PartialOrd + Send + Sync, O: Order<P>>(
+/// Writes the marker grown under the mask, every image and channel on its own, with "larger" as the
+/// order says: the reconstruction by dilation, or so many steps of it. NaN of either stays where it
+/// is, the mask's before the marker's.
+pub(crate) fn grow<P: Copy + PartialOrd + Send + Sync, O: Order<P>>(
     planes: Planes,
     [marker, mask]: [&[P]; 2],
     connectivity: Connectivity,
+    steps: Option<usize>,
     order: &O,
     y: &mut [P],
 ) {
@@ -45,7 +46,10 @@ pub(crate) fn reconstruct<P: Copy + PartialOrd + Send + Sync, O: Order<P>>(
                     (smaller(*value, *cap), *cap)
                 };
             }
-            growth.run(&mut values, &caps);
+            match steps {
+                None => growth.run(&mut values, &caps),
+                Some(steps) => growth.step(&mut values, &caps, steps),
+            }
             planes.store_with(&values, c, y, |level, _| order.pixel(level));
         }
         let first = image * planes.image_len();
@@ -108,6 +112,18 @@ impl<L: Copy + PartialOrd> Growth<L> {
         match self.connectivity {
             Connectivity::Four => self.empty_queue::<1>(values, mask),
             Connectivity::Eight => self.empty_queue::<3>(values, mask),
+        }
+    }
+
+    /// Dilates `values` under the mask so many times, or until nothing changes.
+    fn step(&mut self, values: &mut Vec<L>, mask: &[L], steps: usize) {
+        let (frame, connectivity) = (self.frame, self.connectivity);
+        let mut next = values.clone();
+        for _ in 0..steps {
+            if !dispatch(Step { frame, connectivity, values, mask, next: &mut next }) {
+                break;
+            }
+            mem::swap(values, &mut next);
         }
     }
 
@@ -181,6 +197,48 @@ impl<L: Copy + PartialOrd> Scans<'_, L> {
             collect(can_raise, row.start, queue);
             mem::swap(limits, limits_below);
         }
+    }
+}
+
+/// The largest of each pixel and its neighbours, at most the mask: whether that is new anywhere.
+struct Step<'a, L> {
+    frame: Frame,
+    connectivity: Connectivity,
+    values: &'a [L],
+    mask: &'a [L],
+    next: &'a mut [L],
+}
+
+impl<L: Copy + PartialOrd> Kernel for Step<'_, L> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { frame, connectivity, values, mask, next } = self;
+        let (width, stride) = (frame.width(), frame.stride());
+        let mut is_new = false;
+        for row in frame.rows() {
+            let left = row.start - 1;
+            let [above, below] = [left - stride, left + stride]
+                .map(|first| reach(connectivity, &values[first..], width));
+            let [a, b, c, d, e, f] =
+                [above[0], above[1], above[2], below[0], below[1], below[2]].map(|x| &x[..width]);
+            let [before, pixels, after] =
+                [left, row.start, row.start + 1].map(|first| &values[first..][..width]);
+            let (caps, next) = (&mask[row.clone()][..width], &mut next[row][..width]);
+            let mut changed = 0u8;
+            for i in 0..width {
+                let rows = larger(
+                    larger(larger(a[i], b[i]), larger(c[i], d[i])),
+                    larger(larger(e[i], f[i]), larger(before[i], after[i])),
+                );
+                let new = smaller(larger(pixels[i], rows), caps[i]);
+                changed |= u8::from(new != pixels[i]);
+                next[i] = new;
+            }
+            is_new |= changed != 0;
+        }
+        is_new
     }
 }
 

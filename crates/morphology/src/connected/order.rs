@@ -3,6 +3,7 @@
 
 use morphograd_nn::tensor::Real;
 
+use crate::neighbourhood::level::Leveled;
 use crate::neighbourhood::pixel::Pixel;
 
 /// Of two dual operators, which one.
@@ -27,6 +28,9 @@ pub(crate) trait Order<P>: Sync {
 
     /// The pixel of a level.
     fn pixel(&self, level: Self::Level) -> P;
+
+    /// The level as a whole number, see [`Leveled::key`].
+    fn key(&self, level: Self::Level) -> u64;
 }
 
 /// The order of pixels of any type.
@@ -52,6 +56,11 @@ impl<P: Pixel> Order<P> for OfPixels {
     fn pixel(&self, level: P::Level) -> P {
         P::of_level(level, self.0 == Extremum::Minimum)
     }
+
+    #[inline(always)]
+    fn key(&self, level: P::Level) -> u64 {
+        P::key(level)
+    }
 }
 
 /// The order of the numbers of tensors.
@@ -73,18 +82,26 @@ impl<T: Real> Order<T> for OfNumbers {
     fn pixel(&self, level: T) -> T {
         self.level(level)
     }
+
+    #[inline(always)]
+    fn key(&self, level: T) -> u64 {
+        let number = level.f64();
+        if size_of::<T>() == size_of::<f32>() { f32::key(number as f32) } else { f64::key(number) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neighbourhood::level::Leveled;
 
     fn check<P: Pixel>(ascending: &[P]) {
         for reversed in [false, true] {
             let levels: Vec<_> = ascending.iter().map(|x| x.level(reversed)).collect();
             for pair in levels.windows(2) {
                 assert!(if reversed { pair[0] > pair[1] } else { pair[0] < pair[1] }, "{pair:?}");
+                let [a, b] = [pair[0], pair[1]].map(P::key);
+                assert!(if reversed { a > b } else { a < b }, "{pair:?} {a} {b}");
+                assert!(a.max(b) >> (8 * size_of::<P::Level>() - 1) < 2, "{pair:?} {a} {b}");
             }
             let back: Vec<P> = levels.iter().map(|x| P::of_level(*x, reversed)).collect();
             assert_eq!(back, ascending);
@@ -101,5 +118,8 @@ mod tests {
         check(&[f32::NEG_INFINITY, -1.5, 0.0, 2.0, f32::INFINITY]);
         assert_eq!((-0.0f64).level(true).to_bits(), 0.0f64.to_bits());
         assert!(f64::NAN.level(true).is_nan());
+        assert_eq!(f32::key(-0.0), f32::key(0.0));
+        assert!(f64::key(-f64::NAN) < f64::key(f64::NEG_INFINITY));
+        assert_eq!(OfNumbers(Extremum::Maximum).key(-2.5f32), f32::key(-2.5));
     }
 }

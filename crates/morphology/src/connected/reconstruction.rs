@@ -110,7 +110,7 @@ impl<T: Real> Op<T> for Reconstruction {
             let planes = Planes::new("reconstruction", pass.shape).expect("shapes were inferred");
             let inputs = [pass.inputs[0].data, pass.inputs[1].data];
             let order = OfNumbers(Extremum::Maximum);
-            return growth::reconstruct(planes, inputs, self.connectivity, &order, pass.output);
+            return growth::grow(planes, inputs, self.connectivity, None, &order, pass.output);
         }
         let rule = Selection { connectivity: self.connectivity, ties: self.ties };
         let last = self.ties == Ties::Last;

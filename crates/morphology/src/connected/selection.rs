@@ -77,6 +77,11 @@ impl Frame {
         self.width
     }
 
+    /// Height and width of the plane within.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
     /// The distance between a pixel and the one below it.
     pub(crate) fn stride(&self) -> usize {
         self.width + 2
@@ -173,8 +178,21 @@ impl Planes {
         image: &mut [Y],
         f: impl Fn(L, Y) -> Y,
     ) {
-        let rows = image.chunks_exact_mut(self.frame.width * self.channels);
-        for (row, ys) in self.frame.rows().zip(rows) {
+        self.store_rows_with(framed, 0, c, image, f);
+    }
+
+    /// As [`store_with`](Self::store_with), from a row on: as many rows as the part of the image
+    /// has.
+    pub(crate) fn store_rows_with<L: Copy, Y: Copy>(
+        &self,
+        framed: &[L],
+        first: usize,
+        c: usize,
+        rows: &mut [Y],
+        f: impl Fn(L, Y) -> Y,
+    ) {
+        let rows = rows.chunks_exact_mut(self.frame.width * self.channels);
+        for (row, ys) in self.frame.rows().skip(first).zip(rows) {
             let framed = &framed[row];
             if self.channels == 1 {
                 ys.iter_mut().zip(framed).for_each(|(y, x)| *y = f(*x, *y));
@@ -290,7 +308,7 @@ fn flat_zones<T: Real>(frame: Frame, neighbours: Neighbours, values: &[T], zones
 }
 
 /// The root of a component, with the way to it shortened for the next time.
-pub(crate) fn root(parents: &mut [u32], p: usize) -> usize {
+fn root(parents: &mut [u32], p: usize) -> usize {
     let mut root = p;
     while parents[root] as usize != root {
         root = parents[root] as usize;

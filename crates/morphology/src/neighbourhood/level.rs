@@ -13,6 +13,10 @@ pub trait Leveled: Sized {
 
     /// The pixel of a level.
     fn of_level(level: Self::Level, reversed: bool) -> Self;
+
+    /// A whole number in the order of the levels, of as many bits as a level has. Zeros of both
+    /// signs have one, and NaN has 0, that of no other level.
+    fn key(level: Self::Level) -> u64;
 }
 
 macro_rules! whole {
@@ -32,6 +36,11 @@ macro_rules! whole {
                 let level = if reversed { !level } else { level };
                 (level ^ <$t>::MIN as $level) as Self
             }
+
+            #[inline(always)]
+            fn key(level: $level) -> u64 {
+                u64::from(level)
+            }
         })*
     };
 }
@@ -50,10 +59,15 @@ impl Leveled for bool {
     fn of_level(level: u8, reversed: bool) -> Self {
         u8::of_level(level, reversed) == 1
     }
+
+    #[inline(always)]
+    fn key(level: u8) -> u64 {
+        u64::from(level)
+    }
 }
 
 macro_rules! float {
-    ($($t:ty),*) => {
+    ($($t:ty as $bits:ty),*) => {
         $(impl Leveled for $t {
             type Level = $t;
 
@@ -66,8 +80,19 @@ macro_rules! float {
             fn of_level(level: $t, reversed: bool) -> Self {
                 level.level(reversed)
             }
+
+            #[inline(always)]
+            fn key(level: $t) -> u64 {
+                // The bits of a number that is not negative are in the order of the numbers.
+                let (bits, sign) = ((level + 0.0).to_bits(), 1 << (<$bits>::BITS - 1));
+                match level {
+                    _ if level.is_nan() => 0,
+                    _ if bits & sign == 0 => u64::from(bits | sign),
+                    _ => u64::from(!bits),
+                }
+            }
         })*
     };
 }
 
-float!(f32, f64);
+float!(f32 as u32, f64 as u64);

@@ -1,14 +1,17 @@
 //! Connected operators on every type of pixels: their definitions, and what the tape computes.
 
+use std::cmp::Ordering;
 use std::fmt::Debug;
 
 use morphograd_morphology::nn::tensor::{Shape, Tensor, TensorRef};
 use morphograd_morphology::pixels::{
-    Extremum, distance, h_extrema, h_residue, reconstruction, regional_extrema,
+    Extremum, area, distance, geodesic, h_extrema, h_residue, leveling, reconstruction,
+    regional_extrema,
 };
 use morphograd_morphology::{
-    Connectivity, Pixel, PixelDistance, Reconstruction, distance_transform, evaluate, h_concave,
-    h_convex, h_maxima, h_minima, reconstruction_by_dilation, reconstruction_by_erosion,
+    AreaOpening, Connectivity, GeodesicDilation, Leveling, Pixel, PixelDistance, Reconstruction,
+    area_closing, area_opening, distance_transform, evaluate, geodesic_dilation, geodesic_erosion,
+    h_concave, h_convex, h_maxima, h_minima, reconstruction_by_dilation, reconstruction_by_erosion,
     regional_maxima, regional_minima,
 };
 use morphograd_testkit::vjp;
@@ -52,14 +55,24 @@ fn neighbours(shape: [usize; 4], connectivity: Connectivity) -> Vec<Vec<usize>> 
 /// The definition: step by step until nothing changes.
 fn naive_reconstruction<P: Pixel>(
     neighbours: &[Vec<usize>],
+    inputs: [&[P]; 2],
+    extremum: Extremum,
+) -> Vec<P> {
+    naive_geodesic(neighbours, inputs, usize::MAX, extremum)
+}
+
+/// The definition: step by step.
+fn naive_geodesic<P: Pixel>(
+    neighbours: &[Vec<usize>],
     [marker, mask]: [&[P]; 2],
+    steps: usize,
     extremum: Extremum,
 ) -> Vec<P> {
     let better = |a: P, b: P| if extremum == Maximum { a > b } else { a < b };
     let unknown = |x: P| x.partial_cmp(&x).is_none();
     let clip = |m: P, g: P| if unknown(g) || better(m, g) { g } else { m };
     let mut y: Vec<P> = marker.iter().zip(mask).map(|(m, g)| clip(*m, *g)).collect();
-    loop {
+    for _ in 0..steps {
         let step = |(i, near): (usize, &Vec<usize>)| {
             if unknown(y[i]) {
                 return y[i];
@@ -70,10 +83,71 @@ fn naive_reconstruction<P: Pixel>(
         };
         let new: Vec<P> = neighbours.iter().enumerate().map(step).collect();
         if new.iter().zip(&y).all(|(a, b)| a == b || unknown(*a)) {
+            break;
+        }
+        y = new;
+    }
+    y
+}
+
+/// The definition: a marker below the image grows, one above it shrinks, until nothing changes.
+fn naive_leveling<P: Pixel>(neighbours: &[Vec<usize>], [marker, image]: [&[P]; 2]) -> Vec<P> {
+    let mut y = marker.to_vec();
+    loop {
+        let step = |(i, near): (usize, &Vec<usize>)| {
+            let best = |better: fn(P, P) -> bool| {
+                let best = |best, j: &usize| if better(y[*j], best) { y[*j] } else { best };
+                let best = near.iter().fold(y[i], best);
+                if better(best, image[i]) { image[i] } else { best }
+            };
+            match y[i].partial_cmp(&image[i]) {
+                Some(Ordering::Less) => best(|a, b| a > b),
+                Some(Ordering::Greater) => best(|a, b| a < b),
+                _ => y[i],
+            }
+        };
+        let new: Vec<P> = neighbours.iter().enumerate().map(step).collect();
+        if same(&new, &y) {
             return y;
         }
         y = new;
     }
+}
+
+/// The definition: from each pixel on to lower levels, until the component is large enough or all.
+/// NaN is the lowest.
+fn naive_area<P: Pixel>(
+    neighbours: &[Vec<usize>],
+    x: &[P],
+    area: usize,
+    extremum: Extremum,
+) -> Vec<P> {
+    let unknown = |x: P| x.partial_cmp(&x).is_none();
+    let above = |a: P, b: P| match extremum {
+        Maximum => a > b || (unknown(b) && !unknown(a)),
+        Minimum => a < b || (unknown(b) && !unknown(a)),
+    };
+    let level = |start: usize| {
+        let mut level = x[start];
+        loop {
+            let (mut component, mut at, mut next) = (vec![start], 0, None);
+            while at < component.len() {
+                for j in &neighbours[component[at]] {
+                    if above(level, x[*j]) {
+                        next = Some(next.filter(|next| !above(x[*j], *next)).unwrap_or(x[*j]));
+                    } else if !component.contains(j) {
+                        component.push(*j);
+                    }
+                }
+                at += 1;
+            }
+            match next {
+                Some(next) if component.len() < area => level = next,
+                _ => return level,
+            }
+        }
+    };
+    (0..x.len()).map(level).collect()
 }
 
 /// The definition: no pixel of the plateau has a neighbour beyond it.
@@ -124,7 +198,21 @@ fn check<P: Pixel>(shape: [usize; 4], [marker, mask]: [&[P]; 2], h: P) {
 
             let found = regional_extrema(shape, mask, extremum, connectivity).unwrap();
             assert_eq!(found, naive_extrema(&near, mask, extremum), "{}", what());
+
+            for n in [0, 1, 3] {
+                let found = geodesic(shape, inputs, n, extremum, connectivity).unwrap();
+                let expected = naive_geodesic(&near, inputs, n, extremum);
+                assert!(same(&found, &expected), "{found:?} {expected:?} {n} {}", what());
+            }
+            for n in [0, 1, 2, 5, 1000] {
+                let found = area(shape, mask, n, extremum, connectivity).unwrap();
+                let expected = naive_area(&near, mask, n, extremum);
+                assert!(same(&found, &expected), "{found:?} {expected:?} {n} {}", what());
+            }
         }
+        let found = leveling(shape, [marker, mask], connectivity).unwrap();
+        let expected = naive_leveling(&near, [marker, mask]);
+        assert!(same(&found, &expected), "{found:?} {expected:?} {marker:?} {mask:?}");
     }
     for metric in [PixelDistance::Euclidean, PixelDistance::Taxicab, PixelDistance::Chessboard] {
         let set: Vec<f64> = mask.iter().map(|x| f64::from(u8::from(*x != zero))).collect();
@@ -197,6 +285,38 @@ proptest! {
             let ones = vec![1.0; mask.data().len()];
             let (y, _) = vjp(recorded, &[marker.clone(), mask.clone()], &ones);
             prop_assert_eq!(bits(&y), all(Maximum)[0].clone());
+
+            let pulled = bits(&leveling(shape, inputs, c).unwrap());
+            let (y, _) = vjp(
+                Leveling { connectivity, ties: Default::default() },
+                &[marker.clone(), mask.clone()],
+                &ones,
+            );
+            prop_assert_eq!(bits(&y), pulled);
+            for n in [0, 1, 4] {
+                let all = |extremum| [
+                    geodesic(shape, inputs, n, extremum, c).unwrap(),
+                    area(shape, mask.data(), n, extremum, c).unwrap(),
+                ].map(|y| bits(&y));
+                let maximum = [
+                    evaluate([m, g], |graph, [m, g]| geodesic_dilation(graph, m, g, n, c)),
+                    evaluate([g], |graph, [g]| area_opening(graph, g, n, c)),
+                ].map(|y| bits(y.unwrap().data()));
+                prop_assert_eq!(all(Maximum), maximum.clone());
+                let minimum = [
+                    evaluate([m, g], |graph, [m, g]| geodesic_erosion(graph, m, g, n, c)),
+                    evaluate([g], |graph, [g]| area_closing(graph, g, n, c)),
+                ].map(|y| bits(y.unwrap().data()));
+                prop_assert_eq!(all(Minimum), minimum);
+                let ties = Default::default();
+                let dilation = GeodesicDilation { steps: n, connectivity, ties };
+                let opening = AreaOpening { area: n, connectivity, ties };
+                let recorded = [
+                    vjp(dilation, &[marker.clone(), mask.clone()], &ones).0,
+                    vjp(opening, std::slice::from_ref(&mask), &ones).0,
+                ].map(|y| bits(&y));
+                prop_assert_eq!(recorded, maximum);
+            }
 
             for (extremum, found) in
                 [(Maximum, regional_maxima(g, c)), (Minimum, regional_minima(g, c))]
@@ -280,6 +400,41 @@ fn large_images_follow_the_definitions_too() {
     }
 }
 
+/// Of a tall image parts are computed on their own.
+#[test]
+fn areas_in_tall_images_follow_the_definition_too() {
+    let shape = [1, 200, 9, 1];
+    let mut state = 3u32;
+    let noise: Vec<u16> = (0..200 * 9)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as u16
+        })
+        .collect();
+    // A line from the first row to the last, one of its halves and many smaller ones.
+    let lines: Vec<u16> = (0..200 * 9usize)
+        .map(|i| match (i / 9, i % 9) {
+            (_, 1) => 9,
+            (y, 3) if y < 100 => 8,
+            (y, 5) if y % 12 != 0 => 7,
+            (y, 7) if y % 9 != 0 => 300 + y as u16,
+            _ => 5,
+        })
+        .collect();
+    for x in [&noise, &lines] {
+        for connectivity in BOTH {
+            let near = neighbours_of_plane(shape, connectivity);
+            for extremum in [Maximum, Minimum] {
+                for n in [2, 8, 9, 11, 12, 25, 100, 101, 200, 201] {
+                    let found = area(shape, x, n, extremum, connectivity).unwrap();
+                    let expected = naive_area(&near, x, n, extremum);
+                    assert_eq!(found, expected, "{n} {extremum:?} {connectivity:?}");
+                }
+            }
+        }
+    }
+}
+
 /// As [`neighbours`], without comparing all pixels with all.
 fn neighbours_of_plane(shape: [usize; 4], connectivity: Connectivity) -> Vec<Vec<usize>> {
     let [_, height, width, _] = shape;
@@ -333,7 +488,10 @@ fn degenerate_images_are_accepted() {
                 assert_eq!(y, vec![P::default(); x.len()]);
                 let y = regional_extrema(shape, x, extremum, connectivity).unwrap();
                 assert_eq!(y, vec![true; x.len()]);
+                assert_eq!(area(shape, x, 3, extremum, connectivity).unwrap(), x);
+                assert_eq!(geodesic(shape, [x, x], 2, extremum, connectivity).unwrap(), x);
             }
+            assert_eq!(leveling(shape, [x, x], connectivity).unwrap(), x);
         }
     }
     for shape in [[0, 3, 3, 1], [1, 0, 3, 1], [1, 3, 0, 1], [1, 3, 3, 0]] {
@@ -364,6 +522,17 @@ fn what_is_no_image_is_refused_by_name() {
         message([2, 3].into(), [6, 6]),
         "reconstruction: expected images [batch, height, width, channels], found shape [2, 3]"
     );
+    let [m, g] = [&[0u8; 6][..], &[0; 5]];
+    let (shape, connectivity) = ([1, 2, 3, 1], Connectivity::Eight);
+    let errors = [
+        ("area opening", area(shape, g, 3, Maximum, connectivity)),
+        ("geodesic dilation", geodesic(shape, [m, g], 3, Maximum, connectivity)),
+        ("leveling", leveling(shape, [m, g], connectivity)),
+    ];
+    for (name, found) in errors {
+        let expected = format!("{name}: expected 6 pixels of shape [1, 2, 3, 1], found 5");
+        assert_eq!(found.unwrap_err().to_string(), expected);
+    }
     let error = regional_extrema([1, 2, 3, 1], &[0u8; 7], Minimum, Connectivity::Four).unwrap_err();
     assert!(error.to_string().starts_with("regional extrema: expected 6 pixels"), "{error}");
     let error = distance::<u8, f64>([1, 2, 3, 1], &[0; 7], PixelDistance::Euclidean).unwrap_err();

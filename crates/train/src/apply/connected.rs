@@ -4,20 +4,17 @@
 use std::path::Path;
 
 use morphograd_image::{Depth, Header, Limits, Picture, Pixels, Sample, each, inspect, read};
-use morphograd_morphology::nn::autodiff::{Graph, Var};
 use morphograd_morphology::nn::tensor::ShapeError;
 use morphograd_morphology::pixels::{
-    Extremum, distance as distances, h_extrema, h_residue, reconstruction as reconstructed,
-    regional_extrema,
+    Extremum, area as of_area, distance as distances, geodesic as grown, h_extrema, h_residue,
+    leveling as leveled, reconstruction as reconstructed, regional_extrema,
 };
 use morphograd_morphology::{
-    Border, Connectivity, Footprint, Pixel, PixelDistance, Selection, area_closing as area_closed,
-    area_opening as area_opened, evaluate, flat_dilation, flat_erosion, geodesic_dilation,
-    geodesic_erosion, leveling as leveled,
+    Border, Connectivity, Footprint, Pixel, PixelDistance, flat_dilation, flat_erosion,
 };
 
 use crate::apply::error::ApplyError;
-use crate::apply::operator::{Reach, Stage, floats, images, nearest, replaced, shape};
+use crate::apply::operator::{Reach, Stage, images, nearest, replaced, shape};
 use crate::apply::parameter::{Level, Settings};
 
 const WHOLE: Reach = Reach::Whole("connected pixels may be anywhere in the image");
@@ -67,10 +64,7 @@ pub(crate) fn leveling(settings: &Settings) -> Result<Stage, ApplyError> {
     Ok(Stage::new(WHOLE, move |picture| {
         let marker = marker(&path, picture)?;
         with_marker!(picture, marker, |x, m| {
-            let [marker, image] = [floats(m), floats(x)];
-            let inputs = [images(picture, &marker), images(picture, &image)];
-            let y = evaluate(inputs, |graph, [m, x]| leveled(graph, m, x, connectivity))?;
-            nearest(x, y.data())
+            leveled(shape(picture), [&m[..], &x[..]], connectivity)?
         })
     }))
 }
@@ -82,13 +76,7 @@ pub(crate) fn geodesic(settings: &Settings) -> Result<Stage, ApplyError> {
     Ok(Stage::new(reach, move |picture| {
         let marker = marker(&path, picture)?;
         with_marker!(picture, marker, |x, m| {
-            let [marker, image] = [floats(m), floats(x)];
-            let inputs = [images(picture, &marker), images(picture, &image)];
-            let y = evaluate(inputs, |graph, [m, x]| match by {
-                Extremum::Maximum => geodesic_dilation(graph, m, x, steps, connectivity),
-                Extremum::Minimum => geodesic_erosion(graph, m, x, steps, connectivity),
-            })?;
-            nearest(x, y.data())
+            grown(shape(picture), [&m[..], &x[..]], steps, by, connectivity)?
         })
     }))
 }
@@ -214,28 +202,22 @@ pub(crate) fn extended_minima(settings: &Settings) -> Result<Stage, ApplyError> 
     extended(settings, Extremum::Minimum)
 }
 
-type Area = fn(&mut Graph<'_, f32>, Var, usize, Selection) -> Result<Var, ShapeError>;
-
-/// Of components with few pixels. It selects, so that what goes through floats comes back.
-fn by_area(settings: &Settings, operator: Area) -> Result<Stage, ApplyError> {
+/// Of components with few pixels.
+fn by_area(settings: &Settings, extremum: Extremum) -> Result<Stage, ApplyError> {
     let (area, connectivity) = (settings.count("area")?, settings.connectivity()?);
     Ok(Stage::new(WHOLE, move |picture| {
         each!(picture.pixels(), samples => {
-            let numbers = floats(samples);
-            let y = evaluate([images(picture, &numbers)], |graph, [x]| {
-                operator(graph, x, area, connectivity.into())
-            })?;
-            replaced(picture, nearest(samples, y.data()))
+            replaced(picture, of_area(shape(picture), samples, area, extremum, connectivity)?)
         })
     }))
 }
 
 pub(crate) fn area_opening(settings: &Settings) -> Result<Stage, ApplyError> {
-    by_area(settings, area_opened)
+    by_area(settings, Extremum::Maximum)
 }
 
 pub(crate) fn area_closing(settings: &Settings) -> Result<Stage, ApplyError> {
-    by_area(settings, area_closed)
+    by_area(settings, Extremum::Minimum)
 }
 
 pub(crate) fn distance(settings: &Settings) -> Result<Stage, ApplyError> {
