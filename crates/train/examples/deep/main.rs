@@ -47,8 +47,8 @@ fn main() -> Outcome<()> {
     println!("{samples} training images, {} epochs, {} seeds", options.epochs, options.seeds);
     let mut runs = Runs::open("deep")?;
     let key = |arm: &Arm, seed: u64| {
-        json!({ "data": data.name, "samples": samples, "epochs": options.epochs, "arm": arm.name,
-                "seed": seed })
+        json!({ "data": data.name, "samples": samples, "epochs": options.epochs * arm.longer,
+                "arm": arm.name, "seed": seed })
     };
     let arms: Vec<Arm> =
         arms().into_iter().filter(|arm| arm.name.contains(&options.only)).collect();
@@ -58,7 +58,7 @@ fn main() -> Outcome<()> {
             let key = key(arm, seed);
             if runs.find(&key).is_none() {
                 let split = Split::new(&data, samples, samples / 5, Some([0.5, 0.5]), seed);
-                let measured = run(arm, &split, options.epochs, seed)?;
+                let measured = run(arm, &split, options.epochs * arm.longer, seed)?;
                 println!("{:20} seed {seed}: test {}", arm.name, measured["test"]);
                 runs.add(key, measured)?;
             }

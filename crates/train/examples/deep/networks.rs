@@ -1,6 +1,8 @@
 //! The networks: what they are made of, and what was published for them.
 
-use morphograd_morphology::nn::autodiff::{self, Add, Graph, Mul, ParamId, Sub, Var};
+use morphograd_morphology::nn::autodiff::{
+    self, Add, Graph, Maximum, Minimum, Mul, ParamId, Sub, Var,
+};
 use morphograd_morphology::nn::initializer::{Normal, Uniform};
 use morphograd_morphology::nn::sets::Interval;
 use morphograd_morphology::nn::tensor::{Shape, ShapeError};
@@ -16,6 +18,8 @@ pub(crate) struct Arm {
     pub(crate) network: Network,
     pub(crate) batch_size: usize,
     pub(crate) rate: f64,
+    /// How many times as many epochs it has as the others.
+    pub(crate) longer: usize,
     /// Test accuracy on MNIST, mean and deviation of three seeds.
     pub(crate) published: Option<[f64; 2]>,
 }
@@ -25,7 +29,7 @@ pub(crate) enum Network {
     /// Six dense layers with ReLU.
     Linear,
     /// Maxima only.
-    MaxPlus { scale: bool },
+    MaxPlus { scale: bool, constants: Constants },
     /// Maxima and minima of two matrices.
     Both { mix: Mix, scale: bool },
     /// Maxima and minima of one matrix, with a factor for each unit.
@@ -36,36 +40,50 @@ pub(crate) enum Network {
     Hybrid,
 }
 
+/// How the candidate biases of maxima start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Constants {
+    /// From the standard normal distribution, as in the authors' code.
+    Standard,
+    /// From that of the matrix, so that few of them win.
+    AsMatrix,
+}
+
 pub(crate) const WIDTH: usize = 256;
 pub(crate) const HIDDEN: usize = 5;
 
 pub(crate) fn arms() -> Vec<Arm> {
+    use Constants::{AsMatrix, Standard};
     use Network::{Both, Hybrid, Linear, MaxPlus, OneMatrix};
     let arm = |name, network, mean: f64, deviation: f64| {
         let published = Some([mean / 100.0, deviation / 100.0]);
-        Arm { name, network, batch_size: 64, rate: 0.001, published }
+        Arm { name, network, batch_size: 64, rate: 0.001, longer: 1, published }
     };
+    let ours = |name, network| Arm { published: None, ..arm(name, network, 0.0, 0.0) };
     let hybrid = |name, batch_size, mean, deviation| Arm {
         batch_size,
         ..arm(name, Hybrid, mean, deviation)
     };
-    let slow = arm("hybrid, batch 64, rate 0.0001", Hybrid, 0.0, 0.0);
+    let dropout = OneMatrix { residual: true, dropout: 0.3 };
     vec![
         arm("MLP", Linear, 98.01, 0.08),
-        arm("MP", MaxPlus { scale: false }, 31.59, 1.28),
+        arm("MP", MaxPlus { scale: false, constants: Standard }, 31.59, 1.28),
+        ours("MP, constants as matrix", MaxPlus { scale: false, constants: AsMatrix }),
         arm("DEP, λ learned", Both { mix: Mix::Learned, scale: false }, 76.51, 3.36),
         arm("DEP, λ = 1/2", Both { mix: Mix::Fixed(0.5), scale: false }, 77.64, 1.03),
-        arm("Act-MP", MaxPlus { scale: true }, 65.27, 13.97),
+        arm("Act-MP", MaxPlus { scale: true, constants: Standard }, 65.27, 13.97),
         arm("Act-DEP, λ learned", Both { mix: Mix::Learned, scale: true }, 84.15, 1.03),
+        arm("Act-DEP, λ clamped", Both { mix: Mix::Clamped, scale: true }, 84.15, 1.03),
         arm("Act-DEP, λ = 3/4", Both { mix: Mix::Fixed(0.75), scale: true }, 92.29, 0.64),
         arm("Act-DEP, λ = 1/2", Both { mix: Mix::Fixed(0.5), scale: true }, 94.43, 0.26),
         arm("MPM", OneMatrix { residual: false, dropout: 0.0 }, 94.66, 0.13),
         arm("RMPM", OneMatrix { residual: true, dropout: 0.0 }, 95.52, 0.22),
-        arm("RMPM, dropout", OneMatrix { residual: true, dropout: 0.3 }, 97.49, 0.12),
+        ours("RMPM, dropout", dropout),
+        Arm { longer: 4, ..arm("RMPM, dropout, longer", dropout, 97.49, 0.12) },
         hybrid("hybrid, batch 64", 64, 33.59, 3.20),
         hybrid("hybrid, batch 640", 640, 96.74, 0.23),
         hybrid("hybrid, batch 6400", 6400, 97.42, 0.15),
-        Arm { rate: 0.0001, published: None, ..slow },
+        Arm { rate: 0.0001, ..ours("hybrid, batch 64, rate 0.0001", Hybrid) },
     ]
 }
 
@@ -76,6 +94,8 @@ pub(crate) enum Mix {
     Fixed(f64),
     /// The same with a λ for each unit that is learned, and stays in [0, 1].
     Learned,
+    /// The same, where a λ beyond 0 or 1 counts as 0 or 1 and has no gradient.
+    Clamped,
     /// Their sum; both have a candidate of their own.
     Sum,
 }
@@ -120,9 +140,13 @@ impl Build<f32> for Pair {
             ..MinPlusDense::default()
         };
         let unit = Interval { min: 0.0, max: 1.0 };
-        let start = || Weight::new(Uniform { low: 0.0, high: 1.0 }).constrained(unit);
-        let lambda =
-            (mix == Mix::Learned).then(|| builder.param("lambda", [units].into(), start()));
+        let start = || Weight::new(Uniform { low: 0.0, high: 1.0 });
+        let lambda = match mix {
+            Mix::Learned => Some(start().constrained(unit)),
+            Mix::Clamped => Some(start()),
+            Mix::Fixed(_) | Mix::Sum => None,
+        };
+        let lambda = lambda.map(|weight| builder.param("lambda", [units].into(), weight));
         let lambda = lambda.transpose()?;
         let max = max.build(&mut builder.scope("max"), input)?;
         let min = min.build(&mut builder.scope("min"), input)?;
@@ -139,9 +163,16 @@ impl Layer<f32> for BuiltPair {
                 let difference = graph.apply(Sub, [max, min])?;
                 graph.apply(autodiff::Scale(lambda), [difference])?
             }
-            (Mix::Learned, lambda) => {
+            (Mix::Learned | Mix::Clamped, lambda) => {
                 let difference = graph.apply(Sub, [max, min])?;
-                let lambda = graph.param(lambda.expect("declared"));
+                let mut lambda = graph.param(lambda.expect("declared"));
+                if self.mix == Mix::Clamped {
+                    let units = graph.shape(lambda).len();
+                    let zeros = graph.input_with([units], |x| x.fill(0.0));
+                    let ones = graph.input_with([units], |x| x.fill(1.0));
+                    lambda = graph.apply(Maximum::default(), [lambda, zeros])?;
+                    lambda = graph.apply(Minimum::default(), [lambda, ones])?;
+                }
                 graph.apply(Mul, [difference, lambda])?
             }
         };
@@ -203,9 +234,13 @@ pub(crate) fn part(
         Network::Linear => model.add(&layer, dense(Activation::Linear)),
         Network::Hybrid if is_hidden => model.add(&layer, one_matrix(normal(0.0, 1.0), 0.0)),
         Network::Hybrid => model.add(&layer, dense(Activation::Linear)),
-        Network::MaxPlus { .. } => {
-            let (mean, std) = below;
-            let (kernel, candidate) = (normal(mean, std), Some(candidate()));
+        Network::MaxPlus { constants, .. } => {
+            let kernel = || normal(below.0, below.1);
+            let candidate = Some(match constants {
+                Constants::Standard => candidate(),
+                Constants::AsMatrix => kernel(),
+            });
+            let kernel = kernel();
             model.add(&layer, MaxPlusDense { units, kernel, candidate, ..Default::default() })
         }
         Network::Both { mix, .. } => model.add(&layer, Pair { units, mix, first: block == 1 }),
@@ -218,7 +253,7 @@ pub(crate) fn part(
     };
     let has_scale = match network {
         Network::Linear | Network::Hybrid => false,
-        Network::MaxPlus { scale } | Network::Both { scale, .. } => scale,
+        Network::MaxPlus { scale, .. } | Network::Both { scale, .. } => scale,
         Network::OneMatrix { residual, .. } => !residual || block == 1,
         Network::Twin => true,
     };
