@@ -17,9 +17,10 @@ use super::{CommandResult, folder, say};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask compare runs/digits runs/digits-2             two trainings\n  \
-    cargo xtask compare runs/digits/none-seed0 runs/digits-2  one run with all of a training")]
+    cargo xtask compare runs/digits/none-seed0 runs/digits-2  one run with all of a training\n  \
+    cargo xtask compare runs/sweep runs/digits                a sweep with a training")]
 pub(crate) struct Arguments {
-    /// Folder of a training, for all of its runs, or of one of its runs
+    /// Folder of a training or a sweep, for all of its runs, or of one of its runs
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// Folder for the results, new or empty [default: a new one in runs/]

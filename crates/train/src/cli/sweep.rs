@@ -34,7 +34,7 @@ use super::{CommandResult, Failure, compare, folder, on_ctrl_c, read_text, say, 
 #[command(after_help = "Examples:\n  \
     cargo xtask sweep rates.toml --jobs 2\n  \
     cargo xtask sweep --constraint none non-negative --lr 0.01 0.001 --seeds 3\n  \
-    cargo xtask sweep --model models/tutorial.toml models/deep_dense.toml --out runs/models\n\n\
+    cargo xtask sweep --model models/tutorial.toml models/max_plus_dense.toml --out runs/models\n\n\
     A file, rates.toml:\n  \
     constraint = [\"none\", \"non-negative\"]\n  \
     enforcement = [\"projected-step\", \"penalty\"]\n  \

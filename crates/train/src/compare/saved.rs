@@ -111,7 +111,7 @@ impl SavedRun {
     }
 }
 
-/// The runs that a path means: all of a training, or the one whose own folder it is.
+/// The runs that a path means: all of a training or of a sweep, or the one whose own folder it is.
 ///
 /// # Errors
 /// If it is not such a folder, or a file in it cannot be read.
@@ -123,6 +123,13 @@ pub fn runs_of(path: &Path) -> Result<Vec<SavedRun>, CompareError> {
     let none = |found: String| CompareError::NotARun { path: path.to_owned(), found };
     if !path.is_dir() {
         return Err(none(if path.exists() { "a file" } else { "nothing" }.to_owned()));
+    }
+    if path.join("sweep.toml").is_file() {
+        let io = |source| CompareError::Io { path: path.join("runs"), source };
+        let folders: io::Result<BTreeSet<PathBuf>> =
+            fs::read_dir(path.join("runs")).map_err(io)?.map(|entry| Ok(entry?.path())).collect();
+        let done = folders.map_err(io)?.into_iter().filter(|run| is_training(run));
+        return Ok(done.map(|run| read(&run, None)).collect::<Result<Vec<_>, _>>()?.concat());
     }
     let real =
         path.canonicalize().map_err(|source| CompareError::Io { path: path.to_owned(), source })?;

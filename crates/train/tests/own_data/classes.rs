@@ -234,7 +234,7 @@ fn two_folders_of_drawings_become_a_network_that_knows_a_new_one() {
          \"classes\"\n\n[training]\nepochs = 15\nbatch_size = 8\nlearning_rate = 0.01\n",
     )
     .unwrap();
-    let command = |arguments: &[&str]| succeed(dir.path(), arguments);
+    let command = |arguments: &[&str]| told(dir.path(), arguments);
     let text = command(&[
         "train",
         "--data",
@@ -295,22 +295,21 @@ fn a_network_of_images_writes_images_and_overwrites_none() {
     save(&noisy, [28, 28], 1, draw("down", 0, [28, 28]));
     let small = ["--samples", "64", "--epochs", "1", "--quiet", "--out", "run"];
     let train = [&["train", "--data", "digits", "--model", model.to_str().unwrap()][..], &small];
-    succeed(dir.path(), &train.concat());
-    succeed(dir.path(), &["predict", "run", "noisy.png", "--out", "clean"]);
+    told(dir.path(), &train.concat());
+    told(dir.path(), &["predict", "run", "noisy.png", "--out", "clean"]);
     let clean = fs::read(dir.path().join("clean/noisy.png")).unwrap();
     // A network whose layers slide takes an image of another size as it is.
     save(&dir.path().join("large.png"), [40, 33], 1, draw("down", 0, [40, 33]));
-    let text = succeed(dir.path(), &["predict", "run", "large.png", "--out", "clean"]);
+    let text = told(dir.path(), &["predict", "run", "large.png", "--out", "clean"]);
     assert!(text.contains("clean/large.png (40x33)"), "{text}");
     // Neither the result of before nor the image itself is replaced.
     let before = fs::read(&noisy).unwrap();
     for out in ["clean", "."] {
-        let (is_success, _, error) =
-            command(dir.path(), &["predict", "run", "noisy.png", "--out", out]);
-        assert!(!is_success && error.contains("there already"), "{error}");
+        let error = refused(dir.path(), &["predict", "run", "noisy.png", "--out", out]);
+        assert!(error.contains("there already"), "{error}");
     }
     assert_eq!(fs::read(dir.path().join("clean/noisy.png")).unwrap(), clean);
     assert_eq!(fs::read(&noisy).unwrap(), before);
-    let (_, _, error) = command(dir.path(), &["predict", "run", "noisy.png"]);
+    let error = refused(dir.path(), &["predict", "run", "noisy.png"]);
     assert!(error.contains("--out DIR"), "{error}");
 }

@@ -2,6 +2,8 @@
 //! loaded.
 
 mod classes;
+#[path = "../support/command.rs"]
+mod command;
 mod targets;
 
 use std::fs;
@@ -10,6 +12,8 @@ use std::path::Path;
 use morphograd::data::{DataError, DataSettings, DataSource, Dataset, Images, Search};
 use morphograd_image::{Picture, Pixels, write};
 use tempfile::TempDir;
+
+use command::{refused, told};
 
 /// Draws an image of a class: bars in one direction or the other.
 pub(crate) fn draw(class: &str, number: usize, [height, width]: [usize; 2]) -> Vec<u8> {
@@ -63,25 +67,4 @@ pub(crate) fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     bytes.extend(header.as_bytes());
     bytes.extend(data);
     bytes
-}
-
-/// Runs the command in a folder: whether it succeeded, what it printed, and what it complained of.
-pub(crate) fn command(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_morphograd"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_remove("MORPHOGRAD_DATA")
-        .env_remove("MORPHOGRAD_ROOT")
-        .output()
-        .unwrap();
-    let [text, errors] =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    (output.status.success(), text, errors)
-}
-
-/// The same for what has to succeed: what it printed.
-pub(crate) fn succeed(dir: &Path, arguments: &[&str]) -> String {
-    let (is_success, text, errors) = command(dir, arguments);
-    assert!(is_success, "{arguments:?}: {text}\n{errors}");
-    text
 }

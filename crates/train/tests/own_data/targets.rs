@@ -189,11 +189,11 @@ fn networks_learn_masks_and_numbers_from_files() {
          metrics = [{ type = \"IntersectionOverUnion\", threshold = 0 }]\n",
     );
     let train = ["train", "--data", ".", "--model", "mask.toml", "--quiet", "--out", "mask"];
-    succeed(dir.path(), &train);
-    let text = succeed(dir.path(), &["evaluate", "mask", "--data", "."]);
+    told(dir.path(), &train);
+    let text = told(dir.path(), &["evaluate", "mask", "--data", "."]);
     let iou = text.split("iou ").nth(1).and_then(|rest| rest.trim().parse::<f64>().ok()).unwrap();
     assert!(iou > 0.9, "{text}");
-    succeed(dir.path(), &["predict", "mask", "test/images/41.png", "--out", "found"]);
+    told(dir.path(), &["predict", "mask", "test/images/41.png", "--out", "found"]);
     let found =
         morphograd_image::read(&dir.path().join("found/41.png"), Default::default()).unwrap();
     let (found, mask) = (found.to_tensor::<f32>(), &scene(41)[1]);
@@ -216,24 +216,24 @@ fn networks_learn_masks_and_numbers_from_files() {
     );
     let train =
         ["train", "--data", "means.csv", "--model", "mean.toml", "--quiet", "--out", "mean"];
-    succeed(dir.path(), &train);
-    let text = succeed(dir.path(), &["predict", "mean", "test/images/41.png", "--format", "csv"]);
+    told(dir.path(), &train);
+    let text = told(dir.path(), &["predict", "mean", "test/images/41.png", "--format", "csv"]);
     let value: f32 = text.trim().rsplit(',').next().unwrap().parse().unwrap();
     let image = numbers_of(41);
     let mean = image.iter().sum::<f32>() / image.len() as f32;
     assert!((value - mean).abs() < 0.02, "{value}, expected {mean}");
 
     // What does not fit says what does.
-    let (is_success, _, error) = command(dir.path(), &["train", "--data", ".", "--out", "no"]);
-    assert!(!is_success && error.contains("found target images"), "{error}");
+    let error = refused(dir.path(), &["train", "--data", ".", "--out", "no"]);
+    assert!(error.contains("found target images"), "{error}");
     let digits = ["train", "--data", "digits", "--model", "mean.toml", "--out", "no"];
-    let (is_success, _, error) = command(dir.path(), &digits);
-    assert!(!is_success && error.contains("found 10 classes"), "{error}");
+    let error = refused(dir.path(), &digits);
+    assert!(error.contains("found 10 classes"), "{error}");
     let wrong = ["train", "--data", ".", "--model", "mean.toml", "--out", "no"];
-    let (is_success, _, error) = command(dir.path(), &wrong);
-    assert!(!is_success && error.contains("gives [12, 10, 1] as its targets are"), "{error}");
-    let (is_success, _, error) = command(dir.path(), &["evaluate", "mask", "--data", "digits"]);
-    assert!(!is_success && error.contains("found 10 classes"), "{error}");
+    let error = refused(dir.path(), &wrong);
+    assert!(error.contains("gives [12, 10, 1] as its targets are"), "{error}");
+    let error = refused(dir.path(), &["evaluate", "mask", "--data", "digits"]);
+    assert!(error.contains("found 10 classes"), "{error}");
 }
 
 /// Images without anything else: what a denoiser learns from.
@@ -249,11 +249,11 @@ fn a_folder_of_images_alone_trains_a_network_of_images() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/opening_denoiser.toml");
     let model = model.to_str().unwrap();
     let train = ["train", "--data", ".", "--model", model, "--epochs", "2", "--batch-size", "4"];
-    succeed(dir.path(), &[&train[..], &["--quiet", "--out", "run"]].concat());
-    let text = succeed(dir.path(), &["evaluate", "run", "--data", "."]);
+    told(dir.path(), &[&train[..], &["--quiet", "--out", "run"]].concat());
+    let text = told(dir.path(), &["evaluate", "run", "--data", "."]);
     assert!(text.contains("psnr "), "{text}");
-    let (is_success, _, error) = command(dir.path(), &["train", "--data", ".", "--out", "no"]);
-    assert!(!is_success && error.contains("expected data of classes"), "{error}");
+    let error = refused(dir.path(), &["train", "--data", ".", "--out", "no"]);
+    assert!(error.contains("expected data of classes"), "{error}");
     fs::create_dir(dir.path().join("train/class")).unwrap();
     assert!(super::error(dir.path()).contains("2 to 256 folders"), "{}", super::error(dir.path()));
 }

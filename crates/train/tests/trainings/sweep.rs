@@ -71,6 +71,10 @@ fn a_sweep_trains_every_combination_once_with_the_same_bits_for_any_number_of_jo
     let text = told(at, &[&options.concat()[..], &["--out", "options"]].concat());
     assert!(!text.contains("Done:") && text.contains("12 of 12 runs are done."), "{text}");
     assert_eq!(results(&at.join("options")), first);
+    // The folder of a sweep is all of its runs.
+    told(at, &["compare", "runs/rates", "--out", "compared"]);
+    let page = fs::read_to_string(at.join("compared/report.html")).unwrap();
+    check_page(&page, &["12 runs, read from their folders.", "Means over the seeds"]);
     // A run of a sweep is the run that `train` makes.
     let alone = ["train", "--constraint", "non-negative", "--enforcement", "penalty", "--lr"];
     let more = ["0.001", "--seed", "1", "--samples", "64", "--batch-size", "32", "--epochs", "1"];
