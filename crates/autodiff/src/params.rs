@@ -335,6 +335,40 @@ impl<T: Real> Params<T> {
         Projection::default()
     }
 
+    /// Takes a value back that these parameters had before, bit for bit: one that is not farther from
+    /// its set than its projection is. Any other one is projected. Where there is a free parameter
+    /// behind the value, that is taken, and the value follows. For a training that goes on from a
+    /// file.
+    ///
+    /// # Panics
+    /// If a length is not that of the value.
+    ///
+    /// ```
+    /// use morphograd_autodiff::{Params, sets::Interval, tensor::Tensor};
+    /// let mut params = Params::new();
+    /// let set = Some(Box::new(Interval { min: 0.0, max: 1.0 }) as _);
+    /// let w = params.add("w", Tensor::from_vec([2], vec![0.3f32, 7.0])?, set)?;
+    /// let before = params.value(w).data.to_vec();
+    /// params.update(w, |w| w.fill(0.0));
+    /// params.take_back(w, &before, None);
+    /// assert_eq!(params.value(w).data, before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_back(&mut self, id: ParamId, value: &[T], free: Option<&[T]>) {
+        if let Some(free) = free.filter(|_| self.free(id).is_some()) {
+            self.step(id, |own| own.copy_from_slice(free));
+            return;
+        }
+        let shape = self.value(id).shape;
+        self.update(id, |own| own.copy_from_slice(value));
+        let param = &mut self.entries[id.0 as usize];
+        if let (Some(set), Enforcing::Projected) = (&param.constraint, &param.mode)
+            && set.violation(shape, value) <= set.violation(shape, param.value.data())
+        {
+            param.value.data_mut().copy_from_slice(value);
+        }
+    }
+
     /// Replaces the gradient with respect to the value by that with respect to what
     /// [`step`](Self::step) changes. Returns whether the two differ.
     pub fn pull_back(&self, id: ParamId, gradient: &mut [T]) -> bool {
@@ -515,6 +549,14 @@ impl<T: Real> Snapshot<T> {
     pub fn value(&self, params: &Params<T>, id: ParamId) -> &[T] {
         let before = params.entries[..id.0 as usize].iter().map(|param| param.value.data().len());
         &self.values[before.sum()..][..params.value(id).data.len()]
+    }
+
+    /// The free parameter behind it then, if there is one.
+    pub fn free(&self, params: &Params<T>, id: ParamId) -> Option<&[T]> {
+        let own = params.free(id)?;
+        let before = params.ids().take(id.0 as usize);
+        let start = before.filter_map(|id| params.free(id)).map(<[T]>::len).sum();
+        self.free.get(start..)?.get(..own.len())
     }
 }
 

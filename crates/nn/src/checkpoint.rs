@@ -178,7 +178,7 @@ pub fn note(path: impl AsRef<Path>) -> Result<Option<String>, CheckpointError> {
 }
 
 /// The entry of the metadata that holds a note.
-const NOTE: &str = "note";
+pub(crate) const NOTE: &str = "note";
 
 fn store<T: Real>(
     params: &Params<T>,
@@ -240,7 +240,7 @@ pub fn load<T: Real>(
     for id in params.ids() {
         let read = |name: &str| {
             let Ok(view) = file.tensor(name) else { return Ok(None) };
-            let value = numbers::<T>(path, name, &view, params.value(id))?;
+            let value = numbers_of::<T>(path, name, &view, params.value(id))?;
             check_numbers(path, name, &value)?;
             Ok(Some(value))
         };
@@ -277,7 +277,7 @@ pub fn load<T: Real>(
     Ok(total)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     fs::read(path).map_err(|source| CheckpointError::Io {
         path: path.to_owned(),
         action: "read it",
@@ -304,7 +304,7 @@ fn remembered(name: &str) -> Option<&str> {
 }
 
 /// The tensor's numbers, if they are what the parameter needs.
-fn numbers<T: Real>(
+pub(crate) fn numbers_of<T: Real>(
     path: &Path,
     name: &str,
     view: &TensorView<'_>,
@@ -339,7 +339,11 @@ fn numbers<T: Real>(
     }
 }
 
-fn check_numbers<T: Real>(path: &Path, name: &str, value: &[T]) -> Result<(), CheckpointError> {
+pub(crate) fn check_numbers<T: Real>(
+    path: &Path,
+    name: &str,
+    value: &[T],
+) -> Result<(), CheckpointError> {
     match value.iter().position(|w| w.is_nan()) {
         None => Ok(()),
         Some(index) => {
@@ -354,7 +358,7 @@ fn dtype<T: Real>() -> Dtype {
 }
 
 /// A parameter as the format wants it.
-struct Stored<'a, T>(TensorRef<'a, T>);
+pub(crate) struct Stored<'a, T>(pub(crate) TensorRef<'a, T>);
 
 impl<T: Real> View for Stored<'_, T> {
     fn dtype(&self) -> Dtype {
@@ -378,7 +382,8 @@ impl<T: Real> View for Stored<'_, T> {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
+/// Writes a file whole: into a temporary one beside it, which takes its place when it is on the disk.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
     // In the same folder, for a rename does not cross file systems.
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -398,6 +403,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
     drop(writer);
     file.as_file().sync_all().map_err(|error| ("bring it to the disk", error))?;
     file.persist(path).map_err(|error| ("put it in its place", error.error))?;
+    // The name, too, has to be on the disk. Systems that cannot open a folder do it by themselves.
+    #[cfg(unix)]
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| ("bring its name to the disk", error))?;
     Ok(())
 }
 

@@ -79,6 +79,7 @@ pub mod layers {
 /// ```
 pub mod fit {
     mod accuracy;
+    mod backup;
     mod batch;
     mod callback;
     mod classification_report;
@@ -101,8 +102,9 @@ pub mod fit {
     mod training_loop;
 
     pub use accuracy::Accuracy;
+    pub use backup::Backup;
     pub use batch::{Batch, Vars};
-    pub use callback::{Callback, CallbackError, Progress, Training};
+    pub use callback::{Callback, CallbackError, CallbackState, Progress, Training};
     pub use classification_report::{ClassificationReport, Scores};
     pub use confusion_matrix::ConfusionMatrix;
     pub use data_set::DataSet;

@@ -43,6 +43,14 @@ impl<T: Real> Metric<T> for Accuracy {
     fn result(&self) -> f64 {
         if self.total == 0 { 0.0 } else { self.correct as f64 / self.total as f64 }
     }
+
+    fn sums(&self) -> Option<Vec<f64>> {
+        Some(vec![self.correct as f64, self.total as f64])
+    }
+
+    fn set_sums(&mut self, sums: &[f64]) {
+        (self.correct, self.total) = (sums[0] as usize, sums[1] as usize);
+    }
 }
 
 #[cfg(test)]

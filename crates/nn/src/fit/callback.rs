@@ -6,8 +6,8 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use morphograd_autodiff::Params;
 use morphograd_autodiff::tensor::Real;
+use morphograd_autodiff::{Params, Snapshot};
 
 use crate::fit::history::{End, EpochLog};
 use crate::fit::step::StepOutcome;
@@ -26,6 +26,15 @@ pub struct Training<'a, T> {
     pub params: &'a mut Params<T>,
     /// The optimizer.
     pub optimizer: &'a mut Optimizer<T>,
+}
+
+/// What a callback has to remember, if a training is to go on with it later.
+#[derive(Debug, Clone, Default)]
+pub struct CallbackState<T> {
+    /// Numbers, whose meaning is the callback's.
+    pub numbers: Vec<f64>,
+    /// Values of the parameters.
+    pub weights: Option<Snapshot<T>>,
 }
 
 /// How far an epoch has come: `done` of `total` batches, training and validation together.
@@ -99,6 +108,21 @@ pub trait Callback<T: Real>: Send {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// What it remembers, for a training that goes on from a file
+    /// ([`Backup`](crate::fit::Backup)). By default nothing.
+    fn state(&self) -> CallbackState<T> {
+        CallbackState { numbers: Vec::new(), weights: None }
+    }
+
+    /// Goes on from a state that it gave; called after [`on_train_begin`](Self::on_train_begin).
+    ///
+    /// # Errors
+    /// If it is none of its states; the training ends.
+    fn set_state(&mut self, state: CallbackState<T>) -> Result<(), CallbackError> {
+        let CallbackState { numbers, weights } = state;
+        if numbers.is_empty() && weights.is_none() { Ok(()) } else { Err(other_state(&numbers)) }
+    }
+
     /// The training is over, unless an error ended it.
     ///
     /// # Errors
@@ -110,6 +134,12 @@ pub trait Callback<T: Real>: Send {
     ) -> Result<(), CallbackError> {
         Ok(())
     }
+}
+
+/// The error of a state that is another callback's.
+pub(super) fn other_state(numbers: &[f64]) -> CallbackError {
+    let found = numbers.len();
+    format!("callback: expected a state of its own, found one of {found} numbers").into()
 }
 
 impl<T: Real, F: FnMut(Progress) -> ControlFlow<()> + Send> Callback<T> for F {

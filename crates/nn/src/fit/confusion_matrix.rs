@@ -174,6 +174,14 @@ impl<T: Real> Metric<T> for ConfusionMatrix {
     fn result(&self) -> f64 {
         self.accuracy()
     }
+
+    fn sums(&self) -> Option<Vec<f64>> {
+        Some(self.counts.iter().map(|count| *count as f64).collect())
+    }
+
+    fn set_sums(&mut self, sums: &[f64]) {
+        self.counts.iter_mut().zip(sums).for_each(|(count, sum)| *count = *sum as u64);
+    }
 }
 
 pub(super) fn ratio(part: u64, whole: u64) -> f64 {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use morphograd_autodiff::Snapshot;
 use morphograd_autodiff::tensor::Real;
 
-use crate::fit::callback::{Callback, CallbackError, Training};
+use crate::fit::callback::{Callback, CallbackError, CallbackState, Training, other_state};
 use crate::fit::history::{End, EpochLog};
 use crate::fit::monitor::Monitor;
 
@@ -127,6 +127,28 @@ impl<T: Real> Callback<T> for EarlyStopping<T> {
                 ControlFlow::Break(())
             }
         })
+    }
+
+    fn state(&self) -> CallbackState<T> {
+        let counts = [self.wait, self.epochs, self.best_epoch].map(|count| count as f64);
+        let numbers = [&[self.monitor.best][..], &counts].concat();
+        let weights = self.restore_best_weights.then(|| self.best_weights.clone());
+        CallbackState { numbers, weights }
+    }
+
+    fn set_state(&mut self, state: CallbackState<T>) -> Result<(), CallbackError> {
+        let CallbackState { numbers, weights } = state;
+        let &[best, ref counts @ ..] = &numbers[..] else { return Err(other_state(&numbers)) };
+        let &[wait, epochs, best_epoch] = counts else { return Err(other_state(&numbers)) };
+        self.monitor.best = best;
+        [self.wait, self.epochs, self.best_epoch] =
+            [wait, epochs, best_epoch].map(|count| count as usize);
+        match (self.restore_best_weights, weights) {
+            (true, Some(weights)) => self.best_weights = weights,
+            (true, None) => return Err(other_state(&numbers)),
+            (false, _) => {}
+        }
+        Ok(())
     }
 
     fn on_train_end(

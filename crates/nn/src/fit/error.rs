@@ -3,6 +3,7 @@
 use morphograd_autodiff::tensor::ShapeError;
 use thiserror::Error;
 
+use crate::checkpoint::CheckpointError;
 use crate::fit::callback::CallbackError;
 use crate::fit::step::StepError;
 
@@ -21,6 +22,9 @@ pub enum FitError {
         /// What it is.
         found: String,
     },
+    /// A [backup](crate::fit::Backup) that cannot be read or written.
+    #[error(transparent)]
+    Backup(#[from] CheckpointError),
     /// A callback failed.
     #[error(transparent)]
     Callback(#[from] CallbackError),

@@ -67,4 +67,12 @@ impl<T: Real> Metric<T> for IntersectionOverUnion {
     fn result(&self) -> f64 {
         if self.union == 0 { 1.0 } else { self.intersection as f64 / self.union as f64 }
     }
+
+    fn sums(&self) -> Option<Vec<f64>> {
+        Some(vec![self.intersection as f64, self.union as f64])
+    }
+
+    fn set_sums(&mut self, sums: &[f64]) {
+        (self.intersection, self.union) = (sums[0] as usize, sums[1] as usize);
+    }
 }

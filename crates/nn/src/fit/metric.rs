@@ -61,6 +61,16 @@ pub trait Metric<T: Real>: Send {
 
     /// The number, for the batches taken in since the last reset.
     fn result(&self) -> f64;
+
+    /// What it has summed up since the last reset, if that is all it remembers: the sums of two
+    /// parts of the data, added, are those of the whole. By default it does not say, and a training
+    /// cannot go on within an epoch ([`Backup`](crate::fit::Backup)).
+    fn sums(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Goes on from [`sums`](Self::sums), of which there are as many as it gave.
+    fn set_sums(&mut self, _sums: &[f64]) {}
 }
 
 /// The only output and the only target, as numbers of one shape.

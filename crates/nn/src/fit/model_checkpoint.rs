@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use morphograd_autodiff::tensor::Real;
 
 use crate::checkpoint;
-use crate::fit::callback::{Callback, CallbackError, Training};
+use crate::fit::callback::{Callback, CallbackError, CallbackState, Training, other_state};
 use crate::fit::history::EpochLog;
 use crate::fit::monitor::Monitor;
 
@@ -45,5 +45,18 @@ impl<T: Real> Callback<T> for ModelCheckpoint {
             checkpoint::save(training.params, &self.path)?;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn state(&self) -> CallbackState<T> {
+        CallbackState { numbers: self.best.iter().map(|best| best.best).collect(), weights: None }
+    }
+
+    fn set_state(&mut self, state: CallbackState<T>) -> Result<(), CallbackError> {
+        match (&mut self.best, &state.numbers[..]) {
+            (None, []) => {}
+            (Some(monitor), &[best]) => monitor.best = best,
+            _ => return Err(other_state(&state.numbers)),
+        }
+        Ok(())
     }
 }

@@ -65,4 +65,12 @@ impl<T: Real> Metric<T> for Psnr {
         let mean = self.squares / self.pixels as f64;
         10.0 * (self.range * self.range / mean).log10()
     }
+
+    fn sums(&self) -> Option<Vec<f64>> {
+        Some(vec![self.squares, self.pixels as f64])
+    }
+
+    fn set_sums(&mut self, sums: &[f64]) {
+        (self.squares, self.pixels) = (sums[0], sums[1] as usize);
+    }
 }

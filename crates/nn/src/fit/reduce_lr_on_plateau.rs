@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use morphograd_autodiff::tensor::Real;
 
-use crate::fit::callback::{Callback, CallbackError, Training};
+use crate::fit::callback::{Callback, CallbackError, CallbackState, Training, other_state};
 use crate::fit::history::EpochLog;
 use crate::fit::monitor::Monitor;
 
@@ -100,5 +100,20 @@ impl<T: Real> Callback<T> for ReduceLrOnPlateau {
             training.optimizer.set_learning_rate(reduced);
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn state(&self) -> CallbackState<T> {
+        let counts = [self.wait, self.cooldown_counter].map(|count| count as f64);
+        CallbackState { numbers: [&[self.monitor.best][..], &counts].concat(), weights: None }
+    }
+
+    /// The rate that it has set is the optimizer's to remember.
+    fn set_state(&mut self, state: CallbackState<T>) -> Result<(), CallbackError> {
+        let &[best, wait, cooldown] = &state.numbers[..] else {
+            return Err(other_state(&state.numbers));
+        };
+        self.monitor.best = best;
+        (self.wait, self.cooldown_counter) = (wait as usize, cooldown as usize);
+        Ok(())
     }
 }

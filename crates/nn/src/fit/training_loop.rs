@@ -3,15 +3,16 @@
 //!
 //! The one design choice: everything that is given is borrowed, and nothing is remembered from one
 //! run to the next. What a training needs to go on is the parameters, the optimizer's state, the
-//! state of the callbacks and the number of the epoch.
+//! state of the callbacks and how far it is: what a [`Backup`] keeps in a file.
 
 use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use morphograd_autodiff::tensor::{Real, parallel};
 use morphograd_autodiff::{Params, Tape};
 
+use crate::fit::backup::{Backup, Position};
 use crate::fit::callback::{Callback, Progress, Training};
 use crate::fit::data_set::DataSet;
 use crate::fit::error::{FitError, require};
@@ -81,12 +82,48 @@ pub struct Fit<'a, T> {
     pub metrics: Vec<&'a mut dyn Metric<T>>,
     /// What watches, and may change or end it.
     pub callbacks: Vec<&'a mut dyn Callback<T>>,
+    /// The file from which the training goes on if it is there, and which is kept for that.
+    pub backup: Option<Backup<'a>>,
 }
 
 /// The memory of the steps, and that of the validation.
 struct Tapes<T> {
     train: Tape<T>,
     validation: Tape<T>,
+}
+
+/// The least time between two backups at the ends of epochs.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// When what began, and when what was kept.
+struct Clock {
+    /// Seconds of the epoch and of the training that other processes had.
+    before: [f64; 2],
+    start: Instant,
+    epoch: Instant,
+    kept: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { before: [0.0; 2], start: now, epoch: now, kept: now }
+    }
+}
+
+impl Clock {
+    fn seconds(&self) -> f64 {
+        self.before[1] + self.start.elapsed().as_secs_f64()
+    }
+
+    fn epoch_seconds(&self) -> f64 {
+        self.before[0] + self.epoch.elapsed().as_secs_f64()
+    }
+
+    /// Whether a backup is older than it may be, or than this.
+    fn is_due(&self, backup: Option<&Backup<'_>>, pause: Duration) -> bool {
+        backup.is_some_and(|backup| self.kept.elapsed() >= backup.every.min(pause))
+    }
 }
 
 impl<'a, T: Real> Fit<'a, T> {
@@ -108,6 +145,7 @@ impl<'a, T: Real> Fit<'a, T> {
             seed: 0,
             metrics: Vec::new(),
             callbacks: Vec::new(),
+            backup: None,
         }
     }
 
@@ -136,36 +174,104 @@ impl<'a, T: Real> Fit<'a, T> {
         params: &mut Params<T>,
         optimizer: &mut Optimizer<T>,
     ) -> Result<History, FitError> {
-        let start = Instant::now();
         let mut tapes = Tapes { train: Tape::new(), validation: Tape::new() };
         let mut training = Training { epoch: self.initial_epoch, params, optimizer };
-        for callback in &mut self.callbacks {
-            callback.on_train_begin(&mut training)?;
-        }
-        let (mut epochs, mut end) = (Vec::new(), End::Epochs);
-        for epoch in self.initial_epoch + 1..=self.epochs {
-            training.epoch = epoch;
-            let mut log = match self.epoch(&mut training, &mut tapes)? {
+        let mut clock = Clock::default();
+        let mut at = self.begin(&mut training, &mut clock)?;
+        let (mut epochs, began) = (Vec::new(), at);
+        let end = loop {
+            if let Some(end) = at.end {
+                break end;
+            }
+            if at.epoch > self.epochs {
+                break End::Epochs;
+            }
+            training.epoch = at.epoch;
+            let mut log = match self.epoch(&mut training, &mut tapes, &mut at, &mut clock)? {
                 ControlFlow::Continue(log) => log,
-                ControlFlow::Break(reason) => {
-                    end = reason;
-                    break;
-                }
+                ControlFlow::Break(reason) => break reason,
             };
             let mut is_stopped = false;
             for callback in &mut self.callbacks {
                 is_stopped |= callback.on_epoch_end(&mut log, &mut training)?.is_break();
             }
             epochs.push(log);
+            at = Position { epoch: at.epoch + 1, ..Position::default() };
             if is_stopped {
-                end = End::Stopped;
-                break;
+                break End::Stopped;
             }
+            if at.epoch <= self.epochs && clock.is_due(self.backup.as_ref(), PAUSE) {
+                self.keep(&training, at, &mut clock)?;
+            }
+            clock.epoch = Instant::now();
+        };
+        let is_new = at != began || matches!(end, End::NotFinite { .. });
+        if is_new && at.end.is_none() && end != End::Interrupted {
+            self.keep(&training, Position { end: Some(end), ..at }, &mut clock)?;
         }
         for callback in &mut self.callbacks {
             callback.on_train_end(end, &mut training)?;
         }
-        Ok(History { epochs, end, seconds: start.elapsed().as_secs_f64() })
+        Ok(History { epochs, end, seconds: clock.seconds() })
+    }
+
+    /// Where to go on: at the beginning, or where the backup says.
+    fn begin(
+        &mut self,
+        training: &mut Training<'_, T>,
+        clock: &mut Clock,
+    ) -> Result<Position, FitError> {
+        let mut saved = match &self.backup {
+            Some(backup) => backup.read(training, self.callbacks.len(), &self.metrics)?,
+            None => None,
+        };
+        if let Some(saved) = &mut saved {
+            saved.restore(training)?;
+            training.epoch = saved.position.epoch - 1;
+        }
+        for callback in &mut self.callbacks {
+            callback.on_train_begin(training)?;
+        }
+        let Some(mut saved) = saved else {
+            return Ok(Position { epoch: self.initial_epoch + 1, ..Position::default() });
+        };
+        saved.restore_callbacks(training.params, &mut self.callbacks)?;
+        for (metric, sums) in self.metrics.iter_mut().zip(&saved.sums) {
+            metric.reset();
+            sums.iter().for_each(|sums| metric.set_sums(sums));
+        }
+        clock.before = saved.position.seconds;
+        // There may be more epochs now.
+        let end = saved.position.end.filter(|end| *end != End::Epochs);
+        Ok(Position { end, ..saved.position })
+    }
+
+    /// Writes the backup, if there is to be one.
+    fn keep(
+        &mut self,
+        training: &Training<'_, T>,
+        mut at: Position,
+        clock: &mut Clock,
+    ) -> Result<(), FitError> {
+        let Some(backup) = &mut self.backup else { return Ok(()) };
+        let mut sums = Vec::new();
+        if at.steps > 0 {
+            for metric in &self.metrics {
+                // Without them the training could not go on from here.
+                let Some(own) = metric.sums() else { return Ok(()) };
+                sums.push((metric.name(), own));
+            }
+        }
+        at.seconds = [if at.steps > 0 { clock.epoch_seconds() } else { 0.0 }, clock.seconds()];
+        clock.kept = Instant::now();
+        match (backup.write(training, at, &self.callbacks, &sums), &mut backup.failures) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), Some(tell)) => {
+                tell(error);
+                Ok(())
+            }
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// One pass over the training data, then one over the validation data; or why the training has
@@ -174,34 +280,38 @@ impl<'a, T: Real> Fit<'a, T> {
         &mut self,
         training: &mut Training<'_, T>,
         tapes: &mut Tapes<T>,
+        at: &mut Position,
+        clock: &mut Clock,
     ) -> Result<ControlFlow<End, EpochLog>, FitError> {
-        let start = Instant::now();
         let mut log = EpochLog {
             epoch: training.epoch,
             values: Vec::new(),
             learning_rate: 0.0,
             seconds: 0.0,
         };
-        match self.train(training, &mut tapes.train)? {
+        match self.train(training, &mut tapes.train, at, clock)? {
             ControlFlow::Continue(loss) => self.add_values("", loss, &mut log),
             ControlFlow::Break(end) => return Ok(ControlFlow::Break(end)),
         }
         if let Some(data) = self.validation {
-            match self.validate(data, training, &mut tapes.validation)? {
+            match self.validate(data, training, &mut tapes.validation, *at, clock)? {
                 ControlFlow::Continue(loss) => self.add_values("val_", loss, &mut log),
                 ControlFlow::Break(end) => return Ok(ControlFlow::Break(end)),
             }
         }
         log.learning_rate = training.optimizer.learning_rate();
-        log.seconds = start.elapsed().as_secs_f64();
+        log.seconds = clock.epoch_seconds();
+        clock.before[0] = 0.0;
         Ok(ControlFlow::Continue(log))
     }
 
-    /// The steps of an epoch; their mean loss.
+    /// The steps of an epoch that are left; the mean loss of all.
     fn train(
         &mut self,
         training: &mut Training<'_, T>,
         tape: &mut Tape<T>,
+        at: &mut Position,
+        clock: &mut Clock,
     ) -> Result<ControlFlow<End, f64>, FitError> {
         let epoch = training.epoch;
         let mut order = in_order(self.train, self.batch_size)?;
@@ -209,9 +319,10 @@ impl<'a, T: Real> Fit<'a, T> {
             Stream::new(self.seed, "shuffle", epoch as u64).shuffle(&mut order);
         }
         let total = self.batches();
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
-        let mut sum = 0.0;
-        for (i, examples) in order.chunks(self.batch_size).enumerate() {
+        if at.steps == 0 {
+            self.metrics.iter_mut().for_each(|metric| metric.reset());
+        }
+        for (i, examples) in order.chunks(self.batch_size).enumerate().skip(at.steps) {
             let task = Task { model: self.model, loss: self.loss };
             let Training { params, optimizer, .. } = &mut *training;
             let step = train_step(tape, params, optimizer, |graph| {
@@ -220,17 +331,24 @@ impl<'a, T: Real> Fit<'a, T> {
             let step = match step {
                 Ok(step) => step,
                 Err(error) if error.is_divergence() => {
+                    // What the metrics have seen of this step is of no use to anybody.
+                    *at = Position { epoch, end: at.end, ..Position::default() };
                     return Ok(ControlFlow::Break(End::NotFinite { epoch, step: i + 1 }));
                 }
                 Err(error) => return Err(error.into()),
             };
-            sum += step.loss * examples.len() as f64;
+            at.loss += step.loss * examples.len() as f64;
+            at.steps = i + 1;
             let progress = Progress { epoch, done: i + 1, total, step: Some(step) };
-            if self.batch_done(progress, training)?.is_break() {
+            let flow = self.batch_done(progress, training)?;
+            if flow.is_break() || clock.is_due(self.backup.as_ref(), Duration::MAX) {
+                self.keep(training, *at, clock)?;
+            }
+            if flow.is_break() {
                 return Ok(ControlFlow::Break(End::Interrupted));
             }
         }
-        Ok(ControlFlow::Continue(sum / order.len() as f64))
+        Ok(ControlFlow::Continue(at.loss / order.len() as f64))
     }
 
     /// The validation after an epoch; its mean loss.
@@ -239,9 +357,15 @@ impl<'a, T: Real> Fit<'a, T> {
         data: &dyn DataSet<T>,
         training: &mut Training<'_, T>,
         tape: &mut Tape<T>,
+        at: Position,
+        clock: &mut Clock,
     ) -> Result<ControlFlow<End, f64>, FitError> {
         let order = in_order(data, self.batch_size)?;
         let (total, of_training) = (self.batches(), self.train.len().div_ceil(self.batch_size));
+        let of_steps: Vec<_> = match &self.backup {
+            Some(_) => self.metrics.iter().map(|metric| metric.sums()).collect(),
+            None => Vec::new(),
+        };
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
         for (i, examples) in order.chunks(self.batch_size).enumerate() {
@@ -251,6 +375,11 @@ impl<'a, T: Real> Fit<'a, T> {
             let (epoch, done) = (training.epoch, of_training + i + 1);
             let progress = Progress { epoch, done, total, step: None };
             if self.batch_done(progress, training)?.is_break() {
+                // The validation begins anew; what was measured in the steps must not be lost.
+                for (metric, sums) in self.metrics.iter_mut().zip(of_steps) {
+                    sums.iter().for_each(|sums| metric.set_sums(sums));
+                }
+                self.keep(training, at, clock)?;
                 return Ok(ControlFlow::Break(End::Interrupted));
             }
         }
