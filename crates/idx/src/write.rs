@@ -1,5 +1,5 @@
 //! Writing. The bytes depend on the array and nothing else (no time, name or system in the gzip
-//! header), and a file appears under its name only when it is complete.
+//! header), and a file appears under its name only when it is complete and on the disk.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -36,7 +36,10 @@ pub fn write(path: impl AsRef<Path>, array: &Idx) -> Result<(), Error> {
         } else {
             write_to(&mut file, array)?;
         }
-        file.flush().and_then(|()| fs::rename(&temporary, path)).map_err(ErrorKind::Write)
+        file.flush()
+            .and_then(|()| file.get_ref().sync_all())
+            .and_then(|()| fs::rename(&temporary, path))
+            .map_err(ErrorKind::Write)
     });
     result.map_err(|kind| {
         // The error that counts is the first one; the temporary file may not even exist.

@@ -48,6 +48,17 @@ pub enum CheckpointError {
         /// What is wrong.
         source: SafeTensorError,
     },
+    /// More than the parameters can be.
+    #[error("checkpoint {path}: expected at most {expected} bytes for these parameters, found \
+        {found}; build the model that was saved", path = .path.display())]
+    TooLong {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Header, values, and what stands behind them.
+        expected: u64,
+        /// What the file has.
+        found: u64,
+    },
     /// A tensor that no parameter has the name of.
     #[error(
         "checkpoint {path}: expected only tensors named as the model's parameters, found \
@@ -223,6 +234,15 @@ pub fn load<T: Real>(
     path: impl AsRef<Path>,
 ) -> Result<Projection, CheckpointError> {
     let path = path.as_ref();
+    let most = MAX_HEADER + 4 * (params.count() * size_of::<T>()) as u64;
+    let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if length > most {
+        return Err(CheckpointError::TooLong {
+            path: path.to_owned(),
+            expected: most,
+            found: length,
+        });
+    }
     let bytes = read(path)?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
@@ -276,6 +296,9 @@ pub fn load<T: Real>(
     }
     Ok(total)
 }
+
+/// The most bytes of the header of the format, with its length.
+const MAX_HEADER: u64 = 8 + 100_000_000;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     fs::read(path).map_err(|source| CheckpointError::Io {
@@ -398,7 +421,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::
     let mut file = builder
         .tempfile_in(folder)
         .map_err(|error| ("create a temporary file beside it", error))?;
-    let mut writer = BufWriter::new(&mut file);
+    let mut writer = BufWriter::new(file.as_file_mut());
     writer.write_all(bytes).and_then(|()| writer.flush()).map_err(|error| ("write it", error))?;
     drop(writer);
     file.as_file().sync_all().map_err(|error| ("bring it to the disk", error))?;
@@ -604,5 +627,15 @@ mod tests {
         save(&params::<f32>([2, 2]), folder.path().join("x.safetensors")).unwrap();
         fs::write(folder.path().join("plain"), []).unwrap();
         assert_eq!(mode("x.safetensors"), mode("plain"));
+    }
+
+    #[test]
+    fn a_file_longer_than_its_parameters_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(1 << 40).unwrap(); // sparse: it takes no space
+        let error = load(&mut params::<f32>([2, 3]), &path).unwrap_err().to_string();
+        assert!(error.contains("bytes for these parameters, found 1099511627776"), "{error}");
     }
 }

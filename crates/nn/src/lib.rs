@@ -102,7 +102,7 @@ pub mod fit {
     mod training_loop;
 
     pub use accuracy::Accuracy;
-    pub use backup::Backup;
+    pub use backup::{Backup, BackupProgress, backup_progress};
     pub use batch::{Batch, Vars};
     pub use callback::{Callback, CallbackError, CallbackState, Progress, Training};
     pub use classification_report::{ClassificationReport, Scores};

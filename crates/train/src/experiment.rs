@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{DataSettings, Dataset};
 use crate::initial::InitialWeights;
+use crate::memory::{MAX_OUTPUTS, outputs};
 use crate::record::Variant;
 use crate::registry::{CONSTRAINTS, ENFORCEMENTS, Named, OPTIMIZERS, UnknownName, find};
 use crate::start::Start;
@@ -132,7 +133,14 @@ impl Config {
         }
         // Each of them: some sets cannot be enforced in every way.
         for variant in self.variants()? {
-            self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
+            let model = self.network(dataset, variant.kernel()?, 0, &mut Params::new())?;
+            let bytes = outputs(&model, self.batch_size);
+            if bytes > MAX_OUTPUTS {
+                let expected =
+                    format!("outputs and gradients of at most {MAX_OUTPUTS} bytes a batch");
+                let found = format!("{bytes} bytes for {} filters", self.filters);
+                return Err(ConfigError::Value { setting: "batch size", expected, found });
+            }
         }
         Ok(())
     }

@@ -18,6 +18,12 @@ pub struct FirstDilation {
 }
 
 impl FirstDilation {
+    /// How many entries each filter has.
+    pub fn entries(&self, params: &Params<f32>) -> usize {
+        let kernel = params.value(self.kernel);
+        kernel.data.len() / kernel.shape.dims()[3].max(1)
+    }
+
     /// The wins of its kernel's entries on the first `count` images, or on all if there are fewer.
     ///
     /// # Errors

@@ -6,7 +6,9 @@ pub mod compare;
 pub mod data;
 pub mod experiment;
 pub mod first_dilation;
+pub mod history;
 pub mod initial;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod published;
@@ -17,6 +19,7 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod start;
+pub mod state;
 pub mod sweep;
 pub mod tables;
 

@@ -5,7 +5,9 @@ use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
 
 use morphograd_morphology::nn::autodiff::Params;
-use morphograd_morphology::nn::fit::{Callback, CallbackError, EpochLog, Progress, Training};
+use morphograd_morphology::nn::fit::{
+    Callback, CallbackError, CallbackState, EpochLog, Progress, Training,
+};
 use morphograd_morphology::nn::optim::StepReport;
 
 use crate::data::Images;
@@ -27,6 +29,15 @@ pub enum Event<'a> {
     },
     /// The run starts from weights of an earlier one.
     Loaded(&'a Loaded),
+    /// The run begins or goes on. Whoever breaks here gets what is there of it, and no step more.
+    Begun {
+        /// The epochs that are done.
+        epochs: &'a [EpochRecord],
+        /// Whether it is over.
+        is_over: bool,
+    },
+    /// A file could not be written; the run goes on, and tries again after the next epoch.
+    Trouble(&'a str),
     /// An epoch is over.
     Epoch(&'a EpochRecord),
 }
@@ -43,8 +54,8 @@ pub struct Recorder<'a> {
     pub wins: Option<(FirstDilation, &'a Images, usize)>,
     /// Who is told.
     pub observer: Option<&'a mut Observer<'a>>,
-    /// Whether the observer has broken.
-    pub is_interrupted: bool,
+    /// Whether the observer has broken at the end of an epoch.
+    is_broken: bool,
     sums: Sums,
 }
 
@@ -116,9 +127,7 @@ impl<'a> Recorder<'a> {
 
     fn tell(&mut self, event: Event<'_>) -> Result<ControlFlow<()>, CallbackError> {
         let Some(observer) = &mut self.observer else { return Ok(ControlFlow::Continue(())) };
-        let flow = observer(event)?;
-        self.is_interrupted |= flow.is_break();
-        Ok(flow)
+        observer(event)
     }
 }
 
@@ -133,7 +142,8 @@ impl Callback<f32> for Recorder<'_> {
             self.sums = Sums::default();
         }
         step.iter().for_each(|step| self.sums.add(&step.report));
-        self.tell(Event::Batch { epoch, done, total })
+        let flow = self.tell(Event::Batch { epoch, done, total })?;
+        Ok(if self.is_broken { ControlFlow::Break(()) } else { flow })
     }
 
     fn on_epoch_end(
@@ -142,9 +152,26 @@ impl Callback<f32> for Recorder<'_> {
         training: &mut Training<'_, f32>,
     ) -> Result<ControlFlow<()>, CallbackError> {
         let record = self.record(log, training)?;
-        let flow = self.tell(Event::Epoch(&record));
+        // Whoever breaks here ends the next epoch: this one is done, and may have been the last.
+        self.is_broken |= self.tell(Event::Epoch(&record))?.is_break();
         self.epochs.push(record);
-        flow
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn state(&self) -> CallbackState<f32> {
+        let Sums { steps, moved_share, distance, gradient_norm, gradient_mapping } = self.sums;
+        let numbers = vec![steps as f64, moved_share, distance, gradient_norm, gradient_mapping];
+        CallbackState { numbers, weights: None }
+    }
+
+    fn set_state(&mut self, state: CallbackState<f32>) -> Result<(), CallbackError> {
+        let &[steps, moved_share, distance, gradient_norm, gradient_mapping] = &state.numbers[..]
+        else {
+            return Err("recorder: expected five sums".into());
+        };
+        let steps = steps as usize;
+        self.sums = Sums { steps, moved_share, distance, gradient_norm, gradient_mapping };
+        Ok(())
     }
 }
 

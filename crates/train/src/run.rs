@@ -1,24 +1,29 @@
 //! One run, from a seed and the name of a constraint or a model file to its record and its files.
 
+use std::mem;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
 use morphograd_morphology::nn::autodiff::{Mode, Params, Tape};
 use morphograd_morphology::nn::checkpoint::{self, CheckpointError};
 use morphograd_morphology::nn::fit::{
-    Accuracy, Callback, ConfusionMatrix, DataSet, End, Fit, FitError, Loss, Metric, evaluate,
+    Accuracy, Backup, Callback, ConfusionMatrix, DataSet, End, Fit, FitError, Loss, Metric,
+    backup_progress, evaluate,
 };
 use morphograd_morphology::nn::tensor::{ShapeError, TensorRef, Window2d};
 use morphograd_morphology::nn::{Model, Optimizer, SoftmaxCrossEntropy};
 
-use crate::artifacts::{ArtifactError, HistoryWriter, RunFolder};
+use crate::artifacts::{ArtifactError, RunFolder};
 use crate::data::{Augmentation, Augmented, DataError, Dataset, Images};
 use crate::experiment::{Config, ConfigError, DILATION};
 use crate::first_dilation::FirstDilation;
+use crate::history::HistoryWriter;
 use crate::initial::{InitialWeights, Loaded, WEIGHTS, WeightsError};
 use crate::model::{Examples, ModelConfig, ModelError, ModelFile, NOTE, Note, Target, Watcher};
 use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
 use crate::recorder::{Event, Recorder, violation};
 use crate::registry::{OPTIMIZERS, find};
+use crate::state::{Identity, STATE, StateError};
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,9 @@ pub enum RunError {
     /// Images that do not fit.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A state that the run cannot go on from.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A file that cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -49,8 +57,12 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Trains one variant with one seed; writes `history.csv` epoch by epoch and `weights.safetensors`
-/// at the end, also when the run is interrupted or its loss is no longer finite. The weights are
+/// Trains one variant with one seed; writes `history.csv` epoch by epoch, `state.safetensors` from
+/// time to time ([`RunFolder::backup_every`]) and `weights.safetensors` at the end, also when the
+/// run is interrupted or its loss is no longer finite. A run whose state is in the folder goes on
+/// from there, and ends in the same bytes as one that was never stopped; one that is over is not
+/// trained again. A file that cannot be written before the end is told ([`Event::Trouble`]), and
+/// the run goes on. The weights are
 /// those of the epoch with the lowest training loss. `model.toml` beside them says what network
 /// they are of, for [`SavedModel`](crate::model::SavedModel).
 ///
@@ -98,6 +110,7 @@ pub fn run(
             model: config.model_text(&variant),
         },
         in_checkpoint: false,
+        identity: Identity::of(config, &variant, seed),
         loaded,
     };
     let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
@@ -180,6 +193,7 @@ pub fn run_model(
         dilation: None,
         note,
         in_checkpoint: true,
+        identity: Identity::of(config, &variant, seed),
         loaded,
     };
     let record = plan.run(&mut params, optimizer, (&variant, seed), folder, observe)?;
@@ -273,6 +287,8 @@ struct Plan<'a> {
     note: Note,
     /// Whether it stands in the checkpoint, too; that of the tutorial's network stays as it was.
     in_checkpoint: bool,
+    /// Whose state it goes on from.
+    identity: Identity,
     /// The weights that it starts from.
     loaded: Option<Loaded>,
 }
@@ -288,23 +304,51 @@ impl Plan<'_> {
         observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<RunRecord, RunError> {
         let path = folder.run(variant, seed)?;
-        if let Some(loaded) = &self.loaded {
+        let state = path.join(STATE);
+        self.identity.check(&state)?;
+        let done = backup_progress(&state).map_err(StateError::from)?;
+        if let Some(loaded) = self.loaded.as_ref().filter(|_| done.is_none()) {
             // Whoever breaks here breaks at the first batch, too.
             let _ = observe(Event::Loaded(loaded));
         }
         let names: Vec<String> = self.metrics.iter().map(|metric| metric.name().into()).collect();
         // In the order of the log: the training's, then the validation's.
         let names = [names.clone(), names.iter().map(|name| format!("val_{name}")).collect()];
-        let mut history = HistoryWriter::with_metrics(&path.join("history.csv"), &names.concat())?;
+        let mut history = HistoryWriter::with_metrics(&path.join("history.csv"), &names.concat());
+        let entries = self.dilation.map_or(0, |dilation| dilation.entries(params));
+        let mut before = Vec::new();
+        if let Some(done) = done {
+            before = history.go_on(done.epochs, entries)?;
+        } else {
+            history.rewrite()?;
+        }
+        let is_over = done.is_some_and(|done| done.end.is_some());
+        let flow = observe(Event::Begun { epochs: &before, is_over });
+        // Nothing is trained then; what is there is measured.
+        let most_epochs = if flow.is_break() { 0 } else { self.epochs };
+        // What could not be written, until somebody is told.
+        let troubles = Mutex::new(Vec::new());
+        let mut told_last = String::new();
         let mut write_and_tell = |event: Event<'_>| {
-            if let Event::Epoch(record) = event {
-                history.append(record)?;
+            let mut all = mem::take(&mut *troubles.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Event::Epoch(record) = event
+                && let Err(error) = history.append(record)
+            {
+                all.push(error.to_string());
+            }
+            for trouble in all {
+                // One that lasts is told once; whoever breaks here breaks at the next event, too.
+                if trouble != told_last {
+                    let _ = observe(Event::Trouble(&trouble));
+                    told_last = trouble;
+                }
             }
             Ok(observe(event))
         };
         let test = &self.dataset.test;
         let wins = self.dilation.map(|dilation| (dilation, test, self.batch_size));
         let mut recorder = Recorder::new(wins, &mut write_and_tell);
+        recorder.epochs = before;
         let mut accuracy = Accuracy::default();
         let mut metrics: Vec<&mut dyn Metric<f32>> = Vec::new();
         if self.has_classes {
@@ -316,9 +360,19 @@ impl Plan<'_> {
         let mut callbacks: Vec<&mut dyn Callback<f32>> =
             self.callbacks.iter_mut().map(Watcher::callback).collect();
         callbacks.push(&mut recorder);
+        let mut failures = |error: CheckpointError| {
+            troubles.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+        };
+        let backup = Backup {
+            every: folder.backup_every,
+            note: self.identity.note(),
+            failures: Some(&mut failures),
+            ..Backup::new(state)
+        };
         let fitted = Fit {
             validation: Some(self.watched),
-            epochs: self.epochs,
+            backup: Some(backup),
+            epochs: most_epochs,
             batch_size: self.batch_size,
             seed,
             metrics,
@@ -326,17 +380,18 @@ impl Plan<'_> {
             ..Fit::new(self.model, self.loss, self.train)
         }
         .run(params, &mut optimizer)?;
-        let Recorder { epochs, is_interrupted, .. } = recorder;
+        let Recorder { epochs, .. } = recorder;
         let stopping = self.callbacks.iter().find_map(|watcher| match watcher {
             Watcher::Stop(stopping) => Some(stopping),
             Watcher::Plateau(_) => None,
         });
         let stop = match fitted.end {
+            End::Epochs if epochs.len() < self.epochs => Stop::Interrupted,
             End::Epochs => Stop::EpochLimit,
-            End::Stopped if !is_interrupted => {
+            End::Stopped => {
                 Stop::EarlyStopping { patience: stopping.map_or(0, |stopping| stopping.patience) }
             }
-            End::Stopped | End::Interrupted => Stop::Interrupted,
+            End::Interrupted => Stop::Interrupted,
             End::NotFinite { epoch, step } => Stop::NotFinite { epoch, step },
         };
         let final_constraint_violation = violation(params);
@@ -344,6 +399,8 @@ impl Plan<'_> {
         // used: inside.
         params.finalize();
         let (weights, note) = (path.join(WEIGHTS), self.note.to_toml());
+        // It may have been removed while it was trained.
+        folder.run(variant, seed)?;
         if self.in_checkpoint {
             checkpoint::save_with_note(params, weights, &note)?;
         } else {

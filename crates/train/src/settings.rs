@@ -83,6 +83,16 @@ impl Settings {
         text.expect("settings always serialize")
     }
 
+    /// That text without the place of the data: what decides the results.
+    pub fn identity(&self) -> String {
+        let mut settings = self.clone();
+        match &mut settings {
+            Self::Tutorial(config) => config.data.path = None,
+            Self::Model(config, _) => config.data.path = None,
+        }
+        settings.text()
+    }
+
     /// The settings of one run, each with its name: constraint, enforcement and seed in place of
     /// the lists of them, and the check sum of a model in place of its text.
     pub fn of_run(&self, variant: &Variant, seed: u64) -> Vec<(String, String)> {
@@ -233,6 +243,11 @@ fn flatten(place: &str, table: &toml::Table, all: &mut Vec<(String, String)>) {
                 all.push(("model.sha256".to_owned(), digest));
             }
             _ if LISTS.contains(&&name[..]) => {}
+            // Where they lie does not matter.
+            _ if name == "data.path" => {}
+            toml::Value::String(text) if name == "data.sha256" => {
+                all.push((name, text.chars().take(8).collect()));
+            }
             toml::Value::String(text) if name == "name" => {
                 all.push(("model".to_owned(), text.clone()));
             }

@@ -114,7 +114,7 @@ fn names_are_checked_with_a_suggestion_before_anything_is_done() {
 #[test]
 fn settings_that_cannot_work_are_refused_before_the_training() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (
             &["--batch-size", "65"],
             "batch size: expected a number from 1 to 64, the samples to train on, found 65",
@@ -137,6 +137,8 @@ fn settings_that_cannot_work_are_refused_before_the_training() {
             "constraints: expected each once, found none twice",
         ),
         (&["--kernel", "0"], "expected a size such as 5 or 3x7, found `0`"),
+        (&["--kernel", "18446744073709551615"], "found `18446744073709551615`"),
+        (&["--filters", "4000000"], "bytes a batch, found"),
     ];
     for (options, expected) in cases {
         let mut arguments = vec!["train", "--samples", "64", "--batch-size", "64"];
@@ -291,7 +293,7 @@ fn ctrl_c_ends_cleanly_with_what_was_learned_saved() {
     assert!(lines.any(|line| line.trim_start().starts_with("1/100000 ")), "no epoch");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let rest: Vec<String> = lines.collect();
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
     for file in ["metrics.json", "report.html", "none-seed0/weights.safetensors"] {
         assert!(folder.path().join("out").join(file).is_file(), "{file} is missing");
@@ -391,4 +393,53 @@ fn a_model_file_that_cannot_be_used_is_refused_before_anything_is_written() {
     assert!(!folder.path().join("runs").exists());
     let error = refused(folder.path(), &["model", "list", "convolutor"]);
     assert!(error.contains("found `convolutor`"), "{error}");
+}
+
+#[test]
+fn names_that_a_terminal_or_a_file_would_obey_are_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("a\\b \x1b[31m\nepochs = 99");
+    let image = (0..64 * 28 * 28).map(|i| (i % 251) as u8).collect();
+    write_data(&data, (vec![64, 28, 28], image), (0..64).map(|i| i % 10).collect());
+    let named = data.to_str().unwrap();
+    let output = morphograd(
+        folder.path(),
+        &["train", "--data", named, "--constraint", "none", "--epochs", "1", "--samples", "64"],
+    );
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b));
+    let runs = folder.path().join("runs");
+    let run = fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
+    let again = ["train", "--resume", run.to_str().unwrap(), "--quiet"];
+    assert!(morphograd(folder.path(), &again).status.success());
+}
+
+#[test]
+fn an_endless_file_of_settings_is_refused() {
+    if Path::new("/dev/zero").exists() {
+        let error = refused(Path::new("."), &["train", "--config", "/dev/zero"]);
+        assert!(error.contains("/dev/zero: expected at most 16777216 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn trainings_that_start_at_once_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs: Vec<_> = std::thread::scope(|scope| {
+        let train = || {
+            morphograd(folder.path(), &tiny(&["--constraint", "none", "--out", "one", "--quiet"]))
+        };
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(train)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let succeeded = outputs.iter().filter(|output| output.status.success()).count();
+    assert_eq!(succeeded, 1);
+    for output in outputs.iter().filter(|output| !output.status.success()) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            error.contains("expected a new or empty folder") || error.contains("no other training"),
+            "{error}"
+        );
+    }
 }

@@ -261,7 +261,7 @@ fn a_run_can_be_interrupted_while_it_validates_too() {
     let (dataset, out) = (digits(), RunFolder::exactly(folder.path()).unwrap());
     let mut last = (0, 0);
     let record = run(&short(), &dataset, "none", 0, &out, &mut |event| {
-        let Event::Batch { done, total, .. } = event else { unreachable!("an epoch is over") };
+        let Event::Batch { done, total, .. } = event else { return ControlFlow::Continue(()) };
         last = (done, total);
         if done == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })

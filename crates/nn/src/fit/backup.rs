@@ -89,6 +89,31 @@ impl Backup<'_> {
     }
 }
 
+/// How far a backup is, without its training: what [`backup_progress`] reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BackupProgress {
+    /// Epochs that are done.
+    pub epochs: usize,
+    /// Steps of the next one that are done.
+    pub steps: usize,
+    /// Why the training is over, if it is.
+    pub end: Option<End>,
+}
+
+/// How far a training is by its backup; nothing if there is none.
+///
+/// # Errors
+/// If the file cannot be read or is no backup.
+pub fn backup_progress(path: &Path) -> Result<Option<BackupProgress>, CheckpointError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = checkpoint::read(path)?;
+    let mut file = Reader::new(path, &bytes)?;
+    let Position { epoch, steps, end, .. } = file.position()?.0;
+    Ok(Some(BackupProgress { epochs: epoch - 1, steps, end }))
+}
+
 impl Debug for Backup<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backup")
@@ -170,13 +195,9 @@ impl Backup<'_> {
             return Ok(None);
         }
         let bytes = checkpoint::read(&self.path)?;
-        let tensors = SafeTensors::deserialize(&bytes)
-            .map_err(|source| CheckpointError::Format { path: self.path.clone(), source })?;
-        let mut file = Reader { path: &self.path, tensors, read: BTreeSet::new() };
+        let mut file = Reader::new(&self.path, &bytes)?;
         let params = &*training.params;
-        let counts = file.counted("position", 10)?;
-        let (position, rest) = counts.split_first_chunk::<8>().expect("ten numbers");
-        let (steps, learning_rate) = (rest[0], rest[1]);
+        let (position, [steps, learning_rate]) = file.position()?;
         let values = file.values("", params)?;
         let mut slots = Vec::new();
         for (id, now) in training.optimizer.ids().zip(&training.optimizer.state().slots) {
@@ -204,7 +225,7 @@ impl Backup<'_> {
         }
         file.all_read()?;
         let (steps, callbacks) = (steps as u64, states);
-        let (position, optimizer) = (Position::of(*position), State { steps, slots });
+        let optimizer = State { steps, slots };
         Ok(Some(Saved { position, values, optimizer, learning_rate, callbacks, sums }))
     }
 
@@ -370,7 +391,20 @@ struct Reader<'a> {
     read: BTreeSet<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let tensors = SafeTensors::deserialize(bytes)
+            .map_err(|source| CheckpointError::Format { path: path.to_owned(), source })?;
+        Ok(Self { path, tensors, read: BTreeSet::new() })
+    }
+
+    /// How far the training is; the optimizer's steps and learning rate.
+    fn position(&mut self) -> Result<(Position, [f64; 2]), CheckpointError> {
+        let numbers = self.counted("position", 10)?;
+        let (position, rest) = numbers.split_first_chunk::<8>().expect("ten numbers");
+        Ok((Position::of(*position), [rest[0], rest[1]]))
+    }
+
     /// The numbers of a tensor that has the shape of another one.
     fn tensor<T: Real>(
         &mut self,

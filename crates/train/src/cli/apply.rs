@@ -244,7 +244,7 @@ impl Arguments {
             bar.set_message(job.input.display().to_string());
             if let Err(error) = self.one(pipeline, job) {
                 failed += 1;
-                bar.suspend(|| complain(&*error));
+                bar.suspend(|| complain(&error.to_string()));
             }
             bar.inc(1);
         }

@@ -1,14 +1,16 @@
 //! `data`: the data sets beyond the embedded digits.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::data::fetch::fetch;
 use morphograd::data::manifest;
 
-use super::{CommandResult, folder, say};
+use super::{CommandResult, folder, on_ctrl_c, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,10 +43,15 @@ pub(crate) fn main(command: &Command) -> CommandResult {
             let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
                 "{msg:26} {bar:30} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta}",
             )?);
+            let interrupted = on_ctrl_c()?;
             let fetched = fetch(&entry, &dir, from.as_deref(), &mut |file, done, total| {
                 bar.set_message(file.to_owned());
                 bar.set_length(total);
                 bar.set_position(done);
+                match interrupted.load(Ordering::Relaxed) {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
             });
             bar.finish_and_clear();
             for file in fetched? {

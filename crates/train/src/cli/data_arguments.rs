@@ -1,13 +1,13 @@
 //! Which data, and what becomes of them: options that several commands share.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::data::{Augmentation, Colour, DataSettings, DataSource, Dataset, Search};
 
-use super::folder;
+use super::{Failure, folder};
 
 /// Height and width.
 pub(super) type Size = [usize; 2];
@@ -15,8 +15,9 @@ pub(super) type Size = [usize; 2];
 /// Reads 5, or 3x7 for height and width.
 pub(super) fn size(text: &str) -> Result<Size, String> {
     let wrong = || format!("expected a size such as 5 or 3x7, found `{text}`");
-    let number =
-        |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(wrong);
+    let number = |part: &str| {
+        part.trim().parse::<usize>().ok().filter(|n| (1..=1 << 30).contains(n)).ok_or_else(wrong)
+    };
     match text.split_once(['x', ',']) {
         Some((height, width)) => Ok([number(height)?, number(width)?]),
         None => number(text).map(|n| [n, n]),
@@ -24,7 +25,7 @@ pub(super) fn size(text: &str) -> Result<Size, String> {
 }
 
 /// Which data.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct DataArguments {
     /// Data: a folder with train/<class>/ and perhaps test/<class>/ of images; an .npz or a folder
     /// with x_train, y_train, x_test, y_test; a .csv with path, label and perhaps split; a folder
@@ -56,6 +57,11 @@ struct Settings {
 }
 
 impl DataArguments {
+    /// Nothing but which data, if not those of a configuration.
+    pub(crate) fn only(data: Option<PathBuf>) -> Self {
+        Self { data, ..Self::default() }
+    }
+
     /// The options, and where they say nothing the text of an earlier configuration.
     pub(crate) fn settings(&self, config: Option<&str>) -> Result<DataSettings, toml::de::Error> {
         let earlier = match config {
@@ -63,6 +69,9 @@ impl DataArguments {
             None => DataSettings::default(),
         };
         Ok(DataSettings {
+            // Named anew, the data may be others.
+            path: if self.data.is_some() { None } else { earlier.path },
+            sha256: None,
             resize: self.resize.or(earlier.resize),
             colour: self.colour.or(earlier.colour),
             validation: self.validation.or(earlier.validation),
@@ -70,16 +79,43 @@ impl DataArguments {
         })
     }
 
-    /// Finds and reads the data; a bar shows how far the files are read.
+    /// The data that the options say, and where they say nothing an earlier configuration. A
+    /// training that goes on needs those that it began with.
+    pub(crate) fn load_for(
+        &self,
+        config: Option<&str>,
+        goes_on: bool,
+        quiet: bool,
+    ) -> Result<(Dataset, DataSettings), Failure> {
+        let began_with = match config {
+            Some(text) => toml::from_str::<Settings>(text)?.data.sha256,
+            None => None,
+        };
+        let mut settings = self.settings(config)?;
+        let dataset = self.load(&mut settings, quiet)?;
+        let found = settings.sha256.as_deref().unwrap_or_default();
+        match began_with.filter(|began_with| goes_on && began_with != found) {
+            None => Ok((dataset, settings)),
+            Some(expected) => Err(format!(
+                "{}: expected the data that the training began with, with check sum {expected}, \
+                 found {found}; name them with --data",
+                dataset.note
+            )
+            .into()),
+        }
+    }
+
+    /// Finds and reads the data, and says in the settings which they are; a bar shows how far the
+    /// files are read.
     pub(crate) fn load(
         &self,
-        settings: &DataSettings,
+        settings: &mut DataSettings,
         quiet: bool,
     ) -> Result<Dataset, morphograd::data::DataError> {
         let environment = env::var_os("MORPHOGRAD_DATA").map(PathBuf::from);
         let datasets = folder("datasets");
         let search = Search {
-            option: self.data.as_deref(),
+            option: self.data.as_deref().or(settings.path.as_deref().map(Path::new)),
             environment: environment.as_deref(),
             datasets: &datasets,
         };
@@ -93,6 +129,8 @@ impl DataArguments {
         };
         let dataset = settings.load(&source, Some(&progress));
         bar.finish_and_clear();
-        dataset
+        let dataset = dataset?;
+        *settings = settings.clone().of(&source, &dataset);
+        Ok(dataset)
     }
 }

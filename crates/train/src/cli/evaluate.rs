@@ -37,7 +37,7 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let mut settings = arguments.data.settings(None)?;
     settings.resize = Some([height, width]);
     settings.colour = Some(if channels == 1 { Colour::Grey } else { Colour::Rgb });
-    let data = arguments.data.load(&settings, false)?;
+    let data = arguments.data.load(&mut settings, false)?;
     let mut training = saved.file.training()?;
     say(format_args!("Data: {} ({} test images)", data.note, data.test.len()));
     if training.target == Target::Labels {

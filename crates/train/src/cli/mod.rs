@@ -8,13 +8,14 @@ mod data_arguments;
 mod evaluate;
 mod model;
 mod predict;
+mod report;
 mod sweep;
 mod train;
 
 use std::env;
 use std::error::Error;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ enum Command {
     Predict(predict::Arguments),
     Evaluate(evaluate::Arguments),
     Compare(compare::Arguments),
+    Report(report::Arguments),
 }
 
 /// What xtask does by itself.
@@ -60,18 +62,19 @@ pub(crate) fn main() -> ExitCode {
         Command::Predict(arguments) => predict::main(&arguments),
         Command::Evaluate(arguments) => evaluate::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            complain(&*error);
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
 /// Tells what went wrong.
-fn complain(error: &(dyn Error + Send + Sync)) {
+fn complain(error: &str) {
     eprintln!("error: {error}");
 }
 
@@ -81,21 +84,32 @@ fn folder(name: &str) -> PathBuf {
     env::var_os("MORPHOGRAD_ROOT").map_or_else(PathBuf::new, PathBuf::from).join(name)
 }
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends at once.
+/// A flag that Ctrl-C sets, and whatever else asks a program to end (`kill`, the end of a login, of
+/// a container, of a job's time); the second time it ends at once.
 fn on_ctrl_c() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED.into());
         }
     })?;
     Ok(interrupted)
 }
 
-/// The text of a file.
+/// The exit code of a command that was interrupted, as of shells.
+const INTERRUPTED: u8 = 130;
+
+/// The text of a file, which is not longer than settings and models are.
 fn read_text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+    const MOST: u64 = 16 << 20;
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if length as u64 <= MOST => Ok(text),
+        Ok(_) => Err(format!("{}: expected at most {MOST} bytes, found more", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
 }
 
 /// Prints a line. A reader that has gone (`| head`) is no reason to lose a training: what it would

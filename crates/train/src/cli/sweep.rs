@@ -17,12 +17,12 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use morphograd::compare::{Compared, Failed, runs_of};
-use morphograd::data::Dataset;
+use morphograd::data::{DataSettings, Dataset};
 use morphograd::record::Variant;
 use morphograd::settings::Settings;
 use morphograd::sweep::{List, Lists, ONLY, Outcome, Planned, Progress, Sweep};
 
-use super::{CommandResult, Failure, compare, folder, on_ctrl_c, read_text, say, train};
+use super::{CommandResult, Failure, compare, complain, folder, on_ctrl_c, read_text, say, train};
 
 /// Trains with all combinations of lists of settings, and compares them
 ///
@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
 }
 
 /// Options of `train` that are not about one run of a sweep.
-const NOT_LISTED: [&str; 2] = ["out", "threads"];
+const NOT_LISTED: [&str; 4] = ["out", "threads", "resume", "backup"];
 
 /// The seeds 0 to N-1: a list in one number.
 const SEEDS: &str = "seeds";
@@ -262,7 +262,7 @@ type Twins = Vec<(String, String)>;
 /// The runs of all combinations, each once, and what other combinations are called that are the
 /// same training as one of them.
 fn plan(lists: &Lists, file: &str, quiet: bool) -> Result<(Vec<Planned>, Twins), Failure> {
-    let mut datasets: BTreeMap<String, Arc<Dataset>> = BTreeMap::new();
+    let mut datasets: BTreeMap<String, (Arc<Dataset>, DataSettings)> = BTreeMap::new();
     let mut planned: Vec<Planned> = Vec::new();
     let mut twins = Vec::new();
     for combination in lists.combinations() {
@@ -278,15 +278,15 @@ fn plan(lists: &Lists, file: &str, quiet: bool) -> Result<(Vec<Planned>, Twins),
         let matches = train_command().try_get_matches_from(words).map_err(wrong)?;
         let arguments = train::Arguments::from_arg_matches(&matches).map_err(wrong)?;
         let text = arguments.text()?;
-        let data = arguments.data().settings(text.as_deref())?;
+        let mut data = arguments.data().settings(text.as_deref())?;
         // Which data, and what becomes of them.
         let key = format!("{:?} {data:?}", arguments.data());
-        let dataset = match datasets.get(&key) {
-            Some(dataset) => Arc::clone(dataset),
+        let (dataset, data) = match datasets.get(&key) {
+            Some((dataset, data)) => (Arc::clone(dataset), data.clone()),
             None => {
-                let dataset = Arc::new(arguments.data().load(&data, quiet)?);
-                datasets.insert(key, Arc::clone(&dataset));
-                dataset
+                let dataset = Arc::new(arguments.data().load(&mut data, quiet)?);
+                datasets.insert(key, (Arc::clone(&dataset), data.clone()));
+                (dataset, data)
             }
         };
         let settings = arguments.settings(&dataset, text.as_deref(), data)?;
@@ -374,7 +374,7 @@ impl<'a> Narrator<'a> {
             }
             Progress::Started { again } => {
                 if again {
-                    let reason = "it was not finished, and is trained from the start";
+                    let reason = "it was not finished, and goes on from its last state";
                     self.say(&format!("Again:   {label}: {reason}"));
                 }
                 let bar = bar("{msg} {bar:20} {pos}/{len} epochs", settings.epochs());
@@ -382,6 +382,9 @@ impl<'a> Narrator<'a> {
                 trained.insert(run, bar);
             }
             Progress::Batch => {}
+            Progress::Trouble(trouble) => {
+                self.bars.suspend(|| complain(&format!("{label}: {trouble}; the run goes on")));
+            }
             Progress::Epoch(epoch) => {
                 trained.iter().filter(|(other, _)| **other == run).for_each(|(_, bar)| {
                     bar.set_position(epoch.epoch as u64);

@@ -1,28 +1,30 @@
 //! `train`: the tutorial's experiment, told while it runs.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Args};
 use indicatif::{ProgressBar, ProgressStyle};
-use morphograd::artifacts::RunFolder;
+use morphograd::artifacts::{ArtifactError, RunFolder};
 use morphograd::data::{DataSettings, Dataset};
 use morphograd::experiment::Config;
 use morphograd::initial::{InitialWeights, WeightsError};
 use morphograd::model::{ModelConfig, ModelFile};
-use morphograd::record::{RunRecord, Stop};
+use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::recorder::Event;
 use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, STARTS, help};
+use morphograd::run::RunError;
 use morphograd::settings::Settings;
 use morphograd::start::Start;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 
 use super::data_arguments::{DataArguments, Size, size};
-use super::{CommandResult, Failure, folder, on_ctrl_c, read_text, say};
+use super::{CommandResult, Failure, INTERRUPTED, complain, folder, on_ctrl_c, read_text, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
 ///
@@ -90,6 +92,13 @@ pub(crate) struct Arguments {
     /// Start from the settings of an earlier config.toml; other options override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Go on with a training that was stopped: its folder. Settings and data are those that it began
+    /// with; it ends in the same bytes as if it had never been stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW_ONES)]
+    resume: Option<PathBuf>,
+    /// The longest time without a saved state, within an epoch [default: 5]
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    backup: Option<Duration>,
     /// Network of a model file (cargo xtask model --help) in place of the tutorial's; options
     /// override what the file says
     #[arg(
@@ -103,6 +112,36 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
+/// Options that say what a new training is.
+const OF_NEW_ONES: [&str; 20] = [
+    "constraints",
+    "samples",
+    "epochs",
+    "batch_size",
+    "lr",
+    "optimizer",
+    "enforcements",
+    "start",
+    "weights",
+    "filters",
+    "kernel",
+    "seed",
+    "seeds",
+    "out",
+    "config",
+    "model",
+    "resize",
+    "colour",
+    "validation",
+    "augment",
+];
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes = text.parse::<f64>().ok();
+    let time = minutes.and_then(|minutes| Duration::try_from_secs_f64(60.0 * minutes).ok());
+    time.ok_or_else(|| format!("expected a number of minutes, found `{text}`"))
+}
+
 fn after_help() -> String {
     format!(
         "Constraints:\n{}\n\nOptimizers:\n{}\n\nEnforcements:\n{}\n\nStarts:\n{}\n\nExamples:\n  \
@@ -110,9 +149,11 @@ fn after_help() -> String {
          cargo xtask train --constraint non-negative --seeds 5 one constraint, five seeds\n  \
          cargo xtask train --data fashion-mnist --samples 5000 other data\n  \
          cargo xtask train --model models/t5_grey_shift.toml    another network\n  \
-         cargo xtask train --weights runs/digits --lr 0.001    goes on from earlier weights\n\n\
-         Ctrl-C ends a run cleanly: what was learned is saved and reported; a second Ctrl-C ends \
-         at once.",
+         cargo xtask train --weights runs/digits --lr 0.001    starts from earlier weights\n  \
+         cargo xtask train --resume runs/digits                goes on with what was stopped\n\n\
+         Ctrl-C ends a run cleanly, as `kill` does: what was learned is saved and reported, and \
+         the exit code is 130; a second Ctrl-C ends at once. After whatever else has ended it, \
+         --resume goes on from the last saved state.",
         help(CONSTRAINTS),
         help(OPTIMIZERS),
         help(ENFORCEMENTS),
@@ -150,27 +191,48 @@ fn named<V>(
 
 pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let text = arguments.text()?;
-    let data = arguments.data.settings(text.as_deref())?;
-    let dataset = arguments.data.load(&data, arguments.quiet)?;
+    let (dataset, data) =
+        arguments.data.load_for(text.as_deref(), arguments.resume.is_some(), arguments.quiet)?;
     let plan = arguments.settings(&dataset, text.as_deref(), data)?;
     plan.validate(&dataset)?;
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
-    let out = match &arguments.out {
-        Some(path) => RunFolder::exactly(path)?,
-        None => RunFolder::create(&folder("runs"), &dataset.name)?,
+    let cores = available_parallelism().map_or(1, usize::from);
+    if threads > 4 * cores {
+        complain(&format!(
+            "--threads {threads}: expected at most a few for each of {cores} cores; more take longer"
+        ));
+    }
+    let mut out = match (&arguments.resume, &arguments.out) {
+        (Some(path), _) => RunFolder::opened(path)?,
+        (None, Some(path)) => RunFolder::exactly(path)?,
+        (None, None) => {
+            RunFolder::create(&folder("runs"), &dataset.name.replace(['/', '\\'], "_"))?
+        }
     };
+    out.backup_every = arguments.backup.unwrap_or(out.backup_every);
     let interrupted = on_ctrl_c()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let narrator = Narrator { quiet: arguments.quiet, epochs: plan.epochs(), interrupted };
-    pool.install(|| experiment(&plan, &dataset, threads, &out, &narrator))
+    let mut record = plan.experiment(&dataset, threads)?;
+    match arguments.resume.as_ref().and(text) {
+        Some(text) => record.config = text,
+        None => out.write("config.toml", record.config.as_bytes())?,
+    }
+    pool.install(|| experiment(&plan, &dataset, record, &out, &narrator))
 }
 
 impl Arguments {
-    /// The text of `--config`, if it is given.
+    /// The text of the earlier settings, if there are any.
     pub(super) fn text(&self) -> Result<Option<String>, String> {
-        self.config.as_deref().map(read_text).transpose()
+        self.earlier().as_deref().map(read_text).transpose()
+    }
+
+    /// The file with the settings to begin or go on with.
+    fn earlier(&self) -> Option<PathBuf> {
+        let resumed = self.resume.as_deref().map(|run| run.join("config.toml"));
+        resumed.or_else(|| self.config.clone())
     }
 
     /// Which data.
@@ -187,8 +249,7 @@ impl Arguments {
         data: DataSettings,
     ) -> Result<Settings, Failure> {
         let earlier = text.map(Settings::read).transpose().map_err(|error| {
-            let path = self.config.as_deref().unwrap_or(Path::new(""));
-            format!("{}: {error}", path.display())
+            format!("{}: {error}", self.earlier().unwrap_or_default().display())
         })?;
         let (mut config, file) = match (&self.model, earlier) {
             (None, Some(Settings::Model(config, file))) => {
@@ -305,12 +366,10 @@ impl Arguments {
 fn experiment(
     plan: &Settings,
     dataset: &Dataset,
-    threads: usize,
+    mut record: ExperimentRecord,
     out: &RunFolder,
     narrator: &Narrator,
 ) -> CommandResult {
-    let mut record = plan.experiment(dataset, threads)?;
-    out.write("config.toml", record.config.as_bytes())?;
     let watched = dataset
         .validation
         .as_ref()
@@ -324,33 +383,80 @@ fn experiment(
     ));
     narrator.say(&record.summary);
 
-    let mut healthy = true;
+    let mut is_healthy = true;
+    let mut results = Results { out, written: Instant::now(), took: Duration::ZERO };
     let variants = plan.variants()?;
-    let total = variants.len() * plan.seeds().len();
-    'runs: for variant in &variants {
-        for seed in plan.seeds() {
-            let title = format!("Run {} of {total}: {variant}, seed {seed}", record.runs.len() + 1);
-            narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
-            narrator.say(EPOCH_HEADER);
-            let bar = narrator.bar();
-            let run =
-                plan.run(dataset, variant, *seed, out, &mut |event| narrator.event(&bar, event))?;
-            bar.finish_and_clear();
-            narrator.run(&run, &record.class_names);
-            healthy &= !matches!(run.stop, Stop::NotFinite { .. });
-            let interrupted = run.stop == Stop::Interrupted;
-            record.runs.push(run);
-            // After every run, so that nothing is lost if a later one is.
-            out.write_results(&record)?;
-            if interrupted {
-                break 'runs;
-            }
+    let seeds = plan.seeds();
+    let total = variants.len() * seeds.len();
+    let runs = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
+    for (number, (variant, seed)) in (1..).zip(runs) {
+        if narrator.is_interrupted() {
+            break;
         }
+        let title = format!("Run {number} of {total}: {variant}, seed {seed}");
+        narrator.say(&format!("\n{title}\n{}", "─".repeat(title.len())));
+        let bar = narrator.bar();
+        let run = plan.run(dataset, variant, seed, out, &mut |event| narrator.event(&bar, event));
+        bar.finish_and_clear();
+        let run = match run {
+            Ok(run) => run,
+            // Before anything has changed.
+            Err(error @ RunError::State(_)) => return Err(error.into()),
+            Err(error) => {
+                complain(&format!("{variant}, seed {seed}: {error}"));
+                is_healthy = false;
+                continue;
+            }
+        };
+        narrator.run(&run, &record.class_names);
+        if matches!(run.stop, Stop::NotFinite { .. }) {
+            complain(&format!("{variant}, seed {seed}: {}", run.stop));
+            is_healthy = false;
+        }
+        record.runs.push(run);
+        if let Err(error) = results.after(&record) {
+            complain(&error.to_string());
+            is_healthy = false;
+        }
+    }
+    if let Err(error) = out.write_results(&record) {
+        complain(&error.to_string());
+        is_healthy = false;
     }
     say(format_args!("\n{}", Comparison::new(&record).text()));
     say(format_args!("Results: {}", out.path().display()));
     say(format_args!("Report:  {}", out.path().join("report.html").display()));
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let again = format!("`cargo xtask train --resume {}`", out.path().display());
+    if narrator.is_interrupted() {
+        complain(&format!("interrupted; {again} goes on"));
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if record.runs.len() < total {
+        complain(&format!("{} of {total} runs are done; {again} goes on", record.runs.len()));
+    }
+    Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes results while runs are made.
+struct Results<'a> {
+    out: &'a RunFolder,
+    /// When all of them were written, and how long that took.
+    written: Instant,
+    took: Duration,
+}
+
+impl Results<'_> {
+    /// After a run: the figures, and the drawings if they have not taken a tenth of the time so
+    /// far. Both are written again at the end.
+    fn after(&mut self, record: &ExperimentRecord) -> Result<(), ArtifactError> {
+        if self.written.elapsed() < 10 * self.took {
+            return self.out.write_metrics(record);
+        }
+        let start = Instant::now();
+        self.out.write_results(record)?;
+        (self.written, self.took) = (Instant::now(), start.elapsed());
+        Ok(())
+    }
 }
 
 /// Tells what happens, unless it is to be quiet.
@@ -387,13 +493,26 @@ impl Narrator {
                 }
                 bar.set_position(done as u64);
             }
+            Event::Begun { epochs, is_over } => {
+                if is_over {
+                    self.say("finished before");
+                } else {
+                    if !epochs.is_empty() {
+                        self.say(&format!("goes on after epoch {}", epochs.len()));
+                    }
+                    self.say(EPOCH_HEADER);
+                }
+            }
+            Event::Trouble(trouble) => {
+                bar.suspend(|| complain(&format!("{trouble}; the run goes on")));
+            }
             Event::Epoch(record) => bar.suspend(|| self.say(&epoch_line(record, self.epochs))),
         }
-        if self.interrupted.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if self.is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn run(&self, run: &RunRecord, names: &[String]) {

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::artifacts::{ArtifactError, read_history, run_name};
+use crate::artifacts::{ArtifactError, run_name};
+use crate::history::read_history;
 use crate::initial::WEIGHTS;
 use crate::metrics::{Metrics, RunMetrics};
 use crate::model::SavedModel;

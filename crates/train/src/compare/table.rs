@@ -127,7 +127,13 @@ impl Compared {
             let same = |all: &[Option<&str>], i: usize, j: usize| all[i] == all[j];
             (0..sums.len()).all(|i| (0..i).all(|j| same(&sums, i, j) == same(&names, i, j)))
         };
-        let names = [("model.sha256", "model"), ("weights.sha256", "weights.file")];
+        let names = [
+            ("model.sha256", "model"),
+            ("weights.sha256", "weights.file"),
+            ("data.sha256", "data"),
+            ("data.sha256", "data.resize"),
+            ("data.sha256", "data.validation"),
+        ];
         let is_told = |key: &str| names.iter().any(|(sum, name)| *sum == key && told(sum, name));
         keys.retain(|key| !is_told(key));
         keys.into_iter().map(str::to_owned).collect()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use morphograd_idx::LabelledImages;
+use sha2::{Digest, Sha256};
 
 use super::error::{DataError, FILES};
 use super::images::Images;
@@ -38,6 +39,20 @@ impl Dataset {
     /// How many outputs a network of classes has; 1 where there are none.
     pub fn classes(&self) -> usize {
         self.class_names.len().max(1)
+    }
+
+    /// The SHA-256 of all that a training sees of the data, in hexadecimal digits: sizes, pixels,
+    /// labels and targets of all parts, and the names of the classes. Not how they are stored.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for images in [Some(&self.train), self.validation.as_ref(), Some(&self.test)] {
+            match images {
+                Some(images) => images.add_to(&mut hash),
+                None => hash.update([0]),
+            }
+        }
+        hash.update(self.class_names.join("\n"));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What belongs to the images, for people.

@@ -6,8 +6,9 @@
 //! build, for a command that most people run once.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -24,8 +25,9 @@ const CANNOT_RESUME: [i32; 2] = [33, 36];
 /// Exit codes of curl for a transfer that broke: too short, too slow, reset.
 const BROKEN_OFF: [i32; 3] = [18, 28, 56];
 
-/// Told while a file arrives: its name, the bytes that are there, the bytes of the whole.
-pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
+/// Told while a file arrives: its name, the bytes that are there, the bytes of the whole. Breaking
+/// ends the download; what has arrived stays.
+pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64) -> ControlFlow<()>;
 
 /// A file that is now in its place, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +100,12 @@ pub enum FetchError {
         dataset: String,
         /// The folder it was meant for.
         dir: PathBuf,
+    },
+    /// Somebody ended it.
+    #[error("{file}: interrupted; the same command goes on")]
+    Interrupted {
+        /// The file.
+        file: String,
     },
     /// No mirror delivered the file.
     #[error("cannot download {file}: {}; check the network, \
@@ -209,19 +217,36 @@ enum Failure {
     Curl(Option<i32>, String),
     /// The server sent more than there should be.
     TooLong,
+    /// Somebody ended it.
+    Interrupted,
 }
 
 impl Download<'_> {
     fn run(mut self) -> Result<Fetched, FetchError> {
         let (path, part) =
             (self.dir.join(&self.file.name), self.dir.join(format!("{}.part", self.file.name)));
+        // Another process may be at it; when it is done there is nothing left to do.
+        let lock = File::options().create(true).append(true).open(&part);
+        let lock = lock.map_err(io_error(&part, "open the partial file"))?;
+        lock.lock().map_err(io_error(&part, "lock the partial file"))?;
+        if manifest::check(&path, self.file).is_good() {
+            return Ok(Fetched { path, origin: Origin::AlreadyThere });
+        }
+        let fetched = self.from_mirrors(&path, &part);
+        if length(&part) == 0 {
+            let _ = fs::remove_file(&part);
+        }
+        fetched
+    }
+
+    fn from_mirrors(&mut self, path: &Path, part: &Path) -> Result<Fetched, FetchError> {
         let mut failures = Vec::new();
         for mirror in &self.entry.mirrors {
             let url = format!("{mirror}{}", self.file.name);
-            match self.try_mirror(&url, &part)? {
+            match self.try_mirror(&url, part)? {
                 Ok(()) => {
-                    fs::rename(&part, &path)
-                        .map_err(io_error(&path, "move the file into place"))?;
+                    fs::rename(part, path).map_err(io_error(path, "move the file into place"))?;
+                    let path = path.to_owned();
                     return Ok(Fetched { path, origin: Origin::Downloaded(url) });
                 }
                 Err(reason) => failures.push(format!("{url}: {reason}")),
@@ -267,6 +292,9 @@ impl Download<'_> {
                         dir: self.dir.to_owned(),
                     });
                 }
+                Some(Failure::Interrupted) => {
+                    return Err(FetchError::Interrupted { file: self.file.name.clone() });
+                }
                 Some(Failure::TooLong) => {
                     remove()?;
                     reason = format!("it sends more than the {} bytes expected", self.file.bytes);
@@ -294,6 +322,9 @@ impl Download<'_> {
         let no_proxy: &[&str] =
             if url.starts_with("http://127.0.0.1") { &["--noproxy", "127.0.0.1"] } else { &[] };
         let mut curl = Command::new(self.program)
+            // Settings of the user could send the file elsewhere. Proxies are found in the
+            // environment.
+            .arg("--disable")
             .args(no_proxy)
             .args(["--fail", "--location", "--silent", "--show-error", "--proto", "=http,https"])
             // Half a minute below 100 bytes a second is a dead connection.
@@ -309,8 +340,14 @@ impl Download<'_> {
         let status = loop {
             let status = curl.try_wait();
             let done = length(part);
-            (self.progress)(&self.file.name, done.min(total), total);
+            let flow = (self.progress)(&self.file.name, done.min(total), total);
             match status {
+                Ok(None) if flow.is_break() => {
+                    // Otherwise it would go on alone.
+                    let _ = curl.kill();
+                    let _ = curl.wait();
+                    return Err(Failure::Interrupted);
+                }
                 Ok(None) if done > total => {
                     // Whether it died of this or on its own, it is too long.
                     let _ = curl.kill();

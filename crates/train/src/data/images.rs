@@ -8,6 +8,7 @@ use morphograd_morphology::nn::autodiff::Graph;
 use morphograd_morphology::nn::fit::{Batch, DataSet};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::ShapeError;
+use sha2::{Digest, Sha256};
 
 use super::error::DataError;
 use super::pixels::Pixels;
@@ -143,6 +144,17 @@ impl Images {
         let size = self.size();
         assert_eq!(out.len(), indices.len() * size, "a batch of {} images", indices.len());
         self.pixels.gather(size, indices, out);
+    }
+
+    /// Adds sizes, pixels, labels and targets to a check sum.
+    pub(super) fn add_to(&self, hash: &mut Sha256) {
+        let sizes = [self.len(), self.height, self.width, self.channels];
+        sizes.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+        self.pixels.add_to(hash);
+        hash.update(&self.labels);
+        if let Some(targets) = &self.targets {
+            targets.add_to(hash);
+        }
     }
 
     /// The first `count` images.

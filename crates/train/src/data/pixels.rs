@@ -1,5 +1,7 @@
 //! Numbers of images, as bytes or as floats.
 
+use sha2::{Digest, Sha256};
+
 /// The pixels of images, one image after the other.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
@@ -15,6 +17,19 @@ impl Pixels {
         match self {
             Self::U8(pixels) => pixels.len(),
             Self::F32(pixels) => pixels.len(),
+        }
+    }
+
+    /// Adds the numbers to a check sum.
+    pub(super) fn add_to(&self, hash: &mut Sha256) {
+        match self {
+            Self::U8(pixels) => hash.update(pixels),
+            Self::F32(pixels) => {
+                for block in pixels.chunks(1024) {
+                    let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+                    hash.update(bytes);
+                }
+            }
         }
     }
 

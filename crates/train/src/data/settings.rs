@@ -1,4 +1,5 @@
-//! What becomes of a data set before a training: what `[data]` of a `config.toml` holds.
+//! Which data a training has, and what becomes of them before: what `[data]` of a `config.toml`
+//! holds.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,16 @@ use super::error::DataError;
 use super::files::{Colour, Preparation};
 use super::source::DataSource;
 
-/// Sizes, colours, what is held back and how images are changed; by default nothing of it.
+/// Data, sizes, colours, what is held back and how images are changed; by default nothing of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
+    /// What was loaded: a path, or the name of a data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The [check sum](Dataset::sha256) of what was loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Height and width of all images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<[usize; 2]>,
@@ -47,5 +54,11 @@ impl DataSettings {
             Some(share) => dataset.with_validation(share, 0),
             None => Ok(dataset),
         }
+    }
+
+    /// The same with what was loaded. A path that is no text is left out.
+    #[must_use]
+    pub fn of(self, source: &DataSource, dataset: &Dataset) -> Self {
+        Self { path: source.place(), sha256: Some(dataset.sha256()), ..self }
     }
 }

@@ -50,6 +50,9 @@ pub enum DataSource {
     },
 }
 
+/// The name of the digits that are compiled in.
+const DIGITS: &str = "digits";
+
 impl DataSource {
     /// Chooses: `--data`, then `MORPHOGRAD_DATA`, then `mnist` in the folder of data sets, then the
     /// embedded digits.
@@ -76,6 +79,16 @@ impl DataSource {
         })
     }
 
+    /// What can be given by `--data` to choose these again, from any folder; nothing if the path is
+    /// no text.
+    pub fn place(&self) -> Option<String> {
+        let (Self::Own { path, .. } | Self::Folder { dir: path, .. }) = self else {
+            return Some(DIGITS.to_owned());
+        };
+        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+        path.to_str().map(str::to_owned)
+    }
+
     /// Reads the data, and names them: by a check sum where it is that of a known data set, else by
     /// the name of the folder. The note says which files of a known data set are not as published.
     ///
@@ -90,6 +103,16 @@ impl DataSource {
     /// # Errors
     /// As [`load`](Self::load), and a file of one's own that cannot be used.
     pub fn load_prepared(&self, preparation: &Preparation<'_>) -> Result<Dataset, DataError> {
+        let data = self.read(preparation)?;
+        // A path may hold what a terminal would obey, or what ends a line of a file.
+        let escaped =
+            |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+        let (name, note) = (data.name.chars().map(escaped), data.note.chars().map(escaped));
+        let (name, note) = (name.collect(), note.collect());
+        Ok(Dataset { name, note, ..data })
+    }
+
+    fn read(&self, preparation: &Preparation<'_>) -> Result<Dataset, DataError> {
         let (path, why) = match self {
             DataSource::Own { path, why } => (path, why),
             DataSource::Embedded { .. } | DataSource::Folder { .. } => {

@@ -1,5 +1,7 @@
 //! What belongs to images where it is not a class: an image each, as a mask, or numbers.
 
+use sha2::{Digest, Sha256};
+
 use super::error::DataError;
 use super::pixels::Pixels;
 
@@ -34,6 +36,12 @@ impl Targets {
             return Err(DataError::Counts { name, expected, found: format!("{len} numbers") });
         }
         Ok(Self { shape: shape.to_vec(), values })
+    }
+
+    /// Adds shape and values to a check sum.
+    pub(super) fn add_to(&self, hash: &mut Sha256) {
+        self.shape.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+        self.values.add_to(hash);
     }
 
     /// Images of a shape as targets of others.

@@ -15,14 +15,8 @@ use super::fields::{Fields, Read};
 use super::layers::{self, Layer};
 use super::source::{Data, Source, Value};
 use super::training::Training;
+use crate::memory::{MAX_OUTPUTS, MAX_PARAMETERS, outputs};
 use crate::registry::CONSTRAINTS;
-
-/// The most bytes of all parameters: with their gradients and the state of an optimizer four times
-/// as many are taken.
-pub const MAX_PARAMETERS: usize = 1 << 30;
-
-/// The most bytes of the outputs of all layers for one batch, which are kept for the gradient.
-pub const MAX_OUTPUTS: usize = 1 << 34;
 
 /// A model file that was read and whose fields are all known. What needs the size of the images is
 /// found out when the network is built.
@@ -199,13 +193,7 @@ impl ModelFile {
     /// # Errors
     /// If they take more than [`MAX_OUTPUTS`] bytes.
     pub fn fits(&self, model: &Model<f32>, batch_size: usize) -> Result<(), ModelError> {
-        let shapes = std::iter::once(model.input()).chain(model.entries().iter().map(|e| e.output));
-        let numbers = shapes.fold(0usize, |sum, shape| {
-            let size = shape.dims().iter().try_fold(1usize, |size, n| size.checked_mul(*n));
-            sum.saturating_add(size.unwrap_or(usize::MAX))
-        });
-        // With their gradients.
-        let bytes = numbers.saturating_mul(batch_size).saturating_mul(2 * size_of::<f32>());
+        let bytes = outputs(model, batch_size);
         if bytes <= MAX_OUTPUTS {
             return Ok(());
         }

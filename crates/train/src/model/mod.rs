@@ -22,11 +22,12 @@ mod weights;
 mod words;
 
 pub use crate::initial::WEIGHTS;
+pub use crate::memory::{MAX_OUTPUTS, MAX_PARAMETERS};
 pub use config::ModelConfig;
 pub use elements::{ELEMENT, ELEMENTS};
 pub use error::{FieldError, ModelError};
 pub use fields::{Entry, Field, Fields, Kind};
-pub use file::{MAX_OUTPUTS, MAX_PARAMETERS, ModelFile};
+pub use file::ModelFile;
 pub use layers::{LAYER, LAYERS, Layer, OPERATOR, PAIR_OPERATOR};
 pub use list::list;
 pub use saved::{NOTE, Note, SavedModel};

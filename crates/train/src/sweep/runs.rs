@@ -1,7 +1,7 @@
 //! The runs of a sweep: which are done, training the others, and what became of each.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +19,7 @@ use crate::record::{EpochRecord, Stop};
 use crate::recorder::Event;
 use crate::run::RunError;
 use crate::settings::Settings;
+use crate::state::StateError;
 
 /// What the name of a folder ends with while its run is not finished.
 const PART: &str = ".part";
@@ -59,6 +60,8 @@ pub enum Progress<'a> {
     Batch,
     /// An epoch of it is over.
     Epoch(&'a EpochRecord),
+    /// A file of it could not be written; it goes on.
+    Trouble(&'a str),
     /// It is over.
     Ended(&'a Outcome),
 }
@@ -73,12 +76,6 @@ pub enum SweepError {
         path.display()
     )]
     Folder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Another sweep is at work.
-    #[error("{}: expected a folder that no other sweep works in, found one", path.display())]
-    InUse {
         /// The folder.
         path: PathBuf,
     },
@@ -99,8 +96,6 @@ pub enum SweepError {
 #[derive(Debug)]
 pub struct Sweep {
     folder: RunFolder,
-    /// Locked as long as it is open.
-    _lock: File,
 }
 
 impl Sweep {
@@ -117,16 +112,8 @@ impl Sweep {
             return Err(SweepError::Folder { path: path.to_owned() });
         }
         let folder = RunFolder::opened(path)?;
-        let lock = File::create(path.join(".lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(SweepError::InUse { path: path.to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
         folder.write("sweep.toml", lists.as_bytes())?;
-        Ok(Self { folder, _lock: lock })
+        Ok(Self { folder })
     }
 
     /// The folder, for what is written beside the runs.
@@ -239,12 +226,29 @@ impl Sweep {
         if tell(Progress::Started { again }).is_break() {
             return Ok(Outcome::Open);
         }
-        if again {
-            fs::remove_dir_all(&part)?;
+        match self.train_in(&part, run, path, pool, tell) {
+            // Of another version: it cannot go on, and begins anew.
+            Err(error) if again && is_changed(&*error) => {
+                fs::remove_dir_all(&part)?;
+                self.train_in(&part, run, path, pool, tell)
+            }
+            result => result,
         }
+    }
+
+    /// Trains, or goes on, in the folder of a run that is not finished, which then gets its name.
+    fn train_in(
+        &self,
+        part: &Path,
+        run: &Planned,
+        path: &Path,
+        pool: &rayon::ThreadPool,
+        tell: &(dyn Fn(Progress<'_>) -> ControlFlow<()> + Sync),
+    ) -> Result<Outcome, Box<dyn std::error::Error>> {
         let Planned { settings, dataset, .. } = run;
         settings.validate(dataset)?;
-        let folder = RunFolder::exactly(&part)?;
+        fs::create_dir_all(part)?;
+        let folder = RunFolder::opened(part)?;
         let mut record = settings.experiment(dataset, pool.current_num_threads())?;
         folder.write("config.toml", record.config.as_bytes())?;
         let variants = settings.variants().map_err(RunError::from)?;
@@ -254,7 +258,8 @@ impl Sweep {
             let observe = &mut |event: Event<'_>| match event {
                 Event::Epoch(epoch) => tell(Progress::Epoch(epoch)),
                 Event::Batch { .. } => tell(Progress::Batch),
-                Event::Loaded(_) => ControlFlow::Continue(()),
+                Event::Trouble(trouble) => tell(Progress::Trouble(trouble)),
+                Event::Loaded(_) | Event::Begun { .. } => ControlFlow::Continue(()),
             };
             let ran = pool.install(|| settings.run(dataset, variant, seed, &folder, observe))?;
             let is_interrupted = ran.stop == Stop::Interrupted;
@@ -264,9 +269,14 @@ impl Sweep {
                 return Ok(Outcome::Open);
             }
         }
-        fs::rename(&part, path)?;
+        fs::rename(part, path)?;
         finished(path)
     }
+}
+
+/// Whether a run could not go on from its state.
+fn is_changed(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(RunError::State(StateError::Changed { .. })))
 }
 
 /// What a finished folder says.
@@ -292,6 +302,6 @@ fn digest(run: &Planned) -> String {
         train.len(),
         test.len()
     );
-    let sum = Sha256::digest(data + &run.settings.text());
+    let sum = Sha256::digest(data + &run.settings.identity());
     sum[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }

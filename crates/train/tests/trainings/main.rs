@@ -1,8 +1,9 @@
-//! What one does with several trainings: start from earlier weights, compare, sweep.
+//! What one does with trainings: go on, start from earlier weights, compare, sweep.
 
 #[path = "../support/command.rs"]
 mod command;
 mod compare;
+mod resume;
 mod sweep;
 mod weights;
 

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::data::FILES;
 
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
     /// Everything, also from an offset.
@@ -133,8 +135,10 @@ fn check(manners: &[Manner], last_is_used: bool) -> Vec<Vec<String>> {
     let mirrors: Vec<&str> = servers.iter().map(|(address, _)| address.as_str()).collect();
     let dir = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
-    let mut progress =
-        |file: &str, done: u64, total: u64| seen.push((file.to_owned(), done, total));
+    let mut progress = |file: &str, done: u64, total: u64| {
+        seen.push((file.to_owned(), done, total));
+        GO_ON
+    };
     let fetched = fetch(&entry(&mirrors), dir.path(), None, &mut progress).unwrap();
     for (file, name) in fetched.iter().zip(FILES) {
         assert_eq!(fs::read(&file.path).unwrap(), content(name));
@@ -152,7 +156,9 @@ fn check(manners: &[Manner], last_is_used: bool) -> Vec<Vec<String>> {
     }
     assert!(seen.iter().all(|(_, done, total)| done <= total));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "something was left behind");
-    let mut again = |_: &str, _: u64, _: u64| panic!("nothing has to be downloaded again");
+    let mut again = |_: &str, _: u64, _: u64| -> ControlFlow<()> {
+        panic!("nothing has to be downloaded again")
+    };
     let fetched = fetch(&entry(&mirrors), dir.path(), None, &mut again).unwrap();
     assert!(fetched.iter().all(|file| file.origin == Origin::AlreadyThere));
     servers
@@ -202,7 +208,7 @@ fn a_partial_file_of_an_earlier_run_is_continued_or_replaced() {
         let (address, log) = serve(manner);
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(format!("{name}.part")), partial).unwrap();
-        fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| {}).unwrap();
+        fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| GO_ON).unwrap();
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), content(name));
         let expected: Vec<String> =
             expected.iter().map(|offset| format!("{name} {offset}")).collect();
@@ -222,7 +228,7 @@ fn without_a_network_the_error_says_what_was_tried_and_what_to_do() {
     // Bound and dropped: nobody listens there.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}/");
-    let error = fetch(&entry(&[&closed, &absent]), dir.path(), None, &mut |_, _, _| {})
+    let error = fetch(&entry(&[&closed, &absent]), dir.path(), None, &mut |_, _, _| GO_ON)
         .unwrap_err()
         .to_string();
     for part in
@@ -240,7 +246,7 @@ fn a_corrupt_file_never_gets_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let (address, _) = serve(Manner::Corrupt);
     let error =
-        fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| {}).unwrap_err().to_string();
+        fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| GO_ON).unwrap_err().to_string();
     assert!(error.contains("wrong content: expected 300000 bytes with SHA-256"), "{error}");
     assert!(!dir.path().exists(), "a folder in which nothing arrived is not left behind");
 }
@@ -249,7 +255,8 @@ fn a_corrupt_file_never_gets_its_name() {
 fn without_curl_the_error_says_what_to_install() {
     let dir = tempfile::tempdir().unwrap();
     let entry = entry(&["http://127.0.0.1:9/"]);
-    let error = fetch_with("no-such-program".as_ref(), &entry, dir.path(), None, &mut |_, _, _| {});
+    let error =
+        fetch_with("no-such-program".as_ref(), &entry, dir.path(), None, &mut |_, _, _| GO_ON);
     let error = error.unwrap_err().to_string();
     assert!(
         error.starts_with("cannot start `no-such-program` to download train-images"),
@@ -263,7 +270,7 @@ fn files_are_imported_from_a_folder() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let dir = to.path().join("new");
     let import = || {
-        fetch(&entry(&[]), &dir, Some(from.path()), &mut |_, _, _| {})
+        fetch(&entry(&[]), &dir, Some(from.path()), &mut |_, _, _| GO_ON)
             .map_err(|error| error.to_string())
     };
     for name in &FILES[1..] {
@@ -287,13 +294,54 @@ fn an_unpacked_import_replaces_a_packed_file_that_is_wrong() {
         fs::write(from.path().join(name.trim_end_matches(".gz")), content(name)).unwrap();
     }
     fs::write(to.path().join(FILES[0]), b"wrong").unwrap();
-    fetch(&entry(&[]), to.path(), Some(from.path()), &mut |_, _, _| {}).unwrap();
+    fetch(&entry(&[]), to.path(), Some(from.path()), &mut |_, _, _| GO_ON).unwrap();
     assert!(manifest::verify(&entry(&[]), to.path()).iter().all(FileCheck::is_good));
 }
 
 #[test]
 fn the_digits_are_not_downloaded() {
     let digits = manifest::entry("digits").unwrap();
-    let error = fetch(&digits, Path::new("unused"), None, &mut |_, _, _| {}).unwrap_err();
+    let error = fetch(&digits, Path::new("unused"), None, &mut |_, _, _| GO_ON).unwrap_err();
     assert!(matches!(error, FetchError::Generated { .. }));
+}
+
+#[test]
+fn what_is_interrupted_ends_its_transfer_and_is_continued() {
+    if !has_curl() {
+        return;
+    }
+    // A server that accepts and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}/", listener.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let mut looks = 0;
+    let mut stop = |_: &str, _: u64, _: u64| {
+        looks += 1;
+        if looks < 3 { GO_ON } else { ControlFlow::Break(()) }
+    };
+    let error = fetch(&entry(&[&silent]), dir.path(), None, &mut stop).unwrap_err().to_string();
+    assert!(error.ends_with("interrupted; the same command goes on"), "{error}");
+    // The connection of a program that has ended is closed.
+    let (mut stream, _) = listener.accept().unwrap();
+    io::copy(&mut stream, &mut io::sink()).unwrap();
+    let (good, _) = serve(Manner::Good);
+    assert_eq!(fetch(&entry(&[&good]), dir.path(), None, &mut |_, _, _| GO_ON).unwrap().len(), 4);
+}
+
+#[test]
+fn several_at_once_into_one_folder_all_succeed_and_load_each_file_once() {
+    if !has_curl() {
+        return;
+    }
+    let ((address, log), dir) = (serve(Manner::Good), tempfile::tempdir().unwrap());
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                fetch(&entry(&[&address]), dir.path(), None, &mut |_, _, _| GO_ON).unwrap();
+            });
+        }
+    });
+    assert_eq!(log.lock().unwrap().len(), 4);
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 4, "something was left behind");
 }
