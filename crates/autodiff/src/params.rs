@@ -335,10 +335,10 @@ impl<T: Real> Params<T> {
         Projection::default()
     }
 
-    /// Takes a value back that these parameters had before, bit for bit: one that is not farther from
-    /// its set than its projection is. Any other one is projected. Where there is a free parameter
-    /// behind the value, that is taken, and the value follows. For a training that goes on from a
-    /// file.
+    /// Takes back a value that these parameters had before, bit for bit: one that is not farther
+    /// from its set than its projection is. Any other one is projected. Where there is a free
+    /// parameter behind the value, that is taken, and the value follows. For a training that goes
+    /// on from a file.
     ///
     /// # Panics
     /// If a length is not that of the value.

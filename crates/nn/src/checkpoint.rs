@@ -405,7 +405,8 @@ impl<T: Real> View for Stored<'_, T> {
     }
 }
 
-/// Writes a file whole: into a temporary one beside it, which takes its place when it is on the disk.
+/// Writes a file whole: into a temporary one beside it, which takes its place when it is on the
+/// disk.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), (&'static str, io::Error)> {
     // In the same folder, for a rename does not cross file systems.
     let folder =

@@ -180,8 +180,7 @@ impl RunFolder {
         self.write("metrics.json", Metrics::of(experiment).json().as_bytes())
     }
 
-    /// Writes `metrics.json`, `figures/*.svg` and `report.html`. The time that this takes grows with
-    /// the number of runs.
+    /// Writes `metrics.json`, `figures/*.svg` and `report.html`. It takes longer with every run.
     ///
     /// # Errors
     /// If one of them cannot be written.

@@ -27,8 +27,8 @@ use crate::optim::State;
 ///
 /// The file is a safetensors file with the parameters and what stands behind them, the optimizer's
 /// memory, the state of the callbacks, the sums of the metrics and how far the training is. It is
-/// written beside its name, brought to the disk, and renamed: the one before is there until then. It
-/// stays when the training is over; a training that finds it then ends at once, with the same
+/// written beside its name, brought to the disk, and renamed: the one before is there until then.
+/// It stays when the training is over; a training that finds it then ends at once, with the same
 /// parameters.
 ///
 /// It is the caller's part that model, data, settings and callbacks are the same again: `note` is

@@ -92,8 +92,8 @@ pub(crate) struct Arguments {
     /// Start from the settings of an earlier config.toml; other options override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Go on with a training that was stopped: its folder. Settings and data are those that it began
-    /// with; it ends in the same bytes as if it had never been stopped
+    /// Go on with a training that was stopped: its folder. Settings and data are those that it
+    /// began with; it ends in the same bytes as if it had never been stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW_ONES)]
     resume: Option<PathBuf>,
     /// The longest time without a saved state, within an epoch [default: 5]
@@ -201,7 +201,7 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
     let cores = available_parallelism().map_or(1, usize::from);
     if threads > 4 * cores {
         complain(&format!(
-            "--threads {threads}: expected at most a few for each of {cores} cores; more take longer"
+            "--threads {threads}: expected a few for each of {cores} cores; more take longer"
         ));
     }
     let mut out = match (&arguments.resume, &arguments.out) {

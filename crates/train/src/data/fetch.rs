@@ -232,14 +232,14 @@ impl Download<'_> {
         if manifest::check(&path, self.file).is_good() {
             return Ok(Fetched { path, origin: Origin::AlreadyThere });
         }
-        let fetched = self.from_mirrors(&path, &part);
+        let fetched = self.try_mirrors(&path, &part);
         if length(&part) == 0 {
             let _ = fs::remove_file(&part);
         }
         fetched
     }
 
-    fn from_mirrors(&mut self, path: &Path, part: &Path) -> Result<Fetched, FetchError> {
+    fn try_mirrors(&mut self, path: &Path, part: &Path) -> Result<Fetched, FetchError> {
         let mut failures = Vec::new();
         for mirror in &self.entry.mirrors {
             let url = format!("{mirror}{}", self.file.name);
