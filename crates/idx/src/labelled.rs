@@ -28,9 +28,22 @@ impl LabelledImages {
         labels_path: impl AsRef<Path>,
         n_classes: usize,
     ) -> Result<Self, Error> {
+        Self::read_within(images_path, labels_path, n_classes, Limits::default())
+    }
+
+    /// As [`LabelledImages::read`], with files of up to another size.
+    ///
+    /// # Errors
+    /// As [`LabelledImages::read`].
+    pub fn read_within(
+        images_path: impl AsRef<Path>,
+        labels_path: impl AsRef<Path>,
+        n_classes: usize,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         let (images_path, labels_path) = (images_path.as_ref(), labels_path.as_ref());
-        let images = read_as(images_path, Limits::default())?;
-        let labels = read_as(labels_path, Limits::default())?;
+        let images = read_as(images_path, limits)?;
+        let labels = read_as(labels_path, limits)?;
         Self::join(images_path, images, labels_path, labels, n_classes)
     }
 

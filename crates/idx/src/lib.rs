@@ -15,5 +15,5 @@ pub use element_type::ElementType;
 pub use error::{Error, ErrorKind};
 pub use idx::{Element, Idx, IdxData};
 pub use labelled::LabelledImages;
-pub use read::{Limits, read, read_as, read_as_from, read_from};
+pub use read::{Layout, Limits, layout, read, read_as, read_as_from, read_from};
 pub use write::{write, write_to};

@@ -82,6 +82,45 @@ pub fn read_as_from<T: Element>(
     read_typed(reader, None, limits).map_err(|kind| Error::new(name, kind))
 }
 
+/// What a file holds, and where: for who reads a part of its elements at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The type of the elements.
+    pub element_type: ElementType,
+    /// The dimensions.
+    pub dims: Vec<usize>,
+    /// Bytes of all elements.
+    pub bytes: u64,
+    /// Where the first element begins; `None` in a file that is packed, which has to be read from
+    /// its beginning.
+    pub start: Option<u64>,
+}
+
+/// Reads the header of a file. Of one that is not packed it checks that all elements are there, and
+/// nothing else.
+///
+/// # Errors
+/// Those of [`read`] that can be found without reading the elements.
+///
+/// ```no_run
+/// let layout = morphograd_idx::layout("train-images-idx3-ubyte")?;
+/// println!("{:?} of them, from position {:?}", layout.dims, layout.start);
+/// # Ok::<(), morphograd_idx::Error>(())
+/// ```
+pub fn layout(path: impl AsRef<Path>) -> Result<Layout, Error> {
+    let path = path.as_ref();
+    let (file, len) = open(path)?;
+    let read = || {
+        let mut source = Source::open(file, len)?;
+        let header = Header::read(&mut source)?;
+        header.check(&source, Limits { max_bytes: u64::MAX })?;
+        let start = matches!(source.bytes, Bytes::Plain(_)).then_some(source.delivered);
+        let Header { element_type, dims, n_bytes: bytes } = header;
+        Ok(Layout { element_type, dims, bytes, start })
+    };
+    read().map_err(|kind| Error::new(path, kind))
+}
+
 /// Opens a file. Its length is known only where it is a regular file: a pipe has none.
 fn open(path: &Path) -> Result<(File, Option<u64>), Error> {
     let opened = File::open(path).and_then(|file| {

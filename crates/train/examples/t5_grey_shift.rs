@@ -204,12 +204,14 @@ impl DataSet<f32> for Shifted<'_> {
 
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
         let (height, width) = (self.images.height(), self.images.width());
+        let mut read = Ok(());
         let x = graph.input_with([examples.len(), height, width, 1], |x| {
-            self.images.gather_pixels(examples, x);
+            read = self.images.gather_pixels(examples, x);
             for (image, i) in x.chunks_exact_mut(height * width).zip(examples) {
                 image.iter_mut().for_each(|x| *x += self.offsets[*i]);
             }
         });
+        read?;
         Ok(Batch { inputs: x.into(), ..self.images.gather(graph, examples)? })
     }
 }

@@ -37,7 +37,7 @@ impl FirstDilation {
         let first: Vec<usize> = (0..images.len().min(count)).collect();
         let [height, width, channels] = images.shape();
         let mut pixels = vec![0.0; first.len() * images.size()];
-        images.gather_pixels(&first, &mut pixels);
+        images.gather_pixels(&first, &mut pixels)?;
         let x = TensorRef::new([first.len(), height, width, channels], &pixels);
         win_counts::<_, MaxPlus>(x, params.value(self.kernel), self.scan)
     }

@@ -85,7 +85,7 @@ pub fn run(
     config.start.apply(&mut params, kernel);
     let loaded = load(config.weights.as_ref(), &mut params)?;
     let optimizer = Optimizer::new(&params, (rule.make)(), config.learning_rate).measured();
-    let images = dataset.train.take(config.samples)?;
+    let images = dataset.train.first(config.samples)?;
     let augmentation = config.data.augment.unwrap_or_default();
     let train = Augmented { images: &images, augmentation, seed };
     let dilation = FirstDilation { kernel, scan: Window2d::new(config.kernel).into() };
@@ -159,7 +159,7 @@ pub fn run_model(
         .with_momentum(training.momentum)
         .in_metric(training.metric)
         .measured();
-    let images = dataset.train.take(config.samples)?;
+    let images = dataset.train.first(config.samples)?;
     let plain = |images| Augmented { images, augmentation: Augmentation::default(), seed };
     let augmentation = config.data.augment.unwrap_or_default();
     let train = Augmented { augmentation, ..plain(&images) };
@@ -424,7 +424,7 @@ impl Plan<'_> {
             confusion,
             filters: none.clone(),
             wins: none.clone(),
-            digit: digit(self.dataset),
+            digit: digit(self.dataset)?,
             feature_maps: none,
             stop,
             train_seconds: fitted.seconds,
@@ -436,20 +436,20 @@ impl Plan<'_> {
 }
 
 /// The first test image, as brightness.
-fn digit(dataset: &Dataset) -> Gallery {
+fn digit(dataset: &Dataset) -> Result<Gallery, ShapeError> {
     let channels = dataset.test.channels();
-    let data = first(&dataset.test)
+    let data = first(&dataset.test)?
         .chunks_exact(channels)
         .map(|pixel| pixel.iter().sum::<f32>() / channels as f32)
         .collect();
-    Gallery { height: dataset.test.height(), width: dataset.test.width(), data }
+    Ok(Gallery { height: dataset.test.height(), width: dataset.test.width(), data })
 }
 
 /// The numbers of the first image.
-fn first(images: &Images) -> Vec<f32> {
+fn first(images: &Images) -> Result<Vec<f32>, ShapeError> {
     let mut pixels = vec![0.0; images.size()];
-    images.gather_pixels(&[0], &mut pixels);
-    pixels
+    images.gather_pixels(&[0], &mut pixels)?;
+    Ok(pixels)
 }
 
 /// What a layer makes of that image.
@@ -459,7 +459,7 @@ fn feature_maps(
     params: &Params<f32>,
     layer: &str,
 ) -> Result<Gallery, ShapeError> {
-    let (pixels, mut tape) = (first(&dataset.test), Tape::new());
+    let (pixels, mut tape) = (first(&dataset.test)?, Tape::new());
     let [height, width, channels] = dataset.test.shape();
     let mut graph = tape.record(params, Mode::Eval);
     let x = graph.input(TensorRef::new([1, height, width, channels], &pixels));

@@ -65,6 +65,10 @@ pub trait DataSet<T: Real>: Sync {
     /// # Panics
     /// If there is no such example.
     fn gather(&self, graph: &mut Graph<'_, T>, examples: &[usize]) -> Result<Batch, ShapeError>;
+
+    /// These examples will be gathered soon, after those of the current batch: a data set that reads
+    /// files may begin. By default nothing happens.
+    fn ahead(&self, _examples: &[usize]) {}
 }
 
 impl<T: Real, D: DataSet<T> + ?Sized> DataSet<T> for &D {
@@ -74,6 +78,10 @@ impl<T: Real, D: DataSet<T> + ?Sized> DataSet<T> for &D {
 
     fn gather(&self, graph: &mut Graph<'_, T>, examples: &[usize]) -> Result<Batch, ShapeError> {
         (**self).gather(graph, examples)
+    }
+
+    fn ahead(&self, examples: &[usize]) {
+        (**self).ahead(examples);
     }
 }
 

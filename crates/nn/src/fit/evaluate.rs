@@ -88,7 +88,9 @@ pub fn evaluate<T: Real>(
     metrics.iter_mut().for_each(|metric| metric.reset());
     let mut sum = 0.0;
     parallel::in_pool(|| {
-        for examples in order.chunks(batch_size) {
+        let mut batches = order.chunks(batch_size).peekable();
+        while let Some(examples) = batches.next() {
+            batches.peek().iter().for_each(|next| data.ahead(next));
             let loss = task.measure(&mut tape, params, data, examples, metrics)?;
             sum += loss * examples.len() as f64;
         }
@@ -111,7 +113,9 @@ pub fn predict<T: Real>(
     let order = in_order(data, batch_size)?;
     let mut shape = None;
     parallel::in_pool(|| {
-        for examples in order.chunks(batch_size) {
+        let mut batches = order.chunks(batch_size).peekable();
+        while let Some(examples) = batches.next() {
+            batches.peek().iter().for_each(|next| data.ahead(next));
             let mut graph = tape.record(params, Mode::Eval);
             let batch = data.gather(&mut graph, examples)?;
             let outputs = model.outputs(&mut graph, &batch.inputs)?;

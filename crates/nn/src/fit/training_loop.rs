@@ -322,7 +322,9 @@ impl<'a, T: Real> Fit<'a, T> {
         if at.steps == 0 {
             self.metrics.iter_mut().for_each(|metric| metric.reset());
         }
-        for (i, examples) in order.chunks(self.batch_size).enumerate().skip(at.steps) {
+        let mut batches = order.chunks(self.batch_size).enumerate().skip(at.steps).peekable();
+        while let Some((i, examples)) = batches.next() {
+            batches.peek().iter().for_each(|(_, next)| self.train.ahead(next));
             let task = Task { model: self.model, loss: self.loss };
             let Training { params, optimizer, .. } = &mut *training;
             let step = train_step(tape, params, optimizer, |graph| {
@@ -368,7 +370,9 @@ impl<'a, T: Real> Fit<'a, T> {
         };
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
-        for (i, examples) in order.chunks(self.batch_size).enumerate() {
+        let mut batches = order.chunks(self.batch_size).enumerate().peekable();
+        while let Some((i, examples)) = batches.next() {
+            batches.peek().iter().for_each(|(_, next)| data.ahead(next));
             let task = Task { model: self.model, loss: self.loss };
             let loss = task.measure(tape, training.params, data, examples, &mut self.metrics)?;
             sum += loss * examples.len() as f64;

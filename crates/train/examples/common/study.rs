@@ -48,10 +48,12 @@ impl DataSet<f32> for Vectors<'_> {
         let indices: Vec<usize> = examples.iter().map(|i| self.indices[*i]).collect();
         let [mean, deviation] = self.moments;
         let pixels = self.pixels();
+        let mut read = Ok(());
         let x = graph.input_with([indices.len(), pixels], |x| {
-            self.images.gather_pixels(&indices, x);
+            read = self.images.gather_pixels(&indices, x);
             x.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
         });
+        read?;
         let labels = graph.input_with([indices.len()], |labels| {
             for (label, i) in labels.iter_mut().zip(&indices) {
                 *label = f32::from(self.images.labels()[*i]);

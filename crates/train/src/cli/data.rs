@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use morphograd::data::fetch::fetch;
-use morphograd::data::manifest;
+use morphograd::data::{Colour, manifest, write_shards};
 
+use super::data_arguments::{DataArguments, Size, size};
 use super::{CommandResult, folder, on_ctrl_c, say};
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +33,26 @@ pub(crate) enum Command {
         /// Look in this folder instead of datasets/NAME
         #[arg(long, value_name = "DIR", requires = "names")]
         dir: Option<PathBuf>,
+    },
+    /// Writes images of classes as shards, for data larger than memory
+    ///
+    /// Shards are safetensors files with the tensors `images` and `labels`; `train --data DIR` reads
+    /// them from disk while it trains, with the result that the data in their first form have.
+    Pack {
+        /// Whatever `train --data` takes
+        data: PathBuf,
+        /// Folder for the shards
+        out: PathBuf,
+        /// Height and width of all images: 28, or 32x48
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        resize: Option<Size>,
+        /// grey or rgb [default: rgb if an image is in colour]
+        #[arg(long, value_name = "COLOUR")]
+        colour: Option<Colour>,
+        /// Mebibytes of a shard
+        #[arg(long, value_name = "MIB", default_value_t = 64,
+            value_parser = clap::value_parser!(u16).range(1..=4096))]
+        shard: u16,
     },
 }
 
@@ -61,6 +82,22 @@ pub(crate) fn main(command: &Command) -> CommandResult {
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { names, dir } => verify(names, dir.as_ref()),
+        Command::Pack { data, out, resize, colour, shard } => {
+            let source = DataArguments::streamed(data.clone(), *resize, *colour);
+            let (dataset, _) = source.load_for(None, false, false)?;
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {eta} left")?;
+            let bar = ProgressBar::new(0).with_style(style);
+            let written =
+                write_shards(&dataset, out, usize::from(*shard) << 20, &mut |done, all| {
+                    bar.set_length(all as u64);
+                    bar.set_position(done as u64);
+                });
+            bar.finish_and_clear();
+            written?;
+            let (train, test) = (dataset.train.len(), dataset.test.len());
+            say(format_args!("{train} training and {test} test images in {}", out.display()));
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) struct DataArguments {
     /// test images [default: the test images are watched]
     #[arg(long, value_name = "SHARE")]
     validation: Option<f64>,
+    /// Mebibytes of images to hold in memory; larger data are read from their files while training,
+    /// with the same result (packed files have to be unpacked for that) [default: 1024]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(0..1 << 40))]
+    in_memory: Option<u64>,
     /// Changes of the images a step learns from: shift:PIXELS, rotation:DEGREES, elastic:PIXELS,
     /// flip, flip-vertical, with commas between them
     #[arg(long, value_name = "CHANGES")]
@@ -62,6 +66,11 @@ impl DataArguments {
         Self { data, ..Self::default() }
     }
 
+    /// Data that stay in their files, if that is possible.
+    pub(crate) fn streamed(data: PathBuf, resize: Option<Size>, colour: Option<Colour>) -> Self {
+        Self { data: Some(data), resize, colour, in_memory: Some(0), ..Self::default() }
+    }
+
     /// The options, and where they say nothing the text of an earlier configuration.
     pub(crate) fn settings(&self, config: Option<&str>) -> Result<DataSettings, toml::de::Error> {
         let earlier = match config {
@@ -76,6 +85,7 @@ impl DataArguments {
             colour: self.colour.or(earlier.colour),
             validation: self.validation.or(earlier.validation),
             augment: self.augment.or(earlier.augment),
+            in_memory: self.in_memory.map(|megabytes| megabytes << 20),
         })
     }
 
@@ -130,7 +140,7 @@ impl DataArguments {
         let dataset = settings.load(&source, Some(&progress));
         bar.finish_and_clear();
         let dataset = dataset?;
-        *settings = settings.clone().of(&source, &dataset);
+        *settings = settings.clone().of(&source, &dataset)?;
         Ok(dataset)
     }
 }

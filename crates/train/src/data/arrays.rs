@@ -4,13 +4,15 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::files::{Preparation, prepare};
 use super::images::Images;
-use super::npy::Array;
+use super::npy::{Array, Layout};
 use super::pixels::Pixels;
+use super::stored::{Piece, Records, Stored, of_bytes};
 use super::targets::Targets;
 
 /// The names of the arrays.
@@ -37,7 +39,7 @@ pub(super) fn read_arrays(
     why: &str,
     preparation: &Preparation<'_>,
 ) -> Result<Dataset, DataError> {
-    let [x, y, test_x, test_y] = NAMES.map(|array| bytes(path, array));
+    let [x, y, test_x, test_y] = NAMES.map(|array| contents(path, array, preparation.in_memory));
     let missing = |array: &str| DataError::File {
         path: path.to_owned(),
         expected: format!("an array `{array}`"),
@@ -61,6 +63,24 @@ pub(super) fn read_arrays(
     };
     let class_names = (0..classes).map(|class| class.to_string()).collect();
     Dataset::of_parts(name, class_names, (path, why), train, test)
+}
+
+/// The file of an array.
+enum Contents {
+    Bytes(Vec<u8>),
+    /// Too large to be read as a whole.
+    File(PathBuf),
+}
+
+/// An array of an archive or a folder; `None` if there is none of this name. Images of a folder
+/// that are larger than may be in memory stay in their file.
+fn contents(path: &Path, array: &str, in_memory: u64) -> Result<Option<Contents>, DataError> {
+    let file = path.join(array).with_extension("npy");
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if path.is_dir() && array.starts_with("x_") && length > in_memory {
+        return Ok(Some(Contents::File(file)));
+    }
+    Ok(bytes(path, array)?.map(Contents::Bytes))
 }
 
 /// An array of an archive or a folder; `None` if there is none of this name.
@@ -100,12 +120,39 @@ fn bytes(path: &Path, array: &str) -> Result<Option<Vec<u8>>, DataError> {
     Ok(Some(bytes))
 }
 
+/// The most bytes of the head of a `.npy` file.
+const HEAD: u64 = 1 << 16;
+
+/// Images that stay in their file, and the shape of all of them.
+fn stored(path: &Path) -> Result<(Pixels, Vec<usize>), String> {
+    let io = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(io)?;
+    let mut head = Vec::new();
+    (&file).take(HEAD).read_to_end(&mut head).map_err(io)?;
+    let layout = Layout::parse(&head, file.metadata().map_err(io)?.len())?;
+    let (start, shape) = (layout.start as u64, layout.shape.clone());
+    let count = shape.first().copied().unwrap_or(0);
+    let size: usize = shape.iter().skip(1).product();
+    let bytes = size * layout.bytes();
+    let numbers = layout.part(&[]);
+    let (is_bytes, white) = (numbers.bytes().is_some() && numbers.white() > 1.0, numbers.white());
+    let decode = move |bytes: &[u8], out: &mut [f32]| {
+        let part = layout.part(bytes);
+        out.iter_mut().zip(part.numbers()).for_each(|(out, x)| *out = (x / white) as f32);
+    };
+    let decode: Box<dyn Fn(&[u8], &mut [f32]) + Send + Sync> =
+        if is_bytes { Box::new(of_bytes) } else { Box::new(decode) };
+    let files = vec![Piece { path: path.to_owned(), file, start, count }];
+    let records = Records { files, bytes, is_bytes, decode };
+    Ok((Pixels::Stored(Stored::new(Arc::new(records), size)), shape))
+}
+
 /// Images and what belongs to them, prepared.
 fn images(
     path: &Path,
     name: String,
     names: &[&str],
-    [x, y]: [&[u8]; 2],
+    [x, y]: [&Contents; 2],
     preparation: &Preparation<'_>,
 ) -> Result<Images, DataError> {
     let wrong = |array: &str, expected: &str, found: String| DataError::File {
@@ -116,7 +163,7 @@ fn images(
     let parse = |array: &str, bytes| {
         Array::parse(bytes).map_err(|problem| wrong(array, "an array of numbers", problem))
     };
-    let image_shape = |array: &Array<'_>| match array.shape[..] {
+    let image_shape = |shape: &[usize]| match *shape {
         [count, height, width] => Some((count, [height, width, 1])),
         [count, height, width, channels @ (1 | 3)] => Some((count, [height, width, channels])),
         _ => None,
@@ -131,21 +178,29 @@ fn images(
             }
         }
     };
-    let (x, y) = (parse(names[0], x)?, parse(names[1], y)?);
-    let Some((count, shape)) = image_shape(&x) else {
+    let Contents::Bytes(y) = y else { unreachable!("only images stay in their file") };
+    let y = parse(names[1], y)?;
+    let (x, x_shape) = match x {
+        Contents::Bytes(bytes) => {
+            let x = parse(names[0], bytes)?;
+            (pixels(names[0], &x, x.white())?, x.shape)
+        }
+        Contents::File(file) => stored(file).map_err(|problem| {
+            wrong(names[0], "an array of numbers in a file that can be read", problem)
+        })?,
+    };
+    let Some((count, shape)) = image_shape(&x_shape) else {
         let expected = "[count, height, width] or [count, height, width, 1 or 3]";
-        return Err(wrong(names[0], expected, format!("shape {:?}", x.shape)));
+        return Err(wrong(names[0], expected, format!("shape {x_shape:?}")));
     };
     if y.shape.first() != Some(&count) {
         let found = format!("{} of shape {:?}", y.name(), y.shape);
         return Err(wrong(names[1], &format!("{count} targets, one for each image"), found));
     }
-    let unlabelled = |labels| {
-        let images = Images::new(name.clone(), shape, pixels(names[0], &x, x.white())?, labels)?;
-        prepare(images, preparation)
-    };
+    let unlabelled =
+        |labels| prepare(Images::new(name.clone(), shape, x.clone(), labels)?, preparation);
     let targets = format!("the targets of {name}");
-    if let Some((_, shape)) = image_shape(&y) {
+    if let Some((_, shape)) = image_shape(&y.shape) {
         let values = pixels(names[1], &y, y.white())?;
         let images = prepare(
             Images::new(targets, shape, values, vec![0; count])?,

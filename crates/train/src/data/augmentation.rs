@@ -13,6 +13,7 @@ use morphograd_morphology::nn::tensor::{ShapeError, parallel};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::DataError;
 use super::images::Images;
 
 /// How far images are changed, each time differently; by default not at all.
@@ -183,23 +184,41 @@ pub struct Augmented<'a> {
 
 impl Augmented<'_> {
     /// Overwrites `out` as [`Images::gather_pixels`] does, with changed images if it is for a step.
-    pub fn gather_pixels(&self, mode: Mode, indices: &[usize], out: &mut [f32]) {
-        self.images.gather_pixels(indices, out);
+    ///
+    /// # Errors
+    /// As that.
+    pub fn gather_pixels(
+        &self,
+        mode: Mode,
+        indices: &[usize],
+        out: &mut [f32],
+    ) -> Result<(), DataError> {
+        self.images.gather_pixels(indices, out)?;
         self.change(mode, indices, self.images.shape(), out);
+        Ok(())
     }
 
     /// Overwrites `out` as [`Targets::gather`](super::Targets::gather) does. Target images are
     /// changed as their images are, so that a mask stays where its object is; its edges become soft
     /// where pixels are interpolated.
     ///
+    /// # Errors
+    /// As that.
+    ///
     /// # Panics
     /// If the images have no targets.
-    pub fn gather_targets(&self, mode: Mode, indices: &[usize], out: &mut [f32]) {
+    pub fn gather_targets(
+        &self,
+        mode: Mode,
+        indices: &[usize],
+        out: &mut [f32],
+    ) -> Result<(), DataError> {
         let targets = self.images.targets().expect("images with targets");
-        targets.gather(indices, out);
+        targets.gather(indices, out)?;
         if let Some(shape) = targets.image_shape() {
             self.change(mode, indices, shape, out);
         }
+        Ok(())
     }
 
     fn change(&self, mode: Mode, indices: &[usize], shape: [usize; 3], out: &mut [f32]) {
@@ -221,11 +240,17 @@ impl DataSet<f32> for Augmented<'_> {
         self.images.len()
     }
 
+    fn ahead(&self, examples: &[usize]) {
+        self.images.read_ahead(examples);
+    }
+
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
         let (mode, [height, width, channels]) = (graph.mode(), self.images.shape());
+        let mut read = Ok(());
         let images = graph.input_with([examples.len(), height, width, channels], |out| {
-            self.gather_pixels(mode, examples, out);
+            read = self.gather_pixels(mode, examples, out);
         });
+        read?;
         let labels = graph.input_with([examples.len()], |labels| {
             for (label, index) in labels.iter_mut().zip(examples) {
                 *label = f32::from(self.images.labels()[*index]);

@@ -1,13 +1,17 @@
 //! A data set: images to learn from, to watch and to measure on.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use morphograd_idx::LabelledImages;
+use morphograd_idx::{ElementType, LabelledImages, Limits};
 use sha2::{Digest, Sha256};
 
 use super::error::{DataError, FILES};
 use super::images::Images;
 use super::manifest;
+use super::pixels::Pixels;
+use super::stored::{Piece, Records, Stored, of_bytes};
 
 /// Training and test images of one size, and the names of the classes.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,16 +47,19 @@ impl Dataset {
 
     /// The SHA-256 of all that a training sees of the data, in hexadecimal digits: sizes, pixels,
     /// labels and targets of all parts, and the names of the classes. Not how they are stored.
-    pub fn sha256(&self) -> String {
+    ///
+    /// # Errors
+    /// If images are in files that cannot be read.
+    pub fn sha256(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
         for images in [Some(&self.train), self.validation.as_ref(), Some(&self.test)] {
             match images {
-                Some(images) => images.add_to(&mut hash),
+                Some(images) => images.add_to(&mut hash)?,
                 None => hash.update([0]),
             }
         }
         hash.update(self.class_names.join("\n"));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// What belongs to the images, for people.
@@ -76,7 +83,7 @@ impl Dataset {
     }
 
     /// Reads the four files of a folder, packed or not. Without names the classes are the numbers
-    /// up to the largest label.
+    /// up to the largest label. Images of more than `in_memory` bytes stay in their file.
     ///
     /// # Errors
     /// A file that is missing or malformed, counts that differ, a label that is not the number of a
@@ -86,12 +93,16 @@ impl Dataset {
         name: String,
         class_names: Option<Vec<String>>,
         note: String,
+        in_memory: u64,
     ) -> Result<Self, DataError> {
         let [train_images, train_labels, test_images, test_labels] =
             FILES.map(|file| manifest::locate(dir, file));
         let n = class_names.as_ref().map_or(256, Vec::len);
-        let train = LabelledImages::read(train_images, train_labels, n)?;
-        let test = LabelledImages::read(test_images, test_labels, n)?;
+        let read = |split: &str, images: PathBuf, labels: PathBuf| {
+            read_idx(format!("the {split} images of {name}"), &images, &labels, n, in_memory)
+        };
+        let train = read("training", train_images, train_labels)?;
+        let test = read("test", test_images, test_labels)?;
         let class_names = class_names.unwrap_or_else(|| {
             let largest = train.labels().iter().chain(test.labels()).max();
             (0..=largest.copied().unwrap_or(0)).map(|class| class.to_string()).collect()
@@ -146,7 +157,7 @@ impl Dataset {
     /// let digits = morphograd::data::Dataset::embedded(String::new());
     /// let train = digits.train.take(1024)?;
     /// let mut batch = vec![0.0; 2 * 28 * 28];
-    /// train.gather_pixels(&[7, 3], &mut batch);
+    /// train.gather_pixels(&[7, 3], &mut batch)?;
     /// assert!(batch.iter().all(|value| (0.0..=1.0).contains(value)));
     /// # Ok::<(), morphograd::data::DataError>(())
     /// ```
@@ -161,9 +172,11 @@ impl Dataset {
         let (images, labels) =
             (file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"));
         let train = LabelledImages::read_from(images, labels, n).expect("compiled in, and tested");
+        let train = Images::of("the training images of digits".to_owned(), train);
         let (images, labels) =
             (file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz"));
         let test = LabelledImages::read_from(images, labels, n).expect("compiled in, and tested");
+        let test = Images::of("the test images of digits".to_owned(), test);
         Self::new(entry.name, entry.classes, note, train, test).expect("compiled in, and tested")
     }
 
@@ -171,19 +184,58 @@ impl Dataset {
         name: String,
         class_names: Vec<String>,
         note: String,
-        train: LabelledImages,
-        test: LabelledImages,
+        train: Images,
+        test: Images,
     ) -> Result<Self, DataError> {
-        let size = |images: &LabelledImages| [images.height(), images.width()];
+        let size = |images: &Images| [images.height(), images.width()];
         let (expected, found) = (size(&train), size(&test));
         if expected != found {
             return Err(DataError::SizesDiffer { name, train: expected, test: found });
         }
-        let images =
-            |split: &str, labelled| Images::of(format!("the {split} images of {name}"), labelled);
-        let (train, test) = (images("training", train), images("test", test));
         Ok(Dataset { name, note, train, validation: None, test, class_names })
     }
+}
+
+/// Reads images and labels; the images stay in their file if they have more bytes than may be in
+/// memory.
+fn read_idx(
+    name: String,
+    images: &Path,
+    labels: &Path,
+    classes: usize,
+    in_memory: u64,
+) -> Result<Images, DataError> {
+    let layout = morphograd_idx::layout(images)?;
+    let (Some(start), &[count, height, width]) = (layout.start, &layout.dims[..]) else {
+        let limits = Limits { max_bytes: in_memory.max(Limits::default().max_bytes) };
+        let labelled = LabelledImages::read_within(images, labels, classes, limits)?;
+        return Ok(Images::of(name, labelled));
+    };
+    if layout.bytes <= in_memory || layout.element_type != ElementType::U8 {
+        let labelled = LabelledImages::read(images, labels, classes)?;
+        return Ok(Images::of(name, labelled));
+    }
+    let own = |path: &Path, expected: String, found: String| DataError::File {
+        path: path.to_owned(),
+        expected,
+        found,
+    };
+    let (dims, all) = morphograd_idx::read_as::<u8>(labels, Limits::default())?;
+    if dims != [count] {
+        let expected = format!("{count} labels, one for each image");
+        return Err(own(labels, expected, format!("dimensions {dims:?}")));
+    }
+    if let Some(label) = all.iter().find(|label| usize::from(**label) >= classes) {
+        return Err(own(labels, format!("labels below {classes}"), label.to_string()));
+    }
+    let file = File::open(images)
+        .map_err(|error| own(images, "a file that can be read".to_owned(), error.to_string()))?;
+    let piece = Piece { path: images.to_owned(), file, start, count };
+    let bytes = height * width;
+    let decode = Box::new(of_bytes);
+    let records = Records { files: vec![piece], bytes, is_bytes: true, decode };
+    let pixels = Pixels::Stored(Stored::new(Arc::new(records), bytes));
+    Images::new(name, [height, width, 1], pixels, all)
 }
 
 #[cfg(test)]
@@ -201,7 +253,13 @@ mod tests {
     }
 
     fn read(dir: &Path) -> Result<Dataset, DataError> {
-        Dataset::read(dir, "tiny".into(), Some(vec!["a".into(), "b".into()]), "a test".into())
+        Dataset::read(
+            dir,
+            "tiny".into(),
+            Some(vec!["a".into(), "b".into()]),
+            "a test".into(),
+            u64::MAX,
+        )
     }
 
     #[test]
@@ -211,7 +269,7 @@ mod tests {
         labelled(dir.path(), "t10k", [1, 2, 2], &[0]);
         let data = read(dir.path()).unwrap();
         let mut batch = [9.0; 8];
-        data.train.gather_pixels(&[2, 0], &mut batch);
+        data.train.gather_pixels(&[2, 0], &mut batch).unwrap();
         assert_eq!(batch, [8, 9, 10, 11, 0, 1, 2, 3].map(|pixel| pixel as f32 / 255.0));
         let two = data.train.take(2).unwrap();
         assert_eq!((two.len(), two.labels()), (2, &[0, 1][..]));

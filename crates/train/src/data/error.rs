@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use morphograd_morphology::nn::tensor::ShapeError;
+
 /// The files of a data set: training images and labels, test images and labels.
 pub const FILES: [&str; 4] = [
     "train-images-idx3-ubyte.gz",
@@ -66,6 +68,9 @@ pub enum DataError {
         /// What there is.
         found: String,
     },
+    /// Images that do not fit.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// An image that cannot be read.
     #[error(transparent)]
     Image(#[from] morphograd_image::Error),
@@ -89,4 +94,11 @@ pub enum DataError {
         /// How many there are.
         available: usize,
     },
+}
+
+/// What a data set tells the graph that it writes into.
+impl From<DataError> for ShapeError {
+    fn from(error: DataError) -> Self {
+        Self::new("data", "images that can be read", error.to_string())
+    }
 }

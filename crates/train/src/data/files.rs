@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use morphograd_image::image::imageops::{FilterType, resize};
 use morphograd_image::image::{ImageBuffer, Pixel};
@@ -13,13 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
 use super::images::Images;
-use super::pixels::Pixels;
+use super::pixels::{Pixels, byte};
+use super::stored::{Store, Stored};
 
 /// What endings files of images have.
 pub const ENDINGS: &str = "png, tif, tiff, jpg, jpeg, pbm, pgm, ppm, pnm, pam";
 
 /// What becomes of images before a network sees them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Preparation<'a> {
     /// Height and width of all images: linear interpolation over the area of a pixel, whatever the
     /// proportions were. Without it all files have to be of one size.
@@ -28,6 +30,15 @@ pub struct Preparation<'a> {
     pub colour: Option<Colour>,
     /// Told how many files are read, and of how many.
     pub progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+    /// The most bytes of images that are held in memory; larger ones are read from their files when
+    /// they are needed. By default 1 GiB.
+    pub in_memory: u64,
+}
+
+impl Default for Preparation<'_> {
+    fn default() -> Self {
+        Self { resize: None, colour: None, progress: None, in_memory: 1 << 30 }
+    }
 }
 
 impl fmt::Debug for Preparation<'_> {
@@ -128,38 +139,78 @@ pub(super) fn read(
     let size = height * width * colour.channels();
     let is_bytes = headers.iter().all(|h| matches!(h.depth, Depth::Bit | Depth::U8));
     let done = std::sync::atomic::AtomicUsize::new(0);
-    let read = |(path, _): &(PathBuf, u8), out: &mut [f32]| -> Result<(), DataError> {
-        let picture = morphograd_image::read(path, Limits::default())?;
-        let values = prepared(picture.to_tensor().data(), picture.size(), [height, width], colour);
-        if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
-            let (path, found) = (path.clone(), format!("{wrong}"));
-            return Err(DataError::File { path, expected: "finite pixels".to_owned(), found });
-        }
-        out.copy_from_slice(&values);
+    let store = Files {
+        paths: files.iter().map(|(path, _)| path.clone()).collect(),
+        size: [height, width],
+        colour,
+        is_bytes,
+    };
+    let read = |index: usize, out: &mut [f32]| -> Result<(), DataError> {
+        store.read(index, out)?;
         if let Some(progress) = preparation.progress {
             progress(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), files.len());
         }
         Ok(())
     };
+    let labels = files.iter().map(|(_, label)| *label).collect();
+    let shape = [height, width, colour.channels()];
+    let bytes = (size * files.len()) as u64 * if is_bytes { 1 } else { 4 };
+    if bytes > preparation.in_memory {
+        let stored = Stored::new(Arc::new(store), size);
+        return Images::new(name, shape, Pixels::Stored(stored), labels);
+    }
     let pixels = if is_bytes {
         let mut pixels = vec![0u8; size * files.len()];
-        files.par_iter().zip(pixels.par_chunks_mut(size)).try_for_each(|(file, out)| {
+        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| {
             let mut values = vec![0.0; size];
-            read(file, &mut values)?;
+            read(i, &mut values)?;
             out.iter_mut().zip(values).for_each(|(out, x)| *out = byte(x));
             Ok::<_, DataError>(())
         })?;
         Pixels::U8(pixels)
     } else {
         let mut pixels = vec![0.0; size * files.len()];
-        files
-            .par_iter()
-            .zip(pixels.par_chunks_mut(size))
-            .try_for_each(|(file, out)| read(file, out))?;
+        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| read(i, out))?;
         Pixels::F32(pixels)
     };
-    let labels = files.iter().map(|(_, label)| *label).collect();
-    Images::new(name, [height, width, colour.channels()], pixels, labels)
+    Images::new(name, shape, pixels, labels)
+}
+
+/// Files of images.
+#[derive(Debug)]
+struct Files {
+    paths: Vec<PathBuf>,
+    size: [usize; 2],
+    colour: Colour,
+    is_bytes: bool,
+}
+
+impl Store for Files {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn is_bytes(&self) -> bool {
+        self.is_bytes
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+        let path = &self.paths[index];
+        let picture = morphograd_image::read(path, Limits::default())?;
+        let values = picture.to_tensor();
+        let values = prepared(values.data(), picture.size(), self.size, self.colour);
+        if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+            let (path, found) = (path.clone(), format!("{wrong}"));
+            return Err(DataError::File { path, expected: "finite pixels".to_owned(), found });
+        }
+        if self.is_bytes {
+            // As a byte is read back from memory.
+            out.iter_mut().zip(values).for_each(|(out, x)| *out = f32::from(byte(x)) / 255.0);
+        } else {
+            out.copy_from_slice(&values);
+        }
+        Ok(())
+    }
 }
 
 /// One picture as numbers where 1 is white, `[height, width, channels]`, of the size and colours
@@ -169,10 +220,11 @@ pub(super) fn read(
 /// If the file cannot be read, or has a number that is not finite.
 pub fn read_one(path: &Path, [height, width, channels]: [usize; 3]) -> Result<Vec<f32>, DataError> {
     let colour = Colour::of(channels);
-    let one = Preparation { resize: Some([height, width]), colour: Some(colour), progress: None };
+    let (resize, colour) = (Some([height, width]), Some(colour));
+    let one = Preparation { resize, colour, ..Preparation::default() };
     let images = read(String::new(), &[(path.to_owned(), 0)], &one)?;
     let mut values = vec![0.0; images.size()];
-    images.gather_pixels(&[0], &mut values);
+    images.gather_pixels(&[0], &mut values)?;
     Ok(values)
 }
 
@@ -185,23 +237,31 @@ pub(super) fn prepare(images: Images, preparation: &Preparation<'_>) -> Result<I
         return Ok(images);
     }
     let is_bytes = images.white() > 1.0;
+    let shape = [size[0], size[1], colour.channels()];
+    let name = images.name.clone();
+    if let Pixels::Stored(stored) = images.pixels() {
+        let change = move |values: &[f32]| {
+            let values = prepared(values, [height, width], size, colour);
+            if !is_bytes {
+                return values;
+            }
+            values.into_iter().map(|x| f32::from(byte(x)) / 255.0).collect()
+        };
+        let stored = Pixels::Stored(stored.changed(shape.iter().product(), change));
+        return Images::new(name, shape, stored, images.labels().to_vec());
+    }
     let all: Vec<f32> = (0..images.len())
         .into_par_iter()
-        .flat_map_iter(|i| {
+        .map(|i| {
             let mut values = vec![0.0; images.size()];
-            images.gather_pixels(&[i], &mut values);
-            prepared(&values, [height, width], size, colour)
+            images.gather_pixels(&[i], &mut values)?;
+            Ok(prepared(&values, [height, width], size, colour))
         })
-        .collect();
+        .collect::<Result<Vec<_>, DataError>>()?
+        .concat();
     let pixels =
         if is_bytes { Pixels::U8(all.into_iter().map(byte).collect()) } else { Pixels::F32(all) };
-    let shape = [size[0], size[1], colour.channels()];
-    Images::new(images.name.clone(), shape, pixels, images.labels().to_vec())
-}
-
-/// From 0 to 255, the nearest.
-fn byte(x: f32) -> u8 {
-    (x * 255.0).round() as u8
+    Images::new(name, shape, pixels, images.labels().to_vec())
 }
 
 /// One image `[height, width, 1 or 3]` in another size and colour.

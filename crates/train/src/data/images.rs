@@ -3,15 +3,18 @@
 //! The one design choice: pixels stay bytes where files have bytes, a quarter of the memory of
 //! numbers; they become numbers in [0, 1] when a batch is gathered.
 
+use std::borrow::Cow;
+
 use morphograd_idx::LabelledImages;
 use morphograd_morphology::nn::autodiff::Graph;
 use morphograd_morphology::nn::fit::{Batch, DataSet};
 use morphograd_morphology::nn::random::Stream;
 use morphograd_morphology::nn::tensor::ShapeError;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
-use super::pixels::Pixels;
+use super::pixels::{Pixels, byte};
 use super::targets::Targets;
 
 /// Grey or colour images of one size with a class each; never empty. Images with [`Targets`] are
@@ -116,45 +119,97 @@ impl Images {
 
     /// What white is among the [`levels`](Self::levels): 255 for bytes, else 1.
     pub fn white(&self) -> f64 {
-        match self.pixels {
-            Pixels::U8(_) => 255.0,
-            Pixels::F32(_) => 1.0,
-        }
+        if self.pixels.is_bytes() { 255.0 } else { 1.0 }
     }
 
     /// The numbers of one image as they are stored, row by row.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// Where there is no such image, or a file cannot be read any more.
     pub fn levels(&self, index: usize) -> impl ExactSizeIterator<Item = f64> + Clone + '_ {
         let range = index * self.size()..(index + 1) * self.size();
         assert!(range.end <= self.pixels.len(), "image {index} of {}", self.len());
-        range.map(|i| match &self.pixels {
+        let stored = match &self.pixels {
+            Pixels::Stored(stored) => {
+                let mut values = vec![0.0; self.size()];
+                stored.gather(&[index], &mut values).unwrap_or_else(|error| panic!("{error}"));
+                let white = self.white() as f32;
+                let level = |x: f32| f64::from(if white > 1.0 { (x * white).round() } else { x });
+                values.into_iter().map(level).collect()
+            }
+            Pixels::U8(_) | Pixels::F32(_) => Vec::new(),
+        };
+        let start = range.start;
+        range.map(move |i| match &self.pixels {
             Pixels::U8(pixels) => f64::from(pixels[i]),
             Pixels::F32(pixels) => f64::from(pixels[i]),
+            Pixels::Stored(_) => stored[i - start],
         })
     }
 
     /// Overwrites `out` (`[indices.len(), height, width, channels]`) with the images at `indices`;
     /// bytes are divided by 255.
     ///
+    /// # Errors
+    /// If the images are in files, and one cannot be read any more.
+    ///
     /// # Panics
     /// Where `out` has another length, or an index is not below [`len`](Self::len).
-    pub fn gather_pixels(&self, indices: &[usize], out: &mut [f32]) {
+    pub fn gather_pixels(&self, indices: &[usize], out: &mut [f32]) -> Result<(), DataError> {
         let size = self.size();
         assert_eq!(out.len(), indices.len() * size, "a batch of {} images", indices.len());
-        self.pixels.gather(size, indices, out);
+        self.pixels.gather(size, indices, out)
+    }
+
+    /// Begins to read images that will be gathered soon, with their targets, if they are in files.
+    pub fn read_ahead(&self, indices: &[usize]) {
+        self.pixels.ahead(indices);
+        self.targets.iter().for_each(|targets| targets.ahead(indices));
+    }
+
+    /// The same images in memory, if they take no more than so many bytes there.
+    pub(super) fn loaded(self, in_memory: u64) -> Result<Self, DataError> {
+        let bytes = self.len() * self.size() * if self.white() > 1.0 { 1 } else { 4 };
+        if !self.is_stored() || bytes as u64 > in_memory {
+            return Ok(self);
+        }
+        let mut values = vec![0.0; self.len() * self.size()];
+        values
+            .par_chunks_mut(self.size())
+            .enumerate()
+            .try_for_each(|(i, out)| self.gather_pixels(&[i], out))?;
+        let pixels = match self.white() > 1.0 {
+            true => Pixels::U8(values.into_iter().map(byte).collect()),
+            false => Pixels::F32(values),
+        };
+        Ok(Self { pixels, ..self })
+    }
+
+    /// Whether they are in files.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.pixels, Pixels::Stored(_))
+    }
+
+    /// The pixels.
+    pub(super) fn pixels(&self) -> &Pixels {
+        &self.pixels
     }
 
     /// Adds sizes, pixels, labels and targets to a check sum.
-    pub(super) fn add_to(&self, hash: &mut Sha256) {
+    pub(super) fn add_to(&self, hash: &mut Sha256) -> Result<(), DataError> {
         let sizes = [self.len(), self.height, self.width, self.channels];
         sizes.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
-        self.pixels.add_to(hash);
+        self.pixels.add_to(self.size(), hash)?;
         hash.update(&self.labels);
-        if let Some(targets) = &self.targets {
-            targets.add_to(hash);
-        }
+        self.targets.as_ref().map_or(Ok(()), |targets| targets.add_to(hash))
+    }
+
+    /// The first `count` images, without a copy if these are all.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn first(&self, count: usize) -> Result<Cow<'_, Self>, DataError> {
+        if count == self.len() { Ok(Cow::Borrowed(self)) } else { self.take(count).map(Cow::Owned) }
     }
 
     /// The first `count` images.
@@ -231,9 +286,15 @@ impl DataSet<f32> for Images {
         Images::len(self)
     }
 
+    fn ahead(&self, examples: &[usize]) {
+        self.read_ahead(examples);
+    }
+
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
         let shape = [examples.len(), self.height, self.width, self.channels];
-        let images = graph.input_with(shape, |images| self.gather_pixels(examples, images));
+        let mut read = Ok(());
+        let images = graph.input_with(shape, |out| read = self.gather_pixels(examples, out));
+        read?;
         let labels = graph.input_with([examples.len()], |labels| {
             for (label, &index) in labels.iter_mut().zip(examples) {
                 *label = f32::from(self.labels[index]);
@@ -257,7 +318,7 @@ mod tests {
         let numbers = images(Pixels::F32(vec![0.0, 0.2, 0.4, 1.0]), &[0, 1]).unwrap();
         let gathered = |images: &Images| {
             let mut batch = [9.0; 4];
-            images.gather_pixels(&[1, 0], &mut batch);
+            images.gather_pixels(&[1, 0], &mut batch).unwrap();
             batch
         };
         assert_eq!(gathered(&bytes), gathered(&numbers));

@@ -15,7 +15,9 @@ pub(crate) mod npy;
 pub(crate) mod pairs;
 pub mod pixels;
 pub mod settings;
+pub mod shards;
 pub mod source;
+pub(crate) mod stored;
 pub(crate) mod table;
 pub mod targets;
 
@@ -26,5 +28,6 @@ pub use files::{Colour, Preparation};
 pub use images::Images;
 pub use pixels::Pixels;
 pub use settings::DataSettings;
+pub use shards::write_shards;
 pub use source::{DataSource, Search};
 pub use targets::Targets;

@@ -21,9 +21,17 @@ struct Kind {
     is_big_endian: bool,
 }
 
-impl<'a> Array<'a> {
-    /// Reads an array; the error says what was expected and found.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+/// What an array is, and where its numbers begin: what the head of a file says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Layout {
+    pub(super) shape: Vec<usize>,
+    kind: Kind,
+    pub(super) start: usize,
+}
+
+impl Layout {
+    /// Reads the head of a file of so many bytes.
+    pub(super) fn parse(bytes: &[u8], file: u64) -> Result<Self, String> {
         let expected = |what: &str, found: &str| Err(format!("expected {what}, found {found}"));
         let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else {
             return expected("a file that begins as .npy does", "another");
@@ -37,16 +45,35 @@ impl<'a> Array<'a> {
             let found = format!("{} bytes", rest.len());
             return expected(&format!("a header of {length} bytes"), &found);
         };
-        let data = &rest[start + length..];
+        let start = bytes.len() - rest.len() + start + length;
+        let data = file.saturating_sub(start as u64);
         let header = std::str::from_utf8(header)
             .map_err(|_| "expected a header of text, found other bytes")?;
         let (kind, shape) = dictionary(header)?;
         let count = shape.iter().try_fold(kind.bytes, |n, side| n.checked_mul(*side));
-        if count != Some(data.len()) {
-            let found = format!("{} bytes", data.len());
+        if count.map(|count| count as u64) != Some(data) {
+            let found = format!("{data} bytes");
             return expected(&format!("the numbers of an array of shape {shape:?}"), &found);
         }
-        Ok(Self { shape, kind, data })
+        Ok(Self { shape, kind, start })
+    }
+
+    /// Bytes of a number.
+    pub(super) fn bytes(&self) -> usize {
+        self.kind.bytes
+    }
+
+    /// Some of the numbers, as they lie in the file.
+    pub(super) fn part<'a>(&self, data: &'a [u8]) -> Array<'a> {
+        Array { shape: self.shape.clone(), kind: self.kind, data }
+    }
+}
+
+impl<'a> Array<'a> {
+    /// Reads an array; the error says what was expected and found.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        let layout = Layout::parse(bytes, bytes.len() as u64)?;
+        Ok(layout.part(&bytes[layout.start..]))
     }
 
     /// What the numbers are, as NumPy calls it.

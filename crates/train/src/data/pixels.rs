@@ -1,6 +1,13 @@
 //! Numbers of images, as bytes or as floats.
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+
+use super::error::DataError;
+use super::stored::Stored;
+
+/// Numbers that are read at once for a check sum.
+const BLOCK: usize = 1 << 20;
 
 /// The pixels of images, one image after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +16,8 @@ pub enum Pixels {
     U8(Vec<u8>),
     /// 0 is black and 1 is white; there may be others.
     F32(Vec<f32>),
+    /// In files.
+    Stored(Stored),
 }
 
 impl Pixels {
@@ -17,12 +26,40 @@ impl Pixels {
         match self {
             Self::U8(pixels) => pixels.len(),
             Self::F32(pixels) => pixels.len(),
+            Self::Stored(stored) => stored.numbers(),
         }
     }
 
-    /// Adds the numbers to a check sum.
-    pub(super) fn add_to(&self, hash: &mut Sha256) {
+    /// Whether they are bytes, divided by 255.
+    pub(super) fn is_bytes(&self) -> bool {
         match self {
+            Self::U8(_) => true,
+            Self::F32(_) => false,
+            Self::Stored(stored) => stored.is_bytes(),
+        }
+    }
+
+    /// Adds the numbers to a check sum: the same for stored ones as in memory.
+    pub(super) fn add_to(&self, size: usize, hash: &mut Sha256) -> Result<(), DataError> {
+        match self {
+            Self::Stored(stored) => {
+                // So many images at a time, in parallel.
+                let count = self.len() / size;
+                let block = (BLOCK / size).clamp(1, count.max(1));
+                for start in (0..count).step_by(block) {
+                    let images: Vec<usize> = (start..count.min(start + block)).collect();
+                    let mut values = vec![0.0; images.len() * size];
+                    images
+                        .par_iter()
+                        .zip(values.par_chunks_mut(size))
+                        .try_for_each(|(i, out)| stored.gather(&[*i], out))?;
+                    if stored.is_bytes() {
+                        hash.update(values.into_iter().map(byte).collect::<Vec<u8>>());
+                    } else {
+                        Self::F32(values).add_to(size, hash)?;
+                    }
+                }
+            }
             Self::U8(pixels) => hash.update(pixels),
             Self::F32(pixels) => {
                 for block in pixels.chunks(1024) {
@@ -31,10 +68,19 @@ impl Pixels {
                 }
             }
         }
+        Ok(())
     }
 
     /// Overwrites `out` with the pieces of `size` numbers at `indices`; bytes are divided by 255.
-    pub(super) fn gather(&self, size: usize, indices: &[usize], out: &mut [f32]) {
+    pub(super) fn gather(
+        &self,
+        size: usize,
+        indices: &[usize],
+        out: &mut [f32],
+    ) -> Result<(), DataError> {
+        if let Self::Stored(stored) = self {
+            return stored.gather(indices, out);
+        }
         for (&index, piece) in indices.iter().zip(out.chunks_exact_mut(size)) {
             let range = index * size..(index + 1) * size;
             match self {
@@ -44,16 +90,34 @@ impl Pixels {
                     }
                 }
                 Self::F32(pixels) => piece.copy_from_slice(&pixels[range]),
+                Self::Stored(_) => unreachable!("gathered above"),
             }
+        }
+        Ok(())
+    }
+
+    /// Begins to read images that will be needed soon.
+    pub(super) fn ahead(&self, indices: &[usize]) {
+        if let Self::Stored(stored) = self {
+            stored.ahead(indices);
         }
     }
 
     /// The pieces of `size` numbers at these indices, in this order.
     pub(super) fn select(&self, size: usize, indices: impl Iterator<Item = usize>) -> Self {
+        if let Self::Stored(stored) = self {
+            return Self::Stored(stored.select(indices));
+        }
         let ranges = indices.map(|i| i * size..(i + 1) * size);
         match self {
             Self::U8(all) => Self::U8(ranges.flat_map(|r| &all[r]).copied().collect()),
             Self::F32(all) => Self::F32(ranges.flat_map(|r| &all[r]).copied().collect()),
+            Self::Stored(_) => unreachable!("selected above"),
         }
     }
+}
+
+/// From 0 to 255, the nearest.
+pub(super) fn byte(x: f32) -> u8 {
+    (x * 255.0).round() as u8
 }

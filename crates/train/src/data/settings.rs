@@ -28,6 +28,10 @@ pub struct DataSettings {
     /// The share of the training images of each class that is watched while training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// The [most bytes](Preparation::in_memory) of images in memory, which changes no result and is
+    /// not kept.
+    #[serde(skip)]
+    pub in_memory: Option<u64>,
     /// How images are changed whenever a step learns from them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augment: Option<Augmentation>,
@@ -48,7 +52,10 @@ impl DataSettings {
         source: &DataSource,
         progress: Option<&(dyn Fn(usize, usize) + Sync)>,
     ) -> Result<Dataset, DataError> {
-        let preparation = Preparation { resize: self.resize, colour: self.colour, progress };
+        let usual = Preparation::default().in_memory;
+        let in_memory = self.in_memory.unwrap_or(usual);
+        let (resize, colour) = (self.resize, self.colour);
+        let preparation = Preparation { resize, colour, progress, in_memory };
         let dataset = source.load_prepared(&preparation)?;
         match self.validation {
             Some(share) => dataset.with_validation(share, 0),
@@ -57,8 +64,10 @@ impl DataSettings {
     }
 
     /// The same with what was loaded. A path that is no text is left out.
-    #[must_use]
-    pub fn of(self, source: &DataSource, dataset: &Dataset) -> Self {
-        Self { path: source.place(), sha256: Some(dataset.sha256()), ..self }
+    ///
+    /// # Errors
+    /// As [`Dataset::sha256`].
+    pub fn of(self, source: &DataSource, dataset: &Dataset) -> Result<Self, DataError> {
+        Ok(Self { path: source.place(), sha256: Some(dataset.sha256()?), ..self })
     }
 }

@@ -11,6 +11,7 @@ use super::files::{Preparation, prepare};
 use super::folders::{is_by_class, read_by_class};
 use super::manifest;
 use super::pairs::{is_pairs, read_pairs};
+use super::shards::{is_shards, read_shards};
 use super::table::read_table;
 
 /// Where to look. The binary fills this in: libraries read neither the command line nor the
@@ -116,7 +117,7 @@ impl DataSource {
         let (path, why) = match self {
             DataSource::Own { path, why } => (path, why),
             DataSource::Embedded { .. } | DataSource::Folder { .. } => {
-                let data = self.load_idx()?;
+                let data = self.load_idx(preparation.in_memory)?;
                 let train = prepare(data.train, preparation)?;
                 let test = prepare(data.test, preparation)?;
                 return Ok(Dataset { train, test, ..data });
@@ -124,7 +125,9 @@ impl DataSource {
         };
         let name = path.file_stem().filter(|_| path.is_file()).or(path.file_name());
         let name = name.map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into());
-        if is_pairs(path) {
+        if is_shards(path) {
+            read_shards(path, name, why, preparation)
+        } else if is_pairs(path) {
             read_pairs(path, name, why, preparation)
         } else if is_by_class(path) {
             read_by_class(path, name, why, preparation)
@@ -135,7 +138,7 @@ impl DataSource {
         }
     }
 
-    fn load_idx(&self) -> Result<Dataset, DataError> {
+    fn load_idx(&self, in_memory: u64) -> Result<Dataset, DataError> {
         let (dir, why) = match self {
             DataSource::Folder { dir, why } => (dir, why),
             DataSource::Embedded { why } | DataSource::Own { why, .. } => {
@@ -156,7 +159,7 @@ impl DataSource {
             _ => format!("; not as published: {}", altered.join(", ")),
         };
         let note = format!("{title} from {} ({why}{altered})", dir.display());
-        Dataset::read(dir, name, classes, note)
+        Dataset::read(dir, name, classes, note, in_memory)
     }
 
     fn named(named: &Path, datasets: &Path, why: &str) -> Result<Self, DataError> {
@@ -166,7 +169,8 @@ impl DataSource {
             return Ok(DataSource::Folder { dir: named.to_owned(), why });
         }
         let is_archive = named.is_file() && has_ending(named, "npz");
-        if is_archive || is_table(named) || is_by_class(named) || is_folder_of_arrays(named) {
+        let is_folder = is_by_class(named) || is_folder_of_arrays(named) || is_shards(named);
+        if is_archive || is_table(named) || is_folder {
             return Ok(DataSource::Own { path: named.to_owned(), why });
         }
         let entry = named.to_str().and_then(|name| manifest::entry(name).ok());
@@ -188,7 +192,7 @@ impl DataSource {
                     ""
                 } else if named.exists() {
                     "; or train/<class>/ with images, train/images/ and train/masks/, x_train.npy, \
-                     an .npz or a .csv with path and label"
+                     an .npz, shards or a .csv with path and label"
                 } else {
                     ", and it is not the name of a data set"
                 };

@@ -13,7 +13,7 @@ use super::pixels::Pixels;
 /// let masks = Targets::new("masks".into(), &[1, 2, 1], Pixels::U8(vec![0, 255, 255, 0]))?;
 /// let images = images.with_targets(masks)?;
 /// let mut second = [9.0; 2];
-/// images.targets().unwrap().gather(&[1], &mut second);
+/// images.targets().unwrap().gather(&[1], &mut second)?;
 /// assert_eq!(second, [1.0, 0.0]);
 /// # Ok::<(), morphograd::data::DataError>(())
 /// ```
@@ -39,9 +39,14 @@ impl Targets {
     }
 
     /// Adds shape and values to a check sum.
-    pub(super) fn add_to(&self, hash: &mut Sha256) {
+    pub(super) fn add_to(&self, hash: &mut Sha256) -> Result<(), DataError> {
         self.shape.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
-        self.values.add_to(hash);
+        self.values.add_to(self.size(), hash)
+    }
+
+    /// Begins to read targets that will be needed soon.
+    pub(super) fn ahead(&self, indices: &[usize]) {
+        self.values.ahead(indices);
     }
 
     /// Images of a shape as targets of others.
@@ -77,12 +82,15 @@ impl Targets {
 
     /// Overwrites `out` with the targets at `indices`; bytes are divided by 255.
     ///
+    /// # Errors
+    /// If the targets are in files, and one cannot be read any more.
+    ///
     /// # Panics
     /// Where `out` has another length, or an index is not below [`len`](Self::len).
-    pub fn gather(&self, indices: &[usize], out: &mut [f32]) {
+    pub fn gather(&self, indices: &[usize], out: &mut [f32]) -> Result<(), DataError> {
         let size = self.size();
         assert_eq!(out.len(), indices.len() * size, "a batch of {} targets", indices.len());
-        self.values.gather(size, indices, out);
+        self.values.gather(size, indices, out)
     }
 
     pub(super) fn select(&self, indices: impl Iterator<Item = usize>) -> Self {

@@ -158,6 +158,11 @@ impl DataSet<f32> for Examples<'_> {
         }
     }
 
+    fn ahead(&self, examples: &[usize]) {
+        let (Self::Classes(images) | Self::Pairs(ImageTargets { images, .. })) = self;
+        images.ahead(examples);
+    }
+
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
         match self {
             Self::Classes(images) => images.gather(graph, examples),
@@ -197,31 +202,38 @@ impl DataSet<f32> for ImageTargets<'_> {
         self.images.images.len()
     }
 
+    fn ahead(&self, examples: &[usize]) {
+        self.images.ahead(examples);
+    }
+
     fn gather(&self, graph: &mut Graph<'_, f32>, examples: &[usize]) -> Result<Batch, ShapeError> {
         let (mode, [height, width, channels]) = (graph.mode(), self.images.images.shape());
         let shape = Shape::from([examples.len(), height, width, channels]);
+        let mut read = Ok(());
         let inputs = graph.input_with(shape, |pixels| {
-            self.images.gather_pixels(mode, examples, pixels);
+            read = self.images.gather_pixels(mode, examples, pixels);
             let Some(noise) = self.noise else { return };
             for (image, i) in pixels.chunks_exact_mut(height * width * channels).zip(examples) {
                 let mut stream = Stream::new(self.seed, self.purpose, *i as u64);
                 noise.add(&mut stream, image);
             }
         });
+        read?;
+        read = Ok(());
         let targets = match self.goal {
             Goal::Images => graph.input_with(shape, |pixels| {
-                self.images.gather_pixels(mode, examples, pixels);
+                read = self.images.gather_pixels(mode, examples, pixels);
             }),
             Goal::Data => {
                 let one = self.images.images.targets().map_or(&[][..], |targets| targets.shape());
                 let dims: Vec<usize> = [examples.len()].iter().chain(one).copied().collect();
                 graph.input_with(Shape::new(&dims), |targets| {
-                    self.images.gather_targets(mode, examples, targets);
+                    read = self.images.gather_targets(mode, examples, targets);
                 })
             }
             Goal::Teacher((teacher, params)) => {
                 let mut pixels = vec![0.0; shape.len()];
-                self.images.gather_pixels(mode, examples, &mut pixels);
+                self.images.gather_pixels(mode, examples, &mut pixels)?;
                 let mut tape = Tape::new();
                 let mut own = tape.record(params, Mode::Eval);
                 let x = own.input(TensorRef::new(shape, &pixels));
@@ -229,6 +241,7 @@ impl DataSet<f32> for ImageTargets<'_> {
                 graph.input(own.value(y))
             }
         };
+        read?;
         Ok(Batch::new(inputs, targets))
     }
 }

@@ -4,6 +4,7 @@
 mod classes;
 #[path = "../support/command.rs"]
 mod command;
+mod stored;
 mod targets;
 
 use std::fs;
@@ -55,7 +56,7 @@ pub(crate) fn error(path: &Path) -> String {
 
 pub(crate) fn numbers(images: &Images, index: usize) -> Vec<f32> {
     let mut out = vec![0.0; images.size()];
-    images.gather_pixels(&[index], &mut out);
+    images.gather_pixels(&[index], &mut out).unwrap();
     out
 }
 

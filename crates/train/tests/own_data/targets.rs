@@ -21,7 +21,7 @@ fn scene(number: usize) -> [Vec<u8>; 2] {
 }
 
 /// A folder of pairs: 40 scenes to train and 8 to test.
-fn pairs() -> TempDir {
+pub(super) fn pairs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (part, numbers) in [("train", 0..40), ("test", 40..48)] {
         for number in numbers {
@@ -40,7 +40,7 @@ fn targets(images: &Images) -> &Targets {
 
 fn target(images: &Images, index: usize) -> Vec<f32> {
     let mut out = vec![0.0; targets(images).size()];
-    targets(images).gather(&[index], &mut out);
+    targets(images).gather(&[index], &mut out).unwrap();
     out
 }
 
@@ -89,8 +89,8 @@ fn masks_move_with_their_images() {
     let augmented = Augmented { images: &images, augmentation, seed: 4 };
     let [mut a, mut b] = [(); 2].map(|()| vec![0.0; 3 * images.size()]);
     for mode in [Mode::Train { step: 7 }, Mode::Eval] {
-        augmented.gather_pixels(mode, &[3, 0, 17], &mut a);
-        augmented.gather_targets(mode, &[3, 0, 17], &mut b);
+        augmented.gather_pixels(mode, &[3, 0, 17], &mut a).unwrap();
+        augmented.gather_targets(mode, &[3, 0, 17], &mut b).unwrap();
         assert_eq!(a, b);
     }
 }
