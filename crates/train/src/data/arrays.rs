@@ -12,7 +12,7 @@ use super::files::{Preparation, prepare};
 use super::images::Images;
 use super::npy::{Array, Layout};
 use super::pixels::Pixels;
-use super::stored::{Piece, Records, Stored, of_bytes};
+use super::stored::{Decode, Piece, Records, Stored};
 use super::targets::Targets;
 
 /// The names of the arrays.
@@ -140,8 +140,7 @@ fn stored(path: &Path) -> Result<(Pixels, Vec<usize>), String> {
         let part = layout.part(bytes);
         out.iter_mut().zip(part.numbers()).for_each(|(out, x)| *out = (x / white) as f32);
     };
-    let decode: Box<dyn Fn(&[u8], &mut [f32]) + Send + Sync> =
-        if is_bytes { Box::new(of_bytes) } else { Box::new(decode) };
+    let decode: Option<Box<Decode>> = if is_bytes { None } else { Some(Box::new(decode)) };
     let files = vec![Piece { path: path.to_owned(), file, start, count }];
     let records = Records { files, bytes, is_bytes, decode };
     Ok((Pixels::Stored(Stored::new(Arc::new(records), size)), shape))

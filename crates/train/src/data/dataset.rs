@@ -11,7 +11,7 @@ use super::error::{DataError, FILES};
 use super::images::Images;
 use super::manifest;
 use super::pixels::Pixels;
-use super::stored::{Piece, Records, Stored, of_bytes};
+use super::stored::{Piece, Records, Stored};
 
 /// Training and test images of one size, and the names of the classes.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,13 +206,13 @@ fn read_idx(
     in_memory: u64,
 ) -> Result<Images, DataError> {
     let layout = morphograd_idx::layout(images)?;
+    let limits = Limits { max_bytes: in_memory.max(Limits::default().max_bytes) };
     let (Some(start), &[count, height, width]) = (layout.start, &layout.dims[..]) else {
-        let limits = Limits { max_bytes: in_memory.max(Limits::default().max_bytes) };
         let labelled = LabelledImages::read_within(images, labels, classes, limits)?;
         return Ok(Images::of(name, labelled));
     };
     if layout.bytes <= in_memory || layout.element_type != ElementType::U8 {
-        let labelled = LabelledImages::read(images, labels, classes)?;
+        let labelled = LabelledImages::read_within(images, labels, classes, limits)?;
         return Ok(Images::of(name, labelled));
     }
     let own = |path: &Path, expected: String, found: String| DataError::File {
@@ -232,8 +232,7 @@ fn read_idx(
         .map_err(|error| own(images, "a file that can be read".to_owned(), error.to_string()))?;
     let piece = Piece { path: images.to_owned(), file, start, count };
     let bytes = height * width;
-    let decode = Box::new(of_bytes);
-    let records = Records { files: vec![piece], bytes, is_bytes: true, decode };
+    let records = Records { files: vec![piece], bytes, is_bytes: true, decode: None };
     let pixels = Pixels::Stored(Stored::new(Arc::new(records), bytes));
     Images::new(name, [height, width, 1], pixels, all)
 }

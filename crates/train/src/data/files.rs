@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::error::DataError;
 use super::images::Images;
 use super::pixels::{Pixels, byte};
-use super::stored::{Store, Stored};
+use super::stored::{READERS, Store, Stored, decoder, encode};
 
 /// What endings files of images have.
 pub const ENDINGS: &str = "png, tif, tiff, jpg, jpeg, pbm, pgm, ppm, pnm, pam";
@@ -145,8 +145,8 @@ pub(super) fn read(
         colour,
         is_bytes,
     };
-    let read = |index: usize, out: &mut [f32]| -> Result<(), DataError> {
-        store.read(index, out)?;
+    let read = |index: usize, out: &mut [u8]| -> Result<(), DataError> {
+        store.fetch(index, out)?;
         if let Some(progress) = preparation.progress {
             progress(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), files.len());
         }
@@ -161,16 +161,16 @@ pub(super) fn read(
     }
     let pixels = if is_bytes {
         let mut pixels = vec![0u8; size * files.len()];
-        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| {
-            let mut values = vec![0.0; size];
-            read(i, &mut values)?;
-            out.iter_mut().zip(values).for_each(|(out, x)| *out = byte(x));
-            Ok::<_, DataError>(())
-        })?;
+        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| read(i, out))?;
         Pixels::U8(pixels)
     } else {
         let mut pixels = vec![0.0; size * files.len()];
-        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| read(i, out))?;
+        pixels.par_chunks_mut(size).enumerate().try_for_each(|(i, out)| {
+            let mut bytes = vec![0; store.bytes()];
+            read(i, &mut bytes)?;
+            store.decode(&bytes, out);
+            Ok::<_, DataError>(())
+        })?;
         Pixels::F32(pixels)
     };
     Images::new(name, shape, pixels, labels)
@@ -194,7 +194,12 @@ impl Store for Files {
         self.is_bytes
     }
 
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+    fn bytes(&self) -> usize {
+        let [height, width] = self.size;
+        height * width * self.colour.channels() * if self.is_bytes { 1 } else { 4 }
+    }
+
+    fn fetch(&self, index: usize, out: &mut [u8]) -> Result<(), DataError> {
         let path = &self.paths[index];
         let picture = morphograd_image::read(path, Limits::default())?;
         let values = picture.to_tensor();
@@ -203,13 +208,16 @@ impl Store for Files {
             let (path, found) = (path.clone(), format!("{wrong}"));
             return Err(DataError::File { path, expected: "finite pixels".to_owned(), found });
         }
-        if self.is_bytes {
-            // As a byte is read back from memory.
-            out.iter_mut().zip(values).for_each(|(out, x)| *out = f32::from(byte(x)) / 255.0);
-        } else {
-            out.copy_from_slice(&values);
-        }
+        encode(&values, self.is_bytes, out);
         Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8], out: &mut [f32]) {
+        decoder(self.is_bytes)(bytes, out);
+    }
+
+    fn readers(&self) -> usize {
+        READERS
     }
 }
 
@@ -240,13 +248,7 @@ pub(super) fn prepare(images: Images, preparation: &Preparation<'_>) -> Result<I
     let shape = [size[0], size[1], colour.channels()];
     let name = images.name.clone();
     if let Pixels::Stored(stored) = images.pixels() {
-        let change = move |values: &[f32]| {
-            let values = prepared(values, [height, width], size, colour);
-            if !is_bytes {
-                return values;
-            }
-            values.into_iter().map(|x| f32::from(byte(x)) / 255.0).collect()
-        };
+        let change = move |values: &[f32]| prepared(values, [height, width], size, colour);
         let stored = Pixels::Stored(stored.changed(shape.iter().product(), change));
         return Images::new(name, shape, stored, images.labels().to_vec());
     }

@@ -1,6 +1,5 @@
 //! Numbers of images, as bytes or as floats.
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
@@ -43,21 +42,10 @@ impl Pixels {
     pub(super) fn add_to(&self, size: usize, hash: &mut Sha256) -> Result<(), DataError> {
         match self {
             Self::Stored(stored) => {
-                // So many images at a time, in parallel.
                 let count = self.len() / size;
                 let block = (BLOCK / size).clamp(1, count.max(1));
                 for start in (0..count).step_by(block) {
-                    let images: Vec<usize> = (start..count.min(start + block)).collect();
-                    let mut values = vec![0.0; images.len() * size];
-                    images
-                        .par_iter()
-                        .zip(values.par_chunks_mut(size))
-                        .try_for_each(|(i, out)| stored.gather(&[*i], out))?;
-                    if stored.is_bytes() {
-                        hash.update(values.into_iter().map(byte).collect::<Vec<u8>>());
-                    } else {
-                        Self::F32(values).add_to(size, hash)?;
-                    }
+                    hash.update(stored.encoded(start..count.min(start + block))?);
                 }
             }
             Self::U8(pixels) => hash.update(pixels),

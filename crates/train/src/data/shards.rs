@@ -18,7 +18,7 @@ use super::error::DataError;
 use super::files::{Preparation, prepare};
 use super::images::Images;
 use super::pixels::{Pixels, byte};
-use super::stored::{Piece, Records, Stored, of_bytes};
+use super::stored::{Piece, Records, Stored};
 
 /// The key of the names of the classes, one a line.
 const CLASSES: &str = "class_names";
@@ -152,14 +152,8 @@ fn part(
     let &[height, width, channels] = &shape[..] else { unreachable!("checked when opened") };
     let size: usize = height * width * channels;
     let is_bytes = dtype == Dtype::U8;
-    let floats = |bytes: &[u8], out: &mut [f32]| {
-        let numbers = bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four));
-        out.iter_mut().zip(numbers).for_each(|(out, number)| *out = number);
-    };
-    let decode: Box<dyn Fn(&[u8], &mut [f32]) + Send + Sync> =
-        if is_bytes { Box::new(of_bytes) } else { Box::new(floats) };
     let bytes = size * if is_bytes { 1 } else { 4 };
-    let records = Records { files, bytes, is_bytes, decode };
+    let records = Records { files, bytes, is_bytes, decode: None };
     let pixels = Pixels::Stored(Stored::new(Arc::new(records), size));
     Images::new(of, [height, width, channels], pixels, labels)
 }

@@ -8,11 +8,16 @@
 use std::fmt::{self, Debug};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use rayon::prelude::*;
 
 use super::error::DataError;
+use super::pixels::byte;
 
 /// Where images are.
 pub(super) trait Store: Send + Sync + Debug {
@@ -22,8 +27,24 @@ pub(super) trait Store: Send + Sync + Debug {
     /// Whether their numbers are bytes, divided by 255.
     fn is_bytes(&self) -> bool;
 
-    /// Overwrites `out` with the numbers of one image.
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError>;
+    /// Bytes of an image.
+    fn bytes(&self) -> usize;
+
+    /// Overwrites `out` with the bytes of one image: what takes time.
+    fn fetch(&self, index: usize, out: &mut [u8]) -> Result<(), DataError>;
+
+    /// Makes numbers of bytes.
+    fn decode(&self, bytes: &[u8], out: &mut [f32]);
+
+    /// Whether the bytes are those of [`encode`].
+    fn is_encoded(&self) -> bool {
+        true
+    }
+
+    /// How many threads fetch a batch.
+    fn readers(&self) -> usize {
+        1
+    }
 }
 
 /// Some of the images of a store, in an order.
@@ -35,7 +56,12 @@ pub struct Stored {
     indices: Option<Arc<[u32]>>,
     /// Batches that are read, or being read, ahead: the last two asked for.
     ahead: Mutex<Vec<Ahead>>,
+    /// The thread that reads them.
+    reader: OnceLock<Sender<Job>>,
 }
+
+/// The bytes of a batch.
+type Fetched = Result<Vec<u8>, DataError>;
 
 /// A batch that another thread reads.
 struct Ahead {
@@ -44,16 +70,23 @@ struct Ahead {
 }
 
 enum Batch {
-    Read(Result<Vec<f32>, DataError>),
-    Reading(JoinHandle<Result<Vec<f32>, DataError>>),
+    Fetched(Fetched),
+    Fetching(Receiver<Fetched>),
 }
 
-/// Threads that decode one batch.
-const READERS: usize = 4;
+/// What that thread is to do.
+struct Job {
+    /// The numbers of the images in the store.
+    places: Vec<usize>,
+    /// Memory for them.
+    bytes: Vec<u8>,
+    reply: Sender<Fetched>,
+}
 
 impl Stored {
     pub(super) fn new(store: Arc<dyn Store>, size: usize) -> Self {
-        Self { store, size, indices: None, ahead: Mutex::default() }
+        let (ahead, reader) = (Mutex::default(), OnceLock::new());
+        Self { store, size, indices: None, ahead, reader }
     }
 
     /// How many numbers all images have.
@@ -78,8 +111,7 @@ impl Stored {
     pub(super) fn select(&self, indices: impl Iterator<Item = usize>) -> Self {
         let place = |index| u32::try_from(self.place(index)).expect("fewer than 2^32 images");
         let indices = Some(indices.map(place).collect());
-        let (store, size) = (Arc::clone(&self.store), self.size);
-        Self { store, size, indices, ahead: Mutex::default() }
+        Self { indices, ..Self::new(Arc::clone(&self.store), self.size) }
     }
 
     /// The same images, each changed: `size` numbers that `change` makes of those that are stored.
@@ -89,7 +121,7 @@ impl Stored {
         change: impl Fn(&[f32]) -> Vec<f32> + Send + Sync + 'static,
     ) -> Self {
         let before = self.select(0..self.len());
-        Self::new(Arc::new(Changed { before, change }), size)
+        Self::new(Arc::new(Changed { before, size, change }), size)
     }
 
     /// Overwrites `out` with the images at `indices`.
@@ -97,24 +129,44 @@ impl Stored {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(at) = ahead.iter().position(|ahead| ahead.indices == indices) else {
             drop(ahead);
-            let pieces = indices.iter().zip(out.chunks_exact_mut(self.size));
-            return pieces
-                .into_iter()
-                .try_for_each(|(i, out)| self.store.read(self.place(*i), out));
+            let mut bytes = vec![0; self.store.bytes()];
+            for (index, out) in indices.iter().zip(out.chunks_exact_mut(self.size)) {
+                self.store.fetch(self.place(*index), &mut bytes)?;
+                self.store.decode(&bytes, out);
+            }
+            return Ok(());
         };
         // It stays: somebody may need it twice.
         let Ahead { indices, batch } = ahead.remove(at);
-        let read = match batch {
-            Batch::Read(read) => read,
-            Batch::Reading(thread) => thread.join().unwrap_or_else(|_| {
+        let fetched = match batch {
+            Batch::Fetched(fetched) => fetched,
+            Batch::Fetching(answer) => answer.recv().unwrap_or_else(|_| {
                 let (name, found) = ("images".to_owned(), "a thread that panicked".to_owned());
                 Err(DataError::Counts { name, expected: "images that can be read".into(), found })
             }),
         };
-        let values = read?;
-        out.copy_from_slice(&values);
-        ahead.push(Ahead { indices, batch: Batch::Read(Ok(values)) });
+        let bytes = fetched?;
+        for (bytes, out) in bytes.chunks_exact(self.store.bytes()).zip(out.chunks_mut(self.size)) {
+            self.store.decode(bytes, out);
+        }
+        ahead.push(Ahead { indices, batch: Batch::Fetched(Ok(bytes)) });
         Ok(())
+    }
+
+    /// The numbers of these images as bytes: those of [`encode`].
+    pub(super) fn encoded(&self, images: Range<usize>) -> Result<Vec<u8>, DataError> {
+        let size = self.size * if self.is_bytes() { 1 } else { 4 };
+        let mut bytes = vec![0; size * images.len()];
+        bytes.par_chunks_mut(size).zip(images).try_for_each(|(out, image)| {
+            if self.store.is_encoded() {
+                return self.store.fetch(self.place(image), out);
+            }
+            let mut values = vec![0.0; self.size];
+            self.gather(&[image], &mut values)?;
+            encode(&values, self.is_bytes(), out);
+            Ok(())
+        })?;
+        Ok(bytes)
     }
 
     /// Begins to read a batch that will be needed soon.
@@ -124,30 +176,47 @@ impl Stored {
             return;
         }
         let spare = if ahead.len() < 2 { None } else { Some(ahead.remove(0)) };
-        let mut values = match spare {
-            Some(Ahead { batch: Batch::Read(Ok(values)), .. }) => values,
+        let bytes = match spare {
+            Some(Ahead { batch: Batch::Fetched(Ok(bytes)), .. }) => bytes,
             _ => Vec::new(),
         };
-        let (store, size) = (Arc::clone(&self.store), self.size);
-        let places: Vec<usize> = indices.iter().map(|index| self.place(*index)).collect();
-        let read = move || {
-            values.resize(places.len() * size, 0.0);
-            let each = places.len().div_ceil(READERS).max(1);
-            let parts = places.chunks(each).zip(values.chunks_mut(each * size));
-            let part = |(places, out): (&[usize], &mut [f32])| {
-                let mut pieces = places.iter().zip(out.chunks_exact_mut(size));
-                pieces.try_for_each(|(place, out)| store.read(*place, out))
-            };
+        let places = indices.iter().map(|index| self.place(*index)).collect();
+        let (reply, answer) = channel();
+        let reader = self.reader.get_or_init(|| {
+            let (jobs, inbox) = channel();
+            let store = Arc::clone(&self.store);
+            thread::spawn(move || read(&*store, &inbox));
+            jobs
+        });
+        // If that thread is gone, nobody answers, and the batch is an error.
+        let _ = reader.send(Job { places, bytes, reply });
+        ahead.push(Ahead { indices: indices.to_vec(), batch: Batch::Fetching(answer) });
+    }
+}
+
+/// Reads batches until nobody asks any more.
+fn read(store: &dyn Store, inbox: &Receiver<Job>) {
+    for Job { places, mut bytes, reply } in inbox {
+        let size = store.bytes();
+        bytes.resize(places.len() * size, 0);
+        let each = places.len().div_ceil(store.readers()).max(1);
+        let part = |(places, out): (&[usize], &mut [u8])| {
+            let mut pieces = places.iter().zip(out.chunks_exact_mut(size));
+            pieces.try_for_each(|(place, out)| store.fetch(*place, out))
+        };
+        let mut parts = places.chunks(each).zip(bytes.chunks_mut(each * size));
+        let fetched = if store.readers() == 1 {
+            parts.try_for_each(part)
+        } else {
             thread::scope(|scope| {
                 let threads: Vec<_> = parts.map(|p| scope.spawn(move || part(p))).collect();
                 threads.into_iter().try_for_each(|thread| {
                     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 })
-            })?;
-            Ok(values)
+            })
         };
-        let batch = Batch::Reading(thread::spawn(read));
-        ahead.push(Ahead { indices: indices.to_vec(), batch });
+        // Nobody waits for a batch that was given up.
+        let _ = reply.send(fetched.map(|()| bytes));
     }
 }
 
@@ -174,6 +243,7 @@ impl PartialEq for Stored {
 /// Images in another size or colour.
 struct Changed<F> {
     before: Stored,
+    size: usize,
     change: F,
 }
 
@@ -192,13 +262,30 @@ impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Store for Changed<F> {
         self.before.is_bytes()
     }
 
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
-        let mut values = vec![0.0; self.before.size];
-        self.before.store.read(self.before.place(index), &mut values)?;
-        out.copy_from_slice(&(self.change)(&values));
+    fn bytes(&self) -> usize {
+        self.size * if self.is_bytes() { 1 } else { 4 }
+    }
+
+    fn fetch(&self, index: usize, out: &mut [u8]) -> Result<(), DataError> {
+        let store = &self.before.store;
+        let (mut bytes, mut values) = (vec![0; store.bytes()], vec![0.0; self.before.size]);
+        store.fetch(self.before.place(index), &mut bytes)?;
+        store.decode(&bytes, &mut values);
+        encode(&(self.change)(&values), self.is_bytes(), out);
         Ok(())
     }
+
+    fn decode(&self, bytes: &[u8], out: &mut [f32]) {
+        decoder(self.is_bytes())(bytes, out);
+    }
+
+    fn readers(&self) -> usize {
+        READERS
+    }
 }
+
+/// Threads that fetch images which have to be computed.
+pub(super) const READERS: usize = 4;
 
 /// Arrays in files, the images of which lie one behind the other: IDX files, `.npy` files, shards.
 pub(super) struct Records {
@@ -206,9 +293,12 @@ pub(super) struct Records {
     /// Bytes of an image.
     pub(super) bytes: usize,
     pub(super) is_bytes: bool,
-    /// Makes numbers of bytes.
-    pub(super) decode: Box<dyn Fn(&[u8], &mut [f32]) + Send + Sync>,
+    /// What makes numbers of bytes, where it is not [`decoder`].
+    pub(super) decode: Option<Box<Decode>>,
 }
+
+/// Makes numbers of bytes.
+pub(super) type Decode = dyn Fn(&[u8], &mut [f32]) + Send + Sync;
 
 /// A file with some of the images.
 #[derive(Debug)]
@@ -236,30 +326,61 @@ impl Store for Records {
         self.is_bytes
     }
 
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn fetch(&self, index: usize, out: &mut [u8]) -> Result<(), DataError> {
         let mut index = index;
         for piece in &self.files {
             if index >= piece.count {
                 index -= piece.count;
                 continue;
             }
-            let mut bytes = vec![0; self.bytes];
             let start = piece.start + index as u64 * self.bytes as u64;
-            read_exact_at(&piece.file, &mut bytes, start).map_err(|error| DataError::File {
+            return read_exact_at(&piece.file, out, start).map_err(|error| DataError::File {
                 path: piece.path.clone(),
                 expected: format!("{} bytes from position {start}", self.bytes),
                 found: error.to_string(),
-            })?;
-            (self.decode)(&bytes, out);
-            return Ok(());
+            });
         }
         unreachable!("an index below the number of images")
     }
+
+    fn decode(&self, bytes: &[u8], out: &mut [f32]) {
+        match &self.decode {
+            Some(decode) => decode(bytes, out),
+            None => decoder(self.is_bytes)(bytes, out),
+        }
+    }
+
+    fn is_encoded(&self) -> bool {
+        self.decode.is_none()
+    }
 }
 
-/// Bytes of numbers in [0, 1].
-pub(super) fn of_bytes(bytes: &[u8], out: &mut [f32]) {
+/// What makes numbers of the bytes of [`encode`].
+pub(super) fn decoder(is_bytes: bool) -> &'static Decode {
+    if is_bytes { &of_bytes } else { &of_floats }
+}
+
+fn of_bytes(bytes: &[u8], out: &mut [f32]) {
     out.iter_mut().zip(bytes).for_each(|(value, byte)| *value = f32::from(*byte) / 255.0);
+}
+
+fn of_floats(bytes: &[u8], out: &mut [f32]) {
+    let numbers = bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four));
+    out.iter_mut().zip(numbers).for_each(|(value, number)| *value = number);
+}
+
+/// Numbers as bytes, or as they are.
+pub(super) fn encode(values: &[f32], is_bytes: bool, out: &mut [u8]) {
+    if is_bytes {
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = byte(*value));
+    } else {
+        let pieces = out.as_chunks_mut().0.iter_mut();
+        pieces.zip(values).for_each(|(out, value)| *out = value.to_le_bytes());
+    }
 }
 
 #[cfg(unix)]
