@@ -3,7 +3,9 @@
 //! command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
+mod fuzz;
 mod python;
+mod sanitize;
 mod tidy;
 
 use std::env;
@@ -27,7 +29,10 @@ Commands:
   evaluate Measures a trained network on data (cargo xtask evaluate --help)
   bench   Measures kernels, training and prediction (cargo xtask bench --help)
   book    Builds the book, checks it, or draws its figures (cargo xtask book --help)
-  test    Runs every test of the workspace, examples in the documentation included
+  test    Runs every test of the workspace, examples in the documentation included; with
+          --level avx2 or --level baseline first, kernels choose no wider vectors
+  fuzz    Gives the parsers bytes that nobody vouches for (cargo xtask fuzz --help)
+  sanitize Runs the kernels' tests under a tool for memory or threads (cargo xtask sanitize --help)
   python  Builds the Python package and runs its tests (cargo xtask python --help)
   tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
   help    Prints this";
@@ -49,11 +54,9 @@ fn main() -> ExitCode {
         ) => release(&root, "morphograd", Some(&command), rest),
         Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("book") => release(&root, "morphograd-book", None, rest),
-        Some("test") => {
-            let mut cargo = cargo();
-            cargo.args(["test", "--workspace"]).args(rest);
-            hand_over(cargo)
-        }
+        Some("test") => test(&root, &rest),
+        Some("fuzz") => fuzz::main(&root, &rest),
+        Some("sanitize") => sanitize::main(&root, &rest),
         Some("python") => python::main(&root, &rest),
         Some("tidy") => tidy::main(&root),
         Some("" | "help" | "--help" | "-h") => {
@@ -65,6 +68,31 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Every test, at the widest vectors of this machine or at a level. A level is built into a folder
+/// of its own: it is a `cfg`, for libraries read no environment.
+fn test(root: &Path, rest: &[OsString]) -> ExitCode {
+    let mut cargo = cargo();
+    cargo.args(["test", "--workspace"]);
+    let rest = match rest {
+        [option, level, rest @ ..] if option == "--level" => {
+            if level != "avx2" && level != "baseline" {
+                let found = level.display();
+                eprintln!("error: --level: expected avx2 or baseline, found `{found}`");
+                return ExitCode::FAILURE;
+            }
+            let level = level.to_string_lossy();
+            cargo.env("RUSTFLAGS", format!("--cfg morphograd_level=\"{level}\""));
+            cargo.arg("--target-dir").arg(target_folder(root).join("level").join(&*level));
+            rest
+        }
+        rest => rest,
+    };
+    hand_over({
+        cargo.args(rest);
+        cargo
+    })
 }
 
 /// The release build of a program of ours, with its subcommand if it has one.
@@ -90,6 +118,11 @@ fn root() -> PathBuf {
     own.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// The folder that cargo builds into.
+fn target_folder(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
+
 /// Cargo on this workspace, from whichever folder the user stands in.
 fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -102,6 +135,16 @@ fn cargo() -> Command {
         }
     }
     cargo
+}
+
+/// The compiler's name for this machine.
+fn host() -> Result<String, String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let told = Command::new(&rustc).arg("-vV").output();
+    let told = told.map_err(|error| format!("expected rustc, found {error}"))?;
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| format!("expected the host of rustc, found {text:?}"))
 }
 
 /// Becomes the other program where the system can do that, so that Ctrl-C and the exit code are the

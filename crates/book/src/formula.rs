@@ -17,8 +17,14 @@ use pulldown_latex::{Parser, RenderConfig, Storage};
 ///     mathml(r"x_{1", false).unwrap_err(),
 ///     "unbalanced group found, expected it to be closed with `}`"
 /// );
+/// // XML cannot hold it.
+/// let error = mathml("a\u{1b}", false).unwrap_err();
+/// assert_eq!(error, r"expected text, found the control character '\u{1b}'");
 /// ```
 pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
+    if let Some(found) = latex.chars().find(|c| c.is_control() && !c.is_whitespace()) {
+        return Err(format!("expected text, found the control character {found:?}"));
+    }
     let storage = Storage::new();
     let mut events = Vec::new();
     for event in Parser::new(latex, &storage) {

@@ -46,12 +46,18 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn open(source: Source, limits: Limits) -> Result<Self, ErrorKind> {
         let bytes = limits.count();
+        // Of a tag each value has a byte of the file or more, and takes 32 bytes in memory. The
+        // tags of a million strips take 16 MB of a file.
+        let length = source.get_ref().metadata().map_err(ErrorKind::io("read"))?.len();
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(1 << 25);
+        let mut tags = Memory::default();
+        tags.ifd_value_size = length;
+        tags.decoding_buffer_size = 32 * length;
         let mut memory = Memory::default();
+        memory.ifd_value_size = length;
         memory.decoding_buffer_size = bytes;
         memory.intermediate_buffer_size = bytes;
-        // The tags of a million strips take 16 MB.
-        memory.ifd_value_size = 1 << 25;
-        let mut decoder = Decoder::new(source).map_err(broken)?.with_limits(memory);
+        let mut decoder = Decoder::new(source).map_err(broken)?.with_limits(tags);
         let header = header(&mut decoder)?;
         if decoder.more_images() {
             let found = "a TIFF of several".to_owned();
@@ -59,7 +65,7 @@ impl Rows {
         }
         let tag = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(broken)?;
         let planar = header.samples() > 1 && tag == Some(PlanarConfiguration::Planar.to_u16());
-        let ready = Pixels::none(header.depth);
+        let (ready, decoder) = (Pixels::none(header.depth), decoder.with_limits(memory));
         Ok(Self { decoder, header, read: 0, bands: 0, ready, given: 0, planar })
     }
 

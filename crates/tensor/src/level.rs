@@ -50,15 +50,19 @@ pub enum Level {
 }
 
 impl Level {
-    /// The widest one of this machine: what the `dispatch` functions choose.
+    /// The widest one of this machine: what the `dispatch` functions choose. A program that is
+    /// built with `RUSTFLAGS='--cfg morphograd_level="avx2"'`, or `"baseline"`, has nothing wider:
+    /// so the narrower kernels are tested on a machine that would not choose them.
     #[inline]
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            if x86::has_avx512() {
+            const AT_MOST_BASELINE: bool = cfg!(morphograd_level = "baseline");
+            const AT_MOST_AVX2: bool = AT_MOST_BASELINE || cfg!(morphograd_level = "avx2");
+            if !AT_MOST_AVX2 && x86::has_avx512() {
                 return Level::Avx512;
             }
-            if x86::has_avx2() {
+            if !AT_MOST_BASELINE && x86::has_avx2() {
                 return Level::Avx2;
             }
         }

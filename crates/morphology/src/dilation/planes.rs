@@ -127,7 +127,7 @@ impl Planes {
         // What was gathered outside belongs to the pixels that were seen there.
         self.for_each_run(|source, [y, x0], length, c| {
             let Some(to) = source else { return };
-            if to == y.wrapping_sub(top).wrapping_mul(width).wrapping_add(x0.wrapping_sub(left)) {
+            if y.wrapping_sub(top) < height && x0.wrapping_sub(left) < width {
                 return;
             }
             for k in 0..length {

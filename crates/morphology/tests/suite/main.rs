@@ -4,6 +4,7 @@
 mod best_in_set;
 mod borders;
 mod compositions;
+mod definition;
 mod flat;
 mod geodesic;
 mod golden;
@@ -20,3 +21,5 @@ mod sets;
 mod smooth;
 mod structuring_element;
 mod support;
+
+use morphograd_morphology as morphology;

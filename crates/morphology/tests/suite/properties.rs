@@ -10,85 +10,7 @@ use morphograd_morphology::{
 use morphograd_testkit::{check_op, check_projection, strategy, vjp};
 use proptest::prelude::*;
 
-/// What an operation is configured with, beyond its lattice and its window.
-#[derive(Debug, Clone, Copy)]
-struct Rules {
-    border: Border,
-    ties: Ties,
-    marginal: bool,
-}
-
-/// The definition, with loops: values and gradients (the image's and the kernel's) for an upstream
-/// gradient given by `grad`.
-fn naive<L: Lattice>(
-    window: Window2d,
-    rules: Rules,
-    x: &Tensor<f64>,
-    w: &Tensor<f64>,
-    grad: impl Fn(usize) -> f64,
-) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let &[batch, height, width, channels] = x.shape().dims() else { panic!("rank 4") };
-    let depthwise = w.shape().rank() == 3;
-    let filters = if depthwise { 1 } else { w.shape().dims()[3] };
-    let marginal = depthwise || rules.marginal;
-    let extent = window.extent([height, width]).unwrap();
-    let outputs = if marginal { filters * channels } else { filters };
-    let [rows, columns] = extent.output;
-    let mut y = vec![0.0; batch * rows * columns * outputs];
-    let (mut dx, mut dw) = (vec![0.0; x.data().len()], vec![0.0; w.data().len()]);
-    let taps: Vec<_> =
-        (0..window.size[0]).flat_map(|dy| (0..window.size[1]).map(move |dx| (dy, dx))).collect();
-    for at in 0..batch * rows * columns {
-        let (b, i, j) = (at / (rows * columns), at / columns % rows, at % columns);
-        for (c, f) in (0..channels).flat_map(|c| (0..filters).map(move |f| (c, f))) {
-            let out = at * outputs + if marginal { f * channels + c } else { f };
-            // (value, where in the image, where in the kernel), in raster order of the window.
-            let mut candidates = Vec::new();
-            for (tap, (dy, dx)) in taps.iter().enumerate() {
-                let row = (i * window.strides[0] + dy * window.rates[0]) as isize
-                    - extent.before[0] as isize;
-                let column = (j * window.strides[1] + dx * window.rates[1]) as isize
-                    - extent.before[1] as isize;
-                let entry = if L::MIRRORED { window.taps() - 1 - tap } else { tap };
-                let at_w = (entry * channels + c) * filters + f;
-                let source = (rules.border.source(row, height), rules.border.source(column, width));
-                match (source, rules.border) {
-                    ((Some(row), Some(column)), _) => {
-                        let at_x = ((b * height + row) * width + column) * channels + c;
-                        candidates.push((
-                            L::candidate(x.data()[at_x], w.data()[at_w]),
-                            Some(at_x),
-                            at_w,
-                        ));
-                    }
-                    (_, Border::Constant(value)) => {
-                        candidates.push((L::candidate(value, w.data()[at_w]), None, at_w));
-                    }
-                    _ => {}
-                }
-            }
-            let best = candidates
-                .iter()
-                .map(|c| c.0)
-                .fold(L::bottom(), |a, b| if L::beats(b, a) { b } else { a });
-            y[out] += best;
-            let tied: Vec<_> = candidates.into_iter().filter(|c| c.0 == best).collect();
-            let chosen = match rules.ties {
-                Ties::First => &tied[..1],
-                Ties::Last => &tied[tied.len() - 1..],
-                Ties::Split => &tied[..],
-            };
-            for (_, at_x, at_w) in chosen {
-                let share = grad(out) / chosen.len() as f64;
-                if let Some(at_x) = at_x {
-                    dx[*at_x] += share;
-                }
-                dw[*at_w] += L::SIGN * share;
-            }
-        }
-    }
-    (y, dx, dw)
-}
+use crate::definition::{Rules, naive};
 
 /// Value and gradients of an op are those of the definition, also at ties, and the same on any
 /// number of threads.
@@ -327,6 +249,24 @@ proptest! {
 fn window_of(w: &Tensor<f64>) -> Window2d {
     let size = [w.shape().dims()[0], w.shape().dims()[1]];
     Window2d::new(size).same()
+}
+
+/// One pixel is seen by every tap, and what is right of it is not the row below.
+#[test]
+fn images_smaller_than_the_window_get_all_of_the_gradient() {
+    let sizes = [[1, 1], [1, 2], [1, 3], [2, 1], [3, 1], [2, 2]];
+    for ([height, width], rate) in sizes.into_iter().flat_map(|size| [(size, 1), (size, 2)]) {
+        let x = Tensor::from_fn([2, height, width, 2], |i| (i * 5 % 7) as f64 / 2.0);
+        let w = Tensor::from_fn([3, 3, 2, 4], |i| (i * 11 % 13) as f64 / 2.0);
+        let window = Window2d::new([3, 3]).rates([rate; 2]).same();
+        for border in [Border::Replicate, Border::Reflect, Border::Mirror, Border::Periodic] {
+            for ties in [Ties::First, Ties::Last, Ties::Split] {
+                let rules = Rules { border, ties, marginal: true };
+                agrees::<MaxPlus>(window, rules, &x, &w);
+                agrees::<MinMinus>(window, rules, &x, &w);
+            }
+        }
+    }
 }
 
 #[test]

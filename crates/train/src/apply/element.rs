@@ -145,6 +145,9 @@ pub const GENERATORS: &[Generator] = &[
 
 const NAME: &str = "element";
 
+/// The most positions of all elements of a family: they are in memory at once.
+const MAX_FAMILY: usize = 1 << 26;
+
 /// The square without the pixels that have all their neighbours in it.
 fn frame(side: usize) -> Result<StructuringElement, ShapeError> {
     let square = StructuringElement::square(side)?;
@@ -199,7 +202,8 @@ impl Element {
     /// disks of radius 1, 2 and 3, `square:7` for the squares of side 3, 5 and 7.
     ///
     /// # Errors
-    /// If the element is no disk, square or diamond, or is too small to be one of a family.
+    /// If the element is no disk, square or diamond, is too small to be one of a family, or is so
+    /// large that all of them have more than 2^26 positions.
     pub fn family(&self) -> Result<Vec<Self>, ApplyError> {
         let sizes = self.text.split_once(':').and_then(|(word, size)| {
             let generator = GENERATORS.iter().find(|generator| generator.name == word)?;
@@ -211,6 +215,13 @@ impl Element {
             let expected = format!("the largest of a family ({})", with.join(", "));
             return Err(ApplyError::new(NAME, expected, format!("`{}`", self.text)));
         };
+        // Up to this element, whose sides are at most 4097, there are at most 4097 of them.
+        let side = |size: &usize| if word == "square" { *size } else { 2 * size + 1 };
+        let positions: usize = sizes.iter().map(side).map(|side| side * side).sum();
+        if positions > MAX_FAMILY {
+            let expected = "a family of at most 2^26 positions, all elements together";
+            return Err(ApplyError::new(NAME, expected, format!("{positions} of `{}`", self.text)));
+        }
         sizes.into_iter().map(|size| Self::parse(&format!("{word}:{size}"))).collect()
     }
 

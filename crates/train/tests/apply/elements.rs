@@ -51,6 +51,9 @@ fn shapes_are_those_of_the_generators() {
     let expected = "element: expected the largest of a family (disk, square, diamond), found ";
     assert_eq!(error, format!("{expected}`line:5`"));
     assert!(Element::parse("square:1").unwrap().family().is_err());
+    // Each of them fits into memory, all of them do not.
+    let error = Element::parse("disk:1000").unwrap().family().unwrap_err().to_string();
+    assert!(error.contains("at most 2^26 positions, all elements together, found"), "{error}");
 }
 
 #[test]

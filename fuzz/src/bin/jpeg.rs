@@ -1,0 +1,4 @@
+//! The target `jpeg` as a program of libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| morphograd_fuzz::target("jpeg")(bytes));

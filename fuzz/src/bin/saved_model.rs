@@ -1,0 +1,4 @@
+//! The target `saved_model` as a program of libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| morphograd_fuzz::target("saved_model")(bytes));
