@@ -76,6 +76,9 @@ pub struct RunFolder {
     /// The longest time within an epoch after which the state of a run is written again; by default
     /// 5 minutes.
     pub backup_every: Duration,
+    /// Whether event files for [TensorBoard](crate::tensorboard) are written into the folders of the
+    /// runs; by default not.
+    pub tensorboard: bool,
     /// Locked as long as it is open: nobody else writes here.
     _lock: File,
 }
@@ -144,7 +147,8 @@ impl RunFolder {
             Err(TryLockError::WouldBlock) => return Err(ArtifactError::InUse { path }),
             Err(TryLockError::Error(source)) => return Err(io_error("lock", &file)(source)),
         }
-        Ok(Self { path, backup_every: Duration::from_secs(300), _lock: lock })
+        let backup_every = Duration::from_secs(300);
+        Ok(Self { path, backup_every, tensorboard: false, _lock: lock })
     }
 
     /// The folder, if a file can be written into it: a folder can be created where no file can, for

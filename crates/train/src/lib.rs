@@ -22,5 +22,6 @@ pub mod start;
 pub mod state;
 pub mod sweep;
 pub mod tables;
+pub mod tensorboard;
 
 pub use morphograd_morphology as morphology;

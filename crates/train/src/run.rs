@@ -1,5 +1,6 @@
 //! One run, from a seed and the name of a constraint or a model file to its record and its files.
 
+use std::io;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +25,7 @@ use crate::record::{Gallery, RunRecord, Stop, Variant, worst};
 use crate::recorder::{Event, Recorder, violation};
 use crate::registry::{OPTIMIZERS, find};
 use crate::state::{Identity, STATE, StateError};
+use crate::tensorboard::TensorBoard;
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -360,6 +362,15 @@ impl Plan<'_> {
         let mut callbacks: Vec<&mut dyn Callback<f32>> =
             self.callbacks.iter_mut().map(Watcher::callback).collect();
         callbacks.push(&mut recorder);
+        let mut lost_events = |error: io::Error| {
+            troubles.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+        };
+        let mut events = TensorBoard::new(&path);
+        events.failures = Some(&mut lost_events);
+        // The last one: it has no state, so that a run goes on with it or without.
+        if folder.tensorboard && most_epochs > 0 {
+            callbacks.push(&mut events);
+        }
         let mut failures = |error: CheckpointError| {
             troubles.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
         };

@@ -99,6 +99,9 @@ pub(crate) struct Arguments {
     /// The longest time without a saved state, within an epoch [default: 5]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     backup: Option<Duration>,
+    /// Write event files for TensorBoard: tensorboard --logdir RUN
+    #[arg(long, action = ArgAction::SetTrue)]
+    tensorboard: bool,
     /// Network of a model file (cargo xtask model --help) in place of the tutorial's; options
     /// override what the file says
     #[arg(
@@ -211,6 +214,7 @@ pub(crate) fn main(arguments: &Arguments) -> CommandResult {
             RunFolder::create(&folder("runs"), &dataset.name.replace(['/', '\\'], "_"))?
         }
     };
+    out.tensorboard = arguments.tensorboard;
     out.backup_every = arguments.backup.unwrap_or(out.backup_every);
     let interrupted = on_ctrl_c()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
