@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
 mod fuzz;
+mod mpi;
 mod python;
 mod sanitize;
 mod tidy;
@@ -22,6 +23,7 @@ Commands:
   train   Trains the tutorial's network and shows the result (cargo xtask train --help)
   sweep   Trains with all combinations of lists of settings (cargo xtask sweep --help)
   compare Shows runs of earlier trainings side by side (cargo xtask compare --help)
+  report  Writes the results of a training again (cargo xtask report --help)
   apply   Applies morphological operators to image files (cargo xtask apply --help)
   data    Fetches, checks or regenerates data sets (cargo xtask data --help)
   model   Checks a model file, or lists what one can name (cargo xtask model --help)
@@ -33,6 +35,7 @@ Commands:
           --level avx2 or --level baseline first, kernels choose no wider vectors
   fuzz    Gives the parsers bytes that nobody vouches for (cargo xtask fuzz --help)
   sanitize Runs the kernels' tests under a tool for memory or threads (cargo xtask sanitize --help)
+  mpi     Checks trainings on several processes (cargo xtask mpi --help)
   python  Builds the Python package and runs its tests (cargo xtask python --help)
   tidy    Checks what the compiler does not: dependency arrows, file headers, stray words
   help    Prints this";
@@ -49,14 +52,23 @@ fn main() -> ExitCode {
             cargo.args(["--example", "draw_digits", "--"]).args(&rest[1..]);
             hand_over(cargo)
         }
+        Some("train") => match mpi::processes(&rest) {
+            None => release(&root, "morphograd", Some(&command), rest),
+            Some((Ok(n), rest)) => mpi::train(&root, n, &rest),
+            Some((Err(error), _)) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Some(
-            "train" | "sweep" | "compare" | "apply" | "data" | "model" | "predict" | "evaluate",
+            "sweep" | "compare" | "report" | "apply" | "data" | "model" | "predict" | "evaluate",
         ) => release(&root, "morphograd", Some(&command), rest),
         Some("bench") => release(&root, "morphograd-bench", None, rest),
         Some("book") => release(&root, "morphograd-book", None, rest),
         Some("test") => test(&root, &rest),
         Some("fuzz") => fuzz::main(&root, &rest),
         Some("sanitize") => sanitize::main(&root, &rest),
+        Some("mpi") => mpi::main(&root, &rest),
         Some("python") => python::main(&root, &rest),
         Some("tidy") => tidy::main(&root),
         Some("" | "help" | "--help" | "-h") => {

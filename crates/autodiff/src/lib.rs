@@ -7,6 +7,7 @@ mod op;
 mod ops;
 mod param_id;
 mod params;
+mod part;
 mod penalized;
 mod penalty;
 mod tape;

@@ -40,7 +40,7 @@ pub struct Tape<T> {
     /// Where each parameter stands in this recording.
     pub(crate) params: Vec<Option<Var>>,
     /// What [`Graph::track`] was told.
-    tracked: Vec<Tracked>,
+    pub(crate) tracked: Vec<Tracked>,
     /// The penalties that this recording holds.
     pub(crate) penalties: Vec<(ParamId, Var)>,
     /// Whether [`Graph::penalized`] was called, so that the caller has them in hand.
@@ -77,8 +77,8 @@ enum Source {
 }
 
 /// A parameter that follows a variable after the step.
-struct Tracked {
-    param: ParamId,
+pub(crate) struct Tracked {
+    pub(crate) param: ParamId,
     value: Var,
     momentum: f64,
 }
@@ -88,6 +88,8 @@ pub struct Graph<'a, T> {
     pub(crate) params: &'a Params<T>,
     pub(crate) tape: &'a mut Tape<T>,
     mode: Mode,
+    /// Where in the batch the first example of this recording stands.
+    pub(crate) first: usize,
     /// What [`Graph::lend`] was given.
     lent: Vec<TensorRef<'a, T>>,
 }
@@ -126,7 +128,7 @@ impl<T: Real> Tape<T> {
         self.tracked.clear();
         self.penalties.clear();
         (self.penalized, self.top) = (false, None);
-        Graph { params, tape: self, mode, lent: Vec::new() }
+        Graph { params, tape: self, mode, first: 0, lent: Vec::new() }
     }
 
     /// The gradient of a parameter after [`Graph::backward`]; `None` if the loss did not depend on

@@ -82,6 +82,7 @@ pub mod fit {
     mod backup;
     mod batch;
     mod callback;
+    mod carry;
     mod classification_report;
     mod confusion_matrix;
     mod data_set;
@@ -98,6 +99,7 @@ pub mod fit {
     mod prediction;
     mod psnr;
     mod reduce_lr_on_plateau;
+    mod shards;
     mod step;
     mod training_loop;
 
@@ -123,6 +125,21 @@ pub mod fit {
     pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
     pub use step::{StepError, StepOutcome, train_step};
     pub use training_loop::Fit;
+}
+
+/// Several processes that train one model: how they speak, and how they make sure that they do the
+/// same.
+pub mod ranks {
+    mod agree;
+    mod communicator;
+    mod local;
+    mod threads;
+
+    pub use agree::{agree, any};
+    pub(crate) use communicator::strides;
+    pub use communicator::{Communicator, RankError};
+    pub use local::Local;
+    pub use threads::Threads;
 }
 
 /// Losses: what a prediction costs, as one number. Each is an operation on a prediction and its

@@ -179,7 +179,7 @@ fn the_steps_of_the_loop_take_no_memory() {
         .unwrap();
     let x = |n| Tensor::from_fn([n, 3], |i| (i as f32).sin());
     // The same number of epochs, with few steps and with many.
-    let [few, many] = [8, 80].map(|n| {
+    let mut counts = |n: usize, shards: usize| {
         let data = (x(n), (0..n).map(|i| i % 3).collect::<Vec<usize>>());
         let mut optimizer = Optimizer::new(&params, Adam::default(), 0.01);
         let (mut accuracy, mut confusion) = (Accuracy::default(), ConfusionMatrix::new(3));
@@ -188,10 +188,14 @@ fn the_steps_of_the_loop_take_no_memory() {
             batches += 1;
             ControlFlow::Continue(())
         };
+        // What a metric has summed up in a shard is a list that it makes.
+        let metrics: Vec<&mut dyn Metric<f32>> =
+            if shards == 1 { vec![&mut accuracy] } else { Vec::new() };
         let mut fit = Fit {
             batch_size: 4,
+            shards,
             validation: Some(&data),
-            metrics: vec![&mut accuracy],
+            metrics,
             callbacks: vec![&mut observer],
             ..Fit::new(&model, &SoftmaxCrossEntropy, &data)
         };
@@ -204,7 +208,10 @@ fn the_steps_of_the_loop_take_no_memory() {
             evaluate(&model, &SoftmaxCrossEntropy, &data, 4, &params, metrics).unwrap();
         });
         [taken.count_total, evaluated.count_total]
-    });
-    assert!(few.iter().all(|count| *count > 0), "the first step takes some");
-    assert_eq!(few, many);
+    };
+    for shards in [1, 4] {
+        let [few, many] = [8, 80].map(|n| counts(n, shards));
+        assert!(few.iter().all(|count| *count > 0), "the first step takes some");
+        assert_eq!(few, many, "{shards} shards");
+    }
 }

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use morphograd_morphology::nn::ranks::{Communicator, Local};
+
 use crate::metrics::Metrics;
 use crate::record::{ExperimentRecord, Variant};
 use crate::report;
@@ -79,6 +81,9 @@ pub struct RunFolder {
     /// Whether event files for [TensorBoard](crate::tensorboard) are written into the folders of the
     /// runs; by default not.
     pub tensorboard: bool,
+    /// With whom the runs are trained together; by default with nobody. Every rank has a folder of
+    /// its own.
+    pub communicator: &'static dyn Communicator,
     /// Locked as long as it is open: nobody else writes here.
     _lock: File,
 }
@@ -148,7 +153,8 @@ impl RunFolder {
             Err(TryLockError::Error(source)) => return Err(io_error("lock", &file)(source)),
         }
         let backup_every = Duration::from_secs(300);
-        Ok(Self { path, backup_every, tensorboard: false, _lock: lock })
+        let communicator = &Local;
+        Ok(Self { path, backup_every, tensorboard: false, communicator, _lock: lock })
     }
 
     /// The folder, if a file can be written into it: a folder can be created where no file can, for

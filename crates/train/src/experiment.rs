@@ -36,6 +36,11 @@ pub struct Config {
     pub epochs: usize,
     /// Images of a step.
     pub batch_size: usize,
+    /// Into how many parts a step is cut ([`Fit::shards`]).
+    ///
+    /// [`Fit::shards`]: morphograd_morphology::nn::Fit::shards
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub shards: usize,
     /// Name of the optimizer.
     pub optimizer: String,
     /// Learning rate of the first epoch.
@@ -67,6 +72,15 @@ fn projected_step() -> Vec<String> {
     vec![ENFORCEMENTS[0].name.to_owned()]
 }
 
+/// The number of shards that settings do not speak of.
+pub(crate) fn one() -> usize {
+    1
+}
+
+pub(crate) fn is_one(shards: &usize) -> bool {
+    *shards == 1
+}
+
 impl Default for Config {
     /// The tutorial's settings.
     fn default() -> Self {
@@ -81,6 +95,7 @@ impl Default for Config {
             samples: 1024,
             epochs: 100,
             batch_size: 128,
+            shards: 1,
             optimizer: "adam".to_owned(),
             learning_rate: 0.01,
             filters: 8,
@@ -213,6 +228,10 @@ units = "classes"
         };
         within(self.samples, available, "samples", ", the training images there are")?;
         within(self.batch_size, self.samples, "batch size", ", the samples to train on")?;
+        let shards = self.shards;
+        let power = shards.is_power_of_two() && shards <= MAX_SHARDS;
+        let expected = format!("a power of two from 1 to {MAX_SHARDS}");
+        require(power, "shards", expected, shards.to_string())?;
         within(self.epochs, u32::MAX as usize, "epochs", "")?;
         within(self.stop_patience, u32::MAX as usize, "stop patience", "")?;
         within(self.plateau_patience, u32::MAX as usize, "plateau patience", "")?;
@@ -331,6 +350,9 @@ fn known<V>(
 ) -> Result<Vec<String>, UnknownName> {
     words.iter().map(|word| find(kind, table, word).map(|entry| entry.name.to_owned())).collect()
 }
+
+/// The most parts of a step. Each takes a pass over all gradients.
+const MAX_SHARDS: usize = 1024;
 
 /// The layer whose kernel is constrained, and whose output is shown.
 pub const DILATION: &str = "dilation2d";

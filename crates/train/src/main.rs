@@ -5,6 +5,8 @@ mod cli;
 
 use std::process::ExitCode;
 
+use morphograd::morphology::nn::ranks::Local;
+
 fn main() -> ExitCode {
-    cli::main()
+    cli::main(&Local)
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread;
 
 use morphograd::artifacts::RunFolder;
 use morphograd::data::Dataset;
@@ -14,6 +15,7 @@ use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, find};
 use morphograd::run::run;
 use morphograd_morphology::nn::autodiff::{Params, Tape};
 use morphograd_morphology::nn::fit::{DataSet, train_step};
+use morphograd_morphology::nn::ranks::{Communicator, Local, Threads};
 use morphograd_morphology::nn::{Layer, Optimizer, SoftmaxCrossEntropy, Weight, checkpoint};
 
 fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
@@ -57,6 +59,45 @@ fn one_seed_gives_the_same_weights_byte_for_byte_for_any_number_of_threads() {
     assert_eq!(first, weights(2, 3));
     assert_eq!(first, weights(5, 3));
     assert_ne!(first.0, weights(2, 4).0);
+}
+
+#[test]
+fn eight_shards_give_the_same_weights_byte_for_byte_for_any_number_of_ranks() {
+    let dataset = digits();
+    let config = Config { shards: 8, epochs: 2, ..short() };
+    let weights = |rank: &'static dyn Communicator| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut out = RunFolder::exactly(folder.path()).unwrap();
+        out.communicator = rank;
+        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let record = on_threads(1, || run(&config, &dataset, "non-positive", 3, &out, go_on));
+        let record = record.unwrap();
+        let path = folder.path().join("non-positive-seed3/weights.safetensors");
+        let losses: Vec<u64> =
+            record.epochs.iter().flat_map(|e| [e.loss.to_bits(), e.val_loss.to_bits()]).collect();
+        (fs::read(path).unwrap(), losses)
+    };
+    let alone = weights(&Local);
+    for size in [2, 8] {
+        let found: Vec<_> = thread::scope(|scope| {
+            let ranks: Vec<_> = (Threads::ranks(size).into_iter())
+                .map(|rank| &*Box::leak(Box::new(rank)))
+                .map(|rank| scope.spawn(move || weights(rank)))
+                .collect();
+            ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+        });
+        assert!(found.iter().all(|found| *found == alone), "{size} ranks");
+    }
+    let whole = Config { shards: 1, ..config };
+    let folder = tempfile::tempdir().unwrap();
+    let record = train(&whole, "non-positive", 3, folder.path());
+    let losses = record.epochs.iter().map(|epoch| epoch.loss);
+    for (whole, shards) in losses.zip(alone.1.iter().step_by(2)) {
+        assert!((whole - f64::from_bits(*shards)).abs() < 1e-3, "{whole}");
+    }
+    let config = Config { shards: 6, ..whole };
+    let error = config.validate(&dataset).unwrap_err().to_string();
+    assert_eq!(error, "shards: expected a power of two from 1 to 1024, found 6");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::checkpoint::CheckpointError;
 use crate::fit::callback::CallbackError;
 use crate::fit::step::StepError;
+use crate::ranks::RankError;
 
 /// Why a training or an evaluation could not be made. The parameters are those of the last step.
 #[derive(Debug, Error)]
@@ -25,6 +26,9 @@ pub enum FitError {
     /// A [backup](crate::fit::Backup) that cannot be read or written.
     #[error(transparent)]
     Backup(#[from] CheckpointError),
+    /// Ranks that cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
     /// A callback failed.
     #[error(transparent)]
     Callback(#[from] CallbackError),

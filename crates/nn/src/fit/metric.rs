@@ -64,7 +64,8 @@ pub trait Metric<T: Real>: Send {
 
     /// What it has summed up since the last reset, if that is all it remembers: the sums of two
     /// parts of the data, added, are those of the whole. By default it does not say, and a training
-    /// cannot go on within an epoch ([`Backup`](crate::fit::Backup)).
+    /// cannot go on within an epoch ([`Backup`](crate::fit::Backup)) nor be made in
+    /// [shards](crate::fit::Fit::shards).
     fn sums(&self) -> Option<Vec<f64>> {
         None
     }

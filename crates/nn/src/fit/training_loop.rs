@@ -9,7 +9,7 @@ use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use morphograd_autodiff::tensor::{Real, parallel};
+use morphograd_autodiff::tensor::{Real, parallel, simd};
 use morphograd_autodiff::{Params, Tape};
 
 use crate::fit::backup::{Backup, Position};
@@ -21,9 +21,11 @@ use crate::fit::history::{End, EpochLog, History};
 use crate::fit::loss::Loss;
 use crate::fit::metric::Metric;
 use crate::fit::network::Network;
+use crate::fit::shards::{Shards, hash};
 use crate::fit::step::train_step;
 use crate::optim::Optimizer;
 use crate::random::Stream;
+use crate::ranks::{Communicator, Local, agree, any};
 
 /// A training: which model on which data, and how. Names and defaults are those of Keras' `fit`.
 ///
@@ -78,6 +80,18 @@ pub struct Fit<'a, T> {
     pub shuffle: bool,
     /// The seed of the orders.
     pub seed: u64,
+    /// Into how many parts a batch is cut, by the place of its examples: a power of two, and by
+    /// default one. Each part gives its gradient, and these are added in pairs. So the last bits of
+    /// the result depend on the number of shards, and not on how many ranks they are spread over.
+    /// With more than one, a model that uses statistics of whole batches
+    /// ([`BatchNorm`](crate::BatchNorm)) is refused, and so is a metric without
+    /// [sums](Metric::sums).
+    pub shards: usize,
+    /// What connects the ranks that train together, at most as many as shards; by default there is
+    /// one, [`Local`]. All ranks train on the same data, with the same settings and seeds, and have
+    /// the same results, history included. What only one of them should do, such as writing files,
+    /// only one is given as a callback; the backup is written by rank 0 and read by all.
+    pub communicator: &'a dyn Communicator,
     /// What is measured beside the loss.
     pub metrics: Vec<&'a mut dyn Metric<T>>,
     /// What watches, and may change or end it.
@@ -87,9 +101,21 @@ pub struct Fit<'a, T> {
 }
 
 /// The memory of the steps, and that of the validation.
-struct Tapes<T> {
+struct Tapes<'a, T> {
     train: Tape<T>,
     validation: Tape<T>,
+    /// Where batches are cut.
+    shards: Option<Shards<'a, T>>,
+}
+
+impl<T: Real> Tapes<'_, T> {
+    /// Whether the training ends where a callback says this.
+    fn ends(&mut self, flow: ControlFlow<()>) -> bool {
+        match &mut self.shards {
+            Some(shards) => shards.ends(flow.is_break()),
+            None => flow.is_break(),
+        }
+    }
 }
 
 /// The least time between two backups at the ends of epochs.
@@ -143,6 +169,8 @@ impl<'a, T: Real> Fit<'a, T> {
             batch_size: 32,
             shuffle: true,
             seed: 0,
+            shards: 1,
+            communicator: &Local,
             metrics: Vec::new(),
             callbacks: Vec::new(),
             backup: None,
@@ -157,8 +185,9 @@ impl<'a, T: Real> Fit<'a, T> {
     /// why data, models and losses are [`Sync`], and callbacks and metrics [`Send`].
     ///
     /// # Errors
-    /// If a setting cannot be used, the shapes do not fit, the optimizer refuses, or a callback
-    /// fails. The parameters are those of the last step.
+    /// If a setting cannot be used, the shapes do not fit, the optimizer refuses, a callback fails,
+    /// or ranks have different settings, have different parameters after an epoch, or end. The
+    /// parameters are those of the last step.
     pub fn run(
         &mut self,
         params: &mut Params<T>,
@@ -174,10 +203,12 @@ impl<'a, T: Real> Fit<'a, T> {
         params: &mut Params<T>,
         optimizer: &mut Optimizer<T>,
     ) -> Result<History, FitError> {
-        let mut tapes = Tapes { train: Tape::new(), validation: Tape::new() };
+        let shards = (self.shards > 1).then(|| Shards::new(self.shards, self.communicator));
+        let mut tapes = Tapes { train: Tape::new(), validation: Tape::new(), shards };
         let mut training = Training { epoch: self.initial_epoch, params, optimizer };
         let mut clock = Clock::default();
         let mut at = self.begin(&mut training, &mut clock)?;
+        self.check_ranks(training.params, at)?;
         let (mut epochs, began) = (Vec::new(), at);
         let end = loop {
             if let Some(end) = at.end {
@@ -195,6 +226,7 @@ impl<'a, T: Real> Fit<'a, T> {
             for callback in &mut self.callbacks {
                 is_stopped |= callback.on_epoch_end(&mut log, &mut training)?.is_break();
             }
+            is_stopped = any(self.communicator, is_stopped)?;
             epochs.push(log);
             at = Position { epoch: at.epoch + 1, ..Position::default() };
             if is_stopped {
@@ -253,7 +285,9 @@ impl<'a, T: Real> Fit<'a, T> {
         mut at: Position,
         clock: &mut Clock,
     ) -> Result<(), FitError> {
-        let Some(backup) = &mut self.backup else { return Ok(()) };
+        let Some(backup) = self.backup.as_mut().filter(|_| self.communicator.rank() == 0) else {
+            return Ok(());
+        };
         let mut sums = Vec::new();
         if at.steps > 0 {
             for metric in &self.metrics {
@@ -279,7 +313,7 @@ impl<'a, T: Real> Fit<'a, T> {
     fn epoch(
         &mut self,
         training: &mut Training<'_, T>,
-        tapes: &mut Tapes<T>,
+        tapes: &mut Tapes<'a, T>,
         at: &mut Position,
         clock: &mut Clock,
     ) -> Result<ControlFlow<End, EpochLog>, FitError> {
@@ -289,12 +323,12 @@ impl<'a, T: Real> Fit<'a, T> {
             learning_rate: 0.0,
             seconds: 0.0,
         };
-        match self.train(training, &mut tapes.train, at, clock)? {
+        match self.train(training, tapes, at, clock)? {
             ControlFlow::Continue(loss) => self.add_values("", loss, &mut log),
             ControlFlow::Break(end) => return Ok(ControlFlow::Break(end)),
         }
         if let Some(data) = self.validation {
-            match self.validate(data, training, &mut tapes.validation, *at, clock)? {
+            match self.validate(data, training, tapes, *at, clock)? {
                 ControlFlow::Continue(loss) => self.add_values("val_", loss, &mut log),
                 ControlFlow::Break(end) => return Ok(ControlFlow::Break(end)),
             }
@@ -309,7 +343,7 @@ impl<'a, T: Real> Fit<'a, T> {
     fn train(
         &mut self,
         training: &mut Training<'_, T>,
-        tape: &mut Tape<T>,
+        tapes: &mut Tapes<'a, T>,
         at: &mut Position,
         clock: &mut Clock,
     ) -> Result<ControlFlow<End, f64>, FitError> {
@@ -327,17 +361,27 @@ impl<'a, T: Real> Fit<'a, T> {
             batches.peek().iter().for_each(|(_, next)| self.train.ahead(next));
             let task = Task { model: self.model, loss: self.loss };
             let Training { params, optimizer, .. } = &mut *training;
-            let step = train_step(tape, params, optimizer, |graph| {
-                task.record(graph, self.train, examples, &mut self.metrics)
-            });
+            let (data, metrics) = ((self.train, examples), &mut self.metrics[..]);
+            let step = match &mut tapes.shards {
+                Some(shards) => shards.step(&task, data, metrics, params, optimizer),
+                None => train_step(&mut tapes.train, params, optimizer, |graph| {
+                    task.record(graph, self.train, examples, metrics)
+                })
+                .map(Some)
+                .map_err(FitError::from),
+            };
             let step = match step {
-                Ok(step) => step,
-                Err(error) if error.is_divergence() => {
+                Ok(Some(step)) => step,
+                Ok(None) => {
+                    self.keep(training, *at, clock)?;
+                    return Ok(ControlFlow::Break(End::Interrupted));
+                }
+                Err(FitError::Step(error)) if error.is_divergence() => {
                     // What the metrics have seen of this step is of no use to anybody.
                     *at = Position { epoch, end: at.end, ..Position::default() };
                     return Ok(ControlFlow::Break(End::NotFinite { epoch, step: i + 1 }));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             at.loss += step.loss * examples.len() as f64;
             at.steps = i + 1;
@@ -346,9 +390,13 @@ impl<'a, T: Real> Fit<'a, T> {
             if flow.is_break() || clock.is_due(self.backup.as_ref(), Duration::MAX) {
                 self.keep(training, *at, clock)?;
             }
-            if flow.is_break() {
+            if tapes.ends(flow) {
                 return Ok(ControlFlow::Break(End::Interrupted));
             }
+        }
+        if self.compare(training, tapes)? {
+            self.keep(training, *at, clock)?;
+            return Ok(ControlFlow::Break(End::Interrupted));
         }
         Ok(ControlFlow::Continue(at.loss / order.len() as f64))
     }
@@ -358,7 +406,7 @@ impl<'a, T: Real> Fit<'a, T> {
         &mut self,
         data: &dyn DataSet<T>,
         training: &mut Training<'_, T>,
-        tape: &mut Tape<T>,
+        tapes: &mut Tapes<'a, T>,
         at: Position,
         clock: &mut Clock,
     ) -> Result<ControlFlow<End, f64>, FitError> {
@@ -374,11 +422,22 @@ impl<'a, T: Real> Fit<'a, T> {
         while let Some((i, examples)) = batches.next() {
             batches.peek().iter().for_each(|(_, next)| data.ahead(next));
             let task = Task { model: self.model, loss: self.loss };
-            let loss = task.measure(tape, training.params, data, examples, &mut self.metrics)?;
-            sum += loss * examples.len() as f64;
-            let (epoch, done) = (training.epoch, of_training + i + 1);
-            let progress = Progress { epoch, done, total, step: None };
-            if self.batch_done(progress, training)?.is_break() {
+            let (params, metrics) = (&*training.params, &mut self.metrics[..]);
+            let loss = match &mut tapes.shards {
+                Some(shards) => shards.measure(&task, (data, examples), metrics, params)?,
+                None => {
+                    Some(task.measure(&mut tapes.validation, params, data, examples, metrics)?)
+                }
+            };
+            let mut ends = loss.is_none();
+            if let Some(loss) = loss {
+                sum += loss * examples.len() as f64;
+                let (epoch, done) = (training.epoch, of_training + i + 1);
+                let progress = Progress { epoch, done, total, step: None };
+                ends = tapes.ends(self.batch_done(progress, training)?);
+                ends |= done == total && self.compare(training, tapes)?;
+            }
+            if ends {
                 // The validation begins anew; what was measured in the steps must not be lost.
                 for (metric, sums) in self.metrics.iter_mut().zip(of_steps) {
                     sums.iter().for_each(|sums| metric.set_sums(sums));
@@ -429,7 +488,46 @@ impl<'a, T: Real> Fit<'a, T> {
             let is_new = *name != "loss" && !names[..i].contains(name);
             require(is_new, "metrics of different names", format!("`{name}` twice"))?;
         }
+        let (shards, ranks) = (self.shards, self.communicator.size());
+        require(shards.is_power_of_two(), "shards in a number that is a power of two", shards)?;
+        let expected = "ranks in a number that is a power of two, at most that of the shards";
+        let found = format!("{ranks} ranks and {shards} shards");
+        require(ranks.is_power_of_two() && ranks <= shards, expected, found)?;
+        for metric in &self.metrics {
+            let adds = shards == 1 || metric.sums().is_some();
+            let found = format!("{shards} shards and `{}`", metric.name());
+            require(adds, "1 shard for a metric that is no function of sums", found)?;
+        }
         Ok(())
+    }
+
+    /// Whether all ranks are about to do the same.
+    fn check_ranks(&self, params: &Params<T>, at: Position) -> Result<(), FitError> {
+        if self.communicator.size() == 1 {
+            return Ok(());
+        }
+        let Self { epochs, batch_size, shuffle, seed, shards, .. } = self;
+        let sizes = [Some(self.train), self.validation].map(|data| data.map_or(0, DataSet::len));
+        let settings = format!(
+            "epochs = {epochs}\nbatch_size = {batch_size}\nshuffle = {shuffle}\nseed = \
+             {seed}\nshards = {shards}"
+        );
+        let place = format!("step {} of epoch {}", at.steps, at.epoch);
+        let facts = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("level of vector instructions", simd::Level::best().name()),
+            ("training", &settings),
+            ("numbers of examples", &format!("{sizes:?}")),
+            ("place to begin at", &place),
+            ("start (a hash of the parameters)", &format!("{:016x}", hash(params))),
+        ];
+        Ok(agree(self.communicator, &facts)?)
+    }
+
+    /// Whether one of the ranks wants to end; and that all have the same parameters.
+    fn compare(&self, training: &Training<'_, T>, tapes: &Tapes<'a, T>) -> Result<bool, FitError> {
+        let Some(shards) = &tapes.shards else { return Ok(false) };
+        Ok(shards.compare(training.epoch, training.params)?)
     }
 }
 
@@ -441,6 +539,7 @@ impl<T: Real> Debug for Fit<'_, T> {
             .field("batch_size", &self.batch_size)
             .field("shuffle", &self.shuffle)
             .field("seed", &self.seed)
+            .field("shards", &self.shards)
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,8 @@ pub struct Dropout {
 struct Mask {
     rate: f64,
     key: u64,
+    /// Where in the batch the first element stands.
+    first: u64,
 }
 
 /// Elements that one task computes.
@@ -69,7 +71,12 @@ impl<T: Real> Layer<T> for Built {
     fn forward(&self, graph: &mut Graph<'_, T>, x: Var) -> Result<Var, ShapeError> {
         match graph.mode() {
             Mode::Train { step } if self.rate > 0.0 => {
-                graph.apply(Mask { rate: self.rate, key: mix(self.seed ^ mix(step)) }, [x])
+                let first = match graph.first_example() {
+                    0 => 0,
+                    first => (first * graph.shape(x).unbatched().len()) as u64,
+                };
+                let key = mix(self.seed ^ mix(step));
+                graph.apply(Mask { rate: self.rate, key, first }, [x])
             }
             _ => Ok(x),
         }
@@ -111,7 +118,7 @@ impl Mask {
             let first = piece * PIECE;
             dispatch(Piece {
                 mask: self,
-                first: first as u64,
+                first: self.first + first as u64,
                 from: &from[first..first + to.len()],
                 to,
             });
@@ -161,7 +168,7 @@ mod tests {
             rate in 0.0..0.99f64,
             key in any::<u64>(),
         ) {
-            check_op(Mask { rate, key }, &[x]);
+            check_op(Mask { rate, key, first: 7 }, &[x]);
         }
     }
 
@@ -208,9 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_batch_has_its_part_of_the_mask() {
+        let mut params = Params::new();
+        let model = Sequential::new()
+            .add("drop", Dropout::default())
+            .build_model(&mut params, 7, [50])
+            .unwrap();
+        let mut tape = Tape::new();
+        let mut masked = |first: usize, examples: usize| {
+            let mut graph = tape.record(&params, Mode::Train { step: 3 });
+            graph.begin_at(first);
+            let x = graph.input(Tensor::filled([examples, 50], 1.0).view());
+            let y = model.forward(&mut graph, x).unwrap();
+            graph.value(y).data.to_vec()
+        };
+        let whole = masked(0, 5);
+        assert_eq!([masked(0, 2), masked(2, 3)].concat(), whole);
+        assert_ne!(masked(0, 3), whole[100..]);
+    }
+
+    #[test]
     fn the_gradient_is_the_mask() {
         let ones = Tensor::filled([9000], 1.0);
-        let (y, dx) = vjp(Mask { rate: 0.3, key: 11 }, &[ones], &[1.0; 9000]);
+        let (y, dx) = vjp(Mask { rate: 0.3, key: 11, first: 0 }, &[ones], &[1.0; 9000]);
         assert_eq!(y, dx[0]);
         assert!(y.contains(&0.0));
     }

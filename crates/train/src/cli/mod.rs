@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
+use morphograd::morphology::nn::ranks::Communicator;
 
 /// Trains morphological networks with constrained parameters by projected gradient, and applies
 /// morphological operators to images.
@@ -52,9 +53,15 @@ enum Command {
 const GENERATE: &str = "In the repository, `cargo xtask data generate` draws the embedded digits \
     again: the same files, bit for bit.";
 
-pub(crate) fn main() -> ExitCode {
+/// Does what the arguments ask for, together with other processes that were started with the same.
+pub(crate) fn main(communicator: &'static dyn Communicator) -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Train(arguments) => train::main(&arguments),
+        Command::Train(arguments) => train::main(&arguments, communicator),
+        _ if communicator.size() > 1 => Err(format!(
+            "expected `train` for {} processes, found a command for one",
+            communicator.size()
+        )
+        .into()),
         Command::Sweep(arguments) => sweep::main(&arguments),
         Command::Apply(arguments) => apply::main(&arguments),
         Command::Data(command) => data::main(&command),
@@ -66,6 +73,11 @@ pub(crate) fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        Err(error) if communicator.size() > 1 => {
+            let error: Failure = format!("rank {}: {error}", communicator.rank()).into();
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
         Err(error) => {
             complain(&error.to_string());
             ExitCode::FAILURE

@@ -1,7 +1,9 @@
 //! `train`: the tutorial's experiment, told while it runs.
 
+use std::fs;
+use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +17,14 @@ use morphograd::data::{DataSettings, Dataset};
 use morphograd::experiment::Config;
 use morphograd::initial::{InitialWeights, WeightsError};
 use morphograd::model::{ModelConfig, ModelFile};
+use morphograd::morphology::nn::ranks::{Communicator, agree, any};
 use morphograd::record::{ExperimentRecord, RunRecord, Stop};
 use morphograd::recorder::Event;
 use morphograd::registry::{CONSTRAINTS, ENFORCEMENTS, OPTIMIZERS, STARTS, help};
 use morphograd::run::RunError;
 use morphograd::settings::Settings;
 use morphograd::start::Start;
+use morphograd::state::STATE;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 
 use super::data_arguments::{DataArguments, Size, size};
@@ -49,6 +53,10 @@ pub(crate) struct Arguments {
     /// Images of one step [default: 128]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
+    /// Parts of a step, a power of two: for so many processes or fewer. The last bits of the result
+    /// depend on it, and not on how many processes there are [default: 1]
+    #[arg(long, value_name = "S")]
+    shards: Option<usize>,
     /// Learning rate of the first epoch [default: 0.01]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
@@ -192,33 +200,47 @@ fn named<V>(
         .map_err(|e| e.to_string())
 }
 
-pub(crate) fn main(arguments: &Arguments) -> CommandResult {
+pub(crate) fn main(
+    arguments: &Arguments,
+    communicator: &'static dyn Communicator,
+) -> CommandResult {
     let text = arguments.text()?;
+    // One of the ranks speaks, and its folder stays.
+    let is_first = communicator.rank() == 0;
+    let quiet = arguments.quiet || !is_first;
     let (dataset, data) =
-        arguments.data.load_for(text.as_deref(), arguments.resume.is_some(), arguments.quiet)?;
+        arguments.data.load_for(text.as_deref(), arguments.resume.is_some(), quiet)?;
     let plan = arguments.settings(&dataset, text.as_deref(), data)?;
     plan.validate(&dataset)?;
+    let scratch = tempfile::tempdir()?;
+    if let Some(run) = arguments.resume.as_deref().filter(|_| !is_first) {
+        copy_states(run, scratch.path())?;
+    }
+    let sum = plan.data().sha256.clone().unwrap_or_default();
+    agree(communicator, &[("data set (SHA-256)", &sum), ("config", &plan.identity())])?;
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
     let cores = available_parallelism().map_or(1, usize::from);
-    if threads > 4 * cores {
+    if threads > 4 * cores && is_first {
         complain(&format!(
             "--threads {threads}: expected a few for each of {cores} cores; more take longer"
         ));
     }
     let mut out = match (&arguments.resume, &arguments.out) {
+        _ if !is_first => RunFolder::opened(scratch.path())?,
         (Some(path), _) => RunFolder::opened(path)?,
         (None, Some(path)) => RunFolder::exactly(path)?,
         (None, None) => {
             RunFolder::create(&folder("runs"), &dataset.name.replace(['/', '\\'], "_"))?
         }
     };
-    out.tensorboard = arguments.tensorboard;
+    out.communicator = communicator;
+    out.tensorboard = arguments.tensorboard && is_first;
     out.backup_every = arguments.backup.unwrap_or(out.backup_every);
     let interrupted = on_ctrl_c()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let narrator = Narrator { quiet: arguments.quiet, epochs: plan.epochs(), interrupted };
+    let narrator = Narrator { is_first, quiet, epochs: plan.epochs(), interrupted };
     let mut record = plan.experiment(&dataset, threads)?;
     match arguments.resume.as_ref().and(text) {
         Some(text) => record.config = text,
@@ -298,6 +320,7 @@ impl Arguments {
         config.samples = self.samples.unwrap_or(config.samples);
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
+        config.shards = self.shards.unwrap_or(config.shards);
         config.learning_rate = self.lr.or(config.learning_rate);
         config.optimizer = self.optimizer.clone().or(config.optimizer);
         config.weights = self.initial()?.or(config.weights);
@@ -330,6 +353,7 @@ impl Arguments {
             samples,
             epochs,
             batch_size,
+            shards,
             lr,
             optimizer,
             enforcements,
@@ -359,6 +383,7 @@ impl Arguments {
         config.samples = samples.unwrap_or(config.samples);
         config.epochs = epochs.unwrap_or(config.epochs);
         config.batch_size = batch_size.unwrap_or(config.batch_size);
+        config.shards = shards.unwrap_or(config.shards);
         config.learning_rate = lr.unwrap_or(config.learning_rate);
         config.filters = filters.unwrap_or(config.filters);
         config.kernel = kernel.unwrap_or(config.kernel);
@@ -394,7 +419,7 @@ fn experiment(
     let total = variants.len() * seeds.len();
     let runs = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     for (number, (variant, seed)) in (1..).zip(runs) {
-        if narrator.is_interrupted() {
+        if any(out.communicator, narrator.is_interrupted())? {
             break;
         }
         let title = format!("Run {number} of {total}: {variant}, seed {seed}");
@@ -427,18 +452,40 @@ fn experiment(
         complain(&error.to_string());
         is_healthy = false;
     }
-    say(format_args!("\n{}", Comparison::new(&record).text()));
-    say(format_args!("Results: {}", out.path().display()));
-    say(format_args!("Report:  {}", out.path().join("report.html").display()));
+    if narrator.is_first {
+        say(format_args!("\n{}", Comparison::new(&record).text()));
+        say(format_args!("Results: {}", out.path().display()));
+        say(format_args!("Report:  {}", out.path().join("report.html").display()));
+    }
+    // Nobody ends before the files of the first rank are written.
+    out.communicator.barrier()?;
     let again = format!("`cargo xtask train --resume {}`", out.path().display());
     if narrator.is_interrupted() {
-        complain(&format!("interrupted; {again} goes on"));
+        if narrator.is_first {
+            complain(&format!("interrupted; {again} goes on"));
+        }
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if record.runs.len() < total {
         complain(&format!("{} of {total} runs are done; {again} goes on", record.runs.len()));
     }
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Gives a rank the states that another one has saved.
+fn copy_states(run: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(run)? {
+        let (from, name) =
+            (entry.as_ref().map(|e| e.path()), entry.as_ref().map(|e| e.file_name()));
+        let (Ok(from), Ok(name)) = (from, name) else { continue };
+        if from.join(STATE).is_file() {
+            fs::create_dir_all(to.join(&name))?;
+            for file in [STATE, "history.csv"] {
+                fs::copy(from.join(file), to.join(&name).join(file))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes results while runs are made.
@@ -465,6 +512,8 @@ impl Results<'_> {
 
 /// Tells what happens, unless it is to be quiet.
 struct Narrator {
+    /// Whether this is the rank that speaks at all.
+    is_first: bool,
     quiet: bool,
     epochs: usize,
     interrupted: Arc<AtomicBool>,
@@ -506,6 +555,8 @@ impl Narrator {
                     }
                     self.say(EPOCH_HEADER);
                 }
+                // Who is interrupted is so at the first batch: all ranks have to begin.
+                return ControlFlow::Continue(());
             }
             Event::Trouble(trouble) => {
                 bar.suspend(|| complain(&format!("{trouble}; the run goes on")));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ModelError;
 use super::file::ModelFile;
 use crate::data::{DataSettings, Dataset};
-use crate::experiment::{Config, ConfigError};
+use crate::experiment::{Config, ConfigError, is_one, one};
 use crate::initial::InitialWeights;
 use crate::registry::{OPTIMIZERS, find};
 
@@ -26,6 +26,9 @@ pub struct ModelConfig {
     pub epochs: usize,
     /// Images of a step.
     pub batch_size: usize,
+    /// Into how many parts a step is cut.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub shards: usize,
     /// Name of the optimizer, where it is not that of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<String>,
@@ -68,6 +71,7 @@ impl ModelConfig {
             samples,
             epochs: training.epochs.unwrap_or(tutorial.epochs),
             batch_size,
+            shards: tutorial.shards,
             optimizer: None,
             learning_rate: None,
             model: file.text().to_owned(),
@@ -100,6 +104,7 @@ impl ModelConfig {
             samples: self.samples,
             epochs: self.epochs,
             batch_size: self.batch_size,
+            shards: self.shards,
             learning_rate: rest.unwrap_or(defaults.learning_rate),
             ..defaults
         }
