@@ -78,8 +78,8 @@ pub struct RunFolder {
     /// The longest time within an epoch after which the state of a run is written again; by default
     /// 5 minutes.
     pub backup_every: Duration,
-    /// Whether event files for [TensorBoard](crate::tensorboard) are written into the folders of the
-    /// runs; by default not.
+    /// Whether event files for [TensorBoard](crate::tensorboard) are written into the folders of
+    /// the runs; by default not.
     pub tensorboard: bool,
     /// With whom the runs are trained together; by default with nobody. Every rank has a folder of
     /// its own.

@@ -19,8 +19,8 @@ use prost::Message;
 use crate::recorder::violation;
 
 /// Writes an event file into a folder while a training lasts; each training, and each time that it
-/// goes on, begins a file of its own. `tensorboard --logdir` with that folder, or one above it, shows
-/// them.
+/// goes on, begins a file of its own. `tensorboard --logdir` with that folder, or one above it,
+/// shows them.
 ///
 /// Tags are `loss/training`, `loss/validation` and so on for each metric, `learning_rate`,
 /// `violation` (the largest distance of a parameter from its set), `weights/NAME` for a histogram

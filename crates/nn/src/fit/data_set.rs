@@ -66,8 +66,8 @@ pub trait DataSet<T: Real>: Sync {
     /// If there is no such example.
     fn gather(&self, graph: &mut Graph<'_, T>, examples: &[usize]) -> Result<Batch, ShapeError>;
 
-    /// These examples will be gathered soon, after those of the current batch: a data set that reads
-    /// files may begin. By default nothing happens.
+    /// These examples will be gathered soon, after those of the current batch: a data set that
+    /// reads files may begin. By default nothing happens.
     fn ahead(&self, _examples: &[usize]) {}
 }
 

@@ -36,8 +36,9 @@ pub(crate) enum Command {
     },
     /// Writes images of classes as shards, for data larger than memory
     ///
-    /// Shards are safetensors files with the tensors `images` and `labels`; `train --data DIR` reads
-    /// them from disk while it trains, with the result that the data in their first form have.
+    /// Shards are safetensors files with the tensors `images` and `labels`; `train --data DIR`
+    /// reads them from disk while it trains, with the result that the data in their first form
+    /// have.
     Pack {
         /// Whatever `train --data` takes
         data: PathBuf,

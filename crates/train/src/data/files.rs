@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
 use super::images::Images;
-use super::pixels::{Pixels, byte};
-use super::stored::{READERS, Store, Stored, decoder, encode};
+use super::pixels::Pixels;
+use super::stored::{READERS, Store, Stored, byte, decoder, encode};
 
 /// What endings files of images have.
 pub const ENDINGS: &str = "png, tif, tiff, jpg, jpeg, pbm, pgm, ppm, pnm, pam";

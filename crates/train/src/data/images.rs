@@ -14,7 +14,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
-use super::pixels::{Pixels, byte};
+use super::pixels::Pixels;
+use super::stored::byte;
 use super::targets::Targets;
 
 /// Grey or colour images of one size with a class each; never empty. Images with [`Targets`] are

@@ -104,8 +104,3 @@ impl Pixels {
         }
     }
 }
-
-/// From 0 to 255, the nearest.
-pub(super) fn byte(x: f32) -> u8 {
-    (x * 255.0).round() as u8
-}

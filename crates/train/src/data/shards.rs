@@ -17,8 +17,8 @@ use super::dataset::Dataset;
 use super::error::DataError;
 use super::files::{Preparation, prepare};
 use super::images::Images;
-use super::pixels::{Pixels, byte};
-use super::stored::{Piece, Records, Stored};
+use super::pixels::Pixels;
+use super::stored::{Piece, Records, Stored, byte};
 
 /// The key of the names of the classes, one a line.
 const CLASSES: &str = "class_names";

@@ -17,7 +17,6 @@ use std::thread;
 use rayon::prelude::*;
 
 use super::error::DataError;
-use super::pixels::byte;
 
 /// Where images are.
 pub(super) trait Store: Send + Sync + Debug {
@@ -357,6 +356,11 @@ impl Store for Records {
     fn is_encoded(&self) -> bool {
         self.decode.is_none()
     }
+}
+
+/// From 0 to 255, the nearest.
+pub(super) fn byte(x: f32) -> u8 {
+    (x * 255.0).round() as u8
 }
 
 /// What makes numbers of the bytes of [`encode`].
