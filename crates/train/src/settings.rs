@@ -93,6 +93,49 @@ impl Settings {
         settings.text()
     }
 
+    /// The settings of all runs of two trainings that differ in constraints, ways to enforce them
+    /// and seeds only.
+    ///
+    /// # Errors
+    /// The name of another setting that differs.
+    ///
+    /// ```
+    /// use morphograd::experiment::Config;
+    /// use morphograd::settings::Settings;
+    /// let of = |seeds| Settings::Tutorial(Config { seeds, ..Config::default() });
+    /// assert_eq!(of(vec![0, 1]).merged(&of(vec![1, 7])), Ok(of(vec![0, 1, 7])));
+    /// ```
+    pub fn merged(mut self, other: &Self) -> Result<Self, String> {
+        let table = |settings: &Self| -> toml::Table {
+            let table = toml::from_str(&settings.identity());
+            let mut table: toml::Table = table.expect("what was written is read");
+            LISTS.iter().for_each(|list| drop(table.remove(*list)));
+            table
+        };
+        let (own, others) = (table(&self), table(other));
+        let mut keys = own.keys().chain(others.keys());
+        if let Some(key) = keys.find(|key| own.get(*key) != others.get(*key)) {
+            return Err(key.clone());
+        }
+        fn add<T: Clone + PartialEq>(list: &mut Vec<T>, others: &[T]) {
+            others.iter().for_each(|other| {
+                if !list.contains(other) {
+                    list.push(other.clone());
+                }
+            });
+        }
+        match (&mut self, other) {
+            (Self::Tutorial(own), Self::Tutorial(other)) => {
+                add(&mut own.constraints, &other.constraints);
+                add(&mut own.enforcements, &other.enforcements);
+                add(&mut own.seeds, &other.seeds);
+            }
+            (Self::Model(own, _), Self::Model(other, _)) => add(&mut own.seeds, &other.seeds),
+            _ => return Err("model".to_owned()),
+        }
+        Ok(self)
+    }
+
     /// The settings of one run, each with its name: constraint, enforcement and seed in place of
     /// the lists of them, and the check sum of a model in place of its text.
     pub fn of_run(&self, variant: &Variant, seed: u64) -> Vec<(String, String)> {

@@ -66,6 +66,11 @@ impl DataArguments {
         Self { data, ..Self::default() }
     }
 
+    /// Which data the options say.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.data.clone()
+    }
+
     /// Data that stay in their files, if that is possible.
     pub(crate) fn streamed(data: PathBuf, resize: Option<Size>, colour: Option<Colour>) -> Self {
         Self { data: Some(data), resize, colour, in_memory: Some(0), ..Self::default() }

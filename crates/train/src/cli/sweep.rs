@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
 }
 
 /// Options of `train` that are not about one run of a sweep.
-const NOT_LISTED: [&str; 4] = ["out", "threads", "resume", "backup"];
+const NOT_LISTED: [&str; 5] = ["out", "threads", "resume", "collect", "backup"];
 
 /// The seeds 0 to N-1: a list in one number.
 const SEEDS: &str = "seeds";

@@ -28,6 +28,7 @@ use morphograd::state::STATE;
 use morphograd::tables::{Comparison, EPOCH_HEADER, epoch_line, run_line};
 
 use super::data_arguments::{DataArguments, Size, size};
+use super::report;
 use super::{CommandResult, Failure, INTERRUPTED, complain, folder, on_ctrl_c, read_text, say};
 
 /// Trains the tutorial's network with each constraint and shows the result
@@ -102,8 +103,13 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
     /// Go on with a training that was stopped: its folder. Settings and data are those that it
     /// began with; it ends in the same bytes as if it had never been stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW_ONES)]
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW_ONES, conflicts_with = "out")]
     resume: Option<PathBuf>,
+    /// Merge trainings that were made independently, of other seeds or constraints on other machines,
+    /// into one new folder: theirs
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = OF_NEW_ONES,
+        conflicts_with = "resume")]
+    collect: Vec<PathBuf>,
     /// The longest time without a saved state, within an epoch [default: 5]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     backup: Option<Duration>,
@@ -124,7 +130,7 @@ pub(crate) struct Arguments {
 }
 
 /// Options that say what a new training is.
-const OF_NEW_ONES: [&str; 20] = [
+const OF_NEW_ONES: [&str; 19] = [
     "constraints",
     "samples",
     "epochs",
@@ -138,7 +144,6 @@ const OF_NEW_ONES: [&str; 20] = [
     "kernel",
     "seed",
     "seeds",
-    "out",
     "config",
     "model",
     "resize",
@@ -204,6 +209,9 @@ pub(crate) fn main(
     arguments: &Arguments,
     communicator: &'static dyn Communicator,
 ) -> CommandResult {
+    if !arguments.collect.is_empty() {
+        return arguments.collect();
+    }
     let text = arguments.text()?;
     // One of the ranks speaks, and its folder stays.
     let is_first = communicator.rank() == 0;
@@ -250,6 +258,15 @@ pub(crate) fn main(
 }
 
 impl Arguments {
+    /// Makes one training of several.
+    fn collect(&self) -> CommandResult {
+        let out = match &self.out {
+            Some(path) => RunFolder::exactly(path)?,
+            None => RunFolder::create(&folder("runs"), "collected")?,
+        };
+        report::collect(&self.collect, &out, self.data.path())
+    }
+
     /// The text of the earlier settings, if there are any.
     pub(super) fn text(&self) -> Result<Option<String>, String> {
         self.earlier().as_deref().map(read_text).transpose()

@@ -251,3 +251,42 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
     assert!(left(&folder.path().join("out")) == whole);
     let _ = morphograd(folder.path(), &["report", "out"]);
 }
+
+#[test]
+fn trainings_made_independently_are_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let one = |constraint: &str, seed: &str, out: &str, epochs: &str| {
+        let small = ["train", "--data", "digits", "--samples", "64", "--batch-size", "32"];
+        let rest = ["--constraint", constraint, "--seed", seed, "--out", out, "--epochs", epochs];
+        told(at, &[&small[..], &rest].concat());
+    };
+    one("none", "0", "a", "2");
+    one("non-positive", "0", "b", "2");
+    one("none", "3", "c", "2");
+    // The missing one of the four is said.
+    let arguments = ["train", "--collect", "a", "b", "c", "--out", "all"];
+    let output = morphograd(at, &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("found none in non-positive-seed3"), "{error}");
+    // It is trained as any run that is missing, and the whole is as if made at once.
+    told(at, &["train", "--resume", "all"]);
+    let whole = ["train", "--data", "digits", "--samples", "64", "--batch-size", "32"];
+    let rest = ["--constraint", "none", "--constraint", "non-positive", "--seed", "0"];
+    let more = ["--seed", "3", "--epochs", "2", "--out", "once"];
+    told(at, &[&whole[..], &rest, &more].concat());
+    let metrics = |out: &str| {
+        let text = fs::read_to_string(at.join(out).join("metrics.json")).unwrap();
+        let timeless = text.lines().filter(|line| !line.contains("second"));
+        timeless.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(metrics("all"), metrics("once"));
+    assert!(at.join("all/report.html").is_file());
+
+    let error = refused(at, &["train", "--collect", "a", "all", "--out", "twice"]);
+    assert!(error.contains("none-seed0: expected it once, found it in a and in all"), "{error}");
+    one("none", "5", "d", "1");
+    let error = refused(at, &["train", "--collect", "a", "d", "--out", "other"]);
+    assert!(error.contains("found another `epochs`"), "{error}");
+}

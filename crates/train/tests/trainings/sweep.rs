@@ -269,7 +269,7 @@ fn the_options_are_those_of_train() {
     let mut train = options("train");
     assert!(train.contains(&"augment".to_owned()) && train.len() > 18, "{train:?}");
     // Of one training, or of a sweep.
-    train.retain(|name| !["backup", "resume"].contains(&&name[..]));
+    train.retain(|name| !["backup", "collect", "resume"].contains(&&name[..]));
     train.push("jobs".to_owned());
     train.sort();
     assert_eq!(options("sweep"), train);
