@@ -105,8 +105,8 @@ pub(crate) struct Arguments {
     /// began with; it ends in the same bytes as if it had never been stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW_ONES, conflicts_with = "out")]
     resume: Option<PathBuf>,
-    /// Merge trainings that were made independently, of other seeds or constraints on other machines,
-    /// into one new folder: theirs
+    /// Make one training of several that were made independently, of other seeds or constraints, in
+    /// a new folder: their folders
     #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = OF_NEW_ONES,
         conflicts_with = "resume")]
     collect: Vec<PathBuf>,
