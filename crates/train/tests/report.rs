@@ -269,7 +269,10 @@ fn the_folder_holds_metrics_figures_and_report() {
         names.sort();
         names
     };
-    assert_eq!(names(folder.path().to_owned()), ["figures", "metrics.json", "report.html"]);
+    assert_eq!(
+        names(folder.path().to_owned()),
+        [".lock", "figures", "metrics.json", "report.html"]
+    );
     assert_eq!(
         names(folder.path().join("figures")),
         [
