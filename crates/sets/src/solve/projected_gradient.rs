@@ -131,6 +131,9 @@ impl Method for ProjectedGradient {
         let has_increased = at.objective > state.last + slack::<P::Number>(state.last);
         if self.accelerated && self.restart && (at.measure < 0.5 * reference || has_increased) {
             (state.theta, state.reference) = (1.0, Some(at.measure));
+        }
+        if state.theta == 1.0 {
+            // Not where the start was given, which may lie outside of the set.
             state.z.clone_from(&at.point);
         }
         state.last = at.objective;
