@@ -2,6 +2,7 @@
 //! network. A formula that is wrong is an error here and never a red word on a page.
 
 use pulldown_latex::config::DisplayMode;
+use pulldown_latex::event::{Content, Event};
 use pulldown_latex::mathml::push_mathml;
 use pulldown_latex::{Parser, RenderConfig, Storage};
 
@@ -29,11 +30,18 @@ pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
     let mut events = Vec::new();
     for event in Parser::new(latex, &storage) {
         // The first line is the message; the rest draws where it stands.
-        events.push(event.map_err(|error| {
+        let event = event.map_err(|error| {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
             line.strip_prefix("parsing error: ").unwrap_or(line).to_owned()
-        })?);
+        })?;
+        // The library writes the names of operators as they are.
+        if let Event::Content(Content::Function(name)) = &event
+            && name.contains(['<', '&'])
+        {
+            return Err(format!("expected the name of an operator, found `{name}`"));
+        }
+        events.push(event);
     }
     let display_mode = if display { DisplayMode::Block } else { DisplayMode::Inline };
     let config = RenderConfig { display_mode, ..RenderConfig::default() };
@@ -128,6 +136,8 @@ mod tests {
         for (latex, message) in [
             (r"\nosuchcommand x", "unknown primitive command found"),
             (r"\frac{1}", "expected a token"),
+            (r"\operatorname{a & b}", "expected the name of an operator, found `a & b`"),
+            ("a\u{1b}", "the control character"),
             (r"\left( x", "expected"),
             (r"a & b", "alignment not allowed in current environment"),
             (r"\begin{aligned} x", "expected"),
