@@ -38,6 +38,10 @@ impl Rows {
             let found = format!("an animation of {frames}");
             return Err(ErrorKind::Unsupported { expected: "one image", found });
         }
+        // The decoder panics where the last colour is not whole.
+        if let Some(palette) = info.palette.as_ref().filter(|colours| colours.len() % 3 != 0) {
+            return Err(broken(format!("a palette of {} bytes", palette.len())));
+        }
         let (colour, bits) = reader.output_color_type();
         let (channels, alpha) = match colour {
             ColorType::Grayscale => (1, false),
