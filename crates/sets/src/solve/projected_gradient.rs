@@ -25,7 +25,8 @@ use crate::Kind;
 /// \rVert^2 / (k + 1)^2$ for convex $f$ and sets (Tseng, 2008, Corollary 1). With `restart` it
 /// begins anew where the gradient mapping has fallen to a half, or the objective has increased
 /// (O'Donoghue and Candès, 2015): its points are averages, which would otherwise remember where
-/// they started. It is then linear where $f$ is strongly convex.
+/// they started. It is then linear where $f$ is strongly convex. Where the values of $f$ differ by
+/// less than $10^{-8}$ of themselves, it is the gradients that say whether a step is short enough.
 ///
 /// The measure is the norm of the gradient mapping $\lVert w - P(w - η \nabla f(w)) \rVert / η$,
 /// which for convex sets and a differentiable $f$ is 0 exactly at stationary points. Cost: a
@@ -69,6 +70,10 @@ impl Default for ProjectedGradient {
 
 /// Halvings of a step, at most.
 const HALVINGS: usize = 60;
+
+/// The part of a value below which differences of values may be rounding: of what a sum of squares
+/// is made of, much may cancel.
+const ROUNDED: f64 = 1e-8;
 
 /// What [`ProjectedGradient`] keeps between steps.
 #[derive(Debug, Clone)]
@@ -161,7 +166,17 @@ impl Method for ProjectedGradient {
             let value = trial(problem)?;
             let change: Vec<f64> = next.iter().zip(&y).map(|(a, b)| a - b).collect();
             let bound = at_y + dot(&at.gradient, &change) + norm(&change).powi(2) / (2.0 * eta);
-            if value <= bound + slack::<P::Number>(at_y) {
+            let mut is_short = value <= bound + slack::<P::Number>(at_y);
+            if self.accelerated && !is_short && (bound - at_y).abs() <= ROUNDED * at_y.abs() {
+                // The values may differ by rounding only. Of a convex function the gradients tell,
+                // too: f(w') <= f(y) + <f'(w'), w' - y>.
+                let mut slopes = at.gradient.clone();
+                gradient::<Self, P>(problem, &mut slopes)?;
+                let turned: Vec<f64> =
+                    slopes.iter().zip(&at.gradient).map(|(a, b)| a - b).collect();
+                is_short = dot(&turned, &change) <= norm(&change).powi(2) / (2.0 * eta);
+            }
+            if is_short {
                 (at.point, state.z) = (next, next_z);
                 // 1 / θ'^2 - 1 / θ' = 1 / θ^2
                 state.theta = 2.0 / (1.0 + (1.0 + 4.0 / (theta * theta)).sqrt());

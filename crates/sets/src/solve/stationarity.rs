@@ -138,6 +138,20 @@ mod tests {
 
     const PLANE: Interval = Interval { min: f64::NEG_INFINITY, max: f64::INFINITY };
 
+    /// Where the mixture nearly vanishes, the values of the function are small beside the rounding
+    /// of what they are made of. A random test once found this one.
+    #[test]
+    fn rounding_does_not_shorten_the_steps() {
+        let gradients = [
+            vec![-0.8381494813668028, 0.0857323454139462, 0.0, 0.9852402260315861],
+            vec![0.4123059264346654, 0.22086351632531037, 1.3609427129399643, 1.447448115346814],
+            vec![0.0, -0.20887653979060514, 0.0, -1.2844779143103784],
+        ];
+        let at = [0.0, 0.0, 0.0, 0.1];
+        let found = stationarity(&NonNegative, [4], &at, &gradients).unwrap();
+        assert!(found.distance - found.at_least < 1e-6, "{found:?}");
+    }
+
     proptest! {
         /// Of two gradients the nearest mixture has a formula.
         #[test]
